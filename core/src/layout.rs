@@ -1,0 +1,206 @@
+//! The layout of the cache as string work: which path each thing has below the cache root.
+//!
+//! Paths are built here and nowhere else, and only from parsed names, so a [`CachePath`] can't leave the cache root
+//! (invariant I15). Nothing here looks at a disk.
+
+use alloc::{borrow::ToOwned, format, string::String};
+use core::fmt;
+
+use crate::name::{Commit, Etag, FileName, Nonce, Repo, Revision};
+
+/// A `/`-separated path below the cache root. It can only be built by a [`RepoLayout`] or from [`CACHE_TAG`].
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CachePath(String);
+
+impl CachePath {
+    /// Returns the path as text, relative to the cache root.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the folder that holds this entry; the cache root itself is the empty path.
+    #[must_use]
+    pub fn parent(&self) -> Self {
+        Self(
+            self.0
+                .rsplit_once('/')
+                .map_or_else(String::new, |(parent, _)| parent.to_owned()),
+        )
+    }
+
+    /// Returns the last part.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        self.0
+            .rsplit_once('/')
+            .map_or(self.0.as_str(), |(_, base)| base)
+    }
+
+    /// Returns the path of the cache directory tag.
+    #[must_use]
+    pub fn cache_tag() -> Self {
+        Self("CACHEDIR.TAG".to_owned())
+    }
+
+    /// Returns the cache root itself: the empty path.
+    #[must_use]
+    pub fn root() -> Self {
+        Self(String::new())
+    }
+}
+
+impl fmt::Display for CachePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The content of `CACHEDIR.TAG`, the same that the Python client writes.
+pub const CACHE_TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
+    # This file is a cache directory tag created by huggingface_hub.\n\
+    # For information about cache directory tags, see:\n\
+    #\thttps://bford.info/cachedir/\n";
+
+/// Where everything of one repo is.
+///
+/// ```text
+/// models--org--name/
+///   refs/<revision>                         one commit, 40 bytes
+///   blobs/<etag>                            content
+///   blobs/<etag>.<32 hex>.incomplete        a staged file
+///   snapshots/<commit>/<file name>          a pointer
+///   .no_exist/<commit>/<file name>          proof that the commit has no such file
+///   .hubstow/…                              what only we need; peers ignore it
+/// .locks/models--org--name/<etag>.lock      the file the Python client locks
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepoLayout {
+    folder: String,
+}
+
+impl RepoLayout {
+    /// Makes the layout of a repo.
+    #[must_use]
+    pub fn new(repo: &Repo) -> Self {
+        Self {
+            folder: repo.folder(),
+        }
+    }
+
+    fn below(&self, rest: &str) -> CachePath {
+        CachePath(format!("{}/{rest}", self.folder))
+    }
+
+    /// Returns the repo folder.
+    #[must_use]
+    pub fn repo(&self) -> CachePath {
+        CachePath(self.folder.clone())
+    }
+
+    /// Returns the folder of blobs and staged files.
+    #[must_use]
+    pub fn blobs(&self) -> CachePath {
+        self.below("blobs")
+    }
+
+    /// Returns the path of a blob.
+    #[must_use]
+    pub fn blob(&self, etag: &Etag) -> CachePath {
+        self.below(&format!("blobs/{etag}"))
+    }
+
+    /// Returns the path of a staged file; the suffix is the one that the Python client lists and prunes.
+    #[must_use]
+    pub fn staged(&self, etag: &Etag, nonce: &Nonce) -> CachePath {
+        self.below(&format!("blobs/{etag}.{nonce}.incomplete"))
+    }
+
+    /// Returns the folder of all snapshots.
+    #[must_use]
+    pub fn snapshots(&self) -> CachePath {
+        self.below("snapshots")
+    }
+
+    /// Returns the folder of one snapshot.
+    #[must_use]
+    pub fn snapshot(&self, commit: &Commit) -> CachePath {
+        self.below(&format!("snapshots/{commit}"))
+    }
+
+    /// Returns the path of a pointer.
+    #[must_use]
+    pub fn pointer(&self, commit: &Commit, file: &FileName) -> CachePath {
+        self.below(&format!("snapshots/{commit}/{file}"))
+    }
+
+    /// Returns the path of a ref file.
+    #[must_use]
+    pub fn ref_file(&self, revision: &Revision) -> CachePath {
+        self.below(&format!("refs/{revision}"))
+    }
+
+    /// Returns the path of the marker that a commit has no such file.
+    #[must_use]
+    pub fn no_exist(&self, commit: &Commit, file: &FileName) -> CachePath {
+        self.below(&format!(".no_exist/{commit}/{file}"))
+    }
+
+    /// Returns the path of the listing of a commit, in the Python client's format.
+    #[must_use]
+    pub fn tree(&self, commit: &Commit) -> CachePath {
+        self.below(&format!("trees/{commit}.json"))
+    }
+
+    /// Returns the path of the lock of an etag: the very file that the Python client locks.
+    #[must_use]
+    pub fn lock(&self, etag: &Etag) -> CachePath {
+        CachePath(format!(".locks/{}/{etag}.lock", self.folder))
+    }
+
+    /// Returns the folder of what only hubstow needs: private files and records.
+    #[must_use]
+    pub fn private(&self) -> CachePath {
+        self.below(".hubstow")
+    }
+
+    /// Returns a fresh private path. Private names are never in `snapshots/`, where users would see them.
+    #[must_use]
+    pub fn scratch(&self, nonce: &Nonce) -> CachePath {
+        self.below(&format!(".hubstow/{nonce}.tmp"))
+    }
+
+    /// Returns the path of the record of which files are proved to hold the content of an etag.
+    #[must_use]
+    pub fn proof(&self, etag: &Etag) -> CachePath {
+        self.below(&format!(".hubstow/proved/{etag}"))
+    }
+
+    /// Returns the path of the record that belongs to a staged file: what has been asked for, and how much is safe.
+    #[must_use]
+    pub fn staged_record(&self, etag: &Etag, nonce: &Nonce) -> CachePath {
+        self.below(&format!(".hubstow/staged/{etag}.{nonce}"))
+    }
+
+    /// Returns the text of the symlink from a pointer to a blob, relative so that the whole cache can be moved:
+    /// `../../blobs/<etag>` for a file at the root of its repo.
+    #[must_use]
+    pub fn link_text(file: &FileName, etag: &Etag) -> String {
+        format!("{}blobs/{etag}", "../".repeat(file.depth() + 2))
+    }
+
+    /// Reads the etag from the text of a symlink at a pointer; any other text than [`link_text`](Self::link_text)
+    /// writes is not a link to a blob of this repo (row A44 of the attack table).
+    #[must_use]
+    pub fn etag_of_link(file: &FileName, text: &str) -> Option<Etag> {
+        let etag = Etag::parse(text.rsplit(['/', '\\']).next()?).ok()?;
+        (Self::link_text(file, &etag) == text.replace('\\', "/")).then_some(etag)
+    }
+
+    /// Reads the etag and the nonce from the name of a staged file of ours.
+    #[must_use]
+    pub fn parse_staged(base: &str) -> Option<(Etag, Nonce)> {
+        let (etag, nonce) = base.strip_suffix(".incomplete")?.rsplit_once('.')?;
+        Some((Etag::parse(etag).ok()?, Nonce::parse(nonce).ok()?))
+    }
+}

@@ -1,0 +1,152 @@
+//! Repos: kind, id, and the name of their folder in the cache.
+
+use alloc::{borrow::ToOwned, format, string::String};
+use core::fmt;
+
+use super::{NameError, string_name};
+
+/// The kind of a repo.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+pub enum RepoKind {
+    /// A model; the kind that is meant when none is said.
+    #[default]
+    Model,
+    /// A dataset.
+    Dataset,
+    /// A space.
+    Space,
+    /// A kernel.
+    Kernel,
+}
+
+impl RepoKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Model, Self::Dataset, Self::Space, Self::Kernel];
+
+    /// Returns the word for one repo of this kind, as flags and JSON use it.
+    #[must_use]
+    pub fn singular(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Dataset => "dataset",
+            Self::Space => "space",
+            Self::Kernel => "kernel",
+        }
+    }
+
+    /// Returns the word that folders, API routes and `hf://` URLs use.
+    #[must_use]
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Model => "models",
+            Self::Dataset => "datasets",
+            Self::Space => "spaces",
+            Self::Kernel => "kernels",
+        }
+    }
+
+    /// Parses the singular or the plural word.
+    ///
+    /// # Errors
+    /// Any other word.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| text == kind.singular() || text == kind.plural())
+            .ok_or_else(|| {
+                NameError::new(
+                    "repo kind",
+                    text,
+                    "the kinds are model, dataset, space and kernel",
+                )
+            })
+    }
+}
+
+impl fmt::Display for RepoKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.singular())
+    }
+}
+
+/// The id of a repo on the hub: `name` or `org/name`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RepoId(String);
+string_name!(RepoId);
+
+impl RepoId {
+    /// Parses a repo id by the hub's rules (section 1.1 of the cache's description; the Python client's are the same).
+    ///
+    /// # Errors
+    /// More than one slash, a part that is empty or longer than 96 bytes, characters other than ASCII letters, digits,
+    /// `-`, `_` and `.`, a part that starts or ends with `-` or `.`, `--`, `..`, or a name that ends with `.git`.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        match Self::broken_rule(text) {
+            None => Ok(Self(text.to_owned())),
+            Some(rule) => Err(NameError::new("repo id", text, rule)),
+        }
+    }
+
+    fn broken_rule(text: &str) -> Option<&'static str> {
+        if text.split('/').count() > 2 {
+            return Some("it is `name` or `org/name`, with one slash at most");
+        }
+        if text.contains("--") || text.contains("..") {
+            return Some("it contains `--` or `..`");
+        }
+        if text.ends_with(".git") {
+            return Some("it ends with `.git`");
+        }
+        for part in text.split('/') {
+            if part.is_empty() || part.len() > 96 {
+                return Some("each part has 1 to 96 characters");
+            }
+            if !part
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+            {
+                return Some("only ASCII letters, digits, `-`, `_` and `.` are allowed");
+            }
+            if part.starts_with(['-', '.']) || part.ends_with(['-', '.']) {
+                return Some("a part starts or ends with `-` or `.`");
+            }
+        }
+        None
+    }
+}
+
+/// A repo: kind and id.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Repo {
+    /// The kind.
+    pub kind: RepoKind,
+    /// The id on the hub.
+    pub id: RepoId,
+}
+
+impl Repo {
+    /// Makes a repo of the given kind.
+    #[must_use]
+    pub fn new(kind: RepoKind, id: RepoId) -> Self {
+        Self { kind, id }
+    }
+
+    /// Returns the name of the repo folder, `models--org--name`.
+    #[must_use]
+    pub fn folder(&self) -> String {
+        format!(
+            "{}--{}",
+            self.kind.plural(),
+            self.id.as_str().replace('/', "--")
+        )
+    }
+}
+
+impl fmt::Display for Repo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.id)
+    }
+}
