@@ -1,1 +1,36 @@
-//! Placeholder.
+//! Downloads from Hugging Face-compatible hubs into the cache that every tool of that world shares.
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), hubstow_native::Error> {
+//! use hubstow_native::{Config, FileRequest, Hub};
+//!
+//! let hub = Hub::new(Config::from_env()?)?;
+//! let report = hub.download(&FileRequest::parse("openai-community/gpt2", "config.json")?).await?;
+//! println!("{}", report.path.display());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! This crate is a host: it asks the hub, receives and hashes bytes, and drives the pure core over the disk. It decides
+//! nothing by itself; every placing decision and every reason in a report is the core's. It reads no environment unless
+//! [`Config::from_env`] is called, and installs no global state.
+
+mod config;
+mod error;
+mod event;
+mod hub;
+mod pattern;
+mod report;
+mod request;
+
+pub use config::{Config, Durability, Token, default_user_agent};
+pub use error::{Error, ErrorKind};
+pub use event::{Event, Observer};
+pub use hub::Hub;
+pub use hubstow_core as core;
+pub use pattern::Patterns;
+pub use report::{
+    Done, Environment, Explanation, ExplanationLink, FileReport, MethodSupport, SnapshotReport,
+    Traffic, Warning,
+};
+pub use request::{FileRequest, SnapshotRequest};

@@ -1,0 +1,260 @@
+//! What a [`Hub`](crate::Hub) needs to know, given by the program or read from the environment on request.
+
+use std::{env, fmt, fs, path::PathBuf, time::Duration};
+
+use hubstow_core::{
+    facts::{Reach, Stale},
+    hub::Endpoint,
+    policy::Policy,
+};
+
+use crate::error::{Error, ErrorKind};
+
+/// An access token. It shows itself nowhere: not in logs, errors or debug output (invariant I23).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    /// Takes a token; surrounding white space is no part of it.
+    ///
+    /// # Errors
+    /// An empty token, or one that can't stand in a header.
+    pub fn new(text: &str) -> Result<Self, Error> {
+        let text = text.trim();
+        if text.is_empty() || !text.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                "the token is empty or holds characters that no token has",
+            )
+            .hint("a token is one line of plain ASCII, such as `hf_…`"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// Returns the secret itself, for the one header it belongs to.
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// How much survives a power cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// Content reaches the disk before its name is published (invariant I11).
+    #[default]
+    Safe,
+    /// The system decides when; after a power cut a published file may be empty.
+    Fast,
+}
+
+/// Settings of a [`Hub`](crate::Hub).
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The hub.
+    pub endpoint: Endpoint,
+    /// The cache root.
+    pub cache_dir: PathBuf,
+    /// The access token, sent to the endpoint's origin only.
+    pub token: Option<Token>,
+    /// The ladder of methods.
+    pub policy: Policy,
+    /// Whether the hub may be asked at all.
+    pub reach: Reach,
+    /// When a cached file may be served unconfirmed.
+    pub stale: Stale,
+    /// What a power cut may cost.
+    pub durability: Durability,
+    /// How long a HEAD or a listing may take.
+    pub lookup_timeout: Duration,
+    /// How long a transfer may stand still.
+    pub stall_timeout: Duration,
+    /// How long to wait for another process that downloads the same file and makes no progress.
+    pub lock_patience: Duration,
+    /// How many files are downloaded at once.
+    pub max_workers: usize,
+    /// The `User-Agent` header.
+    pub user_agent: String,
+}
+
+/// Returns the `User-Agent` that is sent when a program sets none.
+#[must_use]
+pub fn default_user_agent() -> String {
+    concat!("hubstow/", env!("CARGO_PKG_VERSION")).to_owned()
+}
+
+impl Config {
+    /// Makes the default settings for a cache root; the environment is not read.
+    #[must_use]
+    pub fn new(cache_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            endpoint: public_endpoint(),
+            cache_dir: cache_dir.into(),
+            token: None,
+            policy: Policy::Compat,
+            reach: Reach::Online,
+            stale: Stale::Unreachable,
+            durability: Durability::Safe,
+            lookup_timeout: Duration::from_secs(10),
+            stall_timeout: Duration::from_secs(10),
+            lock_patience: Duration::from_secs(20),
+            max_workers: 8,
+            user_agent: default_user_agent(),
+        }
+    }
+
+    /// Reads the environment that the Python client reads: `HF_HUB_CACHE`, `HF_HOME`, `HF_TOKEN`, `HF_ENDPOINT`,
+    /// `HF_HUB_OFFLINE` and the others of section 8 of the cache's description.
+    ///
+    /// # Errors
+    /// A value that is not what its variable takes.
+    pub fn from_env() -> Result<Self, Error> {
+        Self::from_vars(|name| env::var(name).ok())
+    }
+
+    /// Reads the same variables from a function, so that a program can supply its own.
+    ///
+    /// # Errors
+    /// As [`Config::from_env`].
+    pub fn from_vars(var: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let var = |name: &str| var(name).filter(|value| !value.is_empty());
+        let flag = |name: &str| var(name).is_some_and(|value| is_true(&value));
+        let home = hf_home(&var)?;
+        let cache_dir = match var("HF_HUB_CACHE").or_else(|| var("HUGGINGFACE_HUB_CACHE")) {
+            Some(path) => expand(&path, &var)?,
+            None => home.join("hub"),
+        };
+        let mut config = Self::new(cache_dir);
+        if let Some(url) = var("HF_ENDPOINT") {
+            config.endpoint = Endpoint::parse(&url)?;
+        } else if flag("HUGGINGFACE_CO_STAGING") {
+            config.endpoint = Endpoint::parse("https://hub-ci.huggingface.co")?;
+        }
+        config.token = find_token(&var, &home, flag("HF_HUB_DISABLE_IMPLICIT_TOKEN"))?;
+        if flag("HF_HUB_OFFLINE") || flag("TRANSFORMERS_OFFLINE") {
+            config.reach = Reach::Offline;
+        }
+        if flag("HF_HUB_DISABLE_SYMLINKS") {
+            config.policy = Policy::Portable;
+        }
+        if let Some(timeout) = seconds(&var, "HF_HUB_ETAG_TIMEOUT")? {
+            config.lookup_timeout = timeout;
+        }
+        if let Some(timeout) = seconds(&var, "HF_HUB_DOWNLOAD_TIMEOUT")? {
+            config.stall_timeout = timeout;
+        }
+        if let Some(origin) = var("HF_HUB_USER_AGENT_ORIGIN") {
+            config.user_agent = format!("{}; origin/{origin}", config.user_agent);
+        }
+        Ok(config)
+    }
+}
+
+fn public_endpoint() -> Endpoint {
+    #[expect(
+        clippy::expect_used,
+        reason = "a constant of the core, parsed by a test as well"
+    )]
+    Endpoint::parse(Endpoint::PUBLIC).expect("the public endpoint is an endpoint")
+}
+
+fn is_true(value: &str) -> bool {
+    ["1", "ON", "YES", "TRUE"]
+        .iter()
+        .any(|word| value.eq_ignore_ascii_case(word))
+}
+
+fn hf_home(var: &impl Fn(&str) -> Option<String>) -> Result<PathBuf, Error> {
+    if let Some(home) = var("HF_HOME") {
+        return expand(&home, var);
+    }
+    match var("XDG_CACHE_HOME") {
+        Some(cache) => Ok(expand(&cache, var)?.join("huggingface")),
+        None => expand("~/.cache/huggingface", var),
+    }
+}
+
+fn find_token(
+    var: &impl Fn(&str) -> Option<String>,
+    home: &std::path::Path,
+    implicit_disabled: bool,
+) -> Result<Option<Token>, Error> {
+    if implicit_disabled {
+        return Ok(None);
+    }
+    if let Some(text) = var("HF_TOKEN").or_else(|| var("HUGGING_FACE_HUB_TOKEN")) {
+        return Token::new(&text).map(Some);
+    }
+    let path = match var("HF_TOKEN_PATH") {
+        Some(path) => expand(&path, var)?,
+        None => home.join("token"),
+    };
+    match fs::read_to_string(&path) {
+        Ok(text) if !text.trim().is_empty() => Token::new(&text).map(Some),
+        Ok(_) | Err(_) => Ok(None),
+    }
+}
+
+fn seconds(var: &impl Fn(&str) -> Option<String>, name: &str) -> Result<Option<Duration>, Error> {
+    let Some(text) = var(name) else {
+        return Ok(None);
+    };
+    match text.trim().parse::<u64>() {
+        Ok(0) => Ok(None),
+        Ok(seconds) => Ok(Some(Duration::from_secs(seconds))),
+        Err(_) => Err(Error::new(
+            ErrorKind::Usage,
+            format!("{name} is `{text}`, not a whole number of seconds"),
+        )),
+    }
+}
+
+/// Expands `~` and `$NAME` or `${NAME}`, as the Python client does for its paths; an unknown variable stays as it is.
+fn expand(path: &str, var: &impl Fn(&str) -> Option<String>) -> Result<PathBuf, Error> {
+    let mut out = String::new();
+    let mut rest = path;
+    while let Some((before, after)) = rest.split_once('$') {
+        out.push_str(before);
+        let (name, tail) = match after
+            .strip_prefix('{')
+            .and_then(|inner| inner.split_once('}'))
+        {
+            Some(braced) => braced,
+            None => {
+                let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+                after.split_at(end.unwrap_or(after.len()))
+            }
+        };
+        match var(name) {
+            Some(value) => out.push_str(&value),
+            None => {
+                out.push('$');
+                rest = after;
+                continue;
+            }
+        }
+        rest = tail;
+    }
+    out.push_str(rest);
+    match out
+        .strip_prefix('~')
+        .filter(|tail| tail.is_empty() || tail.starts_with('/'))
+    {
+        None => Ok(PathBuf::from(out)),
+        Some(tail) => {
+            let home = var("HOME").or_else(|| var("USERPROFILE")).ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Usage,
+                    "the home directory is not known: HOME is not set",
+                )
+                .hint("set HF_HOME or HF_HUB_CACHE, or pass --cache-dir")
+            })?;
+            Ok(PathBuf::from(home).join(tail.trim_start_matches('/')))
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What was done, and why: the values that programs and `--json` show.
+
+use std::path::PathBuf;
+
+use hubstow_core::{
+    name::{Commit, Etag, FileName, Revision},
+    policy::{Method, Policy, Support},
+    why::{Reason, Refusal},
+};
+use serde::Serialize;
+
+/// What was done for a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Done {
+    /// Nothing: the pointer served.
+    Reused,
+    /// The pointer was made from bytes that were here.
+    Placed,
+    /// Bytes were fetched from the hub.
+    Fetched,
+}
+
+/// Something a user should know, although the download succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Warning {
+    /// The hub did not confirm the cached file; it was served all the same.
+    Stale {
+        /// The file.
+        file: FileName,
+        /// Why the hub did not confirm.
+        refusal: Refusal,
+        /// The cause, in words.
+        cause: String,
+    },
+    /// The ref could not be written; offline use by that name may not find this commit.
+    RefNotWritten {
+        /// The revision.
+        revision: Revision,
+        /// The cause, in words.
+        cause: String,
+    },
+}
+
+/// What was done for one file.
+#[derive(Clone, Debug, Serialize)]
+pub struct FileReport {
+    /// The file's name in the repo.
+    pub file: FileName,
+    /// Where it is now.
+    pub path: PathBuf,
+    /// The commit it belongs to.
+    #[serde(skip)]
+    pub commit: Commit,
+    /// Its size in bytes, where known.
+    pub size: Option<u64>,
+    /// Its content's identity, where known.
+    pub etag: Option<Etag>,
+    /// What was done.
+    pub action: Done,
+    /// By which method the pointer was made; `None` where it was reused.
+    pub by: Option<Method>,
+    /// The core's reason.
+    pub reason: Reason,
+}
+
+/// What a run has cost so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Bytes of content received.
+    pub bytes_downloaded: u64,
+    /// Requests sent.
+    pub requests: u64,
+}
+
+/// What was done for a snapshot, or would be.
+#[derive(Clone, Debug)]
+pub struct SnapshotReport {
+    /// The snapshot folder.
+    pub path: PathBuf,
+    /// The commit.
+    pub commit: Commit,
+    /// One report a file, in the order of the listing.
+    pub files: Vec<FileReport>,
+}
+
+/// One question that was put to the core.
+#[derive(Clone, Debug, Serialize)]
+pub struct ExplanationLink {
+    /// `resolve` or `place`.
+    pub question: &'static str,
+    /// The facts, as (name, value) codes.
+    pub facts: Vec<(String, String)>,
+    /// The decision, as a code with its details, such as `place move from staged over absent`.
+    pub decision: String,
+    /// The reason's code; `None` where the decision is a refusal.
+    pub reason: Option<Reason>,
+    /// The reason in a sentence.
+    pub because: String,
+}
+
+/// What would be done for a file now, as a chain of facts and decisions.
+#[derive(Clone, Debug, Serialize)]
+pub struct Explanation {
+    /// The file.
+    pub file: FileName,
+    /// The revision asked for.
+    pub revision: Revision,
+    /// The commit it means, where known.
+    pub commit: Option<Commit>,
+    /// The content's identity, where known.
+    pub etag: Option<Etag>,
+    /// The size in bytes, where known.
+    pub size: Option<u64>,
+    /// Where the file is or would be.
+    pub path: Option<PathBuf>,
+    /// The questions and answers, in order.
+    pub chain: Vec<ExplanationLink>,
+}
+
+/// What is known of one method in a cache directory.
+#[derive(Clone, Debug, Serialize)]
+pub struct MethodSupport {
+    /// The method.
+    pub method: Method,
+    /// What a probe found.
+    pub support: Support,
+    /// The system's own words where it refused.
+    pub detail: Option<String>,
+}
+
+/// What a cache directory supports, found by doing.
+#[derive(Clone, Debug, Serialize)]
+pub struct Environment {
+    /// The cache root.
+    pub cache_dir: PathBuf,
+    /// Whether it exists; probing does not create it.
+    pub exists: bool,
+    /// Whether it can be written.
+    pub writable: bool,
+    /// The ladder in force.
+    pub policy: Policy,
+    /// The probe results.
+    pub methods: Vec<MethodSupport>,
+    /// Whether locks exclude a second holder here.
+    pub locks: Support,
+    /// Whether two names that differ in case are two files here; `None` where it could not be tried.
+    pub case_sensitive: Option<bool>,
+}
