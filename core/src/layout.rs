@@ -134,6 +134,25 @@ impl RepoLayout {
         self.below(&format!("snapshots/{commit}/{file}"))
     }
 
+    /// Returns each folder on the way to a pointer, from the snapshot down, with the name that is looked for in it.
+    pub fn pointer_steps<'a>(
+        &self,
+        commit: &Commit,
+        file: &'a FileName,
+    ) -> impl Iterator<Item = (CachePath, &'a str)> {
+        let mut folder = self.snapshot(commit);
+        file.parts().map(move |part| {
+            let next = CachePath(format!("{folder}/{part}"));
+            (core::mem::replace(&mut folder, next), part)
+        })
+    }
+
+    /// Returns the snapshots folder in capitals: where it answers to that, names are not told apart by case.
+    #[must_use]
+    pub fn folded_snapshots(&self) -> CachePath {
+        self.below("SNAPSHOTS")
+    }
+
     /// Returns the path of a ref file.
     #[must_use]
     pub fn ref_file(&self, revision: &Revision) -> CachePath {
@@ -170,16 +189,38 @@ impl RepoLayout {
         self.below(&format!(".hubstow/{nonce}.tmp"))
     }
 
+    /// Returns the folder for probes of the cache root: among the locks, which no peer scans.
+    #[must_use]
+    pub fn probe_folder() -> CachePath {
+        CachePath(".locks/.hubstow".to_owned())
+    }
+
+    /// Returns a fresh private path in [`probe_folder`](Self::probe_folder).
+    #[must_use]
+    pub fn probe_file(nonce: &Nonce) -> CachePath {
+        CachePath(format!(".locks/.hubstow/{nonce}.tmp"))
+    }
+
+    /// Returns a path to try out whether the target filesystem stores a file name as it is.
+    #[must_use]
+    pub fn name_trial(&self, file: &FileName) -> CachePath {
+        self.below(&format!(".hubstow/names/{file}"))
+    }
+
     /// Returns the path of the record of which files are proved to hold the content of an etag.
     #[must_use]
     pub fn proof(&self, etag: &Etag) -> CachePath {
         self.below(&format!(".hubstow/proved/{etag}"))
     }
 
-    /// Returns the path of the record that belongs to a staged file: what has been asked for, and how much is safe.
+    /// Returns a fresh private path for a symlink to be tried at before it is renamed to the pointer of `file`: as deep
+    /// below the repo folder as that pointer, so that the same relative text leads to the same blob.
     #[must_use]
-    pub fn staged_record(&self, etag: &Etag, nonce: &Nonce) -> CachePath {
-        self.below(&format!(".hubstow/staged/{etag}.{nonce}"))
+    pub fn link_scratch(&self, file: &FileName, nonce: &Nonce) -> CachePath {
+        self.below(&format!(
+            ".hubstow/links/{}{nonce}.tmp",
+            "_/".repeat(file.depth())
+        ))
     }
 
     /// Returns the text of the symlink from a pointer to a blob, relative so that the whole cache can be moved:

@@ -102,7 +102,12 @@ fn needs_blob(method: Method) -> bool {
 
 /// The blob holds the content. Others may use it, so it is linked or copied, never moved.
 fn from_blob(facts: &PlaceFacts) -> Decision {
-    let Some((by, support)) = first_method(facts, |method| method != Method::Move) else {
+    // A second name of a link would be a second link: a borrowed blob is read through, by reflink or copy.
+    let allowed = |method| match (method, facts.blob) {
+        (Method::Move, _) | (Method::Hardlink, Blob::Borrowed) => false,
+        (Method::Symlink | Method::Hardlink | Method::Reflink | Method::Copy, _) => true,
+    };
+    let Some((by, support)) = first_method(facts, allowed) else {
         return Decision::Refuse(Refusal::NoMethodLeft);
     };
     let reason = match (by, support) {

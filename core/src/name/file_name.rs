@@ -81,6 +81,16 @@ impl FileName {
         self.0.bytes().filter(|b| *b == b'/').count()
     }
 
+    /// Returns the error for a name that a filesystem refused, or stored as another one, when it was tried.
+    #[must_use]
+    pub fn not_stored(&self) -> NameError {
+        NameError::new(
+            "file name that can be stored here",
+            &self.0,
+            "this filesystem does not keep it as it is",
+        )
+    }
+
     /// Checks that the target filesystem can store this name as it is.
     ///
     /// # Errors

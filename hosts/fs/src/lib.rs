@@ -1,1 +1,41 @@
-//! Placeholder.
+//! The part of every host that touches a disk: observe, execute, drive, lock.
+//!
+//! - [`disk`]: the narrow set of primitive operations that everything else is written on
+//! - [`observe`]: what is there, as facts; it changes nothing
+//! - [`execute`]: one atomic action: write beside, sync, rename over; nothing is ever deleted first
+//! - [`drive`]: the bounded loop of look, ask, act; the [`Decider`] is the seam where the component fits in
+//! - [`lock`]: the very files that the Python client locks; they save bandwidth and guarantee nothing
+//!
+//! It knows no network. Fetching is handed back to the host, which does it its own way.
+
+pub mod cache;
+pub mod content;
+pub mod disk;
+pub mod drive;
+pub mod execute;
+pub mod failure;
+pub mod guard;
+pub mod lock;
+mod naming;
+pub mod observe;
+pub mod probe;
+pub mod proof;
+pub mod staged;
+mod twin;
+
+pub use cache::{Cache, Durability, Target};
+pub use disk::{Disk, StdDisk};
+pub use drive::{Decider, LinkedCore};
+pub use failure::FsError;
+
+use hubstow_core::name::Nonce;
+
+/// Makes a fresh private name from the system's randomness (invariant I10).
+///
+/// # Errors
+/// A system without randomness.
+pub fn fresh_nonce() -> Result<Nonce, FsError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| FsError::other("take random bits", error))?;
+    Ok(Nonce::from_bits(u128::from_ne_bytes(bytes)))
+}

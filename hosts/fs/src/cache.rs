@@ -1,0 +1,229 @@
+//! One cache directory, as all files of a process share it.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use hubstow_core::{
+    layout::{CACHE_TAG, CachePath, RepoLayout},
+    name::{Commit, Etag, FileName, Revision},
+    policy::{Methods, Policy},
+};
+
+use crate::{
+    disk::{Disk, Kind},
+    failure::FsError,
+    fresh_nonce,
+    proof::Proofs,
+};
+
+/// Whether content must reach the disk before its name is published.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// It must (invariant I11).
+    #[default]
+    Safe,
+    /// The system decides when.
+    Fast,
+}
+
+/// A cache directory: its disk, and what has been learned about it. Many files share one.
+#[derive(Clone)]
+pub struct Cache {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) policy: Policy,
+    pub(crate) durability: Durability,
+    pub(crate) proofs: Arc<Proofs>,
+    pub(crate) records: bool,
+    methods: Arc<Mutex<Methods>>,
+}
+
+/// One file whose content is known: what is to be placed, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The layout of its repo.
+    pub layout: RepoLayout,
+    /// The revision that was asked for.
+    pub revision: Revision,
+    /// The commit that it means.
+    pub commit: Commit,
+    /// The file.
+    pub file: FileName,
+    /// Its content's identity.
+    pub etag: Etag,
+    /// Its size in bytes, where known.
+    pub size: Option<u64>,
+}
+
+impl Target {
+    /// Returns the path of the pointer.
+    #[must_use]
+    pub fn pointer(&self) -> CachePath {
+        self.layout.pointer(&self.commit, &self.file)
+    }
+
+    /// Returns the path of the blob.
+    #[must_use]
+    pub fn blob(&self) -> CachePath {
+        self.layout.blob(&self.etag)
+    }
+}
+
+impl Cache {
+    /// Makes the shared state of a cache directory. Nothing is looked at yet.
+    #[must_use]
+    pub fn new(disk: Arc<dyn Disk>, policy: Policy, durability: Durability) -> Self {
+        Self {
+            disk,
+            policy,
+            durability,
+            proofs: Arc::default(),
+            records: true,
+            methods: Arc::new(Mutex::new(Methods::UNTRIED)),
+        }
+    }
+
+    /// Returns the same cache for looking only: not even a proof is written down.
+    #[must_use]
+    pub fn looking_only(&self) -> Self {
+        Self {
+            records: false,
+            ..self.clone()
+        }
+    }
+
+    /// Returns the disk.
+    #[must_use]
+    pub fn disk(&self) -> &dyn Disk {
+        &*self.disk
+    }
+
+    /// Returns the ladder in force.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        self.policy
+    }
+
+    /// Returns what is known of the methods here.
+    #[must_use]
+    pub fn methods(&self) -> Methods {
+        *self.methods.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Publishes what has become known of the methods here.
+    pub fn learned(&self, methods: Methods) {
+        *self.methods.lock().unwrap_or_else(PoisonError::into_inner) = methods;
+    }
+
+    /// Makes a folder and those above it. The repo folder itself may be a link to another disk; nothing below it may be
+    /// one (row A43 of the attack table).
+    ///
+    /// # Errors
+    /// Whatever the system says, or a link where a folder should be.
+    pub fn make_folders(&self, folder: &CachePath) -> Result<(), FsError> {
+        if folder.as_str().is_empty() {
+            return self
+                .disk
+                .make_root()
+                .map_err(|e| FsError::io("make the folder", folder, e));
+        }
+        let entry = self
+            .disk
+            .entry(folder)
+            .map_err(|e| FsError::io("look at", folder, e))?;
+        match entry.map(|entry| entry.kind) {
+            Some(Kind::Directory) => return self.check_folders(&folder.parent()),
+            Some(Kind::Symlink) if is_repo_folder(folder) => return Ok(()),
+            Some(Kind::Symlink) => {
+                return Err(FsError::FolderIsLink {
+                    path: folder.as_str().to_owned(),
+                });
+            }
+            None | Some(Kind::File | Kind::Other) => {}
+        }
+        self.make_folders(&folder.parent())?;
+        match self.disk.make_folder(folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                Err(FsError::io("make the folder", folder, error))
+            }
+            // It was made by somebody else, or it is a file: looking again tells.
+            Err(error) => match self.disk.entry(folder) {
+                Ok(Some(entry)) if entry.kind == Kind::Directory => Ok(()),
+                Ok(_) | Err(_) => Err(FsError::io("make the folder", folder, error)),
+            },
+            Ok(()) if is_repo_folder(folder) => {
+                self.write_cache_tag();
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Checks that nothing between the repo folder and this one is a link.
+    fn check_folders(&self, folder: &CachePath) -> Result<(), FsError> {
+        let mut folder = folder.clone();
+        while !folder.as_str().is_empty() && !is_repo_folder(&folder) {
+            let entry = self
+                .disk
+                .entry(&folder)
+                .map_err(|e| FsError::io("look at", &folder, e))?;
+            if entry.is_some_and(|entry| entry.kind == Kind::Symlink) {
+                return Err(FsError::FolderIsLink {
+                    path: folder.as_str().to_owned(),
+                });
+            }
+            folder = folder.parent();
+        }
+        Ok(())
+    }
+
+    /// Writes the tag that backup programs look for; that it can't be written matters to nobody.
+    fn write_cache_tag(&self) {
+        if let Ok(mut file) = self.disk.create(&CachePath::cache_tag()) {
+            let _ = file.write_all(CACHE_TAG.as_bytes());
+        }
+    }
+
+    /// Writes a small file whole: beside, synced, renamed over.
+    pub(crate) fn write_whole(
+        &self,
+        layout: &RepoLayout,
+        at: &CachePath,
+        content: &[u8],
+    ) -> Result<(), FsError> {
+        self.make_folders(&layout.private())?;
+        self.make_folders(&at.parent())?;
+        let scratch = layout.scratch(&fresh_nonce()?);
+        let written = self.disk.create(&scratch).and_then(|mut file| {
+            file.write_all(content)?;
+            self.sync(&mut *file)?;
+            drop(file);
+            self.disk.rename(&scratch, at)
+        });
+        written.map_err(|error| {
+            self.discard(&scratch);
+            FsError::io("write", at, error)
+        })
+    }
+
+    pub(crate) fn sync(&self, file: &mut dyn crate::disk::DiskFile) -> io::Result<()> {
+        match self.durability {
+            Durability::Safe => file.sync(),
+            Durability::Fast => file.flush(),
+        }
+    }
+
+    /// Removes a private file of this attempt. That it can't be removed loses nothing.
+    pub(crate) fn discard(&self, private: &CachePath) {
+        if let Err(error) = self.disk.remove(private)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::debug!(path = %private, %error, "a private file could not be removed");
+        }
+    }
+}
+
+fn is_repo_folder(path: &CachePath) -> bool {
+    !path.as_str().contains('/') && path.as_str() != ".locks"
+}

@@ -1,0 +1,135 @@
+//! Proving that bytes are what their etag says: sha256 for LFS and Xet files, git's blob sha1 for the others.
+
+use std::io::{self, Read};
+
+use hubstow_core::name::{ContentHash, Etag};
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+
+/// The size of the buffers that content is read and copied with.
+pub const BUFFER_BYTES: usize = 1 << 20;
+
+/// Computes the hash that an etag names, while bytes pass by in order.
+pub struct Hasher {
+    etag: Etag,
+    state: State,
+    passed_bytes: u64,
+}
+
+enum State {
+    Sha256(Sha256),
+    /// Git's hash begins with the size, which may not be known before the first byte.
+    GitBlobSha1(Sha1),
+    Opaque,
+}
+
+impl Hasher {
+    /// Starts a hash for content of this etag and size. Where the size is not known, git's hash can't be computed and
+    /// the content counts as opaque.
+    #[must_use]
+    pub fn new(etag: &Etag, size_bytes: Option<u64>) -> Self {
+        let state = match (etag.content_hash(), size_bytes) {
+            (ContentHash::Sha256, _) => State::Sha256(Sha256::new()),
+            (ContentHash::GitBlobSha1, Some(size)) => {
+                State::GitBlobSha1(Sha1::new_with_prefix(format!("blob {size}\0")))
+            }
+            (ContentHash::GitBlobSha1, None) | (ContentHash::Opaque, _) => State::Opaque,
+        };
+        Self {
+            etag: etag.clone(),
+            state,
+            passed_bytes: 0,
+        }
+    }
+
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.passed_bytes += bytes.len() as u64;
+        match &mut self.state {
+            State::Sha256(hash) => hash.update(bytes),
+            State::GitBlobSha1(hash) => hash.update(bytes),
+            State::Opaque => {}
+        }
+    }
+
+    /// Returns how many bytes have passed.
+    #[must_use]
+    pub fn passed_bytes(&self) -> u64 {
+        self.passed_bytes
+    }
+
+    /// Compares what has passed with the etag. `Err` holds the hash that was found.
+    ///
+    /// # Errors
+    /// Content that is not what the etag says.
+    pub fn finish(self) -> Result<(), String> {
+        let found = match self.state {
+            State::Sha256(hash) => hex(&hash.finalize()),
+            State::GitBlobSha1(hash) => hex(&hash.finalize()),
+            State::Opaque => return Ok(()),
+        };
+        if found == self.etag.as_str() {
+            Ok(())
+        } else {
+            Err(found)
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing to a string can't fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+/// Reads all that is left of `from`, passing it through `hasher` and on to `to`; returns the number of bytes.
+///
+/// # Errors
+/// Whatever reading or `to` says.
+pub fn pass_through(
+    from: &mut dyn Read,
+    hasher: &mut Hasher,
+    mut to: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<u64> {
+    let mut buffer = vec![0; BUFFER_BYTES];
+    let mut passed = 0;
+    loop {
+        let count = match from.read(&mut buffer) {
+            Ok(0) => return Ok(passed),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        let bytes = buffer.get(..count).unwrap_or_default();
+        hasher.update(bytes);
+        to(bytes)?;
+        passed += bytes.len() as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(etag: &str, content: &[u8], size: Option<u64>) -> bool {
+        let mut hasher = Hasher::new(&Etag::parse(etag).unwrap(), size);
+        hasher.update(content);
+        hasher.finish().is_ok()
+    }
+
+    #[test]
+    fn each_kind_of_etag_is_proved_its_own_way() {
+        let sha256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+        let git = "b6fc4c620b67d95f953a5c1c1230aaab5db5a1b0";
+        assert!(check(sha256, b"hello", None));
+        assert!(!check(sha256, b"hellO", None));
+        assert!(check(git, b"hello", Some(5)));
+        assert!(!check(git, b"hellO", Some(5)));
+        assert!(check("some-opaque-etag", b"anything", Some(3)));
+    }
+}

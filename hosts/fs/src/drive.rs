@@ -1,0 +1,352 @@
+//! The bounded loop: look, ask, act, look again.
+//!
+//! The loop has no colour: it does the local actions itself and hands fetching back to the host, which does it async on
+//! tokio, blocking under WASI, or from a script. The [`Decider`] is the seam where the component takes the place of the
+//! linked core.
+
+use std::{error::Error as StdError, io, sync::Arc};
+
+use hubstow_core::{
+    action::{Action, Decision, Source},
+    facts::{Demand, Force, PlaceFacts, ResolveFacts, Staged},
+    layout::CachePath,
+    learn::{Failure, Lesson, learn, learn_done},
+    place::{ROUND_LIMIT, place},
+    policy::{Method, Methods},
+    resolve::{Resolution, resolve},
+    why::Reason,
+};
+
+use crate::{
+    cache::{Cache, Target},
+    execute::Bytes,
+    failure::{FsError, failure_of},
+    guard::possible,
+    observe::Attempt,
+    staged::{Keep, StagedFile},
+};
+
+/// How many rounds may be lost to others who change the cache at the same time.
+const RACE_ALLOWANCE: usize = 20;
+
+/// An error of a decider.
+pub type DeciderError = Box<dyn StdError + Send + Sync>;
+
+/// Who decides: the linked core, or a component.
+pub trait Decider: Send + Sync {
+    /// Decides which content is meant.
+    ///
+    /// # Errors
+    /// A decider that can't answer; the linked core always can.
+    fn resolve(&self, facts: &ResolveFacts) -> Result<Resolution, DeciderError>;
+    /// Decides how content gets to its place.
+    ///
+    /// # Errors
+    /// As [`Decider::resolve`].
+    fn place(&self, facts: &PlaceFacts) -> Result<Decision, DeciderError>;
+    /// Says what a failure teaches.
+    ///
+    /// # Errors
+    /// As [`Decider::resolve`].
+    fn learn(
+        &self,
+        methods: Methods,
+        action: Action,
+        failure: Failure,
+    ) -> Result<Lesson, DeciderError>;
+}
+
+/// The core itself, linked into this program.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LinkedCore;
+
+impl Decider for LinkedCore {
+    fn resolve(&self, facts: &ResolveFacts) -> Result<Resolution, DeciderError> {
+        Ok(resolve(facts))
+    }
+
+    fn place(&self, facts: &PlaceFacts) -> Result<Decision, DeciderError> {
+        Ok(place(facts))
+    }
+
+    fn learn(
+        &self,
+        methods: Methods,
+        action: Action,
+        failure: Failure,
+    ) -> Result<Lesson, DeciderError> {
+        Ok(learn(methods, action, failure))
+    }
+}
+
+/// What the loop wants next.
+#[derive(Debug)]
+pub enum Next {
+    /// The host must fetch into the staged file, and then go on. It is worth taking the lock first.
+    Fetch,
+    /// The pointer serves.
+    Done(Outcome),
+}
+
+/// How a target got to its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The method and source of the placing; `None` where the pointer served as it was.
+    pub placed: Option<(Method, Source)>,
+    /// The core's reason for the placing, or for the reuse.
+    pub reason: Reason,
+}
+
+/// One target on its way to its place.
+pub struct Placing {
+    cache: Cache,
+    decider: Arc<dyn Decider>,
+    target: Target,
+    demand: Demand,
+    staged: Option<StagedFile>,
+    twin_failed: bool,
+    ref_error: Option<FsError>,
+    rounds: usize,
+    placed: Option<(Method, Source, Reason)>,
+}
+
+impl Placing {
+    /// Starts to place a target.
+    #[must_use]
+    pub fn new(cache: Cache, decider: Arc<dyn Decider>, target: Target, force: Force) -> Self {
+        let demand = match force {
+            Force::Off => Demand::Any,
+            Force::On => Demand::Fresh,
+        };
+        Self {
+            cache,
+            decider,
+            target,
+            demand,
+            staged: None,
+            twin_failed: false,
+            ref_error: None,
+            rounds: 0,
+            placed: None,
+        }
+    }
+
+    /// Returns the target.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Returns why the ref could not be written, if it could not.
+    #[must_use]
+    pub fn ref_error(&self) -> Option<&FsError> {
+        self.ref_error.as_ref()
+    }
+
+    /// Takes the staged file that the host has filled, complete or not.
+    pub fn fetched(&mut self, staged: StagedFile) {
+        self.staged = Some(staged);
+    }
+
+    /// Hands out the staged file to be filled, opening it first if there is none.
+    ///
+    /// # Errors
+    /// A file that can't be made.
+    pub fn take_staged(&mut self) -> Result<StagedFile, FsError> {
+        match self.staged.take() {
+            Some(staged) => Ok(staged),
+            None => self.cache.stage(&self.target),
+        }
+    }
+
+    /// Does local actions until there is something to fetch or nothing left to do.
+    ///
+    /// # Errors
+    /// A refusal of the core, a fatal failure of the disk, or a bound that was reached.
+    pub fn advance(&mut self) -> Result<Next, FsError> {
+        loop {
+            self.rounds += 1;
+            if self.rounds > ROUND_LIMIT + RACE_ALLOWANCE {
+                let path = self.target.pointer().as_str().to_owned();
+                return Err(FsError::Unsettled {
+                    path,
+                    rounds: self.rounds,
+                });
+            }
+            let (facts, twin) = self.cache.observe(&self.target, self.attempt())?;
+            let decision = self
+                .decider
+                .place(&facts)
+                .map_err(|source| FsError::Decider { source })?;
+            tracing::debug!(file = %self.target.file, ?facts, ?decision, "decided");
+            if !possible(&facts, &decision) {
+                return Err(FsError::ImpossibleAction {
+                    action: format!("{decision:?}"),
+                });
+            }
+            match decision {
+                Decision::Refuse(refusal) => return Err(FsError::Refused { refusal }),
+                Decision::Reuse(reason) => {
+                    self.drop_unused();
+                    let placed = self.placed.map(|(by, from, _)| (by, from));
+                    let reason = self.placed.map_or(reason, |(_, _, reason)| reason);
+                    return Ok(Next::Done(Outcome { placed, reason }));
+                }
+                Decision::Act(Action::Fetch, _) => return Ok(Next::Fetch),
+                Decision::Act(action, reason) => self.act(action, reason, twin.as_ref())?,
+            }
+        }
+    }
+
+    fn attempt(&self) -> Attempt {
+        Attempt {
+            demand: self.demand,
+            staged: self
+                .staged
+                .as_ref()
+                .map_or(Staged::Absent, StagedFile::state),
+            ref_unwritable: self.ref_error.is_some(),
+            twin_failed: self.twin_failed,
+        }
+    }
+
+    /// Another process may have placed the file while this one was fetching it.
+    fn drop_unused(&mut self) {
+        if let Some(staged) = self.staged.take() {
+            self.cache.abandon(staged, Keep::Nothing);
+        }
+    }
+
+    fn act(
+        &mut self,
+        action: Action,
+        reason: Reason,
+        twin: Option<&CachePath>,
+    ) -> Result<(), FsError> {
+        let (cache, target) = (&self.cache, &self.target);
+        let done = match action {
+            Action::Probe(method) => cache.probe(target, method).and_then(|result| {
+                result.map_err(|error| FsError::io("probe", &target.layout.repo(), refused(error)))
+            }),
+            Action::Seal { from, over } => {
+                let bytes = bytes(&mut self.staged, from, twin)?;
+                cache.seal(target, bytes, over)
+            }
+            Action::Place { by, from, over } => {
+                let bytes = bytes(&mut self.staged, from, twin)?;
+                cache.place(target, by, bytes, over)
+            }
+            Action::Point => cache.point(&target.layout, &target.revision, &target.commit),
+            Action::Fetch | Action::Lookup(_) | Action::Mark => {
+                return Err(FsError::ImpossibleAction {
+                    action: format!("{action:?}"),
+                });
+            }
+        };
+        match done {
+            Ok(()) => {
+                self.demand = action.demand_after(self.demand);
+                cache.learned(learn_done(cache.methods(), action));
+                if let Action::Place { by, from, .. } = action {
+                    self.placed = Some((by, from, reason));
+                }
+                Ok(())
+            }
+            Err(error) if action == Action::Point => {
+                tracing::debug!(%error, "the ref could not be written");
+                self.ref_error = Some(error);
+                Ok(())
+            }
+            Err(error) => self.learn_from(action, error),
+        }
+    }
+
+    fn learn_from(&mut self, action: Action, error: FsError) -> Result<(), FsError> {
+        let method = match action {
+            Action::Probe(method) | Action::Place { by: method, .. } => Some(method),
+            Action::Lookup(_)
+            | Action::Mark
+            | Action::Fetch
+            | Action::Seal { .. }
+            | Action::Point => None,
+        };
+        let failure = match &error {
+            FsError::Io { source, .. } => failure_of(method, source),
+            FsError::Other { .. }
+            | FsError::FolderIsLink { .. }
+            | FsError::Refused { .. }
+            | FsError::ImpossibleAction { .. }
+            | FsError::Decider { .. }
+            | FsError::Unsettled { .. } => Failure::Fatal,
+        };
+        tracing::debug!(?action, %failure, %error, "failed");
+        if failure == Failure::Raced && from_twin(action) {
+            self.twin_failed = true;
+        }
+        let lesson = self
+            .decider
+            .learn(self.cache.methods(), action, failure)
+            .map_err(|source| FsError::Decider { source })?;
+        match lesson {
+            Lesson::Again(methods) => {
+                self.cache.learned(methods);
+                Ok(())
+            }
+            Lesson::GiveUp => Err(error),
+        }
+    }
+}
+
+impl Drop for Placing {
+    fn drop(&mut self) {
+        if let Some(staged) = self.staged.take() {
+            self.cache.abandon(staged, Keep::IfWorth);
+        }
+    }
+}
+
+/// Whatever colour a probe's refusal has, it means "not here"; only a full or read-only disk says nothing about links.
+fn refused(error: io::Error) -> io::Error {
+    use crate::failure::{ErrorGroup, group};
+    match group(&error) {
+        ErrorGroup::NoSpace | ErrorGroup::ReadOnly => error,
+        ErrorGroup::Unsupported
+        | ErrorGroup::Denied
+        | ErrorGroup::CrossDevice
+        | ErrorGroup::TooManyLinks
+        | ErrorGroup::Raced
+        | ErrorGroup::Busy
+        | ErrorGroup::Stale
+        | ErrorGroup::NameTooLong
+        | ErrorGroup::BadName
+        | ErrorGroup::Other => io::Error::new(io::ErrorKind::Unsupported, error),
+    }
+}
+
+fn from_twin(action: Action) -> bool {
+    matches!(
+        action,
+        Action::Seal {
+            from: Source::Twin,
+            ..
+        } | Action::Place {
+            from: Source::Twin,
+            ..
+        }
+    )
+}
+
+fn bytes<'a>(
+    staged: &'a mut Option<StagedFile>,
+    from: Source,
+    twin: Option<&'a CachePath>,
+) -> Result<Bytes<'a>, FsError> {
+    match (from, twin) {
+        (Source::Blob, _) => Ok(Bytes::Blob),
+        (Source::Staged, _) => Ok(Bytes::Staged(staged)),
+        (Source::Twin, Some(twin)) => Ok(Bytes::Twin(twin)),
+        (Source::Twin, None) => Err(FsError::ImpossibleAction {
+            action: "use a twin".to_owned(),
+        }),
+    }
+}

@@ -1,0 +1,311 @@
+//! Carrying out one action: write to a private name, sync, rename over. Nothing is ever deleted first.
+//!
+//! INVARIANT (I3): only private names are renamed. INVARIANT (I8 of the action): what the action was decided over is
+//! looked at again right before the rename; where it no longer holds the action fails as raced.
+
+use std::io;
+
+use hubstow_core::{
+    facts::{Blob, Pointer},
+    layout::{CachePath, RepoLayout},
+    name::{Commit, FileName, Revision},
+    policy::Method,
+};
+
+use crate::{
+    cache::{Cache, Target},
+    content::{Hasher, pass_through},
+    disk::{Entry, Kind},
+    failure::FsError,
+    fresh_nonce,
+    staged::StagedFile,
+};
+
+/// Where the bytes of an action are.
+pub(crate) enum Bytes<'a> {
+    /// In the blob.
+    Blob,
+    /// In the staged file, which is used up.
+    Staged(&'a mut Option<StagedFile>),
+    /// In another snapshot's pointer.
+    Twin(&'a CachePath),
+}
+
+impl Cache {
+    /// Makes the blob.
+    pub(crate) fn seal(
+        &self,
+        target: &Target,
+        bytes: Bytes<'_>,
+        over: Blob,
+    ) -> Result<(), FsError> {
+        let at = target.blob();
+        self.make_folders(&target.layout.blobs())?;
+        match bytes {
+            Bytes::Staged(slot) => {
+                self.publish_staged(target, slot, &at, |entry| over_blob(over, entry))?;
+            }
+            Bytes::Twin(twin) => {
+                let scratch = target.layout.scratch(&fresh_nonce()?);
+                self.copy_verified(target, twin, &scratch)?;
+                self.publish(&scratch, &at, |entry| over_blob(over, entry))?;
+            }
+            Bytes::Blob => return Err(impossible("seal from blob")),
+        }
+        self.published(&target.layout, &at, &target.etag);
+        Ok(())
+    }
+
+    /// Makes the pointer.
+    pub(crate) fn place(
+        &self,
+        target: &Target,
+        by: Method,
+        bytes: Bytes<'_>,
+        over: Pointer,
+    ) -> Result<(), FsError> {
+        let at = target.pointer();
+        self.make_folders(&at.parent())?;
+        let still = |entry: Option<Kind>| over_pointer(over, entry);
+        let blob = target.blob();
+        let from = match bytes {
+            Bytes::Staged(slot) if by == Method::Move => {
+                self.publish_staged(target, slot, &at, still)?;
+                self.published(&target.layout, &at, &target.etag);
+                return Ok(());
+            }
+            Bytes::Staged(_) => return Err(impossible("place a staged file by anything but move")),
+            Bytes::Blob => &blob,
+            Bytes::Twin(twin) => twin,
+        };
+        let scratch = match by {
+            Method::Symlink => target.layout.link_scratch(&target.file, &fresh_nonce()?),
+            Method::Hardlink | Method::Reflink | Method::Copy | Method::Move => {
+                target.layout.scratch(&fresh_nonce()?)
+            }
+        };
+        self.make_folders(&scratch.parent())?;
+        let made = match by {
+            Method::Symlink => {
+                let text = RepoLayout::link_text(&target.file, &target.etag);
+                self.disk
+                    .symlink(&text, &scratch)
+                    .map_err(|e| FsError::io("link", &at, e))
+            }
+            Method::Hardlink => self
+                .disk
+                .hardlink(from, &scratch)
+                .map_err(|e| FsError::io("link", &at, e)),
+            Method::Reflink => self
+                .disk
+                .reflink(from, &scratch)
+                .map_err(|e| FsError::io("reflink", &at, e)),
+            Method::Copy => self.copy_verified(target, from, &scratch),
+            Method::Move => Err(impossible("move what others may use")),
+        };
+        made.and_then(|()| self.read_through(&scratch, from))
+            .inspect_err(|_| self.discard(&scratch))?;
+        self.publish(&scratch, &at, still)?;
+        if by != Method::Symlink {
+            self.published(&target.layout, &at, &target.etag);
+        }
+        Ok(())
+    }
+
+    /// What was made is opened before it gets its name: some systems make links that can't be read, and some report
+    /// success and make nothing.
+    fn read_through(&self, scratch: &CachePath, from: &CachePath) -> Result<(), FsError> {
+        let unreadable = |error: io::Error| {
+            let error = io::Error::new(io::ErrorKind::Unsupported, error);
+            FsError::io("read through", scratch, error)
+        };
+        let (made, source) = (self.disk.through(scratch), self.disk.through(from));
+        match (made.map_err(unreadable)?, source.map_err(unreadable)?) {
+            (Some(made), Some(source)) if made.len_bytes == source.len_bytes => {
+                self.disk.open(scratch).map(|_| ()).map_err(unreadable)
+            }
+            (_, None) => Err(FsError::io("read", from, io::ErrorKind::NotFound.into())),
+            (Some(_) | None, Some(_)) => Err(unreadable(io::Error::other(
+                "what was made does not lead to the content",
+            ))),
+        }
+    }
+
+    fn publish_staged(
+        &self,
+        target: &Target,
+        slot: &mut Option<StagedFile>,
+        at: &CachePath,
+        still: impl Fn(Option<Kind>) -> bool,
+    ) -> Result<(), FsError> {
+        let Some(staged) = slot.as_mut() else {
+            return Err(impossible("no staged file"));
+        };
+        let private = staged.at().clone();
+        let named = self
+            .disk
+            .entry(&private)
+            .map_err(|e| FsError::io("look at", &private, e))?;
+        if named.is_none() {
+            // Somebody cleaned up: the bytes have no name any more and must be fetched again.
+            *slot = None;
+            return Err(FsError::io(
+                "publish",
+                &private,
+                io::ErrorKind::NotFound.into(),
+            ));
+        }
+        if let Err(error) = staged.sync(self) {
+            // After a failed sync the system may have dropped the bytes: they are never published (I18).
+            *slot = None;
+            self.discard(&private);
+            return Err(FsError::io("sync", &private, error));
+        }
+        self.check_over(at, still)?;
+        let renamed = self
+            .disk
+            .rename(&private, at)
+            .map_err(|e| FsError::io("publish", at, e));
+        if renamed.is_ok() {
+            *slot = None;
+        }
+        tracing::debug!(path = %at, etag = %target.etag, published = renamed.is_ok());
+        renamed
+    }
+
+    fn publish(
+        &self,
+        scratch: &CachePath,
+        at: &CachePath,
+        still: impl Fn(Option<Kind>) -> bool,
+    ) -> Result<(), FsError> {
+        let renamed = self.check_over(at, still).and_then(|()| {
+            self.disk
+                .rename(scratch, at)
+                .map_err(|error| FsError::io("publish", at, error))
+        });
+        // A rename onto another name of the same file succeeds and does nothing.
+        if renamed.is_err() || matches!(self.disk.entry(scratch), Ok(Some(_))) {
+            self.discard(scratch);
+        }
+        renamed
+    }
+
+    fn check_over(
+        &self,
+        at: &CachePath,
+        still: impl Fn(Option<Kind>) -> bool,
+    ) -> Result<(), FsError> {
+        let entry: Option<Entry> = self
+            .disk
+            .entry(at)
+            .map_err(|error| FsError::io("look at", at, error))?;
+        if still(entry.map(|entry| entry.kind)) {
+            Ok(())
+        } else {
+            Err(FsError::io(
+                "replace",
+                at,
+                io::ErrorKind::AlreadyExists.into(),
+            ))
+        }
+    }
+
+    /// Copies content to a private file and proves it on the way; what does not pass is raced, for it was proved before.
+    fn copy_verified(
+        &self,
+        target: &Target,
+        from: &CachePath,
+        to: &CachePath,
+    ) -> Result<(), FsError> {
+        self.make_folders(&to.parent())?;
+        let copy = || -> io::Result<()> {
+            let mut source = self.disk.open(from)?;
+            let size = self.disk.through(from)?.map(|entry| entry.len_bytes);
+            let mut copy = self.disk.create(to)?;
+            let mut hasher = Hasher::new(&target.etag, size);
+            pass_through(&mut *source, &mut hasher, |bytes| copy.write_all(bytes))?;
+            self.sync(&mut *copy)?;
+            hasher.finish().map_err(|_| io::ErrorKind::NotFound.into())
+        };
+        copy().map_err(|error| {
+            self.discard(to);
+            FsError::io("copy to", to, error)
+        })
+    }
+
+    /// Writes a ref file, after the snapshot folder that it names (invariant I4).
+    ///
+    /// # Errors
+    /// Whatever the system says; a folder of that name.
+    pub fn point(
+        &self,
+        layout: &RepoLayout,
+        revision: &Revision,
+        commit: &Commit,
+    ) -> Result<(), FsError> {
+        self.make_folders(&layout.snapshot(commit))?;
+        self.write_whole(
+            layout,
+            &layout.ref_file(revision),
+            commit.as_str().as_bytes(),
+        )
+    }
+
+    /// Remembers that a commit has no such file, and points the ref at the commit.
+    ///
+    /// # Errors
+    /// Whatever the system says; nothing depends on the marker.
+    pub fn mark(
+        &self,
+        layout: &RepoLayout,
+        revision: &Revision,
+        commit: &Commit,
+        file: &FileName,
+    ) -> Result<(), FsError> {
+        let at = layout.no_exist(commit, file);
+        self.make_folders(&at.parent())?;
+        match self.disk.create(&at) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(FsError::io("write", &at, error)),
+        }
+        if revision.as_commit().is_some()
+            || self.commit_of(layout, revision).as_ref() == Some(commit)
+        {
+            return Ok(());
+        }
+        self.make_folders(&layout.snapshot(commit))?;
+        self.write_whole(
+            layout,
+            &layout.ref_file(revision),
+            commit.as_str().as_bytes(),
+        )
+    }
+}
+
+fn impossible(action: &str) -> FsError {
+    FsError::ImpossibleAction {
+        action: action.to_owned(),
+    }
+}
+
+fn over_pointer(over: Pointer, now: Option<Kind>) -> bool {
+    match over {
+        Pointer::Absent => now.is_none(),
+        Pointer::Linked => now == Some(Kind::Symlink),
+        Pointer::Stray => matches!(now, Some(Kind::Symlink | Kind::Other)),
+        Pointer::Holds | Pointer::Torn => now == Some(Kind::File),
+        Pointer::Directory | Pointer::Alias => false,
+    }
+}
+
+fn over_blob(over: Blob, now: Option<Kind>) -> bool {
+    match over {
+        Blob::Absent => now.is_none(),
+        Blob::Existing => now == Some(Kind::File),
+        Blob::Borrowed => now == Some(Kind::Symlink),
+        Blob::Torn => matches!(now, Some(Kind::File | Kind::Symlink | Kind::Other)),
+        Blob::Directory => false,
+    }
+}

@@ -1,0 +1,341 @@
+//! The one place that turns an operating system's error into a failure of the core's vocabulary, and the error type of
+//! this crate.
+
+use std::{error::Error as StdError, io};
+
+use hubstow_core::{layout::CachePath, learn::Failure, policy::Method, why::Refusal};
+
+/// What an operating system's error means, whatever its number is called there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorGroup {
+    /// This operation is not to be had here.
+    Unsupported,
+    /// Not permitted: for links the same as unsupported, for everything else a matter of rights.
+    Denied,
+    /// The two paths are on different filesystems.
+    CrossDevice,
+    /// The file has as many links as it can have.
+    TooManyLinks,
+    /// Something is there already, or is gone already.
+    Raced,
+    /// Somebody else has it open; it may pass.
+    Busy,
+    /// A handle or path went stale under us (NFS); looking again by path helps.
+    Stale,
+    /// The filesystem is read-only.
+    ReadOnly,
+    /// No space, or over quota.
+    NoSpace,
+    /// The name is too long here.
+    NameTooLong,
+    /// The name can't exist here.
+    BadName,
+    /// Anything else, such as a failing disk.
+    Other,
+}
+
+/// Sorts an error into its group. Numbers come first: 1314 and ENOTSUP have no kind of their own in the standard
+/// library, and EPERM and EACCES share one.
+#[must_use]
+pub fn group(error: &io::Error) -> ErrorGroup {
+    error
+        .raw_os_error()
+        .and_then(group_of_number)
+        .unwrap_or_else(|| group_of_kind(error.kind()))
+}
+
+#[cfg(unix)]
+fn group_of_number(number: i32) -> Option<ErrorGroup> {
+    use rustix::io::Errno;
+    let groups: &[(Errno, ErrorGroup)] = &[
+        (Errno::PERM, ErrorGroup::Denied),
+        (Errno::ACCESS, ErrorGroup::Denied),
+        (Errno::INVAL, ErrorGroup::Unsupported),
+        (Errno::NOTSUP, ErrorGroup::Unsupported),
+        (Errno::OPNOTSUPP, ErrorGroup::Unsupported),
+        (Errno::NOSYS, ErrorGroup::Unsupported),
+        (Errno::NOTTY, ErrorGroup::Unsupported),
+        (Errno::XDEV, ErrorGroup::CrossDevice),
+        (Errno::MLINK, ErrorGroup::TooManyLinks),
+        (Errno::EXIST, ErrorGroup::Raced),
+        (Errno::NOENT, ErrorGroup::Raced),
+        (Errno::NOTDIR, ErrorGroup::Raced),
+        (Errno::ISDIR, ErrorGroup::Raced),
+        (Errno::NOTEMPTY, ErrorGroup::Raced),
+        (Errno::BUSY, ErrorGroup::Busy),
+        (Errno::TXTBSY, ErrorGroup::Busy),
+        (Errno::STALE, ErrorGroup::Stale),
+        (Errno::ROFS, ErrorGroup::ReadOnly),
+        (Errno::NOSPC, ErrorGroup::NoSpace),
+        (Errno::DQUOT, ErrorGroup::NoSpace),
+        (Errno::NAMETOOLONG, ErrorGroup::NameTooLong),
+        (Errno::ILSEQ, ErrorGroup::BadName),
+        (Errno::LOOP, ErrorGroup::Other),
+    ];
+    groups
+        .iter()
+        .find(|(errno, _)| errno.raw_os_error() == number)
+        .map(|(_, group)| *group)
+}
+
+#[cfg(windows)]
+fn group_of_number(number: i32) -> Option<ErrorGroup> {
+    windows_group(number)
+}
+
+#[cfg(not(any(unix, windows)))]
+fn group_of_number(_number: i32) -> Option<ErrorGroup> {
+    None
+}
+
+/// The Windows codes that matter, by number; compiled everywhere so that the table is tested everywhere.
+#[cfg(any(windows, test))]
+fn windows_group(number: i32) -> Option<ErrorGroup> {
+    Some(match number {
+        // ERROR_INVALID_FUNCTION, ERROR_NOT_SUPPORTED: what exFAT and SMB say about links.
+        1 | 50 => ErrorGroup::Unsupported,
+        // ERROR_PRIVILEGE_NOT_HELD: symlinks without Developer Mode. ERROR_SYMLINK_CLASS_DISABLED: a link that can't
+        // be followed here.
+        1314 | 1463 => ErrorGroup::Unsupported,
+        // ERROR_INVALID_PARAMETER.
+        87 => ErrorGroup::Unsupported,
+        // ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION: a scanner or a reader has it open.
+        5 | 32 | 33 => ErrorGroup::Busy,
+        // ERROR_NOT_SAME_DEVICE.
+        17 => ErrorGroup::CrossDevice,
+        // ERROR_TOO_MANY_LINKS.
+        1142 => ErrorGroup::TooManyLinks,
+        // ERROR_FILE_NOT_FOUND, ERROR_PATH_NOT_FOUND, ERROR_FILE_EXISTS, ERROR_ALREADY_EXISTS, ERROR_DIRECTORY.
+        2 | 3 | 80 | 183 | 267 => ErrorGroup::Raced,
+        // ERROR_WRITE_PROTECT.
+        19 => ErrorGroup::ReadOnly,
+        // ERROR_HANDLE_DISK_FULL, ERROR_DISK_FULL, ERROR_DISK_QUOTA_EXCEEDED.
+        39 | 112 | 1295 => ErrorGroup::NoSpace,
+        // ERROR_INVALID_NAME.
+        123 => ErrorGroup::BadName,
+        // ERROR_FILENAME_EXCED_RANGE.
+        206 => ErrorGroup::NameTooLong,
+        // ERROR_UNTRUSTED_MOUNT_POINT: the path leads through a link that this process must not follow.
+        448 => ErrorGroup::Unsupported,
+        _ => return None,
+    })
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the standard library's kinds are not exhaustive"
+)]
+fn group_of_kind(kind: io::ErrorKind) -> ErrorGroup {
+    use io::ErrorKind as Kind;
+    match kind {
+        Kind::Unsupported | Kind::InvalidInput => ErrorGroup::Unsupported,
+        Kind::PermissionDenied => ErrorGroup::Denied,
+        Kind::CrossesDevices => ErrorGroup::CrossDevice,
+        Kind::TooManyLinks => ErrorGroup::TooManyLinks,
+        Kind::AlreadyExists
+        | Kind::NotFound
+        | Kind::NotADirectory
+        | Kind::IsADirectory
+        | Kind::DirectoryNotEmpty => ErrorGroup::Raced,
+        Kind::ResourceBusy | Kind::ExecutableFileBusy => ErrorGroup::Busy,
+        Kind::StaleNetworkFileHandle => ErrorGroup::Stale,
+        Kind::ReadOnlyFilesystem => ErrorGroup::ReadOnly,
+        Kind::StorageFull | Kind::QuotaExceeded => ErrorGroup::NoSpace,
+        Kind::InvalidFilename => ErrorGroup::BadName,
+        _ => ErrorGroup::Other,
+    }
+}
+
+/// Says how an action failed. For a link method a refusal of any colour means "not here"; for everything else it is
+/// fatal, because nothing better is left.
+#[must_use]
+pub fn failure_of(method: Option<Method>, error: &io::Error) -> Failure {
+    let link = match method {
+        Some(Method::Symlink | Method::Hardlink | Method::Reflink) => true,
+        Some(Method::Move | Method::Copy) | None => false,
+    };
+    match group(error) {
+        ErrorGroup::Raced | ErrorGroup::Stale => Failure::Raced,
+        ErrorGroup::Unsupported
+        | ErrorGroup::Denied
+        | ErrorGroup::CrossDevice
+        | ErrorGroup::TooManyLinks
+        | ErrorGroup::ReadOnly
+        | ErrorGroup::Busy
+            if link =>
+        {
+            Failure::Unsupported
+        }
+        ErrorGroup::Unsupported
+        | ErrorGroup::Denied
+        | ErrorGroup::CrossDevice
+        | ErrorGroup::TooManyLinks
+        | ErrorGroup::Busy
+        | ErrorGroup::ReadOnly
+        | ErrorGroup::NoSpace
+        | ErrorGroup::NameTooLong
+        | ErrorGroup::BadName
+        | ErrorGroup::Other => Failure::Fatal,
+    }
+}
+
+/// An error of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FsError {
+    /// The system refused an operation on a path of the cache.
+    #[error("can't {what} `{path}` in the cache: {source}")]
+    Io {
+        /// What was to be done, as a verb with its object's preposition.
+        what: &'static str,
+        /// The path, relative to the cache root.
+        path: String,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// Something that is no path failed.
+    #[error("can't {what}: {source}")]
+    Other {
+        /// What was to be done.
+        what: &'static str,
+        /// The cause.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// A folder of the cache is a link to elsewhere; nothing is written through it.
+    #[error("`{path}` in the cache is a link to elsewhere, not a folder")]
+    FolderIsLink {
+        /// The path, relative to the cache root.
+        path: String,
+    },
+    /// The core refused.
+    #[error("refused: {refusal}")]
+    Refused {
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The core asked for what the facts do not allow (invariant I25).
+    #[error("the decision `{action}` is not possible for what is there; nothing was changed")]
+    ImpossibleAction {
+        /// The action, as text.
+        action: String,
+    },
+    /// The decider itself failed.
+    #[error("the decision could not be made: {source}")]
+    Decider {
+        /// The cause.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// Others changed the cache at every turn.
+    #[error("others kept changing `{path}` in the cache; gave up after {rounds} rounds")]
+    Unsettled {
+        /// The pointer, relative to the cache root.
+        path: String,
+        /// How often it was tried.
+        rounds: usize,
+    },
+}
+
+impl FsError {
+    pub(crate) fn io(what: &'static str, path: &CachePath, source: io::Error) -> Self {
+        Self::Io {
+            what,
+            path: path.as_str().to_owned(),
+            source,
+        }
+    }
+
+    pub(crate) fn other(
+        what: &'static str,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self::Other {
+            what,
+            source: source.into(),
+        }
+    }
+
+    /// Returns the group of the system's error behind this one, if there is one.
+    #[must_use]
+    pub fn group(&self) -> Option<ErrorGroup> {
+        match self {
+            Self::Io { source, .. } => Some(group(source)),
+            Self::Other { .. }
+            | Self::FolderIsLink { .. }
+            | Self::Refused { .. }
+            | Self::ImpossibleAction { .. }
+            | Self::Decider { .. }
+            | Self::Unsettled { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_codes_are_sorted_as_the_table_says() {
+        for (code, group) in [
+            (1, ErrorGroup::Unsupported),
+            (5, ErrorGroup::Busy),
+            (17, ErrorGroup::CrossDevice),
+            (32, ErrorGroup::Busy),
+            (50, ErrorGroup::Unsupported),
+            (80, ErrorGroup::Raced),
+            (183, ErrorGroup::Raced),
+            (448, ErrorGroup::Unsupported),
+            (1314, ErrorGroup::Unsupported),
+            (1463, ErrorGroup::Unsupported),
+        ] {
+            assert_eq!(windows_group(code), Some(group), "Windows error {code}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_refused_link_is_unsupported_and_a_refused_copy_is_fatal() {
+        use rustix::io::Errno;
+        let refusals = [
+            Errno::PERM,
+            Errno::ACCESS,
+            Errno::INVAL,
+            Errno::NOTSUP,
+            Errno::OPNOTSUPP,
+            Errno::NOSYS,
+            Errno::XDEV,
+            Errno::MLINK,
+            Errno::ROFS,
+        ];
+        for errno in refusals {
+            let error = io::Error::from_raw_os_error(errno.raw_os_error());
+            for method in [Method::Symlink, Method::Hardlink, Method::Reflink] {
+                assert_eq!(
+                    failure_of(Some(method), &error),
+                    Failure::Unsupported,
+                    "{errno}"
+                );
+            }
+            assert_eq!(
+                failure_of(Some(Method::Copy), &error),
+                Failure::Fatal,
+                "{errno}"
+            );
+        }
+        for errno in [Errno::NOSPC, Errno::DQUOT, Errno::NAMETOOLONG, Errno::IO] {
+            let error = io::Error::from_raw_os_error(errno.raw_os_error());
+            assert_eq!(
+                failure_of(Some(Method::Symlink), &error),
+                Failure::Fatal,
+                "{errno}"
+            );
+        }
+        for errno in [Errno::EXIST, Errno::NOENT, Errno::STALE] {
+            let error = io::Error::from_raw_os_error(errno.raw_os_error());
+            assert_eq!(
+                failure_of(Some(Method::Symlink), &error),
+                Failure::Raced,
+                "{errno}"
+            );
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! What is there, as facts. Observing changes nothing on the disk but may write a proof down.
+
+use std::io;
+
+use hubstow_core::{
+    facts::{Blob, Cached, Demand, Marker, PlaceFacts, Pointer, RefFile, Staged, Twin},
+    layout::{CachePath, RepoLayout},
+    name::{Commit, Etag, FileName, Revision},
+};
+
+use crate::{
+    cache::{Cache, Target},
+    disk::{Entry, Kind},
+    failure::FsError,
+    proof::Verdict,
+};
+
+/// The longest ref file that is read; a commit and some white space.
+const REF_LIMIT_BYTES: u64 = 256;
+
+/// What the host itself knows of an attempt, besides what is on the disk.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt {
+    /// What may serve.
+    pub demand: Demand,
+    /// The staged file of this attempt.
+    pub staged: Staged,
+    /// Whether the ref could not be written.
+    pub ref_unwritable: bool,
+    /// Whether a twin was tried and did not hold the content after all.
+    pub twin_failed: bool,
+}
+
+/// What was found of a file before the hub is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CachedPointer {
+    /// Its kind, as the resolve table takes it.
+    pub cached: Cached,
+    /// The etag, where the pointer names it.
+    pub etag: Option<Etag>,
+    /// The size in bytes of what it leads to.
+    pub size: Option<u64>,
+    /// The marker of that commit.
+    pub marker: Marker,
+}
+
+impl Cache {
+    /// Looks at all that matters for placing a target. The twin is looked for only where it could matter.
+    ///
+    /// # Errors
+    /// Something that can't be looked at.
+    pub fn observe(
+        &self,
+        target: &Target,
+        attempt: Attempt,
+    ) -> Result<(PlaceFacts, Option<CachePath>), FsError> {
+        let mut facts = PlaceFacts {
+            policy: self.policy,
+            demand: attempt.demand,
+            pointer: self.observe_pointer(target)?,
+            blob: self.observe_blob(target)?,
+            staged: attempt.staged,
+            twin: Twin::Absent,
+            methods: self.methods(),
+            ref_file: self.observe_ref(target, attempt.ref_unwritable)?,
+        };
+        let wanted = facts.demand == Demand::Any
+            && facts.staged != Staged::Complete
+            && !attempt.twin_failed
+            && !matches!(
+                facts.pointer,
+                Pointer::Holds | Pointer::Directory | Pointer::Alias
+            )
+            && !matches!(facts.blob, Blob::Existing | Blob::Borrowed);
+        let twin = if wanted { self.find_twin(target) } else { None };
+        if twin.is_some() {
+            facts.twin = Twin::Present;
+        }
+        Ok((facts, twin))
+    }
+
+    fn look(&self, at: &CachePath) -> Result<Option<Entry>, FsError> {
+        self.disk
+            .entry(at)
+            .map_err(|error| FsError::io("look at", at, error))
+    }
+
+    fn observe_pointer(&self, target: &Target) -> Result<Pointer, FsError> {
+        let at = target.pointer();
+        let Some(entry) = self.look(&at)? else {
+            return Ok(Pointer::Absent);
+        };
+        if self.is_alias(&target.layout, &target.commit, &target.file) {
+            return Ok(Pointer::Alias);
+        }
+        Ok(match entry.kind {
+            Kind::Directory => Pointer::Directory,
+            Kind::Other => Pointer::Stray,
+            Kind::File => match self.verdict(&target.layout, &at, &target.etag, target.size)? {
+                Verdict::Holds => Pointer::Holds,
+                Verdict::Torn => Pointer::Torn,
+            },
+            Kind::Symlink => {
+                let text = self.disk.link_text(&at).unwrap_or_default();
+                let ours = RepoLayout::etag_of_link(&target.file, &text);
+                if ours.as_ref() != Some(&target.etag) {
+                    Pointer::Stray
+                } else if self.look(&target.blob())?.is_none() || self.opens(&at) {
+                    Pointer::Linked
+                } else {
+                    Pointer::Stray
+                }
+            }
+        })
+    }
+
+    fn observe_blob(&self, target: &Target) -> Result<Blob, FsError> {
+        let at = target.blob();
+        let Some(entry) = self.look(&at)? else {
+            return Ok(Blob::Absent);
+        };
+        let held = match entry.kind {
+            Kind::Directory => return Ok(Blob::Directory),
+            Kind::Other => return Ok(Blob::Torn),
+            Kind::File => Blob::Existing,
+            Kind::Symlink => {
+                let text = self.disk.link_text(&at).unwrap_or_default();
+                if !is_shared_store_link(&text) {
+                    return Ok(Blob::Torn);
+                }
+                Blob::Borrowed
+            }
+        };
+        Ok(
+            match self.verdict(&target.layout, &at, &target.etag, target.size)? {
+                Verdict::Holds => held,
+                Verdict::Torn => Blob::Torn,
+            },
+        )
+    }
+
+    /// A file that can't be read can't serve; what stands in its place is replaced, as if it were torn.
+    fn verdict(
+        &self,
+        layout: &RepoLayout,
+        at: &CachePath,
+        etag: &Etag,
+        size: Option<u64>,
+    ) -> Result<Verdict, FsError> {
+        match self.proves(layout, at, etag, size) {
+            Ok(verdict) => Ok(verdict),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Verdict::Torn),
+            Err(error) => Err(FsError::io("read", at, error)),
+        }
+    }
+
+    pub(crate) fn opens(&self, at: &CachePath) -> bool {
+        self.disk.open(at).is_ok()
+    }
+
+    fn observe_ref(&self, target: &Target, unwritable: bool) -> Result<RefFile, FsError> {
+        if target.revision.as_commit().is_some() {
+            return Ok(RefFile::Unwanted);
+        }
+        if unwritable {
+            return Ok(RefFile::Unwritable);
+        }
+        let at = target.layout.ref_file(&target.revision);
+        Ok(match self.look(&at)?.map(|entry| entry.kind) {
+            Some(Kind::Directory) => RefFile::Unwritable,
+            Some(Kind::File)
+                if self.read_ref(&at).as_deref() == Some(target.commit.as_str().as_bytes()) =>
+            {
+                RefFile::Current
+            }
+            None | Some(Kind::File | Kind::Symlink | Kind::Other) => RefFile::Behind,
+        })
+    }
+
+    fn read_ref(&self, at: &CachePath) -> Option<Vec<u8>> {
+        let file = self.disk.open(at).ok()?;
+        let mut content = Vec::new();
+        io::Read::read_to_end(&mut io::Read::take(file, REF_LIMIT_BYTES), &mut content).ok()?;
+        Some(content)
+    }
+
+    /// Reads the commit that a revision meant when the hub was last asked; the revision may itself be one.
+    #[must_use]
+    pub fn commit_of(&self, layout: &RepoLayout, revision: &Revision) -> Option<Commit> {
+        revision.as_commit().or_else(|| {
+            let content = self.read_ref(&layout.ref_file(revision))?;
+            Commit::from_ref_file(&content)
+        })
+    }
+
+    /// Looks at the pointer of a commit before the hub is asked. A link names its etag, so its content is proved; of a
+    /// regular file nothing is known that could speak against it.
+    ///
+    /// # Errors
+    /// Something that can't be looked at.
+    pub fn observe_cached(
+        &self,
+        layout: &RepoLayout,
+        commit: &Commit,
+        file: &FileName,
+    ) -> Result<CachedPointer, FsError> {
+        let at = layout.pointer(commit, file);
+        let marker = match self.look(&layout.no_exist(commit, file))? {
+            Some(_) => Marker::Present,
+            None => Marker::Absent,
+        };
+        let plain = |cached| CachedPointer {
+            cached,
+            etag: None,
+            size: None,
+            marker,
+        };
+        let Some(entry) = self.look(&at)? else {
+            return Ok(plain(Cached::Absent));
+        };
+        if self.is_alias(layout, commit, file) {
+            return Ok(plain(Cached::Alias));
+        }
+        match entry.kind {
+            Kind::Directory => Ok(plain(Cached::Directory)),
+            Kind::Other => Ok(plain(Cached::Damaged)),
+            Kind::File => Ok(CachedPointer {
+                size: Some(entry.len_bytes),
+                ..plain(Cached::Holds)
+            }),
+            Kind::Symlink => {
+                let text = self.disk.link_text(&at).unwrap_or_default();
+                let Some(etag) = RepoLayout::etag_of_link(file, &text) else {
+                    return Ok(plain(Cached::Damaged));
+                };
+                let cached = match self.proves(layout, &at, &etag, None) {
+                    Ok(Verdict::Holds) => Cached::Linked,
+                    Ok(Verdict::Torn) | Err(_) => Cached::Damaged,
+                };
+                let size = self
+                    .disk
+                    .through(&at)
+                    .ok()
+                    .flatten()
+                    .map(|entry| entry.len_bytes);
+                Ok(CachedPointer {
+                    etag: Some(etag),
+                    size,
+                    ..plain(cached)
+                })
+            }
+        }
+    }
+
+    /// Tells whether another name answers to this one: a filesystem that folds case or normalises Unicode would serve
+    /// another file's bytes (invariant I16). Where it tells names apart, that costs one look.
+    fn is_alias(&self, layout: &RepoLayout, commit: &Commit, file: &FileName) -> bool {
+        if !matches!(self.disk.entry(&layout.folded_snapshots()), Ok(Some(_))) {
+            return false;
+        }
+        layout.pointer_steps(commit, file).any(|(folder, part)| {
+            let names = self.disk.names(&folder).unwrap_or_default();
+            !names.iter().any(|name| name == part)
+        })
+    }
+}
+
+/// The text of a link into the Python client's shared store: `../../blobs/<2 hex>/<64 hex>`.
+fn is_shared_store_link(text: &str) -> bool {
+    let hex = |part: &str, len: usize| {
+        part.len() == len && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    text.strip_prefix("../../blobs/")
+        .and_then(|rest| rest.split_once('/'))
+        .is_some_and(|(shard, hash)| hex(shard, 2) && hex(hash, 64) && hash.starts_with(shard))
+}

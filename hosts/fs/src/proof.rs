@@ -1,0 +1,145 @@
+//! Which files are proved to hold the content of their etag.
+//!
+//! What we did not write ourselves is hashed on first use and never trusted by name or size (invariant I8). A proof is
+//! remembered in the process, and on disk where reading the file again would cost more than remembering: a few lines
+//! below the repo folder, bound to the identity of the file. A record that can't be written or read costs one more
+//! reading, nothing else.
+
+use std::{
+    collections::HashSet,
+    io::{self, Read},
+    sync::{Mutex, PoisonError},
+};
+
+use hubstow_core::{
+    layout::{CachePath, RepoLayout},
+    name::{ContentHash, Etag},
+};
+
+use crate::{
+    cache::Cache,
+    content::{Hasher, pass_through},
+    disk::{Entry, Identity, Kind},
+};
+
+/// Files from this size on have their proofs written down; a smaller one is hashed in about two milliseconds.
+pub const RECORD_FROM_BYTES: u64 = 4 << 20;
+/// How many files one record speaks of: the blob and some regular pointers.
+const RECORD_LINES: usize = 16;
+/// The most bytes of a record that are read.
+const RECORD_LIMIT_BYTES: u64 = 8 << 10;
+
+/// The proofs that this process has seen.
+#[derive(Default)]
+pub struct Proofs {
+    seen: Mutex<HashSet<(Etag, Identity)>>,
+}
+
+/// Whether a file holds the content of an etag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It does: size and, where the etag is a hash, hash match.
+    Holds,
+    /// It does not.
+    Torn,
+}
+
+impl Proofs {
+    fn knows(&self, etag: &Etag, identity: &Identity) -> bool {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.contains(&(etag.clone(), identity.clone()))
+    }
+
+    fn add(&self, etag: &Etag, identity: &Identity) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.insert((etag.clone(), identity.clone()));
+    }
+}
+
+impl Cache {
+    /// Tells whether the file at `at` (or what it leads to) holds the content of `etag`.
+    ///
+    /// # Errors
+    /// A file that can't be read.
+    pub(crate) fn proves(
+        &self,
+        layout: &RepoLayout,
+        at: &CachePath,
+        etag: &Etag,
+        size: Option<u64>,
+    ) -> io::Result<Verdict> {
+        let Some(entry) = self.disk.through(at)? else {
+            return Ok(Verdict::Torn);
+        };
+        if entry.kind != Kind::File || size.is_some_and(|size| size != entry.len_bytes) {
+            return Ok(Verdict::Torn);
+        }
+        if etag.content_hash() == ContentHash::Opaque || self.proofs.knows(etag, &entry.identity) {
+            return Ok(Verdict::Holds);
+        }
+        if entry.len_bytes >= RECORD_FROM_BYTES && self.recorded(layout, etag, &entry.identity) {
+            self.proofs.add(etag, &entry.identity);
+            return Ok(Verdict::Holds);
+        }
+        tracing::debug!(path = %at, bytes = entry.len_bytes, "hashing a file that nothing has proved yet");
+        let mut file = self.disk.open(at)?;
+        let mut hasher = Hasher::new(etag, Some(entry.len_bytes));
+        pass_through(&mut *file, &mut hasher, |_| Ok(()))?;
+        if let Err(found) = hasher.finish() {
+            tracing::warn!(path = %at, %etag, %found, "a file of the cache does not hold its content");
+            return Ok(Verdict::Torn);
+        }
+        self.proved(layout, at, etag, &entry);
+        Ok(Verdict::Holds)
+    }
+
+    /// Remembers that the file at `at` was proved while it was `entry`; a file that changed meanwhile proves nothing.
+    fn proved(&self, layout: &RepoLayout, at: &CachePath, etag: &Etag, entry: &Entry) {
+        let unchanged = matches!(self.disk.through(at), Ok(Some(now)) if now == *entry);
+        if unchanged {
+            self.proofs.add(etag, &entry.identity);
+            if self.records && entry.len_bytes >= RECORD_FROM_BYTES {
+                self.record(layout, etag, &entry.identity);
+            }
+        }
+    }
+
+    /// Remembers that this process has just published verified content at `at`.
+    pub(crate) fn published(&self, layout: &RepoLayout, at: &CachePath, etag: &Etag) {
+        if let Ok(Some(entry)) = self.disk.through(at) {
+            self.proved(layout, at, etag, &entry);
+        }
+    }
+
+    fn record_lines(&self, layout: &RepoLayout, etag: &Etag) -> Vec<String> {
+        let read = || -> io::Result<String> {
+            let mut text = String::new();
+            let file = self.disk.open(&layout.proof(etag))?;
+            file.take(RECORD_LIMIT_BYTES).read_to_string(&mut text)?;
+            Ok(text)
+        };
+        read().map_or_else(
+            |_| Vec::new(),
+            |text| text.lines().map(str::to_owned).collect(),
+        )
+    }
+
+    fn recorded(&self, layout: &RepoLayout, etag: &Etag, identity: &Identity) -> bool {
+        self.record_lines(layout, etag)
+            .iter()
+            .any(|line| line == identity.as_str())
+    }
+
+    fn record(&self, layout: &RepoLayout, etag: &Etag, identity: &Identity) {
+        let mut lines = self.record_lines(layout, etag);
+        if lines.iter().any(|line| line == identity.as_str()) {
+            return;
+        }
+        lines.insert(0, identity.as_str().to_owned());
+        lines.truncate(RECORD_LINES);
+        let content = lines.join("\n") + "\n";
+        if let Err(error) = self.write_whole(layout, &layout.proof(etag), content.as_bytes()) {
+            tracing::debug!(%etag, %error, "a proof could not be written down");
+        }
+    }
+}

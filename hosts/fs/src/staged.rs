@@ -1,0 +1,309 @@
+//! Staged files: a download under a private, random name beside the blob.
+//!
+//! The process that writes a staged file holds a lock on the file itself. An earlier run's part is continued in place
+//! only where that lock is free and proved to exclude; otherwise its bytes are copied. Either way every byte passes the
+//! hasher again, so what is continued is proved by the hash of the whole, never by a name (invariant I19).
+
+use std::io::{self, Seek, SeekFrom, Write};
+
+use hubstow_core::{
+    facts::Staged,
+    layout::{CachePath, RepoLayout},
+    name::{ContentHash, Etag},
+};
+
+use crate::{
+    cache::{Cache, Target},
+    content::{Hasher, pass_through},
+    disk::DiskFile,
+    failure::FsError,
+    fresh_nonce,
+    lock::second_is_kept_out,
+};
+
+/// A part shorter than this is not worth continuing.
+const ADOPT_FROM_BYTES: u64 = 1 << 16;
+
+/// The staged file of one attempt.
+pub struct StagedFile {
+    at: CachePath,
+    file: Box<dyn DiskFile>,
+    hasher: Hasher,
+    etag: Etag,
+    size: Option<u64>,
+    state: Staged,
+}
+
+/// Why a staged file is not what it should be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Mismatch {
+    /// It has not the size that the hub promised.
+    #[error("{received} bytes were received where {expected} were promised")]
+    Size {
+        /// What the hub promised.
+        expected: u64,
+        /// What there is.
+        received: u64,
+    },
+    /// Its hash is not its etag.
+    #[error("the content's hash is {found}, not {expected}")]
+    Hash {
+        /// The etag.
+        expected: String,
+        /// The hash of what there is.
+        found: String,
+    },
+}
+
+impl StagedFile {
+    /// Returns where it is.
+    #[must_use]
+    pub fn at(&self) -> &CachePath {
+        &self.at
+    }
+
+    /// Returns how many bytes it holds.
+    #[must_use]
+    pub fn received_bytes(&self) -> u64 {
+        self.hasher.passed_bytes()
+    }
+
+    /// Returns whether it is partial or complete.
+    #[must_use]
+    pub fn state(&self) -> Staged {
+        self.state
+    }
+
+    /// States the size where the hub said it only with the content. It can't be changed once it is known.
+    pub fn promise_size(&mut self, size: u64) {
+        if self.size.is_none() && self.hasher.passed_bytes() == 0 {
+            self.size = Some(size);
+            self.hasher = Hasher::new(&self.etag, self.size);
+        }
+    }
+
+    /// Appends bytes. Never more are written than were promised (invariant I14).
+    ///
+    /// # Errors
+    /// The disk's error, or `InvalidData` holding a [`Mismatch`] where too many bytes come.
+    pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let after = self.hasher.passed_bytes() + bytes.len() as u64;
+        if let Some(expected) = self.size.filter(|expected| after > *expected) {
+            let mismatch = Mismatch::Size {
+                expected,
+                received: after,
+            };
+            return Err(io::Error::new(io::ErrorKind::InvalidData, mismatch));
+        }
+        self.file.write_all(bytes)?;
+        self.hasher.update(bytes);
+        Ok(())
+    }
+
+    /// Drops all bytes and starts over.
+    ///
+    /// # Errors
+    /// The disk's error.
+    pub fn start_over(&mut self) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.seek(SeekFrom::Start(0))?;
+        self.hasher = Hasher::new(&self.etag, self.size);
+        self.state = Staged::Partial;
+        Ok(())
+    }
+
+    /// Checks size and hash; only what passes is complete. The inner error says what does not match; the file must start
+    /// over then.
+    ///
+    /// # Errors
+    /// The outer error is the disk's.
+    pub fn verify(&mut self) -> io::Result<Result<(), Mismatch>> {
+        let received = self.hasher.passed_bytes();
+        if let Some(expected) = self.size.filter(|expected| *expected != received) {
+            return Ok(Err(Mismatch::Size { expected, received }));
+        }
+        let fresh = Hasher::new(&self.etag, Some(received));
+        let mut hasher = std::mem::replace(&mut self.hasher, fresh);
+        if self.size.is_none() && self.etag.content_hash() == ContentHash::GitBlobSha1 {
+            // Git's hash begins with the size, which was not known until now.
+            hasher = Hasher::new(&self.etag, Some(received));
+            self.file.seek(SeekFrom::Start(0))?;
+            pass_through(&mut *self.file, &mut hasher, |_| Ok(()))?;
+        }
+        self.size = Some(received);
+        if let Err(found) = hasher.finish() {
+            return Ok(Err(Mismatch::Hash {
+                expected: self.etag.as_str().to_owned(),
+                found,
+            }));
+        }
+        self.state = Staged::Complete;
+        Ok(Ok(()))
+    }
+
+    /// Brings the content to the disk.
+    pub(crate) fn sync(&mut self, cache: &Cache) -> io::Result<()> {
+        cache.sync(&mut *self.file)
+    }
+}
+
+impl Cache {
+    /// Opens a staged file for a target: an earlier run's part where there is one to be continued, else a new one. Parts
+    /// that nobody writes any more and that were not taken are removed.
+    ///
+    /// # Errors
+    /// A folder or file that can't be made.
+    pub fn stage(&self, target: &Target) -> Result<StagedFile, FsError> {
+        self.make_folders(&target.layout.blobs())?;
+        let at = target.layout.staged(&target.etag, &fresh_nonce()?);
+        let mut adopted = None;
+        for (part, len) in self.parts(target) {
+            match &adopted {
+                None => adopted = self.adopt(target, &part, len, &at)?,
+                Some(_) => self.remove_dead(&part),
+            }
+        }
+        if let Some(staged) = adopted {
+            return Ok(staged);
+        }
+        let mut file = self
+            .disk
+            .create(&at)
+            .map_err(|error| FsError::io("make", &at, error))?;
+        // A writer that can't lock its file is merely never taken for alive, and then its bytes are copied.
+        let _ = file.try_lock();
+        Ok(self.staged(target, at, file))
+    }
+
+    fn staged(&self, target: &Target, at: CachePath, file: Box<dyn DiskFile>) -> StagedFile {
+        StagedFile {
+            at,
+            file,
+            hasher: Hasher::new(&target.etag, target.size),
+            etag: target.etag.clone(),
+            size: target.size,
+            state: Staged::Partial,
+        }
+    }
+
+    /// Lists the parts of this content that runs of ours have left, longest first.
+    fn parts(&self, target: &Target) -> Vec<(CachePath, u64)> {
+        let names = self.disk.names(&target.layout.blobs()).unwrap_or_default();
+        let mut parts: Vec<_> = names
+            .iter()
+            .filter_map(|name| RepoLayout::parse_staged(name))
+            .filter(|(etag, _)| *etag == target.etag)
+            .map(|(etag, nonce)| target.layout.staged(&etag, &nonce))
+            .filter_map(|at| {
+                let entry = self.disk.entry(&at).ok()??;
+                Some((at, entry.len_bytes))
+            })
+            .collect();
+        parts.sort_by_key(|(_, len)| std::cmp::Reverse(*len));
+        parts
+    }
+
+    /// Returns how many bytes of this content are in parts that nobody knows to be alive; for forecasts.
+    #[must_use]
+    pub fn part_bytes(&self, target: &Target) -> u64 {
+        self.parts(target).first().map_or(0, |(_, len)| *len)
+    }
+
+    fn adopt(
+        &self,
+        target: &Target,
+        part: &CachePath,
+        len: u64,
+        at: &CachePath,
+    ) -> Result<Option<StagedFile>, FsError> {
+        let provable = target.etag.content_hash() != ContentHash::Opaque
+            && target.size.is_some_and(|size| len <= size);
+        let Ok(mut old) = self.disk.open_private(part) else {
+            return Ok(None);
+        };
+        let dead = old.try_lock().is_ok() && second_is_kept_out(&*self.disk, part);
+        if !provable || len < ADOPT_FROM_BYTES {
+            drop(old);
+            if dead {
+                self.discard(part);
+            }
+            return Ok(None);
+        }
+        if dead && self.disk.rename(part, at).is_ok() {
+            let mut staged = self.staged(target, at.clone(), old);
+            let passed = pass_through(&mut *staged.file, &mut staged.hasher, |_| Ok(()));
+            return match passed {
+                Ok(_) => Ok(Some(staged)),
+                Err(error) => {
+                    tracing::debug!(path = %part, %error, "a part could not be read again");
+                    staged
+                        .start_over()
+                        .map_err(|error| FsError::io("empty", at, error))?;
+                    Ok(Some(staged))
+                }
+            };
+        }
+        self.copy_part(target, part, at).map(Some)
+    }
+
+    /// Somebody may still write the part: its bytes are copied, and whatever that somebody does stays theirs.
+    fn copy_part(
+        &self,
+        target: &Target,
+        part: &CachePath,
+        at: &CachePath,
+    ) -> Result<StagedFile, FsError> {
+        let file = self
+            .disk
+            .create(at)
+            .map_err(|error| FsError::io("make", at, error))?;
+        let mut staged = self.staged(target, at.clone(), file);
+        let _ = staged.file.try_lock();
+        let copied = self.disk.open(part).and_then(|old| {
+            let limit = target.size.unwrap_or(u64::MAX);
+            let (file, hasher) = (&mut staged.file, &mut staged.hasher);
+            pass_through(&mut io::Read::take(old, limit), hasher, |bytes| {
+                file.write_all(bytes)
+            })
+        });
+        if let Err(error) = copied {
+            tracing::debug!(path = %part, %error, "a part could not be copied");
+            staged
+                .start_over()
+                .map_err(|error| FsError::io("empty", at, error))?;
+        }
+        Ok(staged)
+    }
+
+    fn remove_dead(&self, part: &CachePath) {
+        let dead = self
+            .disk
+            .open_private(part)
+            .is_ok_and(|mut old| old.try_lock().is_ok() && second_is_kept_out(&*self.disk, part));
+        if dead {
+            self.discard(part);
+        }
+    }
+
+    /// Gives a staged file up: it is removed, or left for the next run where its bytes are worth it.
+    pub fn abandon(&self, staged: StagedFile, keep: Keep) {
+        let worth = staged.state == Staged::Partial
+            && staged.received_bytes() >= ADOPT_FROM_BYTES
+            && staged.etag.content_hash() != ContentHash::Opaque;
+        let at = staged.at.clone();
+        drop(staged);
+        match keep {
+            Keep::IfWorth if worth => {}
+            Keep::IfWorth | Keep::Nothing => self.discard(&at),
+        }
+    }
+}
+
+/// What becomes of a staged file that is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// A later run may continue it.
+    IfWorth,
+    /// Its bytes are wrong.
+    Nothing,
+}
