@@ -22,19 +22,20 @@ impl CachePath {
     /// Returns the folder that holds this entry; the cache root itself is the empty path.
     #[must_use]
     pub fn parent(&self) -> Self {
-        Self(
-            self.0
-                .rsplit_once('/')
-                .map_or_else(String::new, |(parent, _)| parent.to_owned()),
-        )
+        Self(self.0.rsplit_once('/').map_or_else(String::new, |(parent, _)| parent.to_owned()))
     }
 
     /// Returns the last part.
     #[must_use]
     pub fn base(&self) -> &str {
-        self.0
-            .rsplit_once('/')
-            .map_or(self.0.as_str(), |(_, base)| base)
+        self.0.rsplit_once('/').map_or(self.0.as_str(), |(_, base)| base)
+    }
+
+    /// Returns the path of a listed `*.incomplete` file in this folder; anybody's, so it is only ever looked at.
+    #[must_use]
+    pub fn incomplete(&self, name: &str) -> Option<Self> {
+        let plain = !name.contains(['/', '\\', '\0']) && name.ends_with(".incomplete");
+        plain.then(|| Self(format!("{self}/{name}")))
     }
 
     /// Returns the path of the cache directory tag.
@@ -83,9 +84,7 @@ impl RepoLayout {
     /// Makes the layout of a repo.
     #[must_use]
     pub fn new(repo: &Repo) -> Self {
-        Self {
-            folder: repo.folder(),
-        }
+        Self { folder: repo.folder() }
     }
 
     fn below(&self, rest: &str) -> CachePath {
@@ -195,6 +194,12 @@ impl RepoLayout {
         CachePath(".locks/.hubstow".to_owned())
     }
 
+    /// Returns [`probe_folder`](Self::probe_folder) in capitals: where it answers to that, case is folded.
+    #[must_use]
+    pub fn folded_probe_folder() -> CachePath {
+        CachePath(".locks/.HUBSTOW".to_owned())
+    }
+
     /// Returns a fresh private path in [`probe_folder`](Self::probe_folder).
     #[must_use]
     pub fn probe_file(nonce: &Nonce) -> CachePath {
@@ -217,10 +222,7 @@ impl RepoLayout {
     /// below the repo folder as that pointer, so that the same relative text leads to the same blob.
     #[must_use]
     pub fn link_scratch(&self, file: &FileName, nonce: &Nonce) -> CachePath {
-        self.below(&format!(
-            ".hubstow/links/{}{nonce}.tmp",
-            "_/".repeat(file.depth())
-        ))
+        self.below(&format!(".hubstow/links/{}{nonce}.tmp", "_/".repeat(file.depth())))
     }
 
     /// Returns the text of the symlink from a pointer to a blob, relative so that the whole cache can be moved:

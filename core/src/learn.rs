@@ -56,15 +56,10 @@ pub fn learn(methods: Methods, action: Action, failure: Failure) -> Lesson {
 pub fn learn_done(methods: Methods, action: Action) -> Methods {
     match action {
         Action::Probe(method) => methods.with(method, Support::Works),
-        Action::Place {
-            by,
-            from: Source::Blob | Source::Twin,
-            ..
-        } => methods.with(by, Support::Works),
-        Action::Place {
-            from: Source::Staged,
-            ..
+        Action::Place { by, from: Source::Blob | Source::Twin, .. } => {
+            methods.with(by, Support::Works)
         }
+        Action::Place { from: Source::Staged, .. }
         | Action::Lookup(_)
         | Action::Mark
         | Action::Fetch

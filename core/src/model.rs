@@ -41,17 +41,11 @@ pub struct DiskKind {
 
 impl DiskKind {
     /// A disk that does everything.
-    pub const ALL_LINKS: Self = Self {
-        symlink: Answers::Yes,
-        hardlink: Answers::Yes,
-        reflink: Answers::Yes,
-    };
+    pub const ALL_LINKS: Self =
+        Self { symlink: Answers::Yes, hardlink: Answers::Yes, reflink: Answers::Yes };
     /// A disk that has no links at all, such as exFAT.
-    pub const NO_LINKS: Self = Self {
-        symlink: Answers::No,
-        hardlink: Answers::No,
-        reflink: Answers::No,
-    };
+    pub const NO_LINKS: Self =
+        Self { symlink: Answers::No, hardlink: Answers::No, reflink: Answers::No };
 
     fn answers(self, method: Method) -> Answers {
         match method {
@@ -162,10 +156,7 @@ fn consume(facts: &mut PlaceFacts, source: Source) {
 /// Returns what would be done from these facts on this kind of disk if nobody interfered.
 #[must_use]
 pub fn forecast(facts: &PlaceFacts, disk: DiskKind) -> (Vec<Round>, End) {
-    let mut model = Model {
-        facts: *facts,
-        disk: known(facts, disk),
-    };
+    let mut model = Model { facts: *facts, disk: known(facts, disk) };
     let mut rounds = Vec::new();
     for _ in 0..=ROUND_LIMIT {
         match place(&model.facts) {

@@ -21,6 +21,8 @@ pub use repo::{Repo, RepoId, RepoKind};
 
 /// The longest file name accepted, in bytes of UTF-8, over all its parts.
 pub const FILE_NAME_LIMIT_BYTES: usize = 1024;
+/// The most parts of a file name: no repo is deeper, and not every system can open what is (row A21).
+pub const FILE_NAME_LIMIT_PARTS: usize = 64;
 /// The longest single part of a file name, revision or etag: what every common filesystem can store.
 pub const PART_LIMIT_BYTES: usize = 255;
 /// The longest revision accepted; `refs/` paths stay well below every path limit.
@@ -39,19 +41,11 @@ pub struct NameError {
 impl NameError {
     pub(crate) fn new(what: &'static str, value: &str, rule: &'static str) -> Self {
         const SHOWN: usize = 60;
-        let mut shown: String = value
-            .chars()
-            .take(SHOWN)
-            .flat_map(char::escape_debug)
-            .collect();
+        let mut shown: String = value.chars().take(SHOWN).flat_map(char::escape_debug).collect();
         if value.chars().nth(SHOWN).is_some() {
             shown.push('…');
         }
-        Self {
-            what,
-            value: shown,
-            rule,
-        }
+        Self { what, value: shown, rule }
     }
 
     /// Returns what kind of name was expected, such as `file name`.
@@ -131,11 +125,7 @@ impl Commit {
         if is_lower_hex(text, 40) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(NameError::new(
-                "commit",
-                text,
-                "a commit is 40 lower-case hex digits",
-            ))
+            Err(NameError::new("commit", text, "a commit is 40 lower-case hex digits"))
         }
     }
 
@@ -174,10 +164,7 @@ impl Revision {
         if text.len() > REVISION_LIMIT_BYTES {
             return Some("it is longer than 200 bytes");
         }
-        if text
-            .chars()
-            .any(|c| c.is_control() || " ~^:?*[\\<>\"|".contains(c))
-        {
+        if text.chars().any(|c| c.is_control() || " ~^:?*[\\<>\"|".contains(c)) {
             return Some("git allows no control characters, spaces or ~^:?*[\\<>\"| in a ref");
         }
         if text.contains("..") || text.contains("@{") || text == "@" {
@@ -270,10 +257,7 @@ impl Etag {
         if text.ends_with('.') || file_name::is_device_name(text) {
             return Some("Windows can't store it as a file");
         }
-        if [".incomplete", ".lock", ".tmp"]
-            .iter()
-            .any(|suffix| text.ends_with(suffix))
-        {
+        if [".incomplete", ".lock", ".tmp"].iter().any(|suffix| text.ends_with(suffix)) {
             return Some("it ends like a staged file or a lock");
         }
         None
@@ -312,11 +296,7 @@ impl Nonce {
         if is_lower_hex(text, 32) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(NameError::new(
-                "nonce",
-                text,
-                "a nonce is 32 lower-case hex digits",
-            ))
+            Err(NameError::new("nonce", text, "a nonce is 32 lower-case hex digits"))
         }
     }
 }

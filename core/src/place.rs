@@ -115,14 +115,7 @@ fn from_blob(facts: &PlaceFacts) -> Decision {
         (_, Support::Works) => Reason::MethodWorks,
         (_, Support::Untried | Support::Refused) => Reason::MethodTried,
     };
-    Decision::Act(
-        Action::Place {
-            by,
-            from: Source::Blob,
-            over: facts.pointer,
-        },
-        reason,
-    )
+    Decision::Act(Action::Place { by, from: Source::Blob, over: facts.pointer }, reason)
 }
 
 /// The staged file is complete and only this run knows it.
@@ -138,11 +131,7 @@ fn from_staged(facts: &PlaceFacts) -> Decision {
             seal(Reason::BlobTorn)
         }
         Some((Method::Move | Method::Copy, _)) => Decision::Act(
-            Action::Place {
-                by: Method::Move,
-                from: Source::Staged,
-                over: facts.pointer,
-            },
+            Action::Place { by: Method::Move, from: Source::Staged, over: facts.pointer },
             moved(facts),
         ),
         Some((Method::Symlink | Method::Hardlink | Method::Reflink, _)) => {
@@ -164,11 +153,7 @@ fn from_twin(facts: &PlaceFacts) -> Decision {
             seal(facts, Source::Twin, Reason::BlobTorn)
         }
         Some((by, _)) => Decision::Act(
-            Action::Place {
-                by,
-                from: Source::Twin,
-                over: facts.pointer,
-            },
+            Action::Place { by, from: Source::Twin, over: facts.pointer },
             Reason::TwinHere,
         ),
     }
@@ -192,13 +177,9 @@ fn from_hub(facts: &PlaceFacts) -> Decision {
 fn seal(facts: &PlaceFacts, from: Source, reason: Reason) -> Decision {
     match facts.blob {
         Blob::Directory => Decision::Refuse(Refusal::BlobIsDirectory),
-        Blob::Absent | Blob::Existing | Blob::Borrowed | Blob::Torn => Decision::Act(
-            Action::Seal {
-                from,
-                over: facts.blob,
-            },
-            reason,
-        ),
+        Blob::Absent | Blob::Existing | Blob::Borrowed | Blob::Torn => {
+            Decision::Act(Action::Seal { from, over: facts.blob }, reason)
+        }
     }
 }
 
@@ -216,27 +197,15 @@ fn fetched(facts: &PlaceFacts) -> Reason {
 }
 
 fn links_allowed(facts: &PlaceFacts) -> bool {
-    facts
-        .policy
-        .ladder()
-        .iter()
-        .any(|method| needs_blob(*method))
+    facts.policy.ladder().iter().any(|method| needs_blob(*method))
 }
 
 fn moved(facts: &PlaceFacts) -> Reason {
-    if links_allowed(facts) {
-        Reason::MovedLinksRefused
-    } else {
-        Reason::MovedByPolicy
-    }
+    if links_allowed(facts) { Reason::MovedLinksRefused } else { Reason::MovedByPolicy }
 }
 
 fn copied(facts: &PlaceFacts) -> Reason {
-    if links_allowed(facts) {
-        Reason::CopiedLinksRefused
-    } else {
-        Reason::CopiedByPolicy
-    }
+    if links_allowed(facts) { Reason::CopiedLinksRefused } else { Reason::CopiedByPolicy }
 }
 
 /// Returns the reason of the decision, or `None` where it is refused.

@@ -47,11 +47,8 @@ pub struct Methods {
 
 impl Methods {
     /// Nothing is known yet.
-    pub const UNTRIED: Self = Self {
-        symlink: Support::Untried,
-        hardlink: Support::Untried,
-        reflink: Support::Untried,
-    };
+    pub const UNTRIED: Self =
+        Self { symlink: Support::Untried, hardlink: Support::Untried, reflink: Support::Untried };
 
     /// Returns what is known of a method. Moving and copying need no support: where they fail, nothing would work.
     #[must_use]
@@ -105,29 +102,17 @@ impl Policy {
     pub fn ladder(self) -> &'static [Method] {
         match self {
             Self::Compat => &[Method::Symlink, Method::Move, Method::Copy],
-            Self::Dedup => &[
-                Method::Symlink,
-                Method::Hardlink,
-                Method::Reflink,
-                Method::Move,
-                Method::Copy,
-            ],
-            Self::Nas => &[
-                Method::Hardlink,
-                Method::Reflink,
-                Method::Move,
-                Method::Copy,
-            ],
+            Self::Dedup => {
+                &[Method::Symlink, Method::Hardlink, Method::Reflink, Method::Move, Method::Copy]
+            }
+            Self::Nas => &[Method::Hardlink, Method::Reflink, Method::Move, Method::Copy],
             Self::Portable => &[Method::Move, Method::Copy],
             Self::Strict => &[Method::Symlink],
         }
     }
 }
 
-#[expect(
-    clippy::derivable_impls,
-    reason = "the case list is made by a macro without #[default]"
-)]
+#[expect(clippy::derivable_impls, reason = "the case list is made by a macro without #[default]")]
 impl Default for Policy {
     fn default() -> Self {
         Self::Compat

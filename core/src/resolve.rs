@@ -40,11 +40,7 @@ pub enum Resolution {
 
 /// Decides what is to be done to find out which content is meant.
 pub fn resolve(facts: &ResolveFacts) -> Resolution {
-    if facts.answer == Answer::Pending {
-        before_asking(facts)
-    } else {
-        after_asking(facts)
-    }
+    if facts.answer == Answer::Pending { before_asking(facts) } else { after_asking(facts) }
 }
 
 fn usable(cached: Cached) -> bool {

@@ -59,19 +59,11 @@ impl Reply {
     /// A reply that is only a kind, such as `Unreachable`.
     #[must_use]
     pub fn bare(answer: Answer) -> Self {
-        Self {
-            answer,
-            metadata: None,
-            commit: None,
-            broken: None,
-        }
+        Self { answer, metadata: None, commit: None, broken: None }
     }
 
     fn hostile(broken: NameError) -> Self {
-        Self {
-            broken: Some(broken),
-            ..Self::bare(Answer::Hostile)
-        }
+        Self { broken: Some(broken), ..Self::bare(Answer::Hostile) }
     }
 }
 
@@ -91,72 +83,43 @@ pub fn read_head(status: u16, headers: &Headers<'_>, asked: &Revision) -> Reply 
         304 => Answer::NotModifiedBare,
         _ => kind_of_error(status, headers, commit.is_some()),
     };
-    if let (Some(pinned), Some(answered), Answer::Found | Answer::NotModified) =
-        (asked.as_commit(), &commit, answer)
+    if let (
+        Some(pinned),
+        Some(answered),
+        Answer::Found | Answer::NotModified | Answer::EntryMissing,
+    ) = (asked.as_commit(), &commit, answer)
         && pinned != *answered
     {
-        return Reply {
-            commit,
-            ..Reply::bare(Answer::OtherCommit)
-        };
+        return Reply { commit, ..Reply::bare(Answer::OtherCommit) };
     }
     if answer == Answer::Found {
         read_found(status, headers, commit)
     } else {
-        Reply {
-            commit,
-            ..Reply::bare(answer)
-        }
+        Reply { commit, ..Reply::bare(answer) }
     }
 }
 
 fn read_found(status: u16, headers: &Headers<'_>, commit: Option<Commit>) -> Reply {
-    let etag = match headers
-        .linked_etag
-        .or(headers.etag)
-        .map(Etag::from_header)
-        .transpose()
-    {
+    let etag = match headers.linked_etag.or(headers.etag).map(Etag::from_header).transpose() {
         Ok(etag) => etag,
         Err(broken) => {
-            return Reply {
-                commit,
-                ..Reply::hostile(broken)
-            };
+            return Reply { commit, ..Reply::hostile(broken) };
         }
     };
     let (Some(commit), Some(etag)) = (commit.clone(), etag) else {
-        return Reply {
-            commit,
-            ..Reply::bare(Answer::Incomplete)
+        return Reply { commit, ..Reply::bare(Answer::Incomplete) };
+    };
+    let own_length = if (300..400).contains(&status) { None } else { headers.content_length };
+    let size =
+        match headers.linked_size.or(own_length).map(|text| (text, text.trim().parse::<u64>())) {
+            None => None,
+            Some((_, Ok(size))) => Some(size),
+            Some((text, Err(_))) => {
+                let broken = NameError::new("size", text, "a size is a whole number of bytes");
+                return Reply { commit: Some(commit), ..Reply::hostile(broken) };
+            }
         };
-    };
-    let own_length = if (300..400).contains(&status) {
-        None
-    } else {
-        headers.content_length
-    };
-    let size = match headers
-        .linked_size
-        .or(own_length)
-        .map(|text| (text, text.trim().parse::<u64>()))
-    {
-        None => None,
-        Some((_, Ok(size))) => Some(size),
-        Some((text, Err(_))) => {
-            let broken = NameError::new("size", text, "a size is a whole number of bytes");
-            return Reply {
-                commit: Some(commit),
-                ..Reply::hostile(broken)
-            };
-        }
-    };
-    let metadata = Metadata {
-        commit,
-        etag,
-        size,
-        xet_hash: headers.xet_hash.map(String::from),
-    };
+    let metadata = Metadata { commit, etag, size, xet_hash: headers.xet_hash.map(String::from) };
     Reply {
         answer: Answer::Found,
         commit: Some(metadata.commit.clone()),

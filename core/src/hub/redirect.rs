@@ -50,12 +50,7 @@ impl Origin {
         if host.is_empty() {
             return None;
         }
-        Some(Self {
-            secure,
-            host: host.to_ascii_lowercase(),
-            port,
-            user_info,
-        })
+        Some(Self { secure, host: host.to_ascii_lowercase(), port, user_info })
     }
 
     /// Tells whether the URL held a user name or password.

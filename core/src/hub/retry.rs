@@ -30,13 +30,9 @@ pub fn retry(status: u16) -> Retry {
 pub fn retry_after_s(retry_after: Option<&str>, rate_limit: Option<&str>) -> Option<u64> {
     let reset = rate_limit.and_then(|value| {
         let parameter = |key: &str| {
-            value
-                .split(';')
-                .find_map(|part| part.trim().strip_prefix(key)?.parse::<u64>().ok())
+            value.split(';').find_map(|part| part.trim().strip_prefix(key)?.parse::<u64>().ok())
         };
-        (parameter("r=")? == 0)
-            .then(|| parameter("t="))?
-            .map(|s| s.saturating_add(1))
+        (parameter("r=")? == 0).then(|| parameter("t="))?.map(|s| s.saturating_add(1))
     });
     let asked = reset.or_else(|| retry_after?.trim().parse().ok())?;
     Some(asked.min(RETRY_AFTER_LIMIT_S))
@@ -55,11 +51,7 @@ pub struct Backoff {
 
 impl Backoff {
     /// What the hub's own clients do, within a factor of two: 0.5, 1, 2, 4, 8 s.
-    pub const DEFAULT: Self = Self {
-        first_ms: 500,
-        limit_ms: 8_000,
-        retries: 5,
-    };
+    pub const DEFAULT: Self = Self { first_ms: 500, limit_ms: 8_000, retries: 5 };
 
     /// Returns the wait before the given retry (the first is 0), or `None` where there is none left.
     #[must_use]

@@ -31,10 +31,7 @@ impl Endpoint {
         if origin.has_user_info() {
             return Err(wrong("it must not hold a user name or password"));
         }
-        Ok(Self {
-            url: url.to_owned(),
-            origin,
-        })
+        Ok(Self { url: url.to_owned(), origin })
     }
 
     /// Returns the URL, without a slash at the end.
@@ -64,12 +61,7 @@ impl Endpoint {
 
     fn api(&self, repo: &Repo, what: &str, revision: &Revision) -> String {
         let revision = quote(revision.as_str());
-        format!(
-            "{}/api/{}/{}/{what}/{revision}",
-            self.url,
-            repo.kind.plural(),
-            repo.id
-        )
+        format!("{}/api/{}/{}/{what}/{revision}", self.url, repo.kind.plural(), repo.id)
     }
 
     /// Returns the URL that tells the commit of a revision.
@@ -81,10 +73,7 @@ impl Endpoint {
     /// Returns the URL of the first page of the whole listing of a revision.
     #[must_use]
     pub fn tree(&self, repo: &Repo, revision: &Revision) -> String {
-        format!(
-            "{}?recursive=true&expand=false",
-            self.api(repo, "tree", revision)
-        )
+        format!("{}?recursive=true&expand=false", self.api(repo, "tree", revision))
     }
 
     /// Returns the URL that tells about chosen paths of a revision (a POST).

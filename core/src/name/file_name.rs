@@ -3,7 +3,9 @@
 use alloc::{borrow::ToOwned, string::String};
 use core::fmt;
 
-use super::{FILE_NAME_LIMIT_BYTES, NameError, PART_LIMIT_BYTES, string_name};
+use super::{
+    FILE_NAME_LIMIT_BYTES, FILE_NAME_LIMIT_PARTS, NameError, PART_LIMIT_BYTES, string_name,
+};
 
 /// Which names the filesystem below the cache root can store; a fact about the target, not about the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,6 +51,9 @@ impl FileName {
         }
         if text.starts_with('/') {
             return Some("it is not relative to the repo");
+        }
+        if text.split('/').count() > FILE_NAME_LIMIT_PARTS {
+            return Some("it has more than 64 parts");
         }
         for part in text.split('/') {
             match part {
@@ -101,11 +106,7 @@ impl FileName {
             Naming::Windows => self.parts().find_map(broken_windows_rule),
         };
         rule.map_or(Ok(()), |rule| {
-            Err(NameError::new(
-                "file name that can be stored here",
-                &self.0,
-                rule,
-            ))
+            Err(NameError::new("file name that can be stored here", &self.0, rule))
         })
     }
 }

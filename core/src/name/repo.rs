@@ -56,11 +56,7 @@ impl RepoKind {
             .into_iter()
             .find(|kind| text == kind.singular() || text == kind.plural())
             .ok_or_else(|| {
-                NameError::new(
-                    "repo kind",
-                    text,
-                    "the kinds are model, dataset, space and kernel",
-                )
+                NameError::new("repo kind", text, "the kinds are model, dataset, space and kernel")
             })
     }
 }
@@ -103,10 +99,7 @@ impl RepoId {
             if part.is_empty() || part.len() > 96 {
                 return Some("each part has 1 to 96 characters");
             }
-            if !part
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-            {
+            if !part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
                 return Some("only ASCII letters, digits, `-`, `_` and `.` are allowed");
             }
             if part.starts_with(['-', '.']) || part.ends_with(['-', '.']) {
@@ -137,11 +130,7 @@ impl Repo {
     /// Returns the name of the repo folder, `models--org--name`.
     #[must_use]
     pub fn folder(&self) -> String {
-        format!(
-            "{}--{}",
-            self.kind.plural(),
-            self.id.as_str().replace('/', "--")
-        )
+        format!("{}--{}", self.kind.plural(), self.id.as_str().replace('/', "--"))
     }
 }
 

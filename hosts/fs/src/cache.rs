@@ -1,7 +1,7 @@
 //! One cache directory, as all files of a process share it.
 
 use std::{
-    io,
+    io::{self, Read as _},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -87,10 +87,7 @@ impl Cache {
     /// Returns the same cache for looking only: not even a proof is written down.
     #[must_use]
     pub fn looking_only(&self) -> Self {
-        Self {
-            records: false,
-            ..self.clone()
-        }
+        Self { records: false, ..self.clone() }
     }
 
     /// Returns the disk.
@@ -123,22 +120,14 @@ impl Cache {
     /// Whatever the system says, or a link where a folder should be.
     pub fn make_folders(&self, folder: &CachePath) -> Result<(), FsError> {
         if folder.as_str().is_empty() {
-            return self
-                .disk
-                .make_root()
-                .map_err(|e| FsError::io("make the folder", folder, e));
+            return self.disk.make_root().map_err(|e| FsError::io("make the folder", folder, e));
         }
-        let entry = self
-            .disk
-            .entry(folder)
-            .map_err(|e| FsError::io("look at", folder, e))?;
+        let entry = self.disk.entry(folder).map_err(|e| FsError::io("look at", folder, e))?;
         match entry.map(|entry| entry.kind) {
             Some(Kind::Directory) => return self.check_folders(&folder.parent()),
             Some(Kind::Symlink) if is_repo_folder(folder) => return Ok(()),
             Some(Kind::Symlink) => {
-                return Err(FsError::FolderIsLink {
-                    path: folder.as_str().to_owned(),
-                });
+                return Err(FsError::FolderIsLink { path: folder.as_str().to_owned() });
             }
             None | Some(Kind::File | Kind::Other) => {}
         }
@@ -164,14 +153,9 @@ impl Cache {
     fn check_folders(&self, folder: &CachePath) -> Result<(), FsError> {
         let mut folder = folder.clone();
         while !folder.as_str().is_empty() && !is_repo_folder(&folder) {
-            let entry = self
-                .disk
-                .entry(&folder)
-                .map_err(|e| FsError::io("look at", &folder, e))?;
+            let entry = self.disk.entry(&folder).map_err(|e| FsError::io("look at", &folder, e))?;
             if entry.is_some_and(|entry| entry.kind == Kind::Symlink) {
-                return Err(FsError::FolderIsLink {
-                    path: folder.as_str().to_owned(),
-                });
+                return Err(FsError::FolderIsLink { path: folder.as_str().to_owned() });
             }
             folder = folder.parent();
         }
@@ -185,8 +169,20 @@ impl Cache {
         }
     }
 
+    /// Reads a small file of the cache, through links; `None` where it can't be read or is longer than the limit.
+    #[must_use]
+    pub fn read(&self, at: &CachePath, limit_bytes: u64) -> Option<Vec<u8>> {
+        let file = self.disk.open(at).ok()?;
+        let mut content = Vec::new();
+        file.take(limit_bytes.saturating_add(1)).read_to_end(&mut content).ok()?;
+        (content.len() as u64 <= limit_bytes).then_some(content)
+    }
+
     /// Writes a small file whole: beside, synced, renamed over.
-    pub(crate) fn write_whole(
+    ///
+    /// # Errors
+    /// Whatever the system says; what was there before is still there then.
+    pub fn write_whole(
         &self,
         layout: &RepoLayout,
         at: &CachePath,

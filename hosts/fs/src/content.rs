@@ -35,11 +35,7 @@ impl Hasher {
             }
             (ContentHash::GitBlobSha1, None) | (ContentHash::Opaque, _) => State::Opaque,
         };
-        Self {
-            etag: etag.clone(),
-            state,
-            passed_bytes: 0,
-        }
+        Self { etag: etag.clone(), state, passed_bytes: 0 }
     }
 
     /// Takes the next bytes.
@@ -68,23 +64,17 @@ impl Hasher {
             State::GitBlobSha1(hash) => hex(&hash.finalize()),
             State::Opaque => return Ok(()),
         };
-        if found == self.etag.as_str() {
-            Ok(())
-        } else {
-            Err(found)
-        }
+        if found == self.etag.as_str() { Ok(()) } else { Err(found) }
     }
 }
 
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            // Writing to a string can't fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a string can't fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// Reads all that is left of `from`, passing it through `hasher` and on to `to`; returns the number of bytes.

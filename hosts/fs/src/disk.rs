@@ -219,11 +219,7 @@ fn entry_of(metadata: &fs::Metadata) -> Entry {
         kind if kind.is_file() => Kind::File,
         _ => Kind::Other,
     };
-    Entry {
-        kind,
-        len_bytes: metadata.len(),
-        identity: identity_of(metadata),
-    }
+    Entry { kind, len_bytes: metadata.len(), identity: identity_of(metadata) }
 }
 
 #[cfg(unix)]
@@ -243,9 +239,7 @@ fn identity_of(metadata: &fs::Metadata) -> Identity {
 #[cfg(not(unix))]
 fn identity_of(metadata: &fs::Metadata) -> Identity {
     let nanos = |time: io::Result<std::time::SystemTime>| {
-        let since = time
-            .ok()
-            .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+        let since = time.ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
         since.map_or(0, |since| since.as_nanos())
     };
     let (modified, created) = (nanos(metadata.modified()), nanos(metadata.created()));
@@ -256,10 +250,7 @@ fn absent_is_none(result: io::Result<fs::Metadata>) -> io::Result<Option<Entry>>
     match result {
         Ok(metadata) => Ok(Some(entry_of(&metadata))),
         Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
         {
             Ok(None)
         }
@@ -283,10 +274,7 @@ fn regular(file: fs::File) -> io::Result<fs::File> {
     if file.metadata()?.is_file() {
         Ok(file)
     } else {
-        Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "it is not a regular file",
-        ))
+        Err(io::Error::new(io::ErrorKind::InvalidData, "it is not a regular file"))
     }
 }
 
@@ -301,10 +289,7 @@ fn make_symlink(text: &str, at: &Path) -> io::Result<()> {
 }
 
 #[cfg(not(any(unix, windows)))]
-#[expect(
-    deprecated,
-    reason = "the only stable way to make a symlink under WASI"
-)]
+#[expect(deprecated, reason = "the only stable way to make a symlink under WASI")]
 fn make_symlink(text: &str, at: &Path) -> io::Result<()> {
     fs::soft_link(text, at)
 }
@@ -361,9 +346,7 @@ impl Disk for StdDisk {
     }
 
     fn open(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(StdFile(regular(fs::File::open(
-            self.native(at),
-        )?)?)))
+        Ok(Box::new(StdFile(regular(fs::File::open(self.native(at))?)?)))
     }
 
     fn open_private(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {

@@ -168,21 +168,14 @@ impl Placing {
             self.rounds += 1;
             if self.rounds > ROUND_LIMIT + RACE_ALLOWANCE {
                 let path = self.target.pointer().as_str().to_owned();
-                return Err(FsError::Unsettled {
-                    path,
-                    rounds: self.rounds,
-                });
+                return Err(FsError::Unsettled { path, rounds: self.rounds });
             }
             let (facts, twin) = self.cache.observe(&self.target, self.attempt())?;
-            let decision = self
-                .decider
-                .place(&facts)
-                .map_err(|source| FsError::Decider { source })?;
+            let decision =
+                self.decider.place(&facts).map_err(|source| FsError::Decider { source })?;
             tracing::debug!(file = %self.target.file, ?facts, ?decision, "decided");
             if !possible(&facts, &decision) {
-                return Err(FsError::ImpossibleAction {
-                    action: format!("{decision:?}"),
-                });
+                return Err(FsError::ImpossibleAction { action: format!("{decision:?}") });
             }
             match decision {
                 Decision::Refuse(refusal) => return Err(FsError::Refused { refusal }),
@@ -201,10 +194,7 @@ impl Placing {
     fn attempt(&self) -> Attempt {
         Attempt {
             demand: self.demand,
-            staged: self
-                .staged
-                .as_ref()
-                .map_or(Staged::Absent, StagedFile::state),
+            staged: self.staged.as_ref().map_or(Staged::Absent, StagedFile::state),
             ref_unwritable: self.ref_error.is_some(),
             twin_failed: self.twin_failed,
         }
@@ -238,9 +228,7 @@ impl Placing {
             }
             Action::Point => cache.point(&target.layout, &target.revision, &target.commit),
             Action::Fetch | Action::Lookup(_) | Action::Mark => {
-                return Err(FsError::ImpossibleAction {
-                    action: format!("{action:?}"),
-                });
+                return Err(FsError::ImpossibleAction { action: format!("{action:?}") });
             }
         };
         match done {
@@ -326,13 +314,7 @@ fn refused(error: io::Error) -> io::Error {
 fn from_twin(action: Action) -> bool {
     matches!(
         action,
-        Action::Seal {
-            from: Source::Twin,
-            ..
-        } | Action::Place {
-            from: Source::Twin,
-            ..
-        }
+        Action::Seal { from: Source::Twin, .. } | Action::Place { from: Source::Twin, .. }
     )
 }
 
@@ -345,8 +327,6 @@ fn bytes<'a>(
         (Source::Blob, _) => Ok(Bytes::Blob),
         (Source::Staged, _) => Ok(Bytes::Staged(staged)),
         (Source::Twin, Some(twin)) => Ok(Bytes::Twin(twin)),
-        (Source::Twin, None) => Err(FsError::ImpossibleAction {
-            action: "use a twin".to_owned(),
-        }),
+        (Source::Twin, None) => Err(FsError::ImpossibleAction { action: "use a twin".to_owned() }),
     }
 }

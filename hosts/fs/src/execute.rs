@@ -88,18 +88,14 @@ impl Cache {
         let made = match by {
             Method::Symlink => {
                 let text = RepoLayout::link_text(&target.file, &target.etag);
-                self.disk
-                    .symlink(&text, &scratch)
-                    .map_err(|e| FsError::io("link", &at, e))
+                self.disk.symlink(&text, &scratch).map_err(|e| FsError::io("link", &at, e))
             }
-            Method::Hardlink => self
-                .disk
-                .hardlink(from, &scratch)
-                .map_err(|e| FsError::io("link", &at, e)),
-            Method::Reflink => self
-                .disk
-                .reflink(from, &scratch)
-                .map_err(|e| FsError::io("reflink", &at, e)),
+            Method::Hardlink => {
+                self.disk.hardlink(from, &scratch).map_err(|e| FsError::io("link", &at, e))
+            }
+            Method::Reflink => {
+                self.disk.reflink(from, &scratch).map_err(|e| FsError::io("reflink", &at, e))
+            }
             Method::Copy => self.copy_verified(target, from, &scratch),
             Method::Move => Err(impossible("move what others may use")),
         };
@@ -125,9 +121,9 @@ impl Cache {
                 self.disk.open(scratch).map(|_| ()).map_err(unreadable)
             }
             (_, None) => Err(FsError::io("read", from, io::ErrorKind::NotFound.into())),
-            (Some(_) | None, Some(_)) => Err(unreadable(io::Error::other(
-                "what was made does not lead to the content",
-            ))),
+            (Some(_) | None, Some(_)) => {
+                Err(unreadable(io::Error::other("what was made does not lead to the content")))
+            }
         }
     }
 
@@ -142,18 +138,11 @@ impl Cache {
             return Err(impossible("no staged file"));
         };
         let private = staged.at().clone();
-        let named = self
-            .disk
-            .entry(&private)
-            .map_err(|e| FsError::io("look at", &private, e))?;
+        let named = self.disk.entry(&private).map_err(|e| FsError::io("look at", &private, e))?;
         if named.is_none() {
             // Somebody cleaned up: the bytes have no name any more and must be fetched again.
             *slot = None;
-            return Err(FsError::io(
-                "publish",
-                &private,
-                io::ErrorKind::NotFound.into(),
-            ));
+            return Err(FsError::io("publish", &private, io::ErrorKind::NotFound.into()));
         }
         if let Err(error) = staged.sync(self) {
             // After a failed sync the system may have dropped the bytes: they are never published (I18).
@@ -162,10 +151,7 @@ impl Cache {
             return Err(FsError::io("sync", &private, error));
         }
         self.check_over(at, still)?;
-        let renamed = self
-            .disk
-            .rename(&private, at)
-            .map_err(|e| FsError::io("publish", at, e));
+        let renamed = self.disk.rename(&private, at).map_err(|e| FsError::io("publish", at, e));
         if renamed.is_ok() {
             *slot = None;
         }
@@ -180,9 +166,7 @@ impl Cache {
         still: impl Fn(Option<Kind>) -> bool,
     ) -> Result<(), FsError> {
         let renamed = self.check_over(at, still).and_then(|()| {
-            self.disk
-                .rename(scratch, at)
-                .map_err(|error| FsError::io("publish", at, error))
+            self.disk.rename(scratch, at).map_err(|error| FsError::io("publish", at, error))
         });
         // A rename onto another name of the same file succeeds and does nothing.
         if renamed.is_err() || matches!(self.disk.entry(scratch), Ok(Some(_))) {
@@ -196,18 +180,12 @@ impl Cache {
         at: &CachePath,
         still: impl Fn(Option<Kind>) -> bool,
     ) -> Result<(), FsError> {
-        let entry: Option<Entry> = self
-            .disk
-            .entry(at)
-            .map_err(|error| FsError::io("look at", at, error))?;
+        let entry: Option<Entry> =
+            self.disk.entry(at).map_err(|error| FsError::io("look at", at, error))?;
         if still(entry.map(|entry| entry.kind)) {
             Ok(())
         } else {
-            Err(FsError::io(
-                "replace",
-                at,
-                io::ErrorKind::AlreadyExists.into(),
-            ))
+            Err(FsError::io("replace", at, io::ErrorKind::AlreadyExists.into()))
         }
     }
 
@@ -245,11 +223,7 @@ impl Cache {
         commit: &Commit,
     ) -> Result<(), FsError> {
         self.make_folders(&layout.snapshot(commit))?;
-        self.write_whole(
-            layout,
-            &layout.ref_file(revision),
-            commit.as_str().as_bytes(),
-        )
+        self.write_whole(layout, &layout.ref_file(revision), commit.as_str().as_bytes())
     }
 
     /// Remembers that a commit has no such file, and points the ref at the commit.
@@ -276,18 +250,12 @@ impl Cache {
             return Ok(());
         }
         self.make_folders(&layout.snapshot(commit))?;
-        self.write_whole(
-            layout,
-            &layout.ref_file(revision),
-            commit.as_str().as_bytes(),
-        )
+        self.write_whole(layout, &layout.ref_file(revision), commit.as_str().as_bytes())
     }
 }
 
 fn impossible(action: &str) -> FsError {
-    FsError::ImpossibleAction {
-        action: action.to_owned(),
-    }
+    FsError::ImpossibleAction { action: action.to_owned() }
 }
 
 fn over_pointer(over: Pointer, now: Option<Kind>) -> bool {

@@ -38,10 +38,7 @@ pub enum ErrorGroup {
 /// library, and EPERM and EACCES share one.
 #[must_use]
 pub fn group(error: &io::Error) -> ErrorGroup {
-    error
-        .raw_os_error()
-        .and_then(group_of_number)
-        .unwrap_or_else(|| group_of_kind(error.kind()))
+    error.raw_os_error().and_then(group_of_number).unwrap_or_else(|| group_of_kind(error.kind()))
 }
 
 #[cfg(unix)]
@@ -72,10 +69,7 @@ fn group_of_number(number: i32) -> Option<ErrorGroup> {
         (Errno::ILSEQ, ErrorGroup::BadName),
         (Errno::LOOP, ErrorGroup::Other),
     ];
-    groups
-        .iter()
-        .find(|(errno, _)| errno.raw_os_error() == number)
-        .map(|(_, group)| *group)
+    groups.iter().find(|(errno, _)| errno.raw_os_error() == number).map(|(_, group)| *group)
 }
 
 #[cfg(windows)]
@@ -237,21 +231,14 @@ pub enum FsError {
 
 impl FsError {
     pub(crate) fn io(what: &'static str, path: &CachePath, source: io::Error) -> Self {
-        Self::Io {
-            what,
-            path: path.as_str().to_owned(),
-            source,
-        }
+        Self::Io { what, path: path.as_str().to_owned(), source }
     }
 
     pub(crate) fn other(
         what: &'static str,
         source: impl Into<Box<dyn StdError + Send + Sync>>,
     ) -> Self {
-        Self::Other {
-            what,
-            source: source.into(),
-        }
+        Self::Other { what, source: source.into() }
     }
 
     /// Returns the group of the system's error behind this one, if there is one.
@@ -309,33 +296,17 @@ mod tests {
         for errno in refusals {
             let error = io::Error::from_raw_os_error(errno.raw_os_error());
             for method in [Method::Symlink, Method::Hardlink, Method::Reflink] {
-                assert_eq!(
-                    failure_of(Some(method), &error),
-                    Failure::Unsupported,
-                    "{errno}"
-                );
+                assert_eq!(failure_of(Some(method), &error), Failure::Unsupported, "{errno}");
             }
-            assert_eq!(
-                failure_of(Some(Method::Copy), &error),
-                Failure::Fatal,
-                "{errno}"
-            );
+            assert_eq!(failure_of(Some(Method::Copy), &error), Failure::Fatal, "{errno}");
         }
         for errno in [Errno::NOSPC, Errno::DQUOT, Errno::NAMETOOLONG, Errno::IO] {
             let error = io::Error::from_raw_os_error(errno.raw_os_error());
-            assert_eq!(
-                failure_of(Some(Method::Symlink), &error),
-                Failure::Fatal,
-                "{errno}"
-            );
+            assert_eq!(failure_of(Some(Method::Symlink), &error), Failure::Fatal, "{errno}");
         }
         for errno in [Errno::EXIST, Errno::NOENT, Errno::STALE] {
             let error = io::Error::from_raw_os_error(errno.raw_os_error());
-            assert_eq!(
-                failure_of(Some(Method::Symlink), &error),
-                Failure::Raced,
-                "{errno}"
-            );
+            assert_eq!(failure_of(Some(Method::Symlink), &error), Failure::Raced, "{errno}");
         }
     }
 }

@@ -141,21 +141,12 @@ mod tests {
     fn what_would_break_the_cache_is_refused() {
         let mut facts = PlaceFacts::empty(Policy::Compat);
         facts.blob = Blob::Existing;
-        let move_blob = Action::Place {
-            by: Method::Move,
-            from: Source::Blob,
-            over: Pointer::Absent,
-        };
-        assert!(!possible(
-            &facts,
-            &Decision::Act(move_blob, Reason::MethodWorks)
-        ));
+        let move_blob =
+            Action::Place { by: Method::Move, from: Source::Blob, over: Pointer::Absent };
+        assert!(!possible(&facts, &Decision::Act(move_blob, Reason::MethodWorks)));
         assert!(!possible(&facts, &Decision::Reuse(Reason::PointerHolds)));
         facts.staged = Staged::Partial;
-        let seal = Action::Seal {
-            from: Source::Staged,
-            over: Blob::Existing,
-        };
+        let seal = Action::Seal { from: Source::Staged, over: Blob::Existing };
         assert!(!possible(&facts, &Decision::Act(seal, Reason::MethodWorks)));
     }
 }

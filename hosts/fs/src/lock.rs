@@ -48,18 +48,11 @@ impl Cache {
         let folder = hubstow_core::layout::RepoLayout::probe_folder();
         self.make_folders(&folder)?;
         let at = hubstow_core::layout::RepoLayout::probe_file(&crate::fresh_nonce()?);
-        let first = self
-            .disk
-            .create(&at)
-            .map_err(|error| FsError::io("write", &at, error))?;
+        let first = self.disk.create(&at).map_err(|error| FsError::io("write", &at, error))?;
         let support = excludes(&*self.disk, &at, first);
         self.discard(&at);
         let _ = self.disk.remove_folder(&folder);
-        Ok(if support {
-            Support::Works
-        } else {
-            Support::Refused
-        })
+        Ok(if support { Support::Works } else { Support::Refused })
     }
 }
 
@@ -70,9 +63,7 @@ pub(crate) fn excludes(disk: &dyn Disk, at: &CachePath, mut first: Box<dyn DiskF
 
 /// Tells whether somebody who opens the file anew can't lock it.
 pub(crate) fn second_is_kept_out(disk: &dyn Disk, at: &CachePath) -> bool {
-    let second = disk
-        .open_private(at)
-        .and_then(|mut second| second.try_lock());
+    let second = disk.open_private(at).and_then(|mut second| second.try_lock());
     matches!(second, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 

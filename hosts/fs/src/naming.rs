@@ -27,12 +27,7 @@ impl Cache {
             let made = self.disk.create(&at).map(|_| ());
             made.map_err(|error| FsError::io("make", &at, error))
         });
-        let kept = self
-            .disk
-            .names(&at.parent())
-            .unwrap_or_default()
-            .iter()
-            .any(|n| n == at.base());
+        let kept = self.disk.names(&at.parent()).unwrap_or_default().iter().any(|n| n == at.base());
         self.discard(&at);
         match tried {
             Ok(()) if kept => Ok(Ok(())),

@@ -67,10 +67,7 @@ impl Cache {
         let wanted = facts.demand == Demand::Any
             && facts.staged != Staged::Complete
             && !attempt.twin_failed
-            && !matches!(
-                facts.pointer,
-                Pointer::Holds | Pointer::Directory | Pointer::Alias
-            )
+            && !matches!(facts.pointer, Pointer::Holds | Pointer::Directory | Pointer::Alias)
             && !matches!(facts.blob, Blob::Existing | Blob::Borrowed);
         let twin = if wanted { self.find_twin(target) } else { None };
         if twin.is_some() {
@@ -80,9 +77,7 @@ impl Cache {
     }
 
     fn look(&self, at: &CachePath) -> Result<Option<Entry>, FsError> {
-        self.disk
-            .entry(at)
-            .map_err(|error| FsError::io("look at", at, error))
+        self.disk.entry(at).map_err(|error| FsError::io("look at", at, error))
     }
 
     fn observe_pointer(&self, target: &Target) -> Result<Pointer, FsError> {
@@ -131,12 +126,10 @@ impl Cache {
                 Blob::Borrowed
             }
         };
-        Ok(
-            match self.verdict(&target.layout, &at, &target.etag, target.size)? {
-                Verdict::Holds => held,
-                Verdict::Torn => Blob::Torn,
-            },
-        )
+        Ok(match self.verdict(&target.layout, &at, &target.etag, target.size)? {
+            Verdict::Holds => held,
+            Verdict::Torn => Blob::Torn,
+        })
     }
 
     /// A file that can't be read can't serve; what stands in its place is replaced, as if it were torn.
@@ -177,11 +170,47 @@ impl Cache {
         })
     }
 
+    /// Tells whether a ref file names this commit, byte for byte.
+    #[must_use]
+    pub fn ref_is_current(
+        &self,
+        layout: &RepoLayout,
+        revision: &Revision,
+        commit: &Commit,
+    ) -> bool {
+        let at = layout.ref_file(revision);
+        let regular = matches!(self.disk.entry(&at), Ok(Some(entry)) if entry.kind == Kind::File);
+        regular && self.read_ref(&at).as_deref() == Some(commit.as_str().as_bytes())
+    }
+
+    /// Lists the pointers of a snapshot by name, whatever kind of entry each is; in order.
+    #[must_use]
+    pub fn snapshot_files(&self, layout: &RepoLayout, commit: &Commit) -> Vec<FileName> {
+        let mut found = Vec::new();
+        let mut folders = vec![String::new()];
+        while let Some(folder) = folders.pop() {
+            let at = match FileName::parse(&folder) {
+                Ok(name) => layout.pointer(commit, &name),
+                Err(_) => layout.snapshot(commit),
+            };
+            for name in self.disk.names(&at).unwrap_or_default() {
+                let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+                let Ok(file) = FileName::parse(&path) else {
+                    continue;
+                };
+                match self.disk.entry(&layout.pointer(commit, &file)) {
+                    Ok(Some(entry)) if entry.kind == Kind::Directory => folders.push(path),
+                    Ok(Some(_)) => found.push(file),
+                    Ok(None) | Err(_) => {}
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
     fn read_ref(&self, at: &CachePath) -> Option<Vec<u8>> {
-        let file = self.disk.open(at).ok()?;
-        let mut content = Vec::new();
-        io::Read::read_to_end(&mut io::Read::take(file, REF_LIMIT_BYTES), &mut content).ok()?;
-        Some(content)
+        self.read(at, REF_LIMIT_BYTES)
     }
 
     /// Reads the commit that a revision meant when the hub was last asked; the revision may itself be one.
@@ -209,12 +238,7 @@ impl Cache {
             Some(_) => Marker::Present,
             None => Marker::Absent,
         };
-        let plain = |cached| CachedPointer {
-            cached,
-            etag: None,
-            size: None,
-            marker,
-        };
+        let plain = |cached| CachedPointer { cached, etag: None, size: None, marker };
         let Some(entry) = self.look(&at)? else {
             return Ok(plain(Cached::Absent));
         };
@@ -224,10 +248,7 @@ impl Cache {
         match entry.kind {
             Kind::Directory => Ok(plain(Cached::Directory)),
             Kind::Other => Ok(plain(Cached::Damaged)),
-            Kind::File => Ok(CachedPointer {
-                size: Some(entry.len_bytes),
-                ..plain(Cached::Holds)
-            }),
+            Kind::File => Ok(CachedPointer { size: Some(entry.len_bytes), ..plain(Cached::Holds) }),
             Kind::Symlink => {
                 let text = self.disk.link_text(&at).unwrap_or_default();
                 let Some(etag) = RepoLayout::etag_of_link(file, &text) else {
@@ -237,17 +258,8 @@ impl Cache {
                     Ok(Verdict::Holds) => Cached::Linked,
                     Ok(Verdict::Torn) | Err(_) => Cached::Damaged,
                 };
-                let size = self
-                    .disk
-                    .through(&at)
-                    .ok()
-                    .flatten()
-                    .map(|entry| entry.len_bytes);
-                Ok(CachedPointer {
-                    etag: Some(etag),
-                    size,
-                    ..plain(cached)
-                })
+                let size = self.disk.through(&at).ok().flatten().map(|entry| entry.len_bytes);
+                Ok(CachedPointer { etag: Some(etag), size, ..plain(cached) })
             }
         }
     }

@@ -39,13 +39,23 @@ impl Cache {
     pub fn probe_root(&self, method: Method) -> Result<Result<(), io::Error>, FsError> {
         let folder = RepoLayout::probe_folder();
         self.make_folders(&folder)?;
-        let (file, link) = (
-            RepoLayout::probe_file(&fresh_nonce()?),
-            RepoLayout::probe_file(&fresh_nonce()?),
-        );
+        let (file, link) =
+            (RepoLayout::probe_file(&fresh_nonce()?), RepoLayout::probe_file(&fresh_nonce()?));
         let result = self.probe_at(&file, &link, method);
         let _ = self.disk.remove_folder(&folder);
         result
+    }
+
+    /// Finds out whether names that differ in case are two files at the cache root.
+    ///
+    /// # Errors
+    /// A cache directory in which no file can be made.
+    pub fn probe_case(&self) -> Result<bool, FsError> {
+        let folder = RepoLayout::probe_folder();
+        self.make_folders(&folder)?;
+        let folded = self.disk.entry(&RepoLayout::folded_probe_folder());
+        let _ = self.disk.remove_folder(&folder);
+        folded.map(|entry| entry.is_none()).map_err(|error| FsError::io("look at", &folder, error))
     }
 
     fn probe_at(
@@ -54,10 +64,7 @@ impl Cache {
         link: &CachePath,
         method: Method,
     ) -> Result<Result<(), io::Error>, FsError> {
-        let made = self
-            .disk
-            .create(file)
-            .and_then(|mut made| made.write_all(PROBE_CONTENT));
+        let made = self.disk.create(file).and_then(|mut made| made.write_all(PROBE_CONTENT));
         if let Err(error) = made {
             self.discard(file);
             return Err(FsError::io("write", file, error));
@@ -94,16 +101,10 @@ impl Cache {
 fn reads_through(disk: &dyn Disk, link: &CachePath) -> io::Result<()> {
     let mut content = Vec::new();
     let file = disk.open(link)?;
-    io::Read::read_to_end(
-        &mut io::Read::take(file, 2 * PROBE_CONTENT.len() as u64),
-        &mut content,
-    )?;
+    io::Read::read_to_end(&mut io::Read::take(file, 2 * PROBE_CONTENT.len() as u64), &mut content)?;
     if content == PROBE_CONTENT {
         Ok(())
     } else {
-        Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "what was made can't be read through",
-        ))
+        Err(io::Error::new(io::ErrorKind::InvalidData, "what was made can't be read through"))
     }
 }

@@ -118,16 +118,11 @@ impl Cache {
             file.take(RECORD_LIMIT_BYTES).read_to_string(&mut text)?;
             Ok(text)
         };
-        read().map_or_else(
-            |_| Vec::new(),
-            |text| text.lines().map(str::to_owned).collect(),
-        )
+        read().map_or_else(|_| Vec::new(), |text| text.lines().map(str::to_owned).collect())
     }
 
     fn recorded(&self, layout: &RepoLayout, etag: &Etag, identity: &Identity) -> bool {
-        self.record_lines(layout, etag)
-            .iter()
-            .any(|line| line == identity.as_str())
+        self.record_lines(layout, etag).iter().any(|line| line == identity.as_str())
     }
 
     fn record(&self, layout: &RepoLayout, etag: &Etag, identity: &Identity) {

@@ -89,10 +89,7 @@ impl StagedFile {
     pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let after = self.hasher.passed_bytes() + bytes.len() as u64;
         if let Some(expected) = self.size.filter(|expected| after > *expected) {
-            let mismatch = Mismatch::Size {
-                expected,
-                received: after,
-            };
+            let mismatch = Mismatch::Size { expected, received: after };
             return Err(io::Error::new(io::ErrorKind::InvalidData, mismatch));
         }
         self.file.write_all(bytes)?;
@@ -132,10 +129,7 @@ impl StagedFile {
         }
         self.size = Some(received);
         if let Err(found) = hasher.finish() {
-            return Ok(Err(Mismatch::Hash {
-                expected: self.etag.as_str().to_owned(),
-                found,
-            }));
+            return Ok(Err(Mismatch::Hash { expected: self.etag.as_str().to_owned(), found }));
         }
         self.state = Staged::Complete;
         Ok(Ok(()))
@@ -166,10 +160,7 @@ impl Cache {
         if let Some(staged) = adopted {
             return Ok(staged);
         }
-        let mut file = self
-            .disk
-            .create(&at)
-            .map_err(|error| FsError::io("make", &at, error))?;
+        let mut file = self.disk.create(&at).map_err(|error| FsError::io("make", &at, error))?;
         // A writer that can't lock its file is merely never taken for alive, and then its bytes are copied.
         let _ = file.try_lock();
         Ok(self.staged(target, at, file))
@@ -209,6 +200,23 @@ impl Cache {
         self.parts(target).first().map_or(0, |(_, len)| *len)
     }
 
+    /// Returns how much of this content anybody has staged, by whatever name: a number that changes while somebody
+    /// downloads it.
+    #[must_use]
+    pub fn progress(&self, target: &Target) -> u64 {
+        let folder = target.layout.blobs();
+        let names = self.disk.names(&folder).unwrap_or_default();
+        let ours = |name: &&String| {
+            name.starts_with(target.etag.as_str()) && name.ends_with(".incomplete")
+        };
+        names
+            .iter()
+            .filter(ours)
+            .filter_map(|name| self.disk.entry(&folder.incomplete(name)?).ok()?)
+            .map(|entry| entry.len_bytes)
+            .fold(0, u64::wrapping_add)
+    }
+
     fn adopt(
         &self,
         target: &Target,
@@ -236,9 +244,7 @@ impl Cache {
                 Ok(_) => Ok(Some(staged)),
                 Err(error) => {
                     tracing::debug!(path = %part, %error, "a part could not be read again");
-                    staged
-                        .start_over()
-                        .map_err(|error| FsError::io("empty", at, error))?;
+                    staged.start_over().map_err(|error| FsError::io("empty", at, error))?;
                     Ok(Some(staged))
                 }
             };
@@ -253,24 +259,17 @@ impl Cache {
         part: &CachePath,
         at: &CachePath,
     ) -> Result<StagedFile, FsError> {
-        let file = self
-            .disk
-            .create(at)
-            .map_err(|error| FsError::io("make", at, error))?;
+        let file = self.disk.create(at).map_err(|error| FsError::io("make", at, error))?;
         let mut staged = self.staged(target, at.clone(), file);
         let _ = staged.file.try_lock();
         let copied = self.disk.open(part).and_then(|old| {
             let limit = target.size.unwrap_or(u64::MAX);
             let (file, hasher) = (&mut staged.file, &mut staged.hasher);
-            pass_through(&mut io::Read::take(old, limit), hasher, |bytes| {
-                file.write_all(bytes)
-            })
+            pass_through(&mut io::Read::take(old, limit), hasher, |bytes| file.write_all(bytes))
         });
         if let Err(error) = copied {
             tracing::debug!(path = %part, %error, "a part could not be copied");
-            staged
-                .start_over()
-                .map_err(|error| FsError::io("empty", at, error))?;
+            staged.start_over().map_err(|error| FsError::io("empty", at, error))?;
         }
         Ok(staged)
     }

@@ -44,16 +44,8 @@ impl Cache {
         }
         // Without a size every file would have to be hashed.
         let size = target.size?;
-        let mut search = Search {
-            cache: self,
-            target,
-            size,
-            entries: 0,
-            hashed: 0,
-        };
-        commits
-            .iter()
-            .find_map(|commit| search.in_folder(commit, "", 0))
+        let mut search = Search { cache: self, target, size, entries: 0, hashed: 0 };
+        commits.iter().find_map(|commit| search.in_folder(commit, "", 0))
     }
 
     fn is_twin(&self, target: &Target, at: &CachePath) -> bool {
@@ -86,11 +78,7 @@ impl Search<'_> {
             if self.entries > ENTRY_LIMIT || self.hashed >= HASH_LIMIT {
                 return None;
             }
-            let path = if folder.is_empty() {
-                name
-            } else {
-                format!("{folder}/{name}")
-            };
+            let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
             let Ok(file) = FileName::parse(&path) else {
                 continue;
             };

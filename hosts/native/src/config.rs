@@ -156,17 +156,12 @@ impl Config {
 }
 
 fn public_endpoint() -> Endpoint {
-    #[expect(
-        clippy::expect_used,
-        reason = "a constant of the core, parsed by a test as well"
-    )]
+    #[expect(clippy::expect_used, reason = "a constant of the core, parsed by a test as well")]
     Endpoint::parse(Endpoint::PUBLIC).expect("the public endpoint is an endpoint")
 }
 
 fn is_true(value: &str) -> bool {
-    ["1", "ON", "YES", "TRUE"]
-        .iter()
-        .any(|word| value.eq_ignore_ascii_case(word))
+    ["1", "ON", "YES", "TRUE"].iter().any(|word| value.eq_ignore_ascii_case(word))
 }
 
 fn hf_home(var: &impl Fn(&str) -> Option<String>) -> Result<PathBuf, Error> {
@@ -220,10 +215,7 @@ fn expand(path: &str, var: &impl Fn(&str) -> Option<String>) -> Result<PathBuf, 
     let mut rest = path;
     while let Some((before, after)) = rest.split_once('$') {
         out.push_str(before);
-        let (name, tail) = match after
-            .strip_prefix('{')
-            .and_then(|inner| inner.split_once('}'))
-        {
+        let (name, tail) = match after.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
             Some(braced) => braced,
             None => {
                 let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
@@ -241,18 +233,12 @@ fn expand(path: &str, var: &impl Fn(&str) -> Option<String>) -> Result<PathBuf, 
         rest = tail;
     }
     out.push_str(rest);
-    match out
-        .strip_prefix('~')
-        .filter(|tail| tail.is_empty() || tail.starts_with('/'))
-    {
+    match out.strip_prefix('~').filter(|tail| tail.is_empty() || tail.starts_with('/')) {
         None => Ok(PathBuf::from(out)),
         Some(tail) => {
             let home = var("HOME").or_else(|| var("USERPROFILE")).ok_or_else(|| {
-                Error::new(
-                    ErrorKind::Usage,
-                    "the home directory is not known: HOME is not set",
-                )
-                .hint("set HF_HOME or HF_HUB_CACHE, or pass --cache-dir")
+                Error::new(ErrorKind::Usage, "the home directory is not known: HOME is not set")
+                    .hint("set HF_HOME or HF_HUB_CACHE, or pass --cache-dir")
             })?;
             Ok(PathBuf::from(home).join(tail.trim_start_matches('/')))
         }

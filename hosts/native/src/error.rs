@@ -3,6 +3,10 @@
 use std::error::Error as StdError;
 
 use hubstow_core::{name::NameError, why::Refusal};
+use hubstow_fs::{
+    FsError,
+    failure::{ErrorGroup, group},
+};
 
 /// The kind of an [`Error`]. The codes are stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -104,12 +108,7 @@ impl Error {
     /// Makes an error.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            hint: None,
-            source: None,
-        }
+        Self { kind, message: message.into(), hint: None, source: None }
     }
 
     /// Adds the way out.
@@ -142,5 +141,63 @@ impl Error {
 impl From<NameError> for Error {
     fn from(error: NameError) -> Self {
         Self::new(ErrorKind::Usage, error.to_string())
+    }
+}
+
+/// Sorts an error of the disk into its kind and says the way out.
+pub(crate) fn from_io(what: &str, error: std::io::Error) -> Error {
+    let (kind, hint) = of_group(group(&error));
+    let made = Error::new(kind, format!("{what}: {error}"));
+    match hint {
+        Some(hint) => made.hint(hint),
+        None => made,
+    }
+}
+
+fn of_group(group: ErrorGroup) -> (ErrorKind, Option<&'static str>) {
+    match group {
+        ErrorGroup::NoSpace => {
+            (ErrorKind::NoSpace, Some("free some space, or choose another disk with --cache-dir"))
+        }
+        ErrorGroup::ReadOnly => (
+            ErrorKind::ReadOnly,
+            Some(
+                "the cache is read-only: what is cached can be used, new files need another --cache-dir",
+            ),
+        ),
+        ErrorGroup::Denied => (
+            ErrorKind::NotPermitted,
+            Some("check who owns the cache directory, or choose another one with --cache-dir"),
+        ),
+        ErrorGroup::NameTooLong | ErrorGroup::BadName => (
+            ErrorKind::Other,
+            Some("this filesystem can't store the name; choose another disk with --cache-dir"),
+        ),
+        ErrorGroup::Unsupported
+        | ErrorGroup::CrossDevice
+        | ErrorGroup::TooManyLinks
+        | ErrorGroup::Raced
+        | ErrorGroup::Busy
+        | ErrorGroup::Stale
+        | ErrorGroup::Other => (ErrorKind::Other, None),
+    }
+}
+
+impl From<FsError> for Error {
+    fn from(error: FsError) -> Self {
+        let (kind, hint) = match &error {
+            FsError::Io { .. } => error.group().map_or((ErrorKind::Other, None), of_group),
+            FsError::Refused { refusal } => ((*refusal).into(), None),
+            FsError::FolderIsLink { .. } => (
+                ErrorKind::CacheObstructed,
+                Some("remove the link; to keep a repo on another disk, link the whole repo folder"),
+            ),
+            _ => (ErrorKind::Other, None),
+        };
+        let made = Self::new(kind, error.to_string());
+        match hint {
+            Some(hint) => made.hint(hint),
+            None => made,
+        }
     }
 }

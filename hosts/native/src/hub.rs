@@ -2,73 +2,155 @@
 
 use std::sync::Arc;
 
-use crate::{
-    config::Config,
-    error::{Error, ErrorKind},
-    event::Event,
-    report::{Environment, Explanation, FileReport, SnapshotReport, Traffic},
-    request::{FileRequest, SnapshotRequest},
+use hubstow_core::{
+    name::{Repo, Revision},
+    policy::{Method, Support},
+    resolve::Served,
 };
+use hubstow_fs::{Cache, Decider, LinkedCore, StdDisk, Target};
+
+use crate::{
+    config::{Config, Durability},
+    error::{Error, ErrorKind},
+    event::{Event, Observer},
+    http::{Address, Http},
+    place::Placed,
+    report::{Done, Environment, FileReport, MethodSupport, Traffic, Warning},
+    request::FileRequest,
+    resolve::{Hit, Resolved},
+};
+
+/// How often the hub is asked again because its answer was outdated when the content came.
+const MOVED_LIMIT: usize = 3;
 
 /// A hub and the cache that its files go to. Cloning is cheap; clones share connections and what was learned.
 #[derive(Clone)]
 pub struct Hub {
-    config: Arc<Config>,
+    pub(crate) inner: Arc<Inner>,
+    observer: Option<Observer>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) config: Config,
+    pub(crate) http: Http,
+    pub(crate) cache: Cache,
+    pub(crate) decider: Arc<dyn Decider>,
+}
+
+impl Inner {
+    /// Returns the address of a target at the hub, by commit.
+    pub(crate) fn pinned(&self, repo: &Repo, target: &Target) -> Result<Address, Error> {
+        let revision = Revision::from(&target.commit);
+        self.http.at_endpoint(&self.config.endpoint.file(repo, &revision, &target.file))
+    }
 }
 
 impl Hub {
-    /// Makes a hub. Nothing is sent or written yet.
+    /// Makes a hub. Nothing is sent, looked at or written yet.
     ///
     /// # Errors
-    /// TLS or proxy settings that can't be used.
+    /// None today; settings that can't work may be refused here.
     pub fn new(config: Config) -> Result<Self, Error> {
-        Ok(Self {
-            config: Arc::new(config),
-        })
+        Self::with_decider(config, Arc::new(LinkedCore))
+    }
+
+    /// Makes a hub whose decisions come from elsewhere than the linked core. Whatever it decides is checked against the
+    /// facts before anything is touched.
+    ///
+    /// # Errors
+    /// As [`Hub::new`].
+    pub fn with_decider(config: Config, decider: Arc<dyn Decider>) -> Result<Self, Error> {
+        let durability = match config.durability {
+            Durability::Safe => hubstow_fs::Durability::Safe,
+            Durability::Fast => hubstow_fs::Durability::Fast,
+        };
+        let disk = Arc::new(StdDisk::new(&config.cache_dir));
+        let cache = Cache::new(disk, config.policy, durability);
+        let http = Http::new(&config);
+        Ok(Self { inner: Arc::new(Inner { config, http, cache, decider }), observer: None })
     }
 
     /// Sets the function that is told of every event.
     #[must_use]
-    pub fn on_event(self, _observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+    pub fn on_event(mut self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.observer = Some(Arc::new(observer));
         self
     }
 
     /// Returns the settings.
     #[must_use]
     pub fn config(&self) -> &Config {
-        &self.config
+        &self.inner.config
+    }
+
+    /// Returns what has been received and sent so far.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        self.inner.http.traffic()
+    }
+
+    pub(crate) fn tell(&self, event: Event) {
+        if let Some(observer) = &self.observer {
+            observer(&event);
+        }
     }
 
     /// Downloads one file unless it is here, and returns where it is.
     ///
     /// # Errors
-    /// See [`ErrorKind`].
-    pub async fn download(&self, _request: &FileRequest) -> Result<FileReport, Error> {
-        Err(Error::new(ErrorKind::Other, "not built yet"))
+    /// See [`ErrorKind`]. Whatever the error, nothing wrong is visible in the cache.
+    pub async fn download(&self, request: &FileRequest) -> Result<FileReport, Error> {
+        let tell = |event| self.tell(event);
+        for _ in 0..MOVED_LIMIT {
+            let cache = &self.inner.cache;
+            let resolved = self.inner.resolve(cache, request, true, &tell, &mut Vec::new()).await?;
+            let content = match resolved {
+                Resolved::Cached(served, hit) => return Ok(self.hit(request, served, hit)),
+                Resolved::Found(content) => content,
+            };
+            match self.inner.place(cache, &content, request.force, &tell).await? {
+                Placed::Done(report) => return Ok(report),
+                Placed::Moved => {
+                    tracing::info!(file = %request.file, "the revision moved; asking again")
+                }
+            }
+        }
+        let what = format!("`{}` changes on the hub faster than it can be fetched", request.file);
+        Err(Error::new(ErrorKind::HubFailing, what).hint("ask for a commit instead of a branch"))
     }
 
-    /// Downloads the files of a snapshot that are missing.
-    ///
-    /// # Errors
-    /// See [`ErrorKind`]; files that could be placed stay.
-    pub async fn snapshot(&self, _request: &SnapshotRequest) -> Result<SnapshotReport, Error> {
-        Err(Error::new(ErrorKind::Other, "not built yet"))
+    fn hit(&self, request: &FileRequest, served: Served, hit: Hit) -> FileReport {
+        let layout = hubstow_core::layout::RepoLayout::new(&request.repo);
+        let at = layout.pointer(&hit.commit, &request.file);
+        if let Some((refusal, cause)) = hit.unconfirmed {
+            let warning = Warning::Stale { file: request.file.clone(), refusal, cause };
+            self.tell(Event::Warned { warning });
+        }
+        tracing::debug!(file = %request.file, %served, "served from the cache");
+        let report = FileReport {
+            file: request.file.clone(),
+            path: self.inner.cache.disk().native(&at),
+            commit: hit.commit,
+            size: hit.size,
+            etag: hit.etag,
+            action: Done::Reused,
+            by: None,
+            reason: hit.reason,
+        };
+        self.tell(Event::Finished { report: report.clone() });
+        report
     }
 
-    /// Says what [`snapshot`](Self::snapshot) would do, without writing anything.
+    /// Answers a request from the cache alone where that is enough (a pinned commit that is cached, offline mode), without
+    /// any async runtime. `None` means that the hub must be asked.
     ///
     /// # Errors
-    /// See [`ErrorKind`].
-    pub async fn forecast(&self, _request: &SnapshotRequest) -> Result<SnapshotReport, Error> {
-        Err(Error::new(ErrorKind::Other, "not built yet"))
-    }
-
-    /// Says what [`download`](Self::download) would do and why, without writing anything.
-    ///
-    /// # Errors
-    /// See [`ErrorKind`].
-    pub async fn explain(&self, _request: &FileRequest) -> Result<Explanation, Error> {
-        Err(Error::new(ErrorKind::Other, "not built yet"))
+    /// As [`Hub::download`].
+    pub fn download_cached(&self, request: &FileRequest) -> Result<Option<FileReport>, Error> {
+        match self.inner.resolve_cached(request)? {
+            Some((served, hit)) => Ok(Some(self.hit(request, served, hit))),
+            None => Ok(None),
+        }
     }
 
     /// Says what the cache directory supports, by probing it.
@@ -76,12 +158,33 @@ impl Hub {
     /// # Errors
     /// A cache directory that can't be looked at.
     pub fn environment(&self) -> Result<Environment, Error> {
-        Err(Error::new(ErrorKind::Other, "not built yet"))
-    }
-
-    /// Returns what has been received and sent so far.
-    #[must_use]
-    pub fn traffic(&self) -> Traffic {
-        Traffic::default()
+        let (config, cache) = (&self.inner.config, &self.inner.cache);
+        let exists = config.cache_dir.is_dir();
+        let mut methods = Vec::new();
+        let mut writable = exists;
+        for method in [Method::Symlink, Method::Hardlink, Method::Reflink] {
+            let probed = if exists { Some(cache.probe_root(method)) } else { None };
+            let (support, detail) = match probed {
+                None => (Support::Untried, None),
+                Some(Ok(result)) => {
+                    (Cache::support_of(&result), result.err().map(|error| error.to_string()))
+                }
+                Some(Err(error)) => {
+                    writable = false;
+                    (Support::Untried, Some(error.to_string()))
+                }
+            };
+            methods.push(MethodSupport { method, support, detail });
+        }
+        let locks = if writable { cache.probe_locks()? } else { Support::Untried };
+        Ok(Environment {
+            cache_dir: config.cache_dir.clone(),
+            exists,
+            writable,
+            policy: config.policy,
+            methods,
+            locks,
+            case_sensitive: if writable { cache.probe_case().ok() } else { None },
+        })
     }
 }

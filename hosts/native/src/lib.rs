@@ -18,10 +18,18 @@
 mod config;
 mod error;
 mod event;
+mod explain;
+mod fetch;
+mod http;
 mod hub;
+mod listing;
+mod lookup;
 mod pattern;
+mod place;
 mod report;
 mod request;
+mod resolve;
+mod snapshot;
 
 pub use config::{Config, Durability, Token, default_user_agent};
 pub use error::{Error, ErrorKind};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use hubstow_core::{
-    name::{Commit, Etag, FileName, Revision},
+    name::{Commit, Etag, FileName, Repo, Revision},
     policy::{Method, Policy, Support},
     why::{Reason, Refusal},
 };
@@ -30,6 +30,15 @@ pub enum Warning {
         /// The file.
         file: FileName,
         /// Why the hub did not confirm.
+        refusal: Refusal,
+        /// The cause, in words.
+        cause: String,
+    },
+    /// The hub did not list the snapshot; what is cached was served all the same.
+    StaleSnapshot {
+        /// The repo.
+        repo: Repo,
+        /// Why the hub did not.
         refusal: Refusal,
         /// The cause, in words.
         cause: String,

@@ -26,12 +26,7 @@ impl FileRequest {
     /// # Errors
     /// Never in practice: `main` is a revision.
     pub fn new(repo: Repo, file: FileName) -> Result<Self, NameError> {
-        Ok(Self {
-            repo,
-            revision: Revision::parse("main")?,
-            file,
-            force: Force::Off,
-        })
+        Ok(Self { repo, revision: Revision::parse("main")?, file, force: Force::Off })
     }
 
     /// Parses the id of a model and the name of a file, for a request at `main`.

@@ -1,0 +1,243 @@
+//! Rows about the hub's contract: answers, redirects, URLs, retries.
+
+use hubstow_core::{
+    facts::Answer,
+    hub::{
+        Backoff, Endpoint, Headers, Hop, Metadata, Origin, Redirect, Retry, read_head, redirect,
+        refusal_of_status, retry, retry_after_s, same_content,
+    },
+    name::{Commit, Etag, FileName, Repo, RepoId, RepoKind, Revision},
+    why::Refusal,
+};
+use serde::Deserialize;
+
+use crate::row::{Checked, Row, same};
+
+/// The headers of an answer.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Written {
+    x_repo_commit: Header,
+    etag: Header,
+    x_linked_etag: Header,
+    x_linked_size: Header,
+    content_length: Header,
+    x_xet_hash: Header,
+    x_error_code: Header,
+    x_error_message: Header,
+}
+
+/// The value of a header, or `false` where it was not sent.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Header {
+    Sent(String),
+    Absent(#[expect(dead_code, reason = "only its type matters")] bool),
+}
+
+impl Header {
+    fn value(&self) -> Option<&str> {
+        match self {
+            Self::Sent(text) => Some(text),
+            Self::Absent(_) => None,
+        }
+    }
+}
+
+impl Written {
+    fn headers(&self) -> Headers<'_> {
+        Headers {
+            repo_commit: self.x_repo_commit.value(),
+            etag: self.etag.value(),
+            linked_etag: self.x_linked_etag.value(),
+            linked_size: self.x_linked_size.value(),
+            content_length: self.content_length.value(),
+            xet_hash: self.x_xet_hash.value(),
+            error_code: self.x_error_code.value(),
+            error_message: self.x_error_message.value(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Head {
+    asked: Revision,
+    status: u16,
+    headers: Written,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Said {
+    answer: Answer,
+    commit: Option<String>,
+    etag: Option<String>,
+    size: Option<u64>,
+    xet_hash: Option<String>,
+    broken: Option<String>,
+}
+
+/// One row of `head.toml`.
+pub(crate) fn one_answer(row: &Row) -> Checked {
+    let given: Head = row.given()?;
+    let reply = read_head(given.status, &given.headers.headers(), &given.asked);
+    let metadata = reply.metadata.as_ref();
+    let came = Said {
+        answer: reply.answer,
+        commit: reply.commit.as_ref().map(ToString::to_string),
+        etag: metadata.map(|known| known.etag.to_string()),
+        size: metadata.and_then(|known| known.size),
+        xet_hash: metadata.and_then(|known| known.xet_hash.clone()),
+        broken: reply.broken.as_ref().map(|error| error.what().to_owned()),
+    };
+    same("what the answer says", &row.expect()?, &came)?;
+    same("metadata, exactly where found", &(reply.answer == Answer::Found), &metadata.is_some())?;
+    match metadata {
+        Some(known) => same("one commit", &reply.commit.as_ref(), &Some(&known.commit)),
+        None => Ok(()),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    promised: Promised,
+    status: u16,
+    headers: Written,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Promised {
+    commit: Commit,
+    etag: Etag,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Meant {
+    refuse: Option<Refusal>,
+    same_content: Option<bool>,
+}
+
+/// One row of `get.toml`.
+pub(crate) fn one_body(row: &Row) -> Checked {
+    let given: Body = row.given()?;
+    let expected: Meant = row.expect()?;
+    let headers = given.headers.headers();
+    if let Some(refusal) = expected.refuse {
+        same("what the status means", &refusal, &refusal_of_status(given.status, &headers))?;
+    }
+    let Promised { commit, etag } = given.promised;
+    let promised = Metadata { commit, etag, size: None, xet_hash: None };
+    match expected.same_content {
+        Some(expected) => same("the same content", &expected, &same_content(&promised, &headers)),
+        None => Ok(()),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Jump {
+    endpoint: String,
+    from: String,
+    to: String,
+    followed: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Judged {
+    decision: Redirect,
+}
+
+/// One row of `redirect.toml`.
+pub(crate) fn one_redirect(row: &Row) -> Checked {
+    let given: Jump = row.given()?;
+    let expected: Judged = row.expect()?;
+    let endpoint = Origin::of(&given.endpoint).ok_or("  the endpoint has no origin")?;
+    let hop = Hop {
+        from: &given.from,
+        to: &given.to,
+        endpoint: &endpoint,
+        followed: given.followed,
+    };
+    same("the redirect", &expected.decision, &redirect(&hop))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    endpoint: String,
+    kind: RepoKind,
+    repo: RepoId,
+    revision: Revision,
+    file: FileName,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Urls {
+    file: Option<String>,
+    revision: Option<String>,
+    tree: Option<String>,
+    paths_info: Option<String>,
+}
+
+/// One row of `urls.toml`.
+pub(crate) fn one_set_of_urls(row: &Row) -> Checked {
+    let given: Asked = row.given()?;
+    let expected: Urls = row.expect()?;
+    let endpoint = Endpoint::parse(&given.endpoint).map_err(|error| error.to_string())?;
+    let repo = Repo::new(given.kind, given.repo);
+    let revision = &given.revision;
+    let urls = [
+        ("file", expected.file, endpoint.file(&repo, revision, &given.file)),
+        ("revision", expected.revision, endpoint.revision(&repo, revision)),
+        ("tree", expected.tree, endpoint.tree(&repo, revision)),
+        ("paths-info", expected.paths_info, endpoint.paths_info(&repo, revision)),
+    ];
+    for (what, expected, came) in urls {
+        same(what, &expected.unwrap_or_else(|| came.clone()), &came)?;
+    }
+    Ok(())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Again {
+    statuses: Vec<u16>,
+    retry_after: Header,
+    rate_limit: Header,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Waits {
+    retry: Option<Retry>,
+    /// Seconds; -1 where the answer asks for no wait.
+    wait_s: Option<i64>,
+    backoff_ms: Option<Vec<u64>>,
+}
+
+/// One row of `retry.toml`.
+pub(crate) fn one_retry(row: &Row) -> Checked {
+    let given: Again = row.given()?;
+    let expected: Waits = row.expect()?;
+    if let Some(again) = expected.retry {
+        for status in &given.statuses {
+            same(&format!("sent again after {status}"), &again, &retry(*status))?;
+        }
+    }
+    if let Some(wait) = expected.wait_s {
+        let came = retry_after_s(given.retry_after.value(), given.rate_limit.value());
+        same("the wait", &u64::try_from(wait).ok(), &came)?;
+    }
+    if let Some(waits) = expected.backoff_ms {
+        let came: Vec<_> = (0..).map_while(|n| Backoff::DEFAULT.wait_ms(n)).collect();
+        same("the waits", &waits, &came)?;
+        same("no wait after the last", &None, &Backoff::DEFAULT.wait_ms(u32::MAX))?;
+    }
+    Ok(())
+}

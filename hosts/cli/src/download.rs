@@ -1,0 +1,303 @@
+//! `hubstow download`: one file, several files, or a whole snapshot.
+
+use std::{sync::Arc, time::Instant};
+
+use clap::{Args, ValueEnum};
+use hubstow_native::{
+    Config, Durability, Error, ErrorKind, FileRequest, Hub, Patterns, SnapshotReport,
+    SnapshotRequest,
+    core::{facts::Force, name::FileName, why::Reason},
+};
+
+use crate::{
+    args::{Format, Global},
+    hub_args::{self, HubArgs},
+    output,
+    progress::Progress,
+    repo_arg::{Place, RepoArgs, file_name},
+    runtime,
+    summary::{Run, Summary},
+};
+
+/// Download files into the cache, unless they are there, and print where they are
+///
+/// One FILE prints the path of that file; several, or none, print the snapshot folder. What is in the cache is not
+/// downloaded again, and a commit that is complete in the cache costs no request.
+#[derive(Args)]
+#[command(after_long_help = "\
+Examples:
+  hubstow download openai-community/gpt2                      all of it; prints the snapshot folder
+  hubstow download openai-community/gpt2 config.json          one file; prints its path
+  hubstow download openai-community/gpt2 onnx/ '*.json'       a folder, and a pattern
+  hubstow download hf://datasets/stanfordnlp/imdb@main/README.md
+  hubstow download org/name --include '*.safetensors' --exclude 'fp16/*'
+  hubstow download org/name --revision v1.0 --dry-run         what would be done; writes nothing
+  hubstow download org/name --json | jq -r '.files[].path'
+  model=$(hubstow download org/name -q)                       the bare path
+
+Patterns are those of the Python client: they speak about the whole name, * and ? cross slashes,
+[seq] and [!seq] are sets, a slash at the end means all that is below. Quote them, or the shell takes them.")]
+pub(crate) struct DownloadArgs {
+    #[command(flatten)]
+    repo: RepoArgs,
+    /// Files of the repo; `dir/` means all that is below, and * or ? make a pattern
+    #[arg(value_name = "FILE")]
+    files: Vec<String>,
+    /// Download what matches; may be repeated
+    #[arg(long, value_name = "GLOB", num_args = 1..)]
+    include: Vec<String>,
+    /// Leave out what matches; may be repeated
+    #[arg(long, value_name = "GLOB", num_args = 1..)]
+    exclude: Vec<String>,
+    /// Download again although it is in the cache
+    #[arg(long)]
+    force_download: bool,
+    /// Say what would be done, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// How many files are downloaded at once
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]
+    max_workers: u8,
+    /// What a power cut may cost
+    #[arg(long, value_enum, value_name = "HOW", default_value = "safe")]
+    durability: DurabilityArg,
+    #[command(flatten)]
+    hub: HubArgs,
+}
+
+/// What a power cut may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum DurabilityArg {
+    /// Content is on the disk before its name is
+    Safe,
+    /// The system decides when; after a power cut a file may be empty
+    Fast,
+}
+
+impl From<DurabilityArg> for Durability {
+    fn from(durability: DurabilityArg) -> Self {
+        match durability {
+            DurabilityArg::Safe => Self::Safe,
+            DurabilityArg::Fast => Self::Fast,
+        }
+    }
+}
+
+/// What of the repo is wanted.
+#[derive(Debug)]
+enum Wanted {
+    File(FileName),
+    Files(Patterns),
+}
+
+/// Downloads, and prints where the files are.
+pub(crate) fn run(args: &DownloadArgs, global: &Global) -> Result<(), Error> {
+    let place = args.repo.place()?;
+    let wanted = args.wanted(&place)?;
+    let config = args.config()?;
+    let format = global.format();
+    let progress = Arc::new(Progress::start(format, global.verbose));
+    let hub = Hub::new(config)?.on_event({
+        let progress = Arc::clone(&progress);
+        move |event| progress.show(event)
+    });
+    let started = Instant::now();
+    let result = runtime::block_on(args.ask(&hub, place, wanted));
+    progress.stop();
+    let answer = result?;
+    warn_of_refused_links(&hub, &answer, format);
+    let traffic = hub.traffic();
+    let summary = Summary {
+        run: if args.dry_run { Run::Dry } else { Run::Real },
+        path: &answer.path,
+        commit: &answer.commit,
+        files: &answer.files,
+        bytes_downloaded: traffic.bytes_downloaded,
+        requests: traffic.requests,
+    };
+    match format {
+        Format::Json => output::json(&summary),
+        Format::Quiet => output::path(&answer.path),
+        Format::Human => {
+            output::line(summary.for_people(started.elapsed()))?;
+            output::path(&answer.path)
+        }
+    }
+}
+
+impl DownloadArgs {
+    fn config(&self) -> Result<Config, Error> {
+        let mut config = self.hub.config()?;
+        config.max_workers = usize::from(self.max_workers);
+        config.durability = self.durability.into();
+        Ok(config)
+    }
+
+    /// Understands which files are meant. A single plain name is that file; anything else is a snapshot, in which
+    /// names and include patterns add up.
+    fn wanted(&self, place: &Place) -> Result<Wanted, Error> {
+        let names: Vec<&str> = match &place.path {
+            Some(_) if !self.files.is_empty() => {
+                return Err(
+                    Error::new(ErrorKind::Usage, "the hf:// address names a file already")
+                        .hint("name all files after REPO, and none in the address"),
+                );
+            }
+            Some(path) => vec![path],
+            None => self.files.iter().map(String::as_str).collect(),
+        };
+        if let [name] = names[..]
+            && !is_pattern(name)
+            && self.include.is_empty()
+            && self.exclude.is_empty()
+        {
+            return file_name(name).map(Wanted::File);
+        }
+        let (patterns, names): (Vec<&str>, Vec<&str>) =
+            names.into_iter().partition(|name| is_pattern(name));
+        let mut include = self.include.clone();
+        include.extend(patterns.into_iter().map(str::to_owned));
+        let include = (!include.is_empty()).then_some(include);
+        let mut patterns = Patterns::new(include.as_deref(), &self.exclude)?;
+        for name in names {
+            patterns = patterns.with_file(&file_name(name)?);
+        }
+        Ok(Wanted::Files(patterns))
+    }
+
+    async fn ask(&self, hub: &Hub, place: Place, wanted: Wanted) -> Result<SnapshotReport, Error> {
+        let Place { repo, revision, .. } = place;
+        let force = if self.force_download {
+            Force::On
+        } else {
+            Force::Off
+        };
+        let patterns = match wanted {
+            Wanted::File(file) if !self.dry_run => {
+                let request = FileRequest {
+                    repo,
+                    revision,
+                    file,
+                    force,
+                };
+                return hub.download(&request).await.map(|report| SnapshotReport {
+                    path: report.path.clone(),
+                    commit: report.commit.clone(),
+                    files: vec![report],
+                });
+            }
+            Wanted::File(file) => Patterns::default().with_file(&file),
+            Wanted::Files(patterns) => patterns,
+        };
+        let request = SnapshotRequest {
+            repo,
+            revision,
+            patterns,
+            force,
+        };
+        if self.dry_run {
+            hub.forecast(&request).await
+        } else {
+            hub.snapshot(&request).await
+        }
+    }
+}
+
+fn is_pattern(name: &str) -> bool {
+    name.ends_with('/') || name.contains(['*', '?'])
+}
+
+/// Says once a run that links are refused where the policy would have used them, and what that costs.
+fn warn_of_refused_links(hub: &Hub, report: &SnapshotReport, format: Format) {
+    let refused = |reason: Reason| {
+        matches!(
+            reason,
+            Reason::MovedLinksRefused | Reason::CopiedLinksRefused
+        )
+    };
+    if !report.files.iter().any(|file| refused(file.reason))
+        || hub_args::is_set("HF_HUB_DISABLE_SYMLINKS_WARNING")
+    {
+        return;
+    }
+    output::say(output::warning(
+        format,
+        &format!(
+            "symlinks are refused in {}: files are moved or copied to their places, and a file that several \
+             revisions share takes its space once for each; see `hubstow env`",
+            hub.config().cache_dir.display()
+        ),
+    ));
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    fn wanted(words: &[&str]) -> Result<Wanted, Error> {
+        let words = ["hubstow", "download"].iter().chain(words);
+        let Command::Download(args) = Cli::try_parse_from(words).unwrap().command else {
+            panic!("not a download")
+        };
+        args.wanted(&args.repo.place()?)
+    }
+
+    #[track_caller]
+    fn check_files(words: &[&str], wanted_names: &[&str], unwanted: &[&str]) {
+        let Wanted::Files(patterns) = wanted(words).unwrap() else {
+            panic!("one file")
+        };
+        let wants = |name: &&str| patterns.wants(&FileName::parse(name).unwrap());
+        assert!(wanted_names.iter().all(wants), "{words:?}");
+        assert!(!unwanted.iter().any(wants), "{words:?}");
+    }
+
+    #[test]
+    fn one_plain_name_is_one_file() {
+        for words in [&["o/n", "a/b.txt"][..], &["hf://o/n/a/b.txt"]] {
+            let Wanted::File(file) = wanted(words).unwrap() else {
+                panic!("{words:?}")
+            };
+            assert_eq!(file.as_str(), "a/b.txt");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_a_snapshot() {
+        check_files(&["o/n"], &["a", "b/c"], &[]);
+        check_files(&["o/n", "a", "b[1]"], &["a", "b[1]"], &["b1", "c"]);
+        check_files(&["o/n", "dir/"], &["dir/a", "dir/b/c"], &["a", "dirt"]);
+        check_files(&["hf://o/n/dir/"], &["dir/a"], &["a"]);
+        check_files(&["o/n", "*.json"], &["a.json", "b/c.json"], &["a.txt"]);
+        check_files(
+            &["o/n", "a.txt", "--include", "*.json", "*.md"],
+            &["a.txt", "b.md"],
+            &["b.txt"],
+        );
+        check_files(
+            &["o/n", "--exclude", "a", "--exclude", "b"],
+            &["c"],
+            &["a", "b"],
+        );
+        check_files(&["o/n", "a", "--exclude", "a"], &[], &["a", "b"]);
+    }
+
+    #[test]
+    fn names_that_are_none_are_usage_errors() {
+        for words in [
+            &["o/n", "../x"][..],
+            &["o/n", "a", "/x"],
+            &["hf://o/n/f", "g"],
+            &["o//n"],
+        ] {
+            assert_eq!(
+                wanted(words).unwrap_err().kind(),
+                ErrorKind::Usage,
+                "{words:?}"
+            );
+        }
+    }
+}

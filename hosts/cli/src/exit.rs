@@ -1,0 +1,216 @@
+//! How the command ends: exit codes and error messages.
+//!
+//! [`exit_code`] is the only place that turns a kind of error into a number.
+
+use std::{error::Error as _, ffi::OsString, process::ExitCode};
+
+use clap::{ValueEnum as _, error::ErrorKind as ClapKind};
+use hubstow_native::{Error, ErrorKind};
+
+use crate::{
+    args::{Color, Format},
+    output::{self, BAD, CAUTION, styled},
+};
+
+const USAGE: u8 = 2;
+
+/// Returns the exit code for a kind of error.
+pub(crate) fn exit_code(kind: ErrorKind) -> u8 {
+    match kind {
+        ErrorKind::Usage => USAGE,
+        ErrorKind::RepoNotFound | ErrorKind::RevisionNotFound | ErrorKind::EntryNotFound => 3,
+        ErrorKind::NotCached => 4,
+        ErrorKind::AccessRefused => 5,
+        ErrorKind::ContentMismatch => 6,
+        ErrorKind::NoSpace | ErrorKind::NotPermitted | ErrorKind::ReadOnly => 7,
+        ErrorKind::HubUnreachable | ErrorKind::HubFailing => 8,
+        // The kinds may grow; a lint finds the ones that are not named here.
+        ErrorKind::CacheObstructed | ErrorKind::NoMethodLeft | ErrorKind::Other | _ => 1,
+    }
+}
+
+/// Shows an error and returns its exit code.
+pub(crate) fn report(error: &Error, format: Format) -> ExitCode {
+    match format {
+        Format::Human | Format::Quiet => output::say(for_people(error)),
+        Format::Json => output::say(for_programs(error)),
+    }
+    ExitCode::from(exit_code(error.kind()))
+}
+
+/// Returns the error as people read it: what, why, and the way out.
+pub(crate) fn for_people(error: &Error) -> String {
+    let mut text = format!("{}: {error}", styled(BAD, "error"));
+    for cause in causes(error) {
+        text.push_str(&format!("\n  because: {cause}"));
+    }
+    if let Some(hint) = error.way_out() {
+        text.push_str(&format!("\n{}: {hint}", styled(CAUTION, "hint")));
+    }
+    text
+}
+
+fn for_programs(error: &Error) -> serde_json::Value {
+    let mut message = error.to_string();
+    for cause in causes(error) {
+        message.push_str(": ");
+        message.push_str(&cause);
+    }
+    error_json(error.kind(), &message, error.way_out())
+}
+
+fn error_json(kind: ErrorKind, message: &str, hint: Option<&str>) -> serde_json::Value {
+    serde_json::json!({
+        "error": {
+            "code": exit_code(kind),
+            "kind": kind.code(),
+            "message": message,
+            "hint": hint,
+        }
+    })
+}
+
+/// Returns the causes below an error, outermost first. Many errors repeat the text of their cause; it is said once.
+fn causes(error: &Error) -> Vec<String> {
+    let mut causes: Vec<String> = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        let above = causes
+            .last()
+            .map_or_else(|| error.to_string(), Clone::clone);
+        if !text.is_empty() && !above.contains(&text) {
+            causes.push(text);
+        }
+        next = cause.source();
+    }
+    causes
+}
+
+/// What must be known before the command line is understood, so that even its errors look as they should.
+pub(crate) struct Early {
+    /// The format of a usage error.
+    pub(crate) format: Format,
+    /// The colors of help and errors.
+    pub(crate) color: Color,
+}
+
+impl Early {
+    /// Looks for the flags that matter; whatever is wrong with them is said by the parser.
+    pub(crate) fn from_args(args: impl IntoIterator<Item = OsString>) -> Self {
+        let mut early = Self {
+            format: Format::default(),
+            color: Color::default(),
+        };
+        let mut args = args
+            .into_iter()
+            .map(|arg| arg.to_string_lossy().into_owned());
+        while let Some(arg) = args.next() {
+            let (name, value) = match arg.split_once('=') {
+                Some((name, value)) => (name, Some(value.to_owned())),
+                None => (arg.as_str(), None),
+            };
+            match name {
+                "--" => break,
+                "--json" => early.format = Format::Json,
+                "--format" => {
+                    let value = value.or_else(|| args.next()).unwrap_or_default();
+                    early.format = Format::from_str(&value, false).unwrap_or_default();
+                }
+                "--color" => {
+                    let value = value.or_else(|| args.next()).unwrap_or_default();
+                    early.color = Color::from_str(&value, false).unwrap_or_default();
+                }
+                _ => {}
+            }
+        }
+        early
+    }
+}
+
+/// Shows a usage error, or the help or version that was asked for.
+pub(crate) fn usage(error: &clap::Error, format: Format) -> ExitCode {
+    let asked_for = matches!(
+        error.kind(),
+        ClapKind::DisplayHelp | ClapKind::DisplayVersion
+    );
+    if format == Format::Json && !asked_for {
+        let text = error.render().to_string();
+        let message = text.split("\n\n").next().unwrap_or(&text);
+        let message = message.trim_start_matches("error: ");
+        let hint = "`hubstow --help` and `hubstow COMMAND --help` show what can be said";
+        output::say(error_json(ErrorKind::Usage, message, Some(hint)));
+    } else {
+        // The reader may have gone away.
+        let _ = error.print();
+    }
+    ExitCode::from(if asked_for { 0 } else { USAGE })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_has_the_exit_code_of_the_contract() {
+        let table = [
+            (ErrorKind::Usage, 2),
+            (ErrorKind::RepoNotFound, 3),
+            (ErrorKind::RevisionNotFound, 3),
+            (ErrorKind::EntryNotFound, 3),
+            (ErrorKind::NotCached, 4),
+            (ErrorKind::AccessRefused, 5),
+            (ErrorKind::ContentMismatch, 6),
+            (ErrorKind::NoSpace, 7),
+            (ErrorKind::NotPermitted, 7),
+            (ErrorKind::ReadOnly, 7),
+            (ErrorKind::HubUnreachable, 8),
+            (ErrorKind::HubFailing, 8),
+            (ErrorKind::CacheObstructed, 1),
+            (ErrorKind::NoMethodLeft, 1),
+            (ErrorKind::Other, 1),
+        ];
+        for (kind, code) in table {
+            assert_eq!(exit_code(kind), code, "{kind:?}");
+        }
+    }
+
+    fn not_found() -> Error {
+        Error::new(ErrorKind::EntryNotFound, "there is no `x`")
+            .hint("look again")
+            .caused_by(std::io::Error::other("404"))
+    }
+
+    #[test]
+    fn an_error_for_programs_has_four_fields() {
+        assert_eq!(
+            for_programs(&not_found()),
+            json!({"error": {
+                "code": 3,
+                "kind": "entry-not-found",
+                "message": "there is no `x`: 404",
+                "hint": "look again",
+            }})
+        );
+    }
+
+    #[test]
+    fn an_error_for_people_says_what_why_and_the_way_out() {
+        let text = anstream::adapter::strip_str(&for_people(&not_found())).to_string();
+        assert_eq!(
+            text,
+            "error: there is no `x`\n  because: 404\nhint: look again"
+        );
+    }
+
+    #[test]
+    fn the_format_of_a_usage_error_is_known_before_parsing() {
+        let format = |args: &[&str]| Early::from_args(args.iter().map(OsString::from)).format;
+        assert_eq!(format(&["hubstow", "x", "--json"]), Format::Json);
+        assert_eq!(format(&["hubstow", "--format", "json"]), Format::Json);
+        assert_eq!(format(&["hubstow", "--format=quiet"]), Format::Quiet);
+        assert_eq!(format(&["hubstow", "--", "--json"]), Format::Human);
+    }
+}

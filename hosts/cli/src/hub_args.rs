@@ -1,0 +1,159 @@
+//! Which hub, which cache and which ladder: the flags that become a [`Config`].
+//!
+//! A flag wins over its variable, and a variable that a flag replaces may hold anything.
+
+use std::{env, path::PathBuf};
+
+use clap::{Args, ValueEnum};
+use hubstow_native::{
+    Config, Error, ErrorKind, Token,
+    core::{
+        facts::{Reach, Stale},
+        hub::Endpoint,
+        policy::Policy,
+    },
+};
+
+/// The flags that say which hub, cache and ladder are meant.
+#[derive(Args)]
+#[command(next_help_heading = "Hub and cache")]
+pub(crate) struct HubArgs {
+    /// The cache that all tools share [env: HF_HUB_CACHE, or HF_HOME and /hub]
+    #[arg(long, value_name = "DIR")]
+    cache_dir: Option<PathBuf>,
+    /// The hub [env: HF_ENDPOINT] [default: https://huggingface.co]
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+    /// The access token; other users of this machine can see it here, so prefer HF_TOKEN or the token file
+    #[arg(long, value_name = "TOKEN")]
+    token: Option<String>,
+    /// Ask no hub; use what is in the cache [env: HF_HUB_OFFLINE=1]
+    #[arg(long)]
+    offline: bool,
+    /// How files are put in their places [default: compat; portable if HF_HUB_DISABLE_SYMLINKS=1]
+    #[arg(long, value_enum, value_name = "POLICY")]
+    placement: Option<Placement>,
+    /// When a cached file may serve although the hub did not confirm it
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "unreachable")]
+    stale: StaleArg,
+    /// Who decides: the linked core, or the same core as a component
+    #[arg(long, value_enum, value_name = "HOST", default_value = "native")]
+    host: HostArg,
+}
+
+/// The ladders of methods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Placement {
+    /// symlink, else move, else copy: what the Python client does
+    Compat,
+    /// symlink, else hard link, else reflink, else move or copy: no byte twice
+    Dedup,
+    /// hard link, else reflink, else move or copy: for disks shared between systems
+    Nas,
+    /// move, else copy: for disks without links
+    Portable,
+    /// symlink, else fail
+    Strict,
+}
+
+impl From<Placement> for Policy {
+    fn from(placement: Placement) -> Self {
+        match placement {
+            Placement::Compat => Self::Compat,
+            Placement::Dedup => Self::Dedup,
+            Placement::Nas => Self::Nas,
+            Placement::Portable => Self::Portable,
+            Placement::Strict => Self::Strict,
+        }
+    }
+}
+
+/// When a cached file may serve unconfirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum StaleArg {
+    /// When the hub can't be reached or fails
+    Unreachable,
+    /// Also when it refuses access or does not know the repo
+    Always,
+    /// Never
+    Never,
+}
+
+impl From<StaleArg> for Stale {
+    fn from(stale: StaleArg) -> Self {
+        match stale {
+            StaleArg::Unreachable => Self::Unreachable,
+            StaleArg::Always => Self::Always,
+            StaleArg::Never => Self::Never,
+        }
+    }
+}
+
+/// Who decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum HostArg {
+    /// The core that is linked into this program
+    Native,
+    /// The core as a WebAssembly component
+    Wasmtime,
+}
+
+impl HubArgs {
+    /// Makes the settings from the environment and these flags.
+    ///
+    /// # Errors
+    /// A value that is not what its flag or variable takes.
+    pub(crate) fn config(&self) -> Result<Config, Error> {
+        if self.host == HostArg::Wasmtime {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                "this build has no wasmtime host",
+            )
+            .hint("it needs the cargo feature `wasmtime`, which is not part of this version yet; leave --host out"));
+        }
+        let mut config = Config::from_vars(|name| self.var(name))?;
+        if let Some(dir) = &self.cache_dir {
+            if dir.as_os_str().is_empty() {
+                return Err(Error::new(ErrorKind::Usage, "--cache-dir is empty")
+                    .hint("name a folder, or leave the flag out"));
+            }
+            config.cache_dir.clone_from(dir);
+        }
+        if let Some(url) = &self.endpoint {
+            config.endpoint = Endpoint::parse(url).map_err(|error| {
+                Error::from(error).hint("an endpoint looks like https://huggingface.co")
+            })?;
+        }
+        if let Some(token) = &self.token {
+            config.token = Some(Token::new(token)?);
+        }
+        if self.offline {
+            config.reach = Reach::Offline;
+        }
+        if let Some(placement) = self.placement {
+            config.policy = placement.into();
+        }
+        config.stale = self.stale.into();
+        Ok(config)
+    }
+
+    /// Reads a variable, unless a flag replaces it.
+    fn var(&self, name: &str) -> Option<String> {
+        let replaced = match name {
+            "HF_ENDPOINT" | "HUGGINGFACE_CO_STAGING" => self.endpoint.is_some(),
+            "HF_TOKEN" | "HUGGING_FACE_HUB_TOKEN" => self.token.is_some(),
+            "HF_HUB_CACHE" | "HUGGINGFACE_HUB_CACHE" => self.cache_dir.is_some(),
+            _ => false,
+        };
+        if replaced { None } else { env::var(name).ok() }
+    }
+}
+
+/// Tells whether a variable is set to a word for yes.
+pub(crate) fn is_set(name: &str) -> bool {
+    env::var(name).is_ok_and(|value| {
+        ["1", "ON", "YES", "TRUE"]
+            .iter()
+            .any(|yes| value.eq_ignore_ascii_case(yes))
+    })
+}

@@ -1,0 +1,432 @@
+//! Filling a staged file: the GET, its redirects, ranges and retries, hashing while receiving.
+//!
+//! INVARIANT (I13): what is fetched is the content that was promised; a range must start where it was asked to, and the
+//! whole must have the promised size and hash. INVARIANT (I14): no more bytes than promised are written.
+
+use std::{io, time::Duration};
+
+use bytes::Bytes;
+use hubstow_core::{
+    hub::{Backoff, Metadata, Retry, refusal_of_status, retry, same_content},
+    name::FileName,
+};
+use hubstow_fs::staged::{Mismatch, StagedFile};
+use reqwest::{
+    Response, StatusCode,
+    header::{
+        CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderValue, IF_RANGE, RANGE,
+    },
+};
+use tokio::{sync::mpsc, time::Instant};
+
+use crate::{
+    error::{Error, ErrorKind},
+    event::Event,
+    http::{
+        Address, Http, NoAnswer, asked_wait, core_headers, is_endpoint, jittered, text, transport,
+    },
+};
+
+/// How many received pieces may wait to be written, at about 16 KiB to 1 MiB each.
+const QUEUE_PIECES: usize = 16;
+/// A transfer that gets this far between two failures starts to count its retries anew.
+const PROGRESS_BYTES: u64 = 1 << 20;
+/// In each window of this length a transfer must receive [`WINDOW_BYTES`], or it counts as stalled (row F34).
+const WINDOW: Duration = Duration::from_secs(30);
+const WINDOW_BYTES: u64 = 1 << 10;
+/// How often content that does not match is fetched again: once, and once more where an earlier part was continued.
+const MISMATCH_LIMIT: u32 = 2;
+
+/// What is to be fetched.
+pub(crate) struct Fetch<'a> {
+    pub(crate) file: &'a FileName,
+    pub(crate) metadata: &'a Metadata,
+    /// Where the hub said that the content is; it may be signed and short-lived.
+    pub(crate) content: &'a Address,
+    /// The address at the hub itself, by commit, which always leads there.
+    pub(crate) pinned: &'a Address,
+    pub(crate) backoff: Backoff,
+}
+
+/// Why a fetch ended without the content.
+pub(crate) enum Failed {
+    /// The hub now speaks of other content: ask again what is meant.
+    Moved,
+    /// Nothing more can be done.
+    Error(Error),
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// How one attempt ended.
+enum Attempt {
+    /// The body ended; whether it is right, the verification tells.
+    Ended,
+    /// It may go better next time.
+    Passing { cause: String, wait: Option<Duration> },
+    /// What is here can't be continued.
+    Unusable { cause: String },
+    /// It is not what was promised.
+    Wrong(Mismatch),
+    /// The address is not good any more.
+    Expired(Error),
+}
+
+type Tell<'a> = &'a (dyn Fn(Event) + Sync);
+
+impl Http {
+    /// Fills a staged file until it is complete and verified. The staged file comes back in any case.
+    pub(crate) async fn fetch(
+        &self,
+        fetch: &Fetch<'_>,
+        mut staged: StagedFile,
+        tell: Tell<'_>,
+    ) -> (StagedFile, Result<(), Failed>) {
+        let mut state = State { at: fetch.content.clone(), retries: 0, mismatches: 0, mark: 0 };
+        tell(Event::Started {
+            file: fetch.file.clone(),
+            size: fetch.metadata.size,
+            already: staged.received_bytes(),
+        });
+        loop {
+            let (returned, result) = self.step(fetch, staged, &mut state, tell).await;
+            staged = returned;
+            match result {
+                Ok(Some(())) => return (staged, Ok(())),
+                Ok(None) => {}
+                Err(failed) => return (staged, Err(failed)),
+            }
+        }
+    }
+
+    /// One attempt and what follows from it: `Some` when the content is verified, `None` to go on.
+    async fn step(
+        &self,
+        fetch: &Fetch<'_>,
+        mut staged: StagedFile,
+        state: &mut State,
+        tell: Tell<'_>,
+    ) -> (StagedFile, Result<Option<()>, Failed>) {
+        let complete = fetch.metadata.size == Some(staged.received_bytes());
+        let attempt = if complete {
+            Ok(Attempt::Ended)
+        } else {
+            let (returned, attempt) = self.attempt(fetch, staged, &state.at, tell).await;
+            staged = returned;
+            attempt
+        };
+        let result = match attempt {
+            Err(failed) => Err(failed),
+            Ok(Attempt::Ended) => {
+                let (returned, verdict) = verify(staged).await;
+                staged = returned;
+                match verdict {
+                    Ok(Ok(())) => return (staged, Ok(Some(()))),
+                    Ok(Err(Mismatch::Size { expected, received })) if received < expected => {
+                        let cause =
+                            format!("the transfer ended after {received} of {expected} bytes");
+                        state.wait(fetch, &staged, cause, None, tell).await
+                    }
+                    Ok(Err(mismatch)) => state.mismatch(fetch, &mut staged, &mismatch, tell),
+                    Err(error) => Err(Failed::Error(disk_error(fetch.file, error))),
+                }
+            }
+            Ok(Attempt::Wrong(mismatch)) => state.mismatch(fetch, &mut staged, &mismatch, tell),
+            Ok(Attempt::Passing { cause, wait }) => {
+                state.wait(fetch, &staged, cause, wait, tell).await
+            }
+            Ok(Attempt::Unusable { cause }) => match staged.start_over() {
+                Ok(()) => {
+                    tell(Event::StartedOver { file: fetch.file.clone() });
+                    state.wait(fetch, &staged, cause, Some(Duration::ZERO), tell).await
+                }
+                Err(error) => Err(Failed::Error(disk_error(fetch.file, error))),
+            },
+            Ok(Attempt::Expired(_)) if state.at != *fetch.pinned => {
+                state.at = fetch.pinned.clone();
+                Ok(())
+            }
+            Ok(Attempt::Expired(error)) => Err(Failed::Error(error)),
+        };
+        (staged, result.map(|()| None))
+    }
+
+    /// Sends one GET and takes what it brings.
+    async fn attempt(
+        &self,
+        fetch: &Fetch<'_>,
+        mut staged: StagedFile,
+        at: &Address,
+        tell: Tell<'_>,
+    ) -> (StagedFile, Result<Attempt, Failed>) {
+        let have = staged.received_bytes();
+        let headers = range_headers(have, fetch, is_endpoint(self.endpoint(), at));
+        let answer = match self.get(at, &headers, None).await {
+            Ok((_, answer)) => answer,
+            Err(error @ NoAnswer::Transport { .. }) => {
+                return (staged, Ok(Attempt::Passing { cause: error.to_string(), wait: None }));
+            }
+            Err(error @ NoAnswer::Redirected { .. }) => {
+                return (staged, Ok(Attempt::Expired(hub_failing(fetch.file, &error.to_string()))));
+            }
+        };
+        let resumed = match accept(fetch, &answer, have) {
+            Ok(resumed) => resumed,
+            Err(attempt) => return (staged, attempt),
+        };
+        if !resumed && have > 0 {
+            if let Err(error) = staged.start_over() {
+                return (staged, Err(Failed::Error(disk_error(fetch.file, error))));
+            }
+            tell(Event::StartedOver { file: fetch.file.clone() });
+        }
+        if let Some(length) = header_number(answer.headers(), &CONTENT_LENGTH).filter(|_| !resumed)
+        {
+            staged.promise_size(length);
+        }
+        let url = answer.url().clone();
+        let (staged, result) = self.receive(fetch.file, answer, staged, tell).await;
+        let attempt = match result {
+            Ok(()) => Ok(Attempt::Ended),
+            Err(Stopped::Line(error)) => {
+                let cause = transport(&url, error).to_string();
+                Ok(Attempt::Passing { cause, wait: None })
+            }
+            Err(Stopped::TooSlow) => {
+                let cause =
+                    format!("less than {WINDOW_BYTES} bytes came in {} s", WINDOW.as_secs());
+                Ok(Attempt::Passing { cause, wait: None })
+            }
+            Err(Stopped::Disk(error)) => match mismatch_in(&error) {
+                Some(mismatch) => Ok(Attempt::Wrong(mismatch)),
+                None => Err(Failed::Error(disk_error(fetch.file, error))),
+            },
+        };
+        (staged, attempt)
+    }
+
+    /// Receives a body: pieces go through a bounded queue to a thread that writes and hashes them.
+    async fn receive(
+        &self,
+        file: &FileName,
+        mut answer: Response,
+        mut staged: StagedFile,
+        tell: Tell<'_>,
+    ) -> (StagedFile, Result<(), Stopped>) {
+        let (to_disk, mut pieces) = mpsc::channel::<Bytes>(QUEUE_PIECES);
+        let writer = tokio::task::spawn_blocking(move || {
+            let mut result = Ok(());
+            while let Some(piece) = pieces.blocking_recv() {
+                result = staged.append(&piece);
+                if result.is_err() {
+                    break;
+                }
+            }
+            (staged, result)
+        });
+        let mut window = (Instant::now(), 0_u64);
+        let line = loop {
+            let piece = match answer.chunk().await {
+                Ok(Some(piece)) => piece,
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(Stopped::Line(error)),
+            };
+            let bytes = piece.len() as u64;
+            self.received(bytes);
+            window.1 += bytes;
+            if window.0.elapsed() >= WINDOW {
+                if window.1 < WINDOW_BYTES {
+                    break Err(Stopped::TooSlow);
+                }
+                window = (Instant::now(), 0);
+            }
+            if to_disk.send(piece).await.is_err() {
+                // The writer has stopped and says why.
+                break Ok(());
+            }
+            tell(Event::Received { file: file.clone(), bytes });
+        };
+        drop(to_disk);
+        match writer.await {
+            Ok((staged, Ok(()))) => (staged, line),
+            Ok((staged, Err(error))) => (staged, Err(Stopped::Disk(error))),
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+}
+
+/// Why a body was not received to its end.
+enum Stopped {
+    Line(reqwest::Error),
+    TooSlow,
+    Disk(io::Error),
+}
+
+struct State {
+    at: Address,
+    retries: u32,
+    mismatches: u32,
+    /// How many bytes were here when the last failure was counted.
+    mark: u64,
+}
+
+impl State {
+    /// Waits before the next attempt, if there is one left.
+    async fn wait(
+        &mut self,
+        fetch: &Fetch<'_>,
+        staged: &StagedFile,
+        cause: String,
+        asked: Option<Duration>,
+        tell: Tell<'_>,
+    ) -> Result<(), Failed> {
+        if staged.received_bytes() >= self.mark.saturating_add(PROGRESS_BYTES) {
+            self.retries = 0;
+        }
+        self.mark = staged.received_bytes();
+        let Some(wait_ms) = fetch.backoff.wait_ms(self.retries) else {
+            let error = Error::new(
+                ErrorKind::HubUnreachable,
+                format!("`{}` could not be fetched: {cause}", fetch.file),
+            );
+            return Err(Failed::Error(
+                error.hint("what has arrived is kept; the same command goes on from there"),
+            ));
+        };
+        self.retries += 1;
+        let wait = asked.unwrap_or_else(|| jittered(wait_ms));
+        tell(Event::Retrying { subject: fetch.file.to_string(), retry: self.retries, wait, cause });
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+
+    /// Wrong content is dropped and fetched again, from the hub's own address.
+    fn mismatch(
+        &mut self,
+        fetch: &Fetch<'_>,
+        staged: &mut StagedFile,
+        mismatch: &Mismatch,
+        tell: Tell<'_>,
+    ) -> Result<(), Failed> {
+        self.mismatches += 1;
+        staged.start_over().map_err(|error| disk_error(fetch.file, error))?;
+        if self.mismatches >= MISMATCH_LIMIT {
+            let what = format!("`{}` is not what the hub promised: {mismatch}", fetch.file);
+            let hint = "nothing was stored; the hub, a proxy or the line changes the content";
+            return Err(Failed::Error(Error::new(ErrorKind::ContentMismatch, what).hint(hint)));
+        }
+        tracing::warn!(file = %fetch.file, %mismatch, "fetching again");
+        self.at = fetch.pinned.clone();
+        self.mark = 0;
+        tell(Event::StartedOver { file: fetch.file.clone() });
+        Ok(())
+    }
+}
+
+/// Checks that an answer brings what was asked for; tells whether it continues what is here.
+fn accept(
+    fetch: &Fetch<'_>,
+    answer: &Response,
+    have: u64,
+) -> Result<bool, Result<Attempt, Failed>> {
+    let (status, headers) = (answer.status(), answer.headers());
+    let core = core_headers(headers);
+    let promised = fetch.metadata.size;
+    match status {
+        StatusCode::OK | StatusCode::PARTIAL_CONTENT => {}
+        StatusCode::RANGE_NOT_SATISFIABLE => {
+            return Err(Ok(Attempt::Unusable { cause: "the hub refuses the range".to_owned() }));
+        }
+        _ if retry(status.as_u16()) == Retry::Yes => {
+            let cause = format!("the hub answered {status}");
+            return Err(Ok(Attempt::Passing { cause, wait: asked_wait(headers) }));
+        }
+        _ => {
+            let refusal = refusal_of_status(status.as_u16(), &core);
+            let message = format!("the hub answered {status} to the GET of `{}`", fetch.file);
+            return Err(Ok(Attempt::Expired(Error::new(refusal.into(), message))));
+        }
+    }
+    if !same_content(fetch.metadata, &core) {
+        return Err(Err(Failed::Moved));
+    }
+    let encoding = text(headers, &CONTENT_ENCODING).unwrap_or("identity");
+    if !encoding.eq_ignore_ascii_case("identity") {
+        let cause =
+            format!("the content is encoded as {encoding}, although it was asked for as it is");
+        return Err(Err(Failed::Error(hub_failing(fetch.file, &cause))));
+    }
+    if status == StatusCode::PARTIAL_CONTENT {
+        let (start, total) = content_range(headers);
+        if start != Some(have) || (promised.is_some() && total.is_some() && total != promised) {
+            return Err(Ok(Attempt::Unusable { cause: "the hub sent another range".to_owned() }));
+        }
+        return Ok(true);
+    }
+    let length = header_number(headers, &CONTENT_LENGTH);
+    if let (Some(expected), Some(received)) = (promised, length)
+        && received != expected
+    {
+        return Err(Ok(Attempt::Wrong(Mismatch::Size { expected, received })));
+    }
+    Ok(false)
+}
+
+fn range_headers(have: u64, fetch: &Fetch<'_>, at_hub: bool) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if have == 0 {
+        return headers;
+    }
+    if let Ok(value) = HeaderValue::from_str(&format!("bytes={have}-")) {
+        headers.insert(RANGE, value);
+    }
+    if let Some(value) =
+        HeaderValue::from_str(&format!("\"{}\"", fetch.metadata.etag)).ok().filter(|_| at_hub)
+    {
+        headers.insert(IF_RANGE, value);
+    }
+    headers
+}
+
+/// Finds the mismatch that a staged file has put into its error.
+fn mismatch_in(error: &io::Error) -> Option<Mismatch> {
+    error.get_ref()?.downcast_ref::<Mismatch>().cloned()
+}
+
+fn header_number(headers: &HeaderMap, name: &reqwest::header::HeaderName) -> Option<u64> {
+    text(headers, name)?.trim().parse().ok()
+}
+
+/// Reads `bytes <start>-<end>/<total>`.
+fn content_range(headers: &HeaderMap) -> (Option<u64>, Option<u64>) {
+    let range = || text(headers, &CONTENT_RANGE)?.trim().strip_prefix("bytes ")?.split_once('/');
+    range().map_or((None, None), |(span, total)| {
+        let start = span.split_once('-').and_then(|(start, _)| start.trim().parse().ok());
+        (start, total.trim().parse().ok())
+    })
+}
+
+/// Hashing a whole file again may take time: it is done off the async threads.
+async fn verify(staged: StagedFile) -> (StagedFile, io::Result<Result<(), Mismatch>>) {
+    let check = move || {
+        let mut staged = staged;
+        let verdict = staged.verify();
+        (staged, verdict)
+    };
+    match tokio::task::spawn_blocking(check).await {
+        Ok(checked) => checked,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}
+
+fn hub_failing(file: &FileName, cause: &str) -> Error {
+    Error::new(ErrorKind::HubFailing, format!("`{file}` could not be fetched: {cause}"))
+}
+
+fn disk_error(file: &FileName, error: io::Error) -> Error {
+    crate::error::from_io(&format!("`{file}` could not be written"), error)
+}

@@ -1,0 +1,283 @@
+//! The files of a commit: the hub's listing, or the one that is kept beside the snapshots in the Python client's format.
+
+use std::collections::BTreeMap;
+
+use hubstow_core::{
+    hub::{Backoff, Retry, refusal_of_status, retry},
+    layout::RepoLayout,
+    name::{Commit, Etag, FileName, Repo, Revision},
+    why::Refusal,
+};
+use hubstow_fs::Cache;
+use reqwest::{
+    Response,
+    header::{HeaderMap, LINK},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::{Error, ErrorKind},
+    event::Event,
+    http::{Address, Http, NoAnswer, asked_wait, core_headers, jittered, text},
+};
+
+/// The most pages of one listing; at 1,000 files a page that is ten million files.
+const PAGE_LIMIT: usize = 10_000;
+/// The most bytes of one page or of the answer about a revision.
+const BODY_LIMIT_BYTES: usize = 64 << 20;
+/// The most bytes of a kept listing that are read.
+const KEPT_LIMIT_BYTES: u64 = 1 << 30;
+
+/// One file of a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) file: FileName,
+    pub(crate) size: u64,
+    pub(crate) etag: Etag,
+}
+
+#[derive(Deserialize)]
+struct RevisionInfo {
+    sha: String,
+}
+
+#[derive(Deserialize)]
+struct TreeEntry {
+    #[serde(rename = "type")]
+    kind: String,
+    path: String,
+    #[serde(default)]
+    size: u64,
+    #[serde(default)]
+    oid: String,
+    lfs: Option<LfsEntry>,
+    #[serde(rename = "xetHash")]
+    xet_hash: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct LfsEntry {
+    oid: String,
+    size: u64,
+}
+
+/// The Python client's `trees/<commit>.json`.
+#[derive(Deserialize, Serialize)]
+struct Kept {
+    format_version: u32,
+    files: BTreeMap<String, KeptFile>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct KeptFile {
+    size: u64,
+    blob_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lfs_sha256: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lfs_size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    xet_hash: Option<String>,
+}
+
+/// Why a listing can't be had.
+pub(crate) enum Unlisted {
+    /// The hub said no, or could not be asked.
+    Refused(Refusal, String),
+    /// Anything else.
+    Error(Error),
+}
+
+impl From<Error> for Unlisted {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl Http {
+    /// Asks which commit a revision means.
+    pub(crate) async fn commit_of(
+        &self,
+        repo: &Repo,
+        revision: &Revision,
+        tell: &(dyn Fn(Event) + Sync),
+    ) -> Result<Commit, Unlisted> {
+        let at = self.at_endpoint(&self.endpoint().revision(repo, revision))?;
+        let (_, body) = self.json(&at, &repo.to_string(), tell).await?;
+        let info: RevisionInfo = parse(&body)?;
+        Commit::parse(&info.sha).map_err(|error| malformed(&error.to_string()).into())
+    }
+
+    /// Asks for the whole listing of a commit, page by page.
+    pub(crate) async fn tree(
+        &self,
+        repo: &Repo,
+        commit: &Commit,
+        tell: &(dyn Fn(Event) + Sync),
+    ) -> Result<Listing, Unlisted> {
+        let mut files = BTreeMap::new();
+        let mut at = self.at_endpoint(&self.endpoint().tree(repo, &Revision::from(commit)))?;
+        for _ in 0..PAGE_LIMIT {
+            let (next, body) = self.json(&at, &repo.to_string(), tell).await?;
+            let entries: Vec<TreeEntry> = parse(&body)?;
+            files.extend(entries.into_iter().filter(|entry| entry.kind == "file").map(kept));
+            match next {
+                None => return Ok(Listing::new(files)?),
+                Some(next) => at = self.next_page(&at, &next)?,
+            }
+        }
+        Err(malformed("the listing has no end").into())
+    }
+
+    /// A further page must be at the hub itself: the token goes along (row A56 of the attack table).
+    fn next_page(&self, at: &Address, next: &str) -> Result<Address, Error> {
+        match self.hop(at, next, 0) {
+            Ok(page) if crate::http::is_endpoint(self.endpoint(), &page) => Ok(page),
+            Ok(_) | Err(_) => Err(malformed("the listing goes on at another server")),
+        }
+    }
+
+    /// Sends a GET for JSON, again where the failure may pass; returns the next page's link and the body.
+    async fn json(
+        &self,
+        at: &Address,
+        subject: &str,
+        tell: &(dyn Fn(Event) + Sync),
+    ) -> Result<(Option<String>, Vec<u8>), Unlisted> {
+        let mut sent = 0;
+        loop {
+            let (refusal, cause, asked, passing) = match self.json_once(at).await {
+                Ok(page) => return Ok(page),
+                Err(JsonError::NoAnswer(error @ NoAnswer::Transport { .. })) => {
+                    (Refusal::HubUnreachable, error.to_string(), None, Retry::Yes)
+                }
+                Err(JsonError::NoAnswer(error @ NoAnswer::Redirected { .. })) => {
+                    (Refusal::AnswerUnexpected, error.to_string(), None, Retry::No)
+                }
+                Err(JsonError::Status(status, headers)) => {
+                    let refusal = refusal_of_status(status, &core_headers(&headers));
+                    let cause = format!("the hub answered {status}");
+                    (refusal, cause, asked_wait(&headers), retry(status))
+                }
+                Err(JsonError::TooLong) => return Err(malformed("the answer is too long").into()),
+            };
+            let wait = Backoff { retries: 3, ..Backoff::DEFAULT }.wait_ms(sent);
+            let Some(wait_ms) = wait.filter(|_| passing == Retry::Yes) else {
+                return Err(Unlisted::Refused(refusal, cause));
+            };
+            let wait = asked.unwrap_or_else(|| jittered(wait_ms));
+            sent += 1;
+            tell(Event::Retrying { subject: subject.to_owned(), retry: sent, wait, cause });
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn json_once(&self, at: &Address) -> Result<(Option<String>, Vec<u8>), JsonError> {
+        let timeout = Some(std::time::Duration::from_secs(60));
+        let (_, answer) =
+            self.get(at, &HeaderMap::new(), timeout).await.map_err(JsonError::NoAnswer)?;
+        if !answer.status().is_success() {
+            return Err(JsonError::Status(answer.status().as_u16(), answer.headers().clone()));
+        }
+        let next = text(answer.headers(), &LINK).and_then(next_link);
+        let body = limited(answer).await?;
+        Ok((next, body))
+    }
+}
+
+enum JsonError {
+    NoAnswer(NoAnswer),
+    Status(u16, HeaderMap),
+    TooLong,
+}
+
+async fn limited(mut answer: Response) -> Result<Vec<u8>, JsonError> {
+    let url = answer.url().clone();
+    let mut body = Vec::new();
+    loop {
+        match answer.chunk().await {
+            Ok(None) => return Ok(body),
+            Ok(Some(piece)) => body.extend_from_slice(&piece),
+            Err(error) => return Err(JsonError::NoAnswer(crate::http::transport(&url, error))),
+        }
+        if body.len() > BODY_LIMIT_BYTES {
+            return Err(JsonError::TooLong);
+        }
+    }
+}
+
+/// Reads the `rel="next"` link of a `Link` header.
+fn next_link(header: &str) -> Option<String> {
+    header.split(',').find_map(|link| {
+        let (target, parameters) = link.split_once('>')?;
+        let next = parameters.split(';').any(|p| matches!(p.trim(), "rel=\"next\"" | "rel=next"));
+        next.then(|| target.trim().strip_prefix('<').map(str::to_owned))?
+    })
+}
+
+fn parse<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(body)
+        .map_err(|error| malformed("the answer is not what a hub says").caused_by(error))
+}
+
+fn malformed(cause: &str) -> Error {
+    Error::new(ErrorKind::HubFailing, format!("the hub's answer can't be used: {cause}"))
+}
+
+fn kept(entry: TreeEntry) -> (String, KeptFile) {
+    let (lfs_sha256, lfs_size) =
+        entry.lfs.map_or((None, None), |lfs| (Some(lfs.oid), Some(lfs.size)));
+    let file = KeptFile {
+        size: entry.size,
+        blob_id: entry.oid,
+        lfs_sha256,
+        lfs_size,
+        xet_hash: entry.xet_hash,
+    };
+    (entry.path, file)
+}
+
+/// The files of a commit, and the form in which they are kept.
+pub(crate) struct Listing {
+    pub(crate) files: Vec<Listed>,
+    kept: Kept,
+}
+
+impl Listing {
+    /// Parses every name; one that is none refuses the whole listing (rows A14–A24 of the attack table).
+    fn new(files: BTreeMap<String, KeptFile>) -> Result<Self, Error> {
+        let mut listed = Vec::with_capacity(files.len());
+        for (path, kept) in &files {
+            let name = |error: hubstow_core::name::NameError| malformed(&error.to_string());
+            let etag = kept.lfs_sha256.as_deref().unwrap_or(&kept.blob_id);
+            listed.push(Listed {
+                file: FileName::parse(path).map_err(name)?,
+                size: kept.lfs_size.unwrap_or(kept.size),
+                etag: Etag::parse(etag).map_err(name)?,
+            });
+        }
+        Ok(Self { files: listed, kept: Kept { format_version: 1, files } })
+    }
+
+    /// Keeps the listing beside the snapshots. That it can't be kept costs a request next time.
+    pub(crate) fn keep(&self, cache: &Cache, layout: &RepoLayout, commit: &Commit) {
+        let written =
+            serde_json::to_vec(&self.kept).map_err(|error| error.to_string()).and_then(|content| {
+                let at = layout.tree(commit);
+                cache.write_whole(layout, &at, &content).map_err(|error| error.to_string())
+            });
+        if let Err(error) = written {
+            tracing::debug!(%commit, %error, "the listing could not be kept");
+        }
+    }
+
+    /// Reads a kept listing; one that can't be read or understood is none.
+    pub(crate) fn of_cache(cache: &Cache, layout: &RepoLayout, commit: &Commit) -> Option<Self> {
+        let content = cache.read(&layout.tree(commit), KEPT_LIMIT_BYTES)?;
+        let kept: Kept = serde_json::from_slice(&content).ok()?;
+        if kept.format_version != 1 {
+            return None;
+        }
+        Self::new(kept.files).ok()
+    }
+}

@@ -1,0 +1,230 @@
+//! Getting content to its place: the loop of `hubstow_fs`, with the lock and the GET that it asks for.
+
+use std::time::Duration;
+
+use hubstow_core::{facts::Force, policy::Method, why::Reason};
+use hubstow_fs::{
+    Cache,
+    drive::{Next, Outcome, Placing},
+    lock::{Held, Locked},
+};
+use tokio::time::Instant;
+
+use crate::{
+    error::{Error, ErrorKind},
+    event::Event,
+    fetch::{Failed, Fetch},
+    hub::Inner,
+    report::{Done, FileReport, Warning},
+    resolve::Content,
+};
+use hubstow_core::hub::Backoff;
+
+/// How often a held lock is looked at again.
+const LOCK_POLL: Duration = Duration::from_millis(50);
+
+/// How placing ended.
+pub(crate) enum Placed {
+    /// The pointer serves.
+    Done(FileReport),
+    /// The hub speaks of other content by now; ask again what is meant.
+    Moved,
+}
+
+impl Inner {
+    /// Places content, fetching it where nothing here holds it.
+    pub(crate) async fn place(
+        &self,
+        cache: &Cache,
+        content: &Content,
+        force: Force,
+        tell: &(dyn Fn(Event) + Sync),
+    ) -> Result<Placed, Error> {
+        let target = content.target.clone();
+        let mut placing = Placing::new(cache.clone(), self.decider.clone(), target, force);
+        let mut lock = Lock::Untried;
+        let mut fetched = false;
+        loop {
+            let (returned, next) = advance(placing).await;
+            placing = returned;
+            match next.map_err(|error| self.place_error(content, error))? {
+                Next::Done(outcome) => {
+                    if let Some(error) = placing.ref_error() {
+                        tell(Event::Warned {
+                            warning: Warning::RefNotWritten {
+                                revision: content.target.revision.clone(),
+                                cause: error.to_string(),
+                            },
+                        });
+                    }
+                    let report = report(cache, content, &outcome, fetched);
+                    tell(Event::Finished { report: report.clone() });
+                    return Ok(Placed::Done(report));
+                }
+                Next::Fetch if lock == Lock::Untried => {
+                    self.check_name(cache, content).await?;
+                    lock = self.take_lock(cache, content, tell).await;
+                }
+                Next::Fetch => {
+                    let staged = blocking({
+                        let mut placing = placing;
+                        move || {
+                            let staged = placing.take_staged();
+                            (placing, staged)
+                        }
+                    })
+                    .await;
+                    placing = staged.0;
+                    let fetch = Fetch {
+                        file: &content.target.file,
+                        metadata: &content.metadata,
+                        content: &content.at,
+                        pinned: &content.pinned,
+                        backoff: Backoff::DEFAULT,
+                    };
+                    let (staged, result) = self.http.fetch(&fetch, staged.1?, tell).await;
+                    placing.fetched(staged);
+                    match result {
+                        Ok(()) => fetched = true,
+                        Err(Failed::Moved) => return Ok(Placed::Moved),
+                        Err(Failed::Error(error)) => return Err(error),
+                    }
+                }
+            }
+        }
+    }
+
+    /// A name that the disk would not keep is refused before a byte is fetched.
+    async fn check_name(&self, cache: &Cache, content: &Content) -> Result<(), Error> {
+        let (cache, target) = (cache.clone(), content.target.clone());
+        let stored = blocking(move || cache.storable(&target)).await?;
+        stored.map_err(|error| {
+            Error::new(ErrorKind::CacheObstructed, error.to_string())
+                .hint("choose a cache directory on a filesystem that stores such names")
+        })
+    }
+
+    /// Takes the lock that the Python client takes, so that one of us fetches and the others wait. A holder that makes no
+    /// progress is not waited for without end: then both fetch, and both are right.
+    async fn take_lock(
+        &self,
+        cache: &Cache,
+        content: &Content,
+        tell: &(dyn Fn(Event) + Sync),
+    ) -> Lock {
+        let mut last_progress = (Instant::now(), None);
+        let mut told = false;
+        loop {
+            let (watched, target) = (cache.clone(), content.target.clone());
+            let (locked, progress) =
+                blocking(move || (watched.try_lock(&target), watched.progress(&target))).await;
+            match locked {
+                Locked::Held(held) => return Lock::Held(held),
+                Locked::Unavailable => return Lock::GoneWithout,
+                Locked::Busy => {}
+            }
+            if !told {
+                tell(Event::Waiting { file: content.target.file.clone() });
+                told = true;
+            }
+            if last_progress.1 != Some(progress) {
+                last_progress = (Instant::now(), Some(progress));
+            } else if last_progress.0.elapsed() >= self.config.lock_patience {
+                tracing::warn!(file = %content.target.file, "the holder of the lock makes no progress; going on without it");
+                return Lock::GoneWithout;
+            }
+            tokio::time::sleep(LOCK_POLL).await;
+        }
+    }
+
+    fn place_error(&self, content: &Content, error: hubstow_fs::FsError) -> Error {
+        use hubstow_core::why::Refusal;
+        let hubstow_fs::FsError::Refused { refusal } = &error else {
+            return error.into();
+        };
+        let disk = hubstow_fs::StdDisk::new(&self.config.cache_dir);
+        let shown = |at| hubstow_fs::Disk::native(&disk, &at).display().to_string();
+        let (pointer, blob) = (shown(content.target.pointer()), shown(content.target.blob()));
+        let (message, hint) = match refusal {
+            Refusal::PointerIsDirectory => (
+                format!("`{pointer}` is a directory where the file should be"),
+                "move that directory away; nothing was changed",
+            ),
+            Refusal::BlobIsDirectory => (
+                format!("`{blob}` is a directory where the blob should be"),
+                "move that directory away; nothing was changed",
+            ),
+            Refusal::NameTaken => (
+                format!(
+                    "`{pointer}` is another file's name on this filesystem, which does not tell the two apart"
+                ),
+                "use a cache directory on a filesystem that tells the two names apart",
+            ),
+            Refusal::NoMethodLeft => (
+                format!(
+                    "`{}` can't be placed by the policy `{}`: every method of it is refused in `{}`",
+                    content.target.file,
+                    self.config.policy,
+                    self.config.cache_dir.display()
+                ),
+                "choose another --placement; `compat` moves or copies where links are refused",
+            ),
+            _ => return error.into(),
+        };
+        Error::new((*refusal).into(), message).hint(hint)
+    }
+}
+
+/// What became of the lock.
+enum Lock {
+    Untried,
+    Held(#[expect(dead_code, reason = "held until it is dropped")] Held),
+    GoneWithout,
+}
+
+impl PartialEq for Lock {
+    fn eq(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+}
+
+async fn advance(mut placing: Placing) -> (Placing, Result<Next, hubstow_fs::FsError>) {
+    blocking(move || {
+        let next = placing.advance();
+        (placing, next)
+    })
+    .await
+}
+
+/// Runs disk work off the async threads.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}
+
+fn report(cache: &Cache, content: &Content, outcome: &Outcome, fetched: bool) -> FileReport {
+    let target = &content.target;
+    let path = cache.disk().native(&target.pointer());
+    let size = target.size.or_else(|| {
+        cache.disk().through(&target.pointer()).ok().flatten().map(|entry| entry.len_bytes)
+    });
+    let by: Option<Method> = outcome.placed.map(|(by, _)| by);
+    let reason: Reason = outcome.reason;
+    let action = match (fetched, by) {
+        (true, _) => Done::Fetched,
+        (false, Some(_)) => Done::Placed,
+        (false, None) => Done::Reused,
+    };
+    FileReport {
+        file: target.file.clone(),
+        path,
+        commit: target.commit.clone(),
+        size,
+        etag: Some(target.etag.clone()),
+        action,
+        by,
+        reason,
+    }
+}

@@ -1,0 +1,372 @@
+//! Finding out which content is meant: the cached pointer, the hub's answer, and the core between them.
+
+use std::time::Duration;
+
+use hubstow_core::{
+    action::{Action, Lookup as Kind},
+    facts::{Answer, Cached, Force, Marker, ResolveFacts, RevisionKind},
+    hub::{Backoff, Metadata},
+    layout::RepoLayout,
+    name::{Commit, Etag},
+    resolve::{Resolution, Served},
+    why::{Reason, Refusal},
+};
+use hubstow_fs::{Cache, Target, guard::possible_resolution, observe::CachedPointer};
+
+use crate::{
+    error::{Error, ErrorKind},
+    event::Event,
+    http::Address,
+    hub::Inner,
+    lookup::{Found, Lookup},
+    report::ExplanationLink,
+    request::FileRequest,
+};
+
+/// How long a HEAD may take that nothing cached could stand in for.
+const PATIENT_TIMEOUT: Duration = Duration::from_secs(30);
+/// One conditional and one plain HEAD, one marker, and the answers between them: six rounds are enough from any start.
+const ROUND_LIMIT: usize = 6;
+
+/// What the revision and the file mean.
+pub(crate) enum Resolved {
+    /// The cached pointer is to be served.
+    Cached(Served, Hit),
+    /// This content is to be placed.
+    Found(Content),
+}
+
+/// A cached pointer that serves.
+pub(crate) struct Hit {
+    pub(crate) commit: Commit,
+    pub(crate) etag: Option<Etag>,
+    pub(crate) size: Option<u64>,
+    pub(crate) reason: Reason,
+    /// Why the hub did not confirm it, where it was asked.
+    pub(crate) unconfirmed: Option<(Refusal, String)>,
+}
+
+/// Content that is to be placed, and where it comes from.
+#[derive(Clone)]
+pub(crate) struct Content {
+    pub(crate) target: Target,
+    pub(crate) metadata: Metadata,
+    /// Where the hub said that the content is.
+    pub(crate) at: Address,
+    /// The address at the hub, by commit.
+    pub(crate) pinned: Address,
+}
+
+struct Resolving<'a> {
+    inner: &'a Inner,
+    cache: &'a Cache,
+    request: &'a FileRequest,
+    layout: RepoLayout,
+    known: Option<Commit>,
+    pointer: CachedPointer,
+    facts: ResolveFacts,
+    found: Option<Found>,
+    /// Why the hub did not confirm, in words.
+    cause: Option<String>,
+}
+
+impl Inner {
+    /// Finds out what a request means. `chain` is told of every question and answer.
+    pub(crate) async fn resolve(
+        &self,
+        cache: &Cache,
+        request: &FileRequest,
+        writes: bool,
+        tell: &(dyn Fn(Event) + Sync),
+        chain: &mut Vec<ExplanationLink>,
+    ) -> Result<Resolved, Error> {
+        let mut resolving = Resolving::new(self, cache, request)?;
+        for _ in 0..ROUND_LIMIT {
+            match resolving.decide(chain)? {
+                Resolution::Serve(served, reason) => return resolving.serve(served, reason),
+                Resolution::Refuse(refusal) => return Err(resolving.refuse(refusal)),
+                Resolution::Proceed(_) => return resolving.proceed(),
+                Resolution::Act(Action::Lookup(kind), _) => resolving.lookup(kind, tell).await?,
+                Resolution::Act(_, _) => resolving.mark(writes),
+            }
+        }
+        Err(Error::new(
+            ErrorKind::HubFailing,
+            format!("the hub does not settle what `{}` is", request.file),
+        ))
+    }
+}
+
+impl Inner {
+    /// Answers from the cache alone where that is enough; `None` means that the hub must be asked.
+    pub(crate) fn resolve_cached(
+        &self,
+        request: &FileRequest,
+    ) -> Result<Option<(Served, Hit)>, Error> {
+        let resolving = Resolving::new(self, &self.cache, request)?;
+        match resolving.decide(&mut Vec::new())? {
+            Resolution::Serve(served, reason) => match resolving.serve(served, reason)? {
+                Resolved::Cached(served, hit) => Ok(Some((served, hit))),
+                Resolved::Found(_) => Ok(None),
+            },
+            Resolution::Refuse(refusal) => Err(resolving.refuse(refusal)),
+            Resolution::Act(..) | Resolution::Proceed(_) => Ok(None),
+        }
+    }
+}
+
+impl<'a> Resolving<'a> {
+    /// Puts the question, and checks that the answer is possible.
+    fn decide(&self, chain: &mut Vec<ExplanationLink>) -> Result<Resolution, Error> {
+        let facts = self.facts;
+        let resolution = self.inner.decider.resolve(&facts).map_err(|error| {
+            Error::new(ErrorKind::Other, "the decision could not be made").caused_by(error)
+        })?;
+        tracing::debug!(file = %self.request.file, ?facts, ?resolution, "resolved");
+        chain.push(ExplanationLink::resolve(&facts, &resolution));
+        if possible_resolution(&facts, &resolution) {
+            Ok(resolution)
+        } else {
+            let what = format!("the decision `{resolution:?}` is not possible for what is known");
+            Err(Error::new(ErrorKind::Other, what))
+        }
+    }
+
+    fn new(inner: &'a Inner, cache: &'a Cache, request: &'a FileRequest) -> Result<Self, Error> {
+        let layout = RepoLayout::new(&request.repo);
+        let known = cache.commit_of(&layout, &request.revision);
+        let pointer = match &known {
+            Some(commit) => cache.observe_cached(&layout, commit, &request.file)?,
+            None => CachedPointer {
+                cached: Cached::Absent,
+                etag: None,
+                size: None,
+                marker: Marker::Absent,
+            },
+        };
+        let revision = match request.revision.as_commit() {
+            Some(_) => RevisionKind::Commit,
+            None => RevisionKind::Name,
+        };
+        let facts = ResolveFacts {
+            revision,
+            reach: inner.config.reach,
+            force: request.force,
+            stale: inner.config.stale,
+            cached: pointer.cached,
+            marker: pointer.marker,
+            answer: Answer::Pending,
+        };
+        Ok(Self { inner, cache, request, layout, known, pointer, facts, found: None, cause: None })
+    }
+
+    async fn lookup(&mut self, kind: Kind, tell: &(dyn Fn(Event) + Sync)) -> Result<(), Error> {
+        let known = match kind {
+            Kind::Conditional => self.pointer.etag.as_ref(),
+            Kind::Plain => None,
+        };
+        // With something to fall back on, one short attempt is enough (rows D28, D29).
+        let usable = matches!(self.facts.cached, Cached::Linked | Cached::Holds);
+        let (timeout, backoff) = if usable && self.facts.force == Force::Off {
+            (self.inner.config.lookup_timeout, Backoff { retries: 0, ..Backoff::DEFAULT })
+        } else {
+            (
+                self.inner.config.lookup_timeout.max(PATIENT_TIMEOUT),
+                Backoff { retries: 3, ..Backoff::DEFAULT },
+            )
+        };
+        let lookup = Lookup {
+            repo: &self.request.repo,
+            revision: &self.request.revision,
+            file: &self.request.file,
+            known,
+            timeout,
+            backoff,
+        };
+        let found = self.inner.http.lookup(&lookup, tell).await?;
+        self.facts.answer = found.reply.answer;
+        if let Some(commit) =
+            found.reply.commit.as_ref().filter(|c| Some(*c) != self.known.as_ref())
+        {
+            self.facts.marker =
+                self.cache.observe_cached(&self.layout, commit, &self.request.file)?.marker;
+        }
+        self.cause =
+            found.cause.clone().or_else(|| found.reply.broken.as_ref().map(ToString::to_string));
+        self.found = Some(found);
+        Ok(())
+    }
+
+    /// Remembers that the file does not exist. That it can't be remembered changes nothing.
+    fn mark(&mut self, writes: bool) {
+        let commit = self.found.as_ref().and_then(|found| found.reply.commit.as_ref());
+        if let Some(commit) = commit.filter(|_| writes) {
+            let (revision, file) = (&self.request.revision, &self.request.file);
+            if let Err(error) = self.cache.mark(&self.layout, revision, commit, file) {
+                tracing::debug!(%error, "the marker could not be written");
+            }
+        }
+        self.facts.marker = Marker::Present;
+    }
+
+    fn serve(self, served: Served, reason: Reason) -> Result<Resolved, Error> {
+        let refusal = refusal_of(self.facts.answer);
+        let Some(commit) = self.known else {
+            return Err(Error::new(
+                ErrorKind::Other,
+                "a cached file was to be served, but none is known",
+            ));
+        };
+        let unconfirmed = match served {
+            Served::Stale => Some((refusal, self.cause.unwrap_or_default())),
+            Served::Pinned | Served::Offline => None,
+        };
+        let hit =
+            Hit { commit, etag: self.pointer.etag, size: self.pointer.size, reason, unconfirmed };
+        Ok(Resolved::Cached(served, hit))
+    }
+
+    fn proceed(self) -> Result<Resolved, Error> {
+        let incomplete =
+            || Error::new(ErrorKind::HubFailing, "the hub's answer lacks a commit or an etag");
+        let Some(found) = self.found else {
+            return Err(incomplete());
+        };
+        let metadata = match (found.reply.metadata, self.facts.answer, found.reply.commit) {
+            (Some(metadata), _, _) => metadata,
+            (None, Answer::NotModified, Some(commit)) => Metadata {
+                commit,
+                etag: self.pointer.etag.ok_or_else(incomplete)?,
+                size: self.pointer.size,
+                xet_hash: None,
+            },
+            (None, _, _) => return Err(incomplete()),
+        };
+        let target = Target {
+            layout: self.layout,
+            revision: self.request.revision.clone(),
+            commit: metadata.commit.clone(),
+            file: self.request.file.clone(),
+            etag: metadata.etag.clone(),
+            size: metadata.size,
+        };
+        let pinned = self.inner.pinned(&self.request.repo, &target)?;
+        let at = found.content.unwrap_or_else(|| pinned.clone());
+        Ok(Resolved::Found(Content { target, metadata, at, pinned }))
+    }
+
+    /// Puts a refusal into words: the thing, what the hub said, and the way out.
+    fn refuse(&self, refusal: Refusal) -> Error {
+        let FileRequest { repo, revision, file, .. } = self.request;
+        let pointer = self.known.as_ref().map(|commit| self.layout.pointer(commit, file));
+        let path = pointer
+            .map_or_else(String::new, |at| self.cache.disk().native(&at).display().to_string());
+        let endpoint = self.inner.config.endpoint.as_str();
+        let message = match refusal {
+            Refusal::EntryNotFound => format!("{repo} has no file `{file}` at `{revision}`"),
+            Refusal::RevisionNotFound => format!("{repo} has no revision `{revision}`"),
+            Refusal::RepoNotFound => format!("{endpoint} knows no {repo}, or hides it"),
+            Refusal::NotCached => format!("`{file}` of {repo} at `{revision}` is not in the cache"),
+            Refusal::CacheDamaged => {
+                format!("`{path}` is damaged: it does not lead to its content")
+            }
+            Refusal::ForceOffline => "force needs the hub, but the hub may not be asked".to_owned(),
+            Refusal::PointerIsDirectory => {
+                format!("`{path}` is a directory where the file should be")
+            }
+            Refusal::NameTaken => format!("`{path}` is another file's name on this filesystem"),
+            Refusal::Unauthorized => {
+                format!("{endpoint} wants a token for {repo}, or refuses the one it got")
+            }
+            Refusal::Forbidden => format!("{endpoint} refuses access to {repo}"),
+            Refusal::Throttled => format!("{endpoint} limits the rate"),
+            Refusal::HubFailing => format!("{endpoint} fails"),
+            Refusal::HubUnreachable => format!("{endpoint} can't be reached"),
+            Refusal::AnswerIncomplete => {
+                format!("the answer of {endpoint} lacks a commit or an etag")
+            }
+            Refusal::AnswerHostile => format!("the answer of {endpoint} holds a name that is none"),
+            Refusal::OtherCommit => {
+                format!("`{revision}` was asked for, but {endpoint} answered with another commit")
+            }
+            Refusal::BlobIsDirectory | Refusal::NoMethodLeft | Refusal::AnswerUnexpected => {
+                format!("{endpoint} gave an answer that has no meaning here")
+            }
+        };
+        let message = match &self.cause {
+            Some(cause) if refusal != Refusal::EntryNotFound => format!("{message}: {cause}"),
+            Some(_) | None => message,
+        };
+        let error = Error::new(refusal.into(), message);
+        match hint(refusal, self.facts.cached) {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+}
+
+fn hint(refusal: Refusal, cached: Cached) -> Option<&'static str> {
+    let usable = matches!(cached, Cached::Linked | Cached::Holds);
+    match refusal {
+        Refusal::Unauthorized | Refusal::Forbidden | Refusal::RepoNotFound | Refusal::Throttled
+            if usable =>
+        {
+            Some(
+                "a cached copy is here: --offline uses it, --stale always uses it whenever the hub refuses",
+            )
+        }
+        Refusal::Unauthorized => {
+            Some("set HF_TOKEN, pass --token, or log in with the Python client")
+        }
+        Refusal::Forbidden => {
+            Some("accept the repo's conditions on its page, and check what the token may read")
+        }
+        Refusal::RepoNotFound => Some("check the id and --repo-type; a private repo needs a token"),
+        Refusal::RevisionNotFound => {
+            Some("check --revision; branches, tags, `refs/pr/1` and whole commits are revisions")
+        }
+        Refusal::EntryNotFound => {
+            Some("file names are case-sensitive; `hubstow download REPO --dry-run` lists them all")
+        }
+        Refusal::NotCached => Some("run it once without --offline (HF_HUB_OFFLINE)"),
+        Refusal::CacheDamaged => {
+            Some("run it once without --offline: what is damaged is fetched again")
+        }
+        Refusal::ForceOffline => Some("leave out --force-download or --offline"),
+        Refusal::PointerIsDirectory => Some("move that directory away; nothing was changed"),
+        Refusal::NameTaken => {
+            Some("use a cache directory on a filesystem that tells the two names apart")
+        }
+        Refusal::HubUnreachable => Some("check the network, the proxy variables and HF_ENDPOINT"),
+        Refusal::Throttled => Some("wait, or use a token with a higher limit"),
+        Refusal::HubFailing
+        | Refusal::AnswerIncomplete
+        | Refusal::AnswerHostile
+        | Refusal::OtherCommit
+        | Refusal::AnswerUnexpected
+        | Refusal::BlobIsDirectory
+        | Refusal::NoMethodLeft => None,
+    }
+}
+
+/// Returns the refusal that an answer would have been, had nothing been cached.
+fn refusal_of(answer: Answer) -> Refusal {
+    match answer {
+        Answer::Failing => Refusal::HubFailing,
+        Answer::Unreachable => Refusal::HubUnreachable,
+        Answer::Incomplete => Refusal::AnswerIncomplete,
+        Answer::RepoMissing => Refusal::RepoNotFound,
+        Answer::Unauthorized => Refusal::Unauthorized,
+        Answer::Forbidden => Refusal::Forbidden,
+        Answer::Throttled => Refusal::Throttled,
+        Answer::Hostile => Refusal::AnswerHostile,
+        Answer::OtherCommit => Refusal::OtherCommit,
+        Answer::EntryMissing | Answer::EntryMissingBare => Refusal::EntryNotFound,
+        Answer::RevisionMissing => Refusal::RevisionNotFound,
+        Answer::Pending
+        | Answer::Found
+        | Answer::NotModified
+        | Answer::NotModifiedBare
+        | Answer::Unexpected => Refusal::AnswerUnexpected,
+    }
+}

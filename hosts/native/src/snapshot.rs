@@ -1,0 +1,333 @@
+//! Whole snapshots: one question for the commit, the pages of its listing, and then each file on its own way.
+//!
+//! INVARIANT (I4): the ref moves only when everything that was asked for is in its place.
+
+use futures_util::{StreamExt as _, stream};
+use hubstow_core::{
+    facts::{Force, Reach, Stale},
+    hub::Metadata,
+    layout::RepoLayout,
+    name::{Commit, FileName, Revision},
+    why::{Reason, Refusal},
+};
+use hubstow_fs::Target;
+
+use crate::{
+    error::{Error, ErrorKind},
+    event::Event,
+    hub::Hub,
+    listing::{Listed, Listing, Unlisted},
+    place::{Placed, blocking},
+    report::{Done, FileReport, SnapshotReport, Warning},
+    request::SnapshotRequest,
+    resolve::Content,
+};
+
+/// What is known of a snapshot before its files are looked at.
+struct Known {
+    layout: RepoLayout,
+    commit: Commit,
+    /// `None` where no listing can be had: then what the folder holds is all there is.
+    listing: Option<Listing>,
+    /// Whether the hub may be asked for files.
+    reach: Reach,
+}
+
+impl Hub {
+    /// Downloads the files of a snapshot that are missing, and returns what was done for each.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`]. A file that fails does not stop the others; all failures are told together, and the next run
+    /// goes on from there.
+    pub async fn snapshot(&self, request: &SnapshotRequest) -> Result<SnapshotReport, Error> {
+        let known = self.known(request, true).await?;
+        let Some(listing) = &known.listing else {
+            return self.as_it_is(request, &known);
+        };
+        let contents = self.wanted(request, &known, listing)?;
+        self.tell(Event::Listed {
+            files: contents.len(),
+            bytes: contents.iter().map(|content| content.target.size).sum(),
+        });
+        let force = request.force;
+        let workers = self.inner.config.max_workers.max(1);
+        let placing = contents.iter().map(|content| self.one(content, known.reach, force));
+        let results: Vec<_> = stream::iter(placing).buffered(workers).collect().await;
+        let mut files = Vec::with_capacity(results.len());
+        let mut failures = Vec::new();
+        for (content, result) in contents.iter().zip(results) {
+            match result {
+                Ok(report) => files.push(report),
+                Err(error) => failures.push((content.target.file.clone(), error)),
+            }
+        }
+        if !failures.is_empty() {
+            return Err(together(&failures, contents.len()));
+        }
+        self.point(request, &known).await;
+        let path = self.inner.cache.disk().native(&known.layout.snapshot(&known.commit));
+        Ok(SnapshotReport { path, commit: known.commit, files })
+    }
+
+    /// Says what [`snapshot`](Self::snapshot) would do, without writing anything.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`].
+    pub async fn forecast(&self, request: &SnapshotRequest) -> Result<SnapshotReport, Error> {
+        let known = self.known(request, false).await?;
+        let Some(listing) = &known.listing else {
+            return self.as_it_is(request, &known);
+        };
+        let contents = self.wanted(request, &known, listing)?;
+        let files = contents
+            .iter()
+            .map(|content| self.foretell(content, request.force))
+            .collect::<Result<_, _>>()?;
+        let path = self.inner.cache.disk().native(&known.layout.snapshot(&known.commit));
+        Ok(SnapshotReport { path, commit: known.commit, files })
+    }
+
+    /// Finds out the commit and its listing, from the hub or from what is kept.
+    async fn known(&self, request: &SnapshotRequest, writes: bool) -> Result<Known, Error> {
+        let (config, cache) = (&self.inner.config, &self.inner.cache);
+        let layout = RepoLayout::new(&request.repo);
+        if config.reach == Reach::Offline {
+            if request.force == Force::On {
+                let what = "force needs the hub, but the hub may not be asked";
+                return Err(Error::new(ErrorKind::Usage, what)
+                    .hint("leave out --force-download or --offline"));
+            }
+            return self.from_cache(request, layout);
+        }
+        let tell = |event| self.tell(event);
+        let asked = async {
+            let commit = match request.revision.as_commit() {
+                Some(commit) => commit,
+                None => self.inner.http.commit_of(&request.repo, &request.revision, &tell).await?,
+            };
+            let listing = match Listing::of_cache(cache, &layout, &commit) {
+                Some(listing) => listing,
+                None => {
+                    let listing = self.inner.http.tree(&request.repo, &commit, &tell).await?;
+                    if writes {
+                        listing.keep(cache, &layout, &commit);
+                    }
+                    listing
+                }
+            };
+            Ok((commit, listing))
+        };
+        match asked.await {
+            Ok((commit, listing)) => {
+                Ok(Known { layout, commit, listing: Some(listing), reach: Reach::Online })
+            }
+            Err(Unlisted::Error(error)) => Err(error),
+            Err(Unlisted::Refused(refusal, cause)) => {
+                let error = refused(request, refusal, &cause);
+                if request.force == Force::On || !self.allows_stale(refusal) {
+                    return Err(error);
+                }
+                let Ok(known) = self.from_cache(request, layout) else {
+                    return Err(error);
+                };
+                let warning = Warning::StaleSnapshot { repo: request.repo.clone(), refusal, cause };
+                self.tell(Event::Warned { warning });
+                Ok(known)
+            }
+        }
+    }
+
+    fn allows_stale(&self, refusal: Refusal) -> bool {
+        let unreachable = matches!(
+            refusal,
+            Refusal::HubFailing | Refusal::HubUnreachable | Refusal::AnswerUnexpected
+        );
+        match self.inner.config.stale {
+            Stale::Never => false,
+            Stale::Unreachable => unreachable,
+            Stale::Always => refusal != Refusal::RevisionNotFound,
+        }
+    }
+
+    fn from_cache(&self, request: &SnapshotRequest, layout: RepoLayout) -> Result<Known, Error> {
+        let cache = &self.inner.cache;
+        let missing = || {
+            let what = format!("{} at `{}` is not in the cache", request.repo, request.revision);
+            Error::new(ErrorKind::NotCached, what)
+                .hint("run it once without --offline (HF_HUB_OFFLINE)")
+        };
+        let commit = cache.commit_of(&layout, &request.revision).ok_or_else(missing)?;
+        if !cache.disk().native(&layout.snapshot(&commit)).is_dir() {
+            return Err(missing());
+        }
+        let listing = Listing::of_cache(cache, &layout, &commit);
+        Ok(Known { layout, commit, listing, reach: Reach::Offline })
+    }
+
+    /// Without a listing nobody can tell what is missing: the folder is served as it is, as every peer does.
+    fn as_it_is(&self, request: &SnapshotRequest, known: &Known) -> Result<SnapshotReport, Error> {
+        let path = self.inner.cache.disk().native(&known.layout.snapshot(&known.commit));
+        let mut files = Vec::new();
+        for name in self.inner.cache.snapshot_files(&known.layout, &known.commit) {
+            if !request.patterns.wants(&name) {
+                continue;
+            }
+            let cached = self.inner.cache.observe_cached(&known.layout, &known.commit, &name)?;
+            files.push(FileReport {
+                path: self.inner.cache.disk().native(&known.layout.pointer(&known.commit, &name)),
+                file: name,
+                commit: known.commit.clone(),
+                size: cached.size,
+                etag: cached.etag,
+                action: Done::Reused,
+                by: None,
+                reason: Reason::Offline,
+            });
+        }
+        if files.is_empty() {
+            return Err(self.nothing_wanted(request));
+        }
+        Ok(SnapshotReport { path, commit: known.commit.clone(), files })
+    }
+
+    fn nothing_wanted(&self, request: &SnapshotRequest) -> Error {
+        let what = format!("no file of {} at `{}` matches", request.repo, request.revision);
+        Error::new(ErrorKind::EntryNotFound, what).hint(
+            "patterns match the whole name, case-sensitively; `dir/` means everything below dir",
+        )
+    }
+
+    fn wanted(
+        &self,
+        request: &SnapshotRequest,
+        known: &Known,
+        listing: &Listing,
+    ) -> Result<Vec<Content>, Error> {
+        let wanted = listing.files.iter().filter(|listed| request.patterns.wants(&listed.file));
+        let contents: Vec<_> =
+            wanted.map(|listed| self.content(request, known, listed)).collect::<Result<_, _>>()?;
+        if contents.is_empty() && !listing.files.is_empty() {
+            return Err(self.nothing_wanted(request));
+        }
+        Ok(contents)
+    }
+
+    fn content(
+        &self,
+        request: &SnapshotRequest,
+        known: &Known,
+        listed: &Listed,
+    ) -> Result<Content, Error> {
+        let target = Target {
+            layout: known.layout.clone(),
+            // The ref is written once, when everything is in its place.
+            revision: Revision::from(&known.commit),
+            commit: known.commit.clone(),
+            file: listed.file.clone(),
+            etag: listed.etag.clone(),
+            size: Some(listed.size),
+        };
+        let pinned = self.inner.pinned(&request.repo, &target)?;
+        let metadata = Metadata {
+            commit: known.commit.clone(),
+            etag: listed.etag.clone(),
+            size: Some(listed.size),
+            xet_hash: None,
+        };
+        Ok(Content { target, metadata, at: pinned.clone(), pinned })
+    }
+
+    async fn one(
+        &self,
+        content: &Content,
+        reach: Reach,
+        force: Force,
+    ) -> Result<FileReport, Error> {
+        let tell = |event| self.tell(event);
+        if reach == Reach::Offline {
+            return self.one_offline(content).await;
+        }
+        match self.inner.place(&self.inner.cache, content, force, &tell).await? {
+            Placed::Done(report) => Ok(report),
+            Placed::Moved => Err(Error::new(
+                ErrorKind::HubFailing,
+                format!("the hub's listing and its answer for `{}` differ", content.target.file),
+            )),
+        }
+    }
+
+    /// Offline a file is taken as it is, if it is what the listing says.
+    async fn one_offline(&self, content: &Content) -> Result<FileReport, Error> {
+        let report = self.foretell(content, Force::Off)?;
+        if report.action == Done::Reused {
+            self.tell(Event::Finished { report: report.clone() });
+            return Ok(report);
+        }
+        let what = format!("`{}` is not in the cache", content.target.file);
+        Err(Error::new(ErrorKind::NotCached, what)
+            .hint("run it once without --offline (HF_HUB_OFFLINE)"))
+    }
+
+    async fn point(&self, request: &SnapshotRequest, known: &Known) {
+        if request.revision.as_commit().is_some() || known.reach == Reach::Offline {
+            return;
+        }
+        let (cache, layout) = (self.inner.cache.clone(), known.layout.clone());
+        let (revision, commit) = (request.revision.clone(), known.commit.clone());
+        let pointed = blocking(move || {
+            if cache.ref_is_current(&layout, &revision, &commit) {
+                return Ok(());
+            }
+            cache.point(&layout, &revision, &commit)
+        });
+        if let Err(error) = pointed.await {
+            let (revision, cause) = (request.revision.clone(), error.to_string());
+            self.tell(Event::Warned { warning: Warning::RefNotWritten { revision, cause } });
+        }
+    }
+}
+
+fn refused(request: &SnapshotRequest, refusal: Refusal, cause: &str) -> Error {
+    let (repo, revision) = (&request.repo, &request.revision);
+    let message = match refusal {
+        Refusal::RepoNotFound => format!("the hub knows no {repo}, or hides it: {cause}"),
+        Refusal::RevisionNotFound => format!("{repo} has no revision `{revision}`: {cause}"),
+        _ => format!("the files of {repo} at `{revision}` can't be listed: {cause}"),
+    };
+    let error = Error::new(refusal.into(), message);
+    match refusal {
+        Refusal::RepoNotFound => {
+            error.hint("check the id and --repo-type; a private repo needs a token")
+        }
+        Refusal::Unauthorized => {
+            error.hint("set HF_TOKEN, pass --token, or log in with the Python client")
+        }
+        Refusal::Forbidden => error
+            .hint("accept the repo's conditions on its page, and check what the token may read"),
+        Refusal::HubUnreachable => {
+            error.hint("check the network, the proxy variables and HF_ENDPOINT")
+        }
+        _ => error,
+    }
+}
+
+/// Tells all failures at once; the kind is the first one's.
+fn together(failures: &[(FileName, Error)], wanted: usize) -> Error {
+    const SHOWN: usize = 20;
+    let first = failures.first().map_or(ErrorKind::Other, |(_, error)| error.kind());
+    let mut message = match failures {
+        [(_, only)] => only.to_string(),
+        _ => format!("{} of {wanted} files failed", failures.len()),
+    };
+    if failures.len() > 1 {
+        for (file, error) in failures.iter().take(SHOWN) {
+            message.push_str(&format!("\n  {file}: {error}"));
+        }
+        if failures.len() > SHOWN {
+            message.push_str(&format!("\n  … and {} more", failures.len() - SHOWN));
+        }
+    }
+    let error = Error::new(first, message);
+    let hint = failures.first().and_then(|(_, error)| error.way_out());
+    error.hint(hint.unwrap_or("the other files are in place; the same command goes on from there"))
+}

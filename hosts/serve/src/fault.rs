@@ -1,0 +1,121 @@
+//! Why a request gets no content, and the answer that says so in the hub's own words.
+//!
+//! The status, `X-Error-Code` and `X-Error-Message` are those that the clients of the hub tell apart. A fault of the
+//! disk is described in the log only, since its text would name paths of this machine.
+
+use std::io;
+
+use axum::{
+    body::Body,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use hubstow_core::name::Commit;
+use serde_json::json;
+
+/// The commit that an answer speaks of.
+pub(crate) const X_REPO_COMMIT: HeaderName = HeaderName::from_static("x-repo-commit");
+const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
+const X_ERROR_MESSAGE: HeaderName = HeaderName::from_static("x-error-message");
+
+/// A request that gets no content.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    #[error("No such route")]
+    NoRoute,
+    #[error("This route answers {0} only")]
+    WrongMethod(&'static str),
+    #[error("Repository not found")]
+    RepoMissing,
+    #[error("Revision not found")]
+    RevisionMissing,
+    #[error("Entry not found")]
+    EntryMissing(Commit),
+    #[error("Invalid username or password.")]
+    TokenMissing,
+    #[error("Invalid credentials in Authorization header")]
+    TokenWrong,
+    #[error("The body is neither a form nor JSON with `paths`")]
+    BodyBroken,
+    #[error("The body is too large")]
+    BodyTooLarge,
+    #[error("The folder could not be read")]
+    Io(#[from] io::Error),
+    #[error("The answer could not be built")]
+    Answer(#[from] axum::http::Error),
+}
+
+impl Fault {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::NoRoute | Self::RepoMissing | Self::RevisionMissing | Self::EntryMissing(_) => {
+                StatusCode::NOT_FOUND
+            }
+            Self::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TokenMissing | Self::TokenWrong => StatusCode::UNAUTHORIZED,
+            Self::BodyBroken => StatusCode::BAD_REQUEST,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Io(_) | Self::Answer(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The hub gives a refused token no code: only the status and the message tell.
+    fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::RepoMissing => Some("RepoNotFound"),
+            Self::RevisionMissing => Some("RevisionNotFound"),
+            Self::EntryMissing(_) => Some("EntryNotFound"),
+            Self::NoRoute
+            | Self::WrongMethod(_)
+            | Self::TokenMissing
+            | Self::TokenWrong
+            | Self::BodyBroken
+            | Self::BodyTooLarge
+            | Self::Io(_)
+            | Self::Answer(_) => None,
+        }
+    }
+}
+
+impl IntoResponse for Fault {
+    fn into_response(self) -> Response {
+        if let Self::Io(_) | Self::Answer(_) = &self {
+            tracing::error!(fault = ?self, "a request failed");
+        }
+        let message = self.to_string();
+        let mut response = Response::new(Body::from(json!({ "error": message }).to_string()));
+        *response.status_mut() = self.status();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
+        let mut state = |name: HeaderName, value: &str| {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                headers.insert(name, value);
+            }
+        };
+        state(X_ERROR_MESSAGE, &message);
+        if let Some(code) = self.code() {
+            state(X_ERROR_CODE, code);
+        }
+        match &self {
+            Self::EntryMissing(commit) => state(X_REPO_COMMIT, commit.as_str()),
+            Self::WrongMethod(allowed) => state(header::ALLOW, allowed),
+            Self::TokenMissing | Self::TokenWrong => {
+                state(
+                    header::WWW_AUTHENTICATE,
+                    "Bearer realm=\"Authentication required\"",
+                );
+            }
+            Self::NoRoute
+            | Self::RepoMissing
+            | Self::RevisionMissing
+            | Self::BodyBroken
+            | Self::BodyTooLarge
+            | Self::Io(_)
+            | Self::Answer(_) => {}
+        }
+        response
+    }
+}

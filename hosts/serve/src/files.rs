@@ -1,0 +1,186 @@
+//! Answers that carry the content of a file: the resolve route, and the content route that redirects lead to.
+//!
+//! Commit, etag and length of an answer are those of the file that was opened for it, so they hold even while the
+//! folder changes. The content route tells nothing of repos: like a store behind a hub it knows content only.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header, response::Builder},
+    response::Response,
+};
+use hubstow_core::{
+    hub::{quote, quote_path},
+    name::{Commit, FileName, Repo, Revision},
+};
+
+use crate::{
+    body::FileBody,
+    fault::{Fault, X_REPO_COMMIT},
+    hash::{Opened, Storage},
+    library::OpenedFile,
+    range::{self, Part},
+    route::CONTENT_PREFIX,
+    server::Shared,
+};
+
+const X_LINKED_ETAG: HeaderName = HeaderName::from_static("x-linked-etag");
+const X_LINKED_SIZE: HeaderName = HeaderName::from_static("x-linked-size");
+/// The query parameter of the content route that stands for the token.
+const SIGNATURE: &str = "signature";
+
+/// Answers a request for a file at a revision.
+pub(crate) async fn file(
+    shared: &Arc<Shared>,
+    repo: Repo,
+    revision: Option<Revision>,
+    file: Option<FileName>,
+    request: (&Method, &HeaderMap),
+) -> Result<Response, Fault> {
+    let found = {
+        let (repo, file) = (repo.clone(), file.clone());
+        shared
+            .ask(move |library| library.open(&repo, revision.as_ref(), file.as_ref()))
+            .await?
+    };
+    let OpenedFile { commit, opened } = found;
+    // A file without a name was not found above.
+    let Some(file) = file else {
+        return Err(Fault::EntryMissing(commit));
+    };
+    let (etag, storage) = (opened.etag.as_str(), Storage::of(&opened.etag));
+    let mut answer = Response::builder()
+        .header(X_REPO_COMMIT, commit.as_str())
+        .header(header::ETAG, format!("\"{etag}\""));
+    if storage == Storage::Lfs {
+        answer = answer
+            .header(X_LINKED_ETAG, format!("\"{etag}\""))
+            .header(X_LINKED_SIZE, opened.len_bytes);
+    }
+    let (method, headers) = request;
+    if text(headers, &header::IF_NONE_MATCH)
+        .is_some_and(|names| range::none_match_names(names, etag))
+    {
+        return Ok(answer
+            .status(StatusCode::NOT_MODIFIED)
+            .body(Body::empty())?);
+    }
+    if let (Storage::Lfs, Some(cdn)) = (storage, &shared.cdn) {
+        let path = content_path(etag, &repo, &commit, &file);
+        let signature = shared.token.as_ref().map(|token| token.signature(&path));
+        let query = signature.map_or_else(String::new, |text| format!("?{SIGNATURE}={text}"));
+        let location = format!("{}{path}{query}", cdn.as_str());
+        return Ok(answer
+            .status(StatusCode::FOUND)
+            .header(header::LOCATION, &location)
+            .header(header::CONTENT_TYPE, "text/plain; charset=utf-8")
+            .body(Body::from(format!("Found. Redirecting to {location}")))?);
+    }
+    carry(
+        answer.header(header::CONTENT_DISPOSITION, disposition(&file)),
+        opened,
+        method,
+        headers,
+    )
+}
+
+/// Answers a request for the content that a redirect named.
+pub(crate) async fn content(
+    shared: &Arc<Shared>,
+    (sha256, repo, commit, file): (String, Repo, Commit, FileName),
+    (method, uri, headers): (&Method, &Uri, &HeaderMap),
+) -> Result<Response, Fault> {
+    if let Some(token) = &shared.token {
+        let query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+        let expected = token.signature(uri.path());
+        if !query
+            .into_iter()
+            .any(|(name, value)| name == SIGNATURE && value == expected)
+        {
+            return Err(Fault::TokenWrong);
+        }
+    }
+    let shown = disposition(&file);
+    let opened = shared
+        .ask(move |library| library.open(&repo, Some(&Revision::from(&commit)), Some(&file)))
+        .await;
+    match opened {
+        Ok(found) if found.opened.etag.as_str() == sha256 => {
+            let answer = Response::builder()
+                .header(header::ETAG, format!("\"{sha256}\""))
+                .header(header::CONTENT_DISPOSITION, shown);
+            carry(answer, found.opened, method, headers)
+        }
+        Err(fault @ (Fault::Io(_) | Fault::Answer(_))) => Err(fault),
+        Ok(_) | Err(_) => Err(Fault::NoRoute),
+    }
+}
+
+/// Adds the content, or the range of it that is asked for.
+fn carry(
+    answer: Builder,
+    opened: Opened,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Response, Fault> {
+    let size = opened.len_bytes;
+    let if_range = text(headers, &header::IF_RANGE);
+    let part = match text(headers, &header::RANGE) {
+        // A range means something for GET only.
+        Some(range)
+            if method == Method::GET
+                && if_range.is_none_or(|at| range::if_range_holds(at, opened.etag.as_str())) =>
+        {
+            range::part_of(range, size)
+        }
+        Some(_) | None => Part::Whole,
+    };
+    let answer = answer
+        .header(header::ACCEPT_RANGES, "bytes")
+        .header(header::CONTENT_TYPE, "application/octet-stream");
+    let (answer, start, len) = match part {
+        Part::Whole => (answer, 0, size),
+        Part::Slice { start, len } => {
+            let carried = format!("bytes {start}-{}/{size}", start + len - 1);
+            let answer = answer.header(header::CONTENT_RANGE, carried);
+            (answer.status(StatusCode::PARTIAL_CONTENT), start, len)
+        }
+        Part::Unsatisfiable => {
+            return Ok(answer
+                .status(StatusCode::RANGE_NOT_SATISFIABLE)
+                .header(header::CONTENT_RANGE, format!("bytes */{size}"))
+                .body(Body::empty())?);
+        }
+    };
+    let body = Body::new(FileBody::new(opened.file, start, len));
+    Ok(answer.header(header::CONTENT_LENGTH, len).body(body)?)
+}
+
+fn content_path(sha256: &str, repo: &Repo, commit: &Commit, file: &FileName) -> String {
+    let (kind, id) = (repo.kind.plural(), &repo.id);
+    format!(
+        "{CONTENT_PREFIX}/{sha256}/{kind}/{id}/resolve/{commit}/{}",
+        quote_path(file.as_str())
+    )
+}
+
+/// The name under which a browser saves the file; what is not plain ASCII is only in the encoded form.
+fn disposition(file: &FileName) -> String {
+    let plain = |c: char| {
+        if c.is_ascii() && !"\"\\".contains(c) {
+            c
+        } else {
+            '_'
+        }
+    };
+    let shown: String = file.base().chars().map(plain).collect();
+    format!(
+        "inline; filename*=UTF-8''{}; filename=\"{shown}\";",
+        quote(file.base())
+    )
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}

@@ -1,0 +1,251 @@
+//! What a revision holds: its files in order, the commit that follows from them, and the folders they imply.
+//!
+//! Pure: it reads no file. The commit is the sha1 of the sorted lines `name, etag, size`, so the same content has the
+//! same commit in every folder and after every restart.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use hubstow_core::name::{Commit, Etag, FileName, NameError};
+use serde_json::{Value, json};
+
+use crate::hash::{Storage, git_blob_sha1_of, sha1_of};
+
+/// One file of a revision.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) name: FileName,
+    pub(crate) path: PathBuf,
+    pub(crate) storage: Storage,
+    pub(crate) len_bytes: u64,
+    pub(crate) etag: Etag,
+}
+
+impl Entry {
+    /// Returns the pointer that git holds in place of an LFS file: its oid and size.
+    fn pointer(&self) -> (String, usize) {
+        let text = format!(
+            "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize {}\n",
+            self.etag, self.len_bytes
+        );
+        (git_blob_sha1_of(&text), text.len())
+    }
+
+    /// Returns the file as listings show it.
+    pub(crate) fn to_tree_json(&self) -> Value {
+        match self.storage {
+            Storage::Git => json!({
+                "type": "file",
+                "path": self.name.as_str(),
+                "size": self.len_bytes,
+                "oid": self.etag.as_str(),
+            }),
+            Storage::Lfs => {
+                let (oid, pointer_size) = self.pointer();
+                json!({
+                    "type": "file",
+                    "path": self.name.as_str(),
+                    "size": self.len_bytes,
+                    "oid": oid,
+                    "lfs": {
+                        "oid": self.etag.as_str(),
+                        "size": self.len_bytes,
+                        "pointerSize": pointer_size,
+                    },
+                })
+            }
+        }
+    }
+
+    /// Returns the file as the description of a repo shows it, with sizes and hashes where they are asked for.
+    pub(crate) fn to_sibling_json(&self, blobs: bool) -> Value {
+        let name = self.name.as_str();
+        match (blobs, self.storage) {
+            (false, Storage::Git | Storage::Lfs) => json!({ "rfilename": name }),
+            (true, Storage::Git) => json!({
+                "rfilename": name,
+                "size": self.len_bytes,
+                "blobId": self.etag.as_str(),
+            }),
+            (true, Storage::Lfs) => {
+                let (oid, pointer_size) = self.pointer();
+                json!({
+                    "rfilename": name,
+                    "size": self.len_bytes,
+                    "blobId": oid,
+                    "lfs": {
+                        "sha256": self.etag.as_str(),
+                        "size": self.len_bytes,
+                        "pointerSize": pointer_size,
+                    },
+                })
+            }
+        }
+    }
+}
+
+/// The content of one revision.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    commit: Commit,
+    /// Sorted by name.
+    entries: Vec<Entry>,
+}
+
+/// A file or a folder of a listing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Node<'a> {
+    File(&'a Entry),
+    Folder(&'a str),
+}
+
+impl Listing {
+    /// Makes a listing.
+    ///
+    /// # Errors
+    /// None in practice: a sha1 in hex digits is a commit.
+    pub(crate) fn new(mut entries: Vec<Entry>) -> Result<Self, NameError> {
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        let commit = Commit::parse(&digest(&entries))?;
+        Ok(Self { commit, entries })
+    }
+
+    pub(crate) fn commit(&self) -> &Commit {
+        &self.commit
+    }
+
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Finds a file.
+    pub(crate) fn file(&self, name: &FileName) -> Option<&Entry> {
+        let at = self
+            .entries
+            .binary_search_by(|entry| entry.name.cmp(name))
+            .ok()?;
+        self.entries.get(at)
+    }
+
+    /// Finds a file or a folder.
+    pub(crate) fn node<'a>(&'a self, name: &'a FileName) -> Option<Node<'a>> {
+        let folder = || (!self.below(name.as_str()).is_empty()).then_some(name.as_str());
+        self.file(name)
+            .map(Node::File)
+            .or_else(|| folder().map(Node::Folder))
+    }
+
+    /// Returns what a folder holds, by path; everything below it where `recursive`. `None` where there is no such
+    /// folder; the top folder (`None`) always exists.
+    pub(crate) fn nodes(
+        &self,
+        folder: Option<&FileName>,
+        recursive: bool,
+    ) -> Option<BTreeMap<&str, Node<'_>>> {
+        let (inside, skipped) = match folder {
+            None => (self.entries.as_slice(), 0),
+            Some(folder) => (self.below(folder.as_str()), folder.as_str().len() + 1),
+        };
+        if inside.is_empty() && folder.is_some() {
+            return None;
+        }
+        let mut nodes = BTreeMap::new();
+        for entry in inside {
+            let name = entry.name.as_str();
+            let slashes = name
+                .match_indices('/')
+                .map(|(at, _)| at)
+                .filter(|at| *at >= skipped);
+            let folders = slashes.filter_map(|at| name.get(..at));
+            let shown = if recursive { usize::MAX } else { 1 };
+            nodes.extend(
+                folders
+                    .clone()
+                    .take(shown)
+                    .map(|path| (path, Node::Folder(path))),
+            );
+            if recursive || folders.count() == 0 {
+                nodes.insert(name, Node::File(entry));
+            }
+        }
+        Some(nodes)
+    }
+
+    /// Returns a file or folder as listings show it. The oid of a folder identifies its content; it is no git tree.
+    pub(crate) fn to_tree_json(&self, node: Node<'_>) -> Value {
+        match node {
+            Node::File(entry) => entry.to_tree_json(),
+            Node::Folder(path) => {
+                let oid = digest(self.below(path));
+                json!({ "type": "directory", "path": path, "size": 0, "oid": oid })
+            }
+        }
+    }
+
+    /// Names that start with `folder/` stand together, because the order is by bytes.
+    fn below(&self, folder: &str) -> &[Entry] {
+        let prefix = format!("{folder}/");
+        let start = self
+            .entries
+            .partition_point(|entry| entry.name.as_str() < prefix.as_str());
+        let rest = self.entries.get(start..).unwrap_or_default();
+        let len = rest.partition_point(|entry| entry.name.as_str().starts_with(&prefix));
+        rest.get(..len).unwrap_or_default()
+    }
+}
+
+/// No name holds a control character, so the lines can't be read in two ways.
+fn digest(entries: &[Entry]) -> String {
+    let line = |entry: &Entry| format!("{}\0{}\0{}\n", entry.name, entry.etag, entry.len_bytes);
+    sha1_of(&entries.iter().map(line).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listing(names: &[&str]) -> Listing {
+        let entry = |name: &&str| Entry {
+            name: FileName::parse(name).unwrap(),
+            path: PathBuf::new(),
+            storage: Storage::Git,
+            len_bytes: 1,
+            etag: Etag::parse("0123456789012345678901234567890123456789").unwrap(),
+        };
+        Listing::new(names.iter().map(entry).collect()).unwrap()
+    }
+
+    #[track_caller]
+    fn check(folder: &str, recursive: bool, expected: Option<&str>) {
+        let listing = listing(&["a/x", "a-b", "a/b/c/d", "a0", "a/b/e", "z"]);
+        let folder = FileName::parse(folder).ok();
+        let nodes = listing.nodes(folder.as_ref(), recursive);
+        let shown = nodes.map(|nodes| {
+            let shown = nodes.iter().map(|(path, node)| match node {
+                Node::File(_) => (*path).to_owned(),
+                Node::Folder(_) => format!("{path}/"),
+            });
+            shown.collect::<Vec<_>>().join(" ")
+        });
+        assert_eq!(shown.as_deref(), expected, "{folder:?}");
+    }
+
+    #[test]
+    fn folders_follow_from_the_names_of_files() {
+        check("", false, Some("a/ a-b a0 z"));
+        check("", true, Some("a/ a-b a/b/ a/b/c/ a/b/c/d a/b/e a/x a0 z"));
+        check("a", false, Some("a/b/ a/x"));
+        check("a/b", true, Some("a/b/c/ a/b/c/d a/b/e"));
+        check("a/x", false, None);
+        check("b", true, None);
+    }
+
+    #[test]
+    fn the_commit_depends_on_content_and_not_on_order() {
+        assert_eq!(listing(&["a", "b"]).commit(), listing(&["b", "a"]).commit());
+        assert_ne!(listing(&["a", "b"]).commit(), listing(&["a"]).commit());
+        assert_eq!(
+            listing(&[]).commit().as_str(),
+            "da39a3ee5e6b4b0d3255bfef95601890afd80709"
+        );
+    }
+}

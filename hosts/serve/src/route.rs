@@ -1,0 +1,341 @@
+//! What a request asks for, read from the raw path.
+//!
+//! The path is split while it is still percent-encoded and decoded segment by segment, so an encoded slash never adds
+//! a segment. Only a revision and the folder of a tree may hold one. Every part is parsed into its name type here; a
+//! part that is no such name becomes `None`, and the answer is that nothing of that name exists.
+
+use hubstow_core::name::{Commit, FileName, Repo, RepoId, RepoKind, Revision};
+use percent_encoding::percent_decode_str;
+
+/// The first segments of the content route. `-` is part of no repo id, so no repo can be hidden by it.
+pub(crate) const CONTENT_PREFIX: &str = "/-/content";
+
+/// A request that this server knows.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// A file at a revision.
+    File {
+        repo: Repo,
+        revision: Option<Revision>,
+        file: Option<FileName>,
+    },
+    /// The content of an LFS file, as the redirects name it.
+    Content {
+        sha256: String,
+        repo: Repo,
+        commit: Commit,
+        file: FileName,
+    },
+    /// What is known of a repo, at `main` where no revision is said.
+    Info {
+        repo: Repo,
+        revision: Option<Revision>,
+    },
+    /// The listing of a folder.
+    Tree {
+        repo: Repo,
+        revision: Option<Revision>,
+        folder: Folder,
+    },
+    /// What is known of chosen paths.
+    PathsInfo {
+        repo: Repo,
+        revision: Option<Revision>,
+    },
+    /// The revisions of a repo.
+    Refs { repo: Repo },
+}
+
+/// Where a listing starts.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Folder {
+    /// The whole repo.
+    Root,
+    /// A folder inside it; `None` where no folder can have that name.
+    Named(Option<FileName>),
+}
+
+/// Why a path leads nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoRoute {
+    /// No route looks like this.
+    Unknown,
+    /// The route is known, but no repo can have that id.
+    NoRepo,
+}
+
+/// Reads the raw path of a request.
+pub(crate) fn parse(raw_path: &str) -> Result<Route, NoRoute> {
+    if let Some(rest) = raw_path.strip_prefix(CONTENT_PREFIX) {
+        return parse_content(rest).ok_or(NoRoute::Unknown);
+    }
+    let segments: Vec<&str> = raw_path
+        .strip_prefix('/')
+        .unwrap_or(raw_path)
+        .split('/')
+        .collect();
+    match segments.as_slice() {
+        ["api", kind, rest @ ..] => parse_api(plural_kind(kind).ok_or(NoRoute::Unknown)?, rest),
+        [kind, rest @ ..] if plural_kind(kind).is_some_and(|kind| kind != RepoKind::Model) => {
+            parse_file(plural_kind(kind).unwrap_or_default(), rest)
+        }
+        segments => parse_file(RepoKind::Model, segments),
+    }
+}
+
+fn parse_file(kind: RepoKind, segments: &[&str]) -> Result<Route, NoRoute> {
+    let (id, revision, file) = match segments {
+        [name, "resolve", revision, file @ ..] => (&[*name][..], revision, file),
+        [org, name, "resolve", revision, file @ ..] => (&[*org, *name][..], revision, file),
+        _ => return Err(NoRoute::Unknown),
+    };
+    Ok(Route::File {
+        repo: repo(kind, id)?,
+        revision: parse_revision(revision),
+        file: file_name(file),
+    })
+}
+
+fn parse_api(kind: RepoKind, segments: &[&str]) -> Result<Route, NoRoute> {
+    let id_len = match segments {
+        [] => return Err(NoRoute::Unknown),
+        [_] | [_, "refs"] | [_, "revision" | "paths-info", _] | [_, "tree", _, ..] => 1,
+        [_, _, ..] => 2,
+    };
+    let (id, rest) = segments.split_at(id_len);
+    let repo = || repo(kind, id);
+    Ok(match rest {
+        [] => Route::Info {
+            repo: repo()?,
+            revision: Revision::parse("main").ok(),
+        },
+        ["refs"] => Route::Refs { repo: repo()? },
+        ["revision", revision] => Route::Info {
+            repo: repo()?,
+            revision: parse_revision(revision),
+        },
+        ["paths-info", revision] => Route::PathsInfo {
+            repo: repo()?,
+            revision: parse_revision(revision),
+        },
+        ["tree", revision, folder @ ..] => Route::Tree {
+            repo: repo()?,
+            revision: parse_revision(revision),
+            folder: parse_folder(folder),
+        },
+        _ => return Err(NoRoute::Unknown),
+    })
+}
+
+fn parse_content(path: &str) -> Option<Route> {
+    let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
+    let [sha256, kind, rest @ ..] = segments.as_slice() else {
+        return None;
+    };
+    let Ok(Route::File {
+        repo,
+        revision,
+        file,
+    }) = parse_file(plural_kind(kind)?, rest)
+    else {
+        return None;
+    };
+    let commit = revision?.as_commit()?;
+    Some(Route::Content {
+        sha256: decoded(sha256)?,
+        repo,
+        commit,
+        file: file?,
+    })
+}
+
+fn plural_kind(segment: &str) -> Option<RepoKind> {
+    RepoKind::ALL
+        .into_iter()
+        .find(|kind| kind.plural() == segment)
+}
+
+fn repo(kind: RepoKind, segments: &[&str]) -> Result<Repo, NoRoute> {
+    let id = joined(segments)
+        .and_then(|id| RepoId::parse(&id).ok())
+        .ok_or(NoRoute::NoRepo)?;
+    // The folders of the kinds hold repos and are none themselves.
+    let first = id.as_str().split('/').next().unwrap_or_default();
+    if plural_kind(first).is_some() {
+        return Err(NoRoute::NoRepo);
+    }
+    Ok(Repo::new(kind, id))
+}
+
+fn parse_revision(segment: &str) -> Option<Revision> {
+    Revision::parse(&decoded(segment)?).ok()
+}
+
+fn file_name(segments: &[&str]) -> Option<FileName> {
+    FileName::parse(&joined(segments)?).ok()
+}
+
+fn parse_folder(segments: &[&str]) -> Folder {
+    let parts: Option<Vec<String>> = segments.iter().map(|segment| decoded(segment)).collect();
+    match parts.map(|parts| parts.join("/")) {
+        Some(path) if path.is_empty() => Folder::Root,
+        Some(path) => Folder::Named(FileName::parse(&path).ok()),
+        None => Folder::Named(None),
+    }
+}
+
+/// Decodes segments that must not hold a slash of their own, and joins them by slashes.
+fn joined(segments: &[&str]) -> Option<String> {
+    let plain = |segment: &&str| decoded(segment).filter(|text| !text.contains('/'));
+    let parts: Option<Vec<String>> = segments.iter().map(plain).collect();
+    Some(parts?.join("/"))
+}
+
+fn decoded(segment: &str) -> Option<String> {
+    Some(percent_decode_str(segment).decode_utf8().ok()?.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMMIT: &str = "0123456789012345678901234567890123456789";
+
+    /// Shows a route in one line: `File model a/b @main x/y`, with `-` for what is no name.
+    fn shown(route: &Route) -> String {
+        fn name<T: ToString>(name: &Option<T>) -> String {
+            name.as_ref().map_or("-".to_owned(), T::to_string)
+        }
+        match route {
+            Route::File {
+                repo,
+                revision,
+                file,
+            } => {
+                format!("File {repo} @{} {}", name(revision), name(file))
+            }
+            Route::Content {
+                sha256,
+                repo,
+                commit,
+                file,
+            } => {
+                format!("Content {sha256} {repo} @{commit} {file}")
+            }
+            Route::Info { repo, revision } => format!("Info {repo} @{}", name(revision)),
+            Route::Tree {
+                repo,
+                revision,
+                folder: Folder::Root,
+            } => {
+                format!("Tree {repo} @{}", name(revision))
+            }
+            Route::Tree {
+                repo,
+                revision,
+                folder: Folder::Named(folder),
+            } => {
+                format!("Tree {repo} @{} {}", name(revision), name(folder))
+            }
+            Route::PathsInfo { repo, revision } => format!("PathsInfo {repo} @{}", name(revision)),
+            Route::Refs { repo } => format!("Refs {repo}"),
+        }
+    }
+
+    #[track_caller]
+    fn check(path: &str, expected: &str) {
+        let path = path.replace("COMMIT", COMMIT);
+        let found = match parse(&path) {
+            Ok(route) => shown(&route),
+            Err(NoRoute::Unknown) => "unknown".to_owned(),
+            Err(NoRoute::NoRepo) => "no repo".to_owned(),
+        };
+        assert_eq!(found, expected.replace("COMMIT", COMMIT), "{path}");
+    }
+
+    #[test]
+    fn a_path_is_read_segment_by_segment() {
+        check("/a/resolve/main/f", "File model a @main f");
+        check("/a/b/resolve/main/x/y%20z", "File model a/b @main x/y z");
+        check(
+            "/datasets/a/b/resolve/refs%2Fpr%2F1/f",
+            "File dataset a/b @refs/pr/1 f",
+        );
+        check("/spaces/a/resolve/main/f", "File space a @main f");
+        check(
+            "/kernels/a/b/resolve/main/resolve/main",
+            "File kernel a/b @main resolve/main",
+        );
+        check("/a/resolve/resolve/f", "File model a @resolve f");
+        check("/api/models/a", "Info model a @main");
+        check("/api/models/a/b", "Info model a/b @main");
+        check("/api/models/a/tree", "Info model a/tree @main");
+        check("/api/spaces/a/revision/v1", "Info space a @v1");
+        check("/api/datasets/a/b/revision/x%2Fy", "Info dataset a/b @x/y");
+        check("/api/models/a/tree/main", "Tree model a @main");
+        check("/api/models/a/b/tree/main/", "Tree model a/b @main");
+        check("/api/models/a/b/tree/main/x/y", "Tree model a/b @main x/y");
+        check(
+            "/api/models/a/b/tree/main/x%2Fy",
+            "Tree model a/b @main x/y",
+        );
+        check("/api/models/a/refs", "Refs model a");
+        check("/api/kernels/a/b/refs", "Refs kernel a/b");
+        check(
+            "/api/models/a/b/paths-info/COMMIT",
+            "PathsInfo model a/b @COMMIT",
+        );
+        check(
+            "/-/content/ab/models/a/b/resolve/COMMIT/x",
+            "Content ab model a/b @COMMIT x",
+        );
+    }
+
+    #[test]
+    fn a_hostile_path_names_nothing() {
+        for path in ["", "/", "/x", "/api", "/api/models", "/api/nope/a"] {
+            check(path, "unknown");
+        }
+        for path in [
+            "/-/content/ab/models/a/resolve/main/x",
+            "/a/b/c/resolve/main/f",
+        ] {
+            check(path, "unknown");
+        }
+        for path in [
+            "/-/content/ab/models/a/resolve/COMMIT/..",
+            "/api/models/a/b/c/d",
+        ] {
+            check(path, "unknown");
+        }
+        for id in [
+            "..", "%2e%2e", "a/..", "a%2Fb", "a/.git", "a@v1", "a%00", "a\\b", "models",
+        ] {
+            check(&format!("/{id}/resolve/main/f"), "no repo");
+            check(&format!("/api/models/{id}"), "no repo");
+        }
+        check("/models/a/resolve/main/f", "no repo");
+        check("//a/resolve/main/f", "no repo");
+        for file in [
+            "..", "..%2f..", "a/../b", "%2Fetc", "a%5cb", "a%00", "C:/x", "./a", "", "a//b",
+        ] {
+            check(
+                &format!("/a/b/resolve/main/{file}"),
+                "File model a/b @main -",
+            );
+        }
+        for file in ["%ff", "a%2Fb", "a/", "%0a"] {
+            check(
+                &format!("/a/b/resolve/main/{file}"),
+                "File model a/b @main -",
+            );
+        }
+        for revision in ["..", "..%2F..", "%2Fx", "a%00", "x%5Cy", "", "-x", "x.lock"] {
+            check(&format!("/a/b/resolve/{revision}/f"), "File model a/b @- f");
+        }
+        check(
+            "/api/models/a/b/tree/main/..%2F..",
+            "Tree model a/b @main -",
+        );
+    }
+}

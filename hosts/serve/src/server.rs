@@ -1,0 +1,290 @@
+//! The server as a value: its options, its router, and the loop that serves.
+//!
+//! One handler takes every request, because routes are read from the raw path (see `route`). The router has no layers
+//! of its own, so that callers can wrap it with theirs.
+
+use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::State,
+    http::{Method, Request, header},
+    response::{IntoResponse, Response},
+    serve::{Listener, ListenerExt as _},
+};
+use http_body::Body as _;
+use hubstow_core::hub::Endpoint;
+use tokio::{net::TcpListener, sync::oneshot, task::spawn_blocking};
+use tracing::Instrument as _;
+
+use crate::{
+    Error, api,
+    fault::Fault,
+    files,
+    library::{LfsRules, Library},
+    route::{self, NoRoute, Route},
+    running::RunningServer,
+    token::Token,
+};
+
+/// The size from which files are LFS files if nothing else is said, as on the hub.
+const LFS_FROM_BYTES: u64 = 10 * 1024 * 1024;
+/// The number of entries on one page of a listing if nothing else is said, as on the hub.
+const PAGE_LIMIT: usize = 1000;
+/// How long requests under way may take after the shutdown.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The options of a server.
+#[derive(Debug)]
+pub struct Builder {
+    root: PathBuf,
+    rules: LfsRules,
+    token: Option<Token>,
+    cdn: Option<Endpoint>,
+    page_limit: usize,
+}
+
+impl Builder {
+    /// Sets the size from which files are LFS files; 10 MiB if not set.
+    #[must_use]
+    pub fn lfs_from_bytes(mut self, len_bytes: u64) -> Self {
+        self.rules.from_bytes = len_bytes;
+        self
+    }
+
+    /// Makes files of any size LFS files if their whole name matches; `*` matches any run of characters, slashes too,
+    /// and `?` any single byte. May be called several times.
+    #[must_use]
+    pub fn lfs_glob(mut self, glob: impl Into<String>) -> Self {
+        self.rules.globs.push(glob.into());
+        self
+    }
+
+    /// Answers only requests that carry this token.
+    #[must_use]
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.token = Some(Token::new(token.into()));
+        self
+    }
+
+    /// Redirects LFS files to the content route of this endpoint: the same server under another host name, or another
+    /// server over the same folder.
+    #[must_use]
+    pub fn cdn(mut self, endpoint: Endpoint) -> Self {
+        self.cdn = Some(endpoint);
+        self
+    }
+
+    /// Sets the most entries on one page of a listing; 1000 if not set, 1 at least.
+    #[must_use]
+    pub fn page_limit(mut self, entries: usize) -> Self {
+        self.page_limit = entries.max(1);
+        self
+    }
+
+    /// Makes the server. The folder is first looked at when the server starts.
+    #[must_use]
+    pub fn build(self) -> Server {
+        let shared = Shared {
+            library: Library::new(self.root, self.rules),
+            token: self.token,
+            cdn: self.cdn,
+            page_limit: self.page_limit,
+        };
+        Server {
+            shared: Arc::new(shared),
+        }
+    }
+}
+
+/// A hub-compatible endpoint over a folder. Clones share what they know of its files.
+#[derive(Clone, Debug)]
+pub struct Server {
+    shared: Arc<Shared>,
+}
+
+impl Server {
+    /// Starts to describe a server over a folder.
+    #[must_use]
+    pub fn builder(root: impl Into<PathBuf>) -> Builder {
+        Builder {
+            root: root.into(),
+            rules: LfsRules {
+                from_bytes: LFS_FROM_BYTES,
+                globs: Vec::new(),
+            },
+            token: None,
+            cdn: None,
+            page_limit: PAGE_LIMIT,
+        }
+    }
+
+    /// Returns the router, to be served as it is or wrapped by layers.
+    pub fn router(&self) -> Router {
+        Router::new()
+            .fallback(handle)
+            .with_state(Arc::clone(&self.shared))
+    }
+
+    /// Serves until `shutdown` ends, then gives the requests under way five seconds.
+    ///
+    /// # Errors
+    /// The folder can't be read, or connections can't be accepted.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), Error> {
+        self.check()?;
+        let listener = without_delay(listener);
+        let (stopping, stopped) = oneshot::channel::<()>();
+        let signal = async move {
+            shutdown.await;
+            drop(stopping);
+        };
+        let served = axum::serve(listener, self.router()).with_graceful_shutdown(signal);
+        let grace_over = async {
+            drop(stopped.await);
+            tokio::time::sleep(GRACE).await;
+        };
+        tokio::select! {
+            result = served.into_future() => result.map_err(Error::Serve),
+            () = grace_over => Ok(()),
+        }
+    }
+
+    /// Serves on a free port of 127.0.0.1, in a thread of its own, until the returned value is dropped.
+    ///
+    /// # Errors
+    /// The folder can't be read, or no port or thread is to be had.
+    pub fn spawn_on_loopback(self) -> Result<RunningServer, Error> {
+        self.check()?;
+        RunningServer::start_on_loopback(self.router())
+    }
+
+    /// As [`Server::spawn_on_loopback`], on a port that is open already: options such as [`Builder::cdn`] may need it.
+    ///
+    /// # Errors
+    /// The folder can't be read, or no thread is to be had.
+    pub fn spawn_on(self, listener: std::net::TcpListener) -> Result<RunningServer, Error> {
+        self.check()?;
+        RunningServer::start(self.router(), listener)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let library = &self.shared.library;
+        let wrong = |source| Error::Root {
+            path: library.root().to_owned(),
+            source,
+        };
+        library.check().map_err(wrong)
+    }
+}
+
+/// Makes connections send at once what they have: otherwise the body of a small file waits until the client has
+/// acknowledged its headers, some 40 ms a file.
+pub(crate) fn without_delay(listener: TcpListener) -> impl Listener<Addr = SocketAddr> {
+    listener.tap_io(|stream| drop(stream.set_nodelay(true)))
+}
+
+/// What all requests share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    library: Library,
+    pub(crate) token: Option<Token>,
+    pub(crate) cdn: Option<Endpoint>,
+    pub(crate) page_limit: usize,
+}
+
+impl Shared {
+    /// Asks the library, off the async threads.
+    pub(crate) async fn ask<T: Send + 'static>(
+        self: &Arc<Self>,
+        question: impl FnOnce(&Library) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let shared = Arc::clone(self);
+        spawn_blocking(move || question(&shared.library))
+            .await
+            .map_err(std::io::Error::other)?
+    }
+}
+
+async fn handle(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let span = tracing::debug_span!("request", %method, path);
+    async move {
+        let response = route(&shared, request)
+            .await
+            .unwrap_or_else(IntoResponse::into_response);
+        tracing::debug!(status = response.status().as_u16(), "answered");
+        if method == Method::HEAD {
+            without_body(response)
+        } else {
+            response
+        }
+    }
+    .instrument(span)
+    .await
+}
+
+async fn route(shared: &Arc<Shared>, request: Request<Body>) -> Result<Response, Fault> {
+    let route = route::parse(request.uri().path());
+    if let (Some(token), false) = (&shared.token, matches!(route, Ok(Route::Content { .. }))) {
+        token.check(request.headers())?;
+    }
+    let route = route.map_err(|none| match none {
+        NoRoute::Unknown => Fault::NoRoute,
+        NoRoute::NoRepo => Fault::RepoMissing,
+    })?;
+    let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+    let reads = method == Method::GET || method == Method::HEAD;
+    match route {
+        Route::PathsInfo { repo, revision } if method == Method::POST => {
+            api::paths_info(shared, repo, revision, request).await
+        }
+        Route::PathsInfo { .. } => Err(Fault::WrongMethod("POST")),
+        Route::File { .. }
+        | Route::Content { .. }
+        | Route::Info { .. }
+        | Route::Tree { .. }
+        | Route::Refs { .. }
+            if !reads =>
+        {
+            Err(Fault::WrongMethod("GET, HEAD"))
+        }
+        Route::File {
+            repo,
+            revision,
+            file,
+        } => files::file(shared, repo, revision, file, (method, headers)).await,
+        Route::Content {
+            sha256,
+            repo,
+            commit,
+            file,
+        } => files::content(shared, (sha256, repo, commit, file), (method, uri, headers)).await,
+        Route::Info { repo, revision } => api::info(shared, repo, revision, uri).await,
+        Route::Tree {
+            repo,
+            revision,
+            folder,
+        } => api::tree(shared, (repo, revision, folder), uri, headers).await,
+        Route::Refs { repo } => api::refs(shared, repo, uri).await,
+    }
+}
+
+/// Keeps the length that the body would have.
+fn without_body(mut response: Response) -> Response {
+    if let (Some(len), false) = (
+        response.body().size_hint().exact(),
+        response.status().is_redirection(),
+    ) {
+        response
+            .headers_mut()
+            .entry(header::CONTENT_LENGTH)
+            .or_insert_with(|| len.into());
+    }
+    *response.body_mut() = Body::empty();
+    response
+}

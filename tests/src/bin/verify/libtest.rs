@@ -1,0 +1,81 @@
+//! Reads what test programs print: the results they count, and the tests they name as ignored.
+
+/// What a run of test programs counted.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) passed: usize,
+    pub(crate) failed: usize,
+    /// The ignored tests, each with its reason where one was given.
+    pub(crate) ignored: Vec<String>,
+}
+
+/// Reads the output of any number of test programs. An ignored test is named in a line of its own; the number in the
+/// summary line counts the same tests once more and is not read.
+pub(crate) fn read(output: &str) -> Counts {
+    let mut counts = Counts::default();
+    for line in output.lines() {
+        if let Some(summary) = line.strip_prefix("test result: ") {
+            counts.passed += number_before(summary, " passed");
+            counts.failed += number_before(summary, " failed");
+        } else if let Some((name, reason)) = ignored(line) {
+            let reason = reason.trim_start_matches([',', ' ', ':']);
+            counts.ignored.push(match reason {
+                "" => name.to_owned(),
+                _ => format!("{name}: {reason}"),
+            });
+        }
+    }
+    counts
+}
+
+/// Tells whether a line only says that a test passed, so that it need not be shown when others fail.
+pub(crate) fn is_good_news(line: &str) -> bool {
+    line.starts_with("test ") && line.trim_end().ends_with("... ok")
+}
+
+fn ignored(line: &str) -> Option<(&str, &str)> {
+    line.strip_prefix("test ")?
+        .split_once(" ... ignored")
+        .map(|(name, reason)| (name.trim_end(), reason))
+}
+
+fn number_before(summary: &str, word: &str) -> usize {
+    let before = summary.split(word).next().unwrap_or_default();
+    let digits = before.rsplit(|c: char| !c.is_ascii_digit()).next();
+    digits
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Counts, is_good_news, read};
+
+    #[test]
+    fn results_of_all_programs_are_added_and_ignored_tests_are_named() {
+        let output = "\
+            running 3 tests\n\
+            test name::a ... ok\n\
+            test name::b ... ignored, needs a disk\n\
+            test [scenario] c      ... ignored\n\
+            test result: ok. 12 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out\n\
+            test result: FAILED. 3 passed; 4 failed; 0 ignored; 0 measured; 0 filtered out\n";
+        let ignored = vec![
+            "name::b: needs a disk".to_owned(),
+            "[scenario] c".to_owned(),
+        ];
+        let counts = Counts {
+            passed: 15,
+            failed: 4,
+            ignored,
+        };
+        assert_eq!(read(output), counts);
+    }
+
+    #[test]
+    fn only_a_passed_test_is_good_news() {
+        assert!(is_good_news("test name::a ... ok"));
+        assert!(!is_good_news("test name::a ... FAILED"));
+        assert!(!is_good_news("error: the test command is not ok"));
+    }
+}

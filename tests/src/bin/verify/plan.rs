@@ -1,0 +1,113 @@
+//! The steps: every way in which the project is checked.
+
+use std::process::Command;
+
+use crate::install::{MINGW_C_COMPILER, Workshop};
+
+/// The crates that must build for Windows: it is what they are for.
+const FOR_WINDOWS: [&str; 4] = ["hubstow-core", "hubstow-fs", "hubstow-native", "hubstow"];
+/// The crates that must build for macOS without any C compiler for it.
+const FOR_MACOS: [&str; 2] = ["hubstow-core", "hubstow-fs"];
+/// The targets that are checked besides the one this machine runs.
+pub(crate) const WINDOWS: &str = "x86_64-pc-windows-gnu";
+/// See [`WINDOWS`].
+pub(crate) const MACOS: &str = "aarch64-apple-darwin";
+
+/// A step that may be run.
+pub(crate) struct Planned {
+    pub(crate) name: String,
+    /// Whether `--fast` leaves it out.
+    pub(crate) slow: bool,
+    /// Whether its output is that of test programs.
+    pub(crate) runs_tests: bool,
+    /// Names what the step needs and this machine lacks.
+    pub(crate) missing: fn(&Workshop) -> Option<String>,
+    pub(crate) command: fn(&Workshop) -> Command,
+}
+
+fn nothing(_: &Workshop) -> Option<String> {
+    None
+}
+
+/// Returns every step, cheapest first.
+pub(crate) fn steps() -> Vec<Planned> {
+    vec![
+        Planned {
+            name: "format".to_owned(),
+            slow: false,
+            runs_tests: false,
+            missing: nothing,
+            command: |shop| cargo(shop, "fmt --all --check -- --color never"),
+        },
+        Planned {
+            name: "lints".to_owned(),
+            slow: false,
+            runs_tests: false,
+            missing: nothing,
+            command: |shop| {
+                let arguments = "clippy --workspace --all-targets --all-features -- -D warnings";
+                cargo(shop, arguments)
+            },
+        },
+        Planned {
+            name: "tests".to_owned(),
+            slow: false,
+            runs_tests: true,
+            missing: nothing,
+            command: |shop| cargo(shop, "test --workspace --no-fail-fast"),
+        },
+        Planned {
+            name: format!("check for {WINDOWS}"),
+            slow: true,
+            runs_tests: false,
+            missing: |shop| {
+                let compiler = (!shop.has(MINGW_C_COMPILER)).then(|| MINGW_C_COMPILER.to_owned());
+                compiler.or_else(|| shop.target_missing(WINDOWS))
+            },
+            command: |shop| check(shop, WINDOWS, &FOR_WINDOWS),
+        },
+        Planned {
+            name: format!("check for {MACOS}"),
+            slow: true,
+            runs_tests: false,
+            missing: |shop| shop.target_missing(MACOS),
+            command: |shop| check(shop, MACOS, &FOR_MACOS),
+        },
+        Planned {
+            name: "demo".to_owned(),
+            slow: true,
+            runs_tests: false,
+            missing: nothing,
+            command: |shop| cargo(shop, "run --release -- demo"),
+        },
+    ]
+}
+
+/// Makes a cargo command that tells the tests where the tools are.
+fn cargo(shop: &Workshop, arguments: &str) -> Command {
+    let mut command = shop.cargo();
+    command.args(arguments.split(' '));
+    command
+}
+
+fn check(shop: &Workshop, target: &str, packages: &[&str]) -> Command {
+    let mut command = cargo(shop, "check --target");
+    command.arg(target);
+    for package in packages {
+        command.args(["--package", package]);
+    }
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::steps;
+
+    #[test]
+    fn every_step_has_a_name_of_its_own() {
+        let mut names: Vec<String> = steps().into_iter().map(|step| step.name).collect();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), steps().len());
+    }
+}

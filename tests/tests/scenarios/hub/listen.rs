@@ -1,0 +1,49 @@
+//! Listens on loopback, and hands every request to a function that may also give no answer at all.
+
+use std::{convert::Infallible, net::SocketAddr};
+
+use anyhow::Result;
+use axum::{body::Body, extract::Request, response::Response};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+
+/// The connection is to be closed without an answer.
+#[derive(Debug)]
+pub(crate) struct Dropped;
+
+impl std::fmt::Display for Dropped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the connection is dropped")
+    }
+}
+
+impl std::error::Error for Dropped {}
+
+/// Opens a port of its own for a hub.
+pub(crate) async fn bind() -> Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+/// Serves until the task is aborted.
+pub(crate) async fn serve<F, R>(listener: TcpListener, answer: F) -> Infallible
+where
+    F: Fn(Request) -> R + Clone + Send + 'static,
+    R: Future<Output = Result<Response, Dropped>> + Send + 'static,
+{
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            continue;
+        };
+        let answer = answer.clone();
+        tokio::spawn(async move {
+            let service =
+                service_fn(move |request: hyper::Request<Incoming>| answer(request.map(Body::new)));
+            let _ = http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+        });
+    }
+}
