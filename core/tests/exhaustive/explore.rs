@@ -7,14 +7,13 @@ use hubstow_core::{
     facts::{Demand, PlaceFacts},
     learn::{Failure, Lesson, learn_done},
     model::{Answers, DiskKind},
-    place::ROUND_LIMIT,
     policy::{Method, Methods, Policy, Support},
     why::Refusal,
 };
 
 use crate::{
     peer::Deed,
-    state::{Luck, STATES, Setup, State, knowledge, worlds},
+    state::{Luck, STATES, Setup, State, knowledge, likely, worlds},
     world::{BlobAt, PointerAt, RefAt, Shown, StagedAt, World, answers},
 };
 
@@ -100,13 +99,17 @@ struct Explorer<'a> {
     found: Found,
 }
 
-/// Explores one policy on one kind of disk from every start.
+/// Explores one policy on one kind of disk from every start: in calm with any knowledge, right or wrong; with misfortunes
+/// where nothing is known, and where all is.
 pub(crate) fn explore(mind: &Mind, setup: Setup) -> Found {
-    let mut explorer = Explorer { mind, setup, left: vec![UNKNOWN; STATES], found: Found::default() };
+    let found = Found::default();
+    let mut explorer = Explorer { mind, setup, left: vec![UNKNOWN; STATES], found };
     for methods in knowledge(setup.policy) {
+        let likely = likely(setup, methods);
         for world in worlds() {
             for wanted in [Demand::Any, Demand::Fresh] {
-                explorer.start(State { world, methods, demand: wanted, wanted, luck: Luck::Calm });
+                let calm = State { world, methods, demand: wanted, wanted, luck: Luck::Calm };
+                explorer.start(calm, likely);
             }
         }
     }
@@ -114,12 +117,14 @@ pub(crate) fn explore(mind: &Mind, setup: Setup) -> Found {
 }
 
 impl Explorer<'_> {
-    fn start(&mut self, calm: State) {
+    fn start(&mut self, calm: State, likely: bool) {
         self.found.starts += 1;
         let longest = self.actions_left(calm);
         self.found.longest.calm = self.found.longest.calm.max(longest);
-        let longest = self.actions_left(State { luck: Luck::Pending, ..calm });
-        self.found.longest.disturbed = self.found.longest.disturbed.max(longest);
+        if likely {
+            let longest = self.actions_left(State { luck: Luck::Pending, ..calm });
+            self.found.longest.disturbed = self.found.longest.disturbed.max(longest);
+        }
     }
 
     fn break_rule(&mut self, rule: Rule, state: &State, action: Option<Action>) {
@@ -334,6 +339,3 @@ fn refused_rightly(state: &State, policy: Policy, refusal: Refusal) -> bool {
         | Refusal::AnswerUnexpected => false,
     }
 }
-
-/// The most actions of a run that nobody disturbs, as hosts rely on it.
-pub(crate) const LIMIT: usize = ROUND_LIMIT;

@@ -6,7 +6,7 @@ use hubstow_core::{
     policy::{Method, Methods, Policy, Support},
 };
 
-use crate::world::{BlobAt, OtherAt, PeerAt, PointerAt, RefAt, StagedAt, World};
+use crate::world::{BlobAt, OtherAt, PeerAt, PointerAt, RefAt, StagedAt, World, answers};
 
 /// What may still go wrong, or has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,4 +152,15 @@ pub(crate) fn knowledge(policy: Policy) -> Vec<Methods> {
         }
     }
     known
+}
+
+/// Tells whether a run would start with this knowledge on this disk: nothing is known, or all is, as the disk is.
+pub(crate) fn likely(setup: Setup, known: Methods) -> bool {
+    let ladder = setup.policy.ladder();
+    let as_it_is = |method| match (answers(setup.disk, method), known.support(method)) {
+        (Answers::Yes, support) => support == Support::Works,
+        (Answers::No, support) => support == Support::Refused,
+        (Answers::OnlyProbe, support) => support != Support::Untried,
+    };
+    known == Methods::UNTRIED || ladder.iter().all(|method| as_it_is(*method))
 }

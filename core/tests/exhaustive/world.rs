@@ -174,8 +174,11 @@ impl World {
         if self.twin_good() { Twin::Present } else { Twin::Absent }
     }
 
-    fn has(&self, source: Source) -> bool {
+    /// Tells whether the source still is what the action takes it for.
+    fn has(&self, source: Source, by: Method) -> bool {
         match source {
+            // Only a regular file can be given a second name.
+            Source::Blob if by == Method::Hardlink && self.blob == BlobAt::Store => false,
             Source::Blob => self.blob_good(),
             Source::Staged => self.staged == StagedAt::Complete,
             Source::Twin => self.twin_good(),
@@ -200,10 +203,14 @@ impl World {
 /// Does an action as a host must: what it was decided over and its source are checked in the act, or it has raced.
 pub(crate) fn execute(world: &mut World, disk: DiskKind, action: Action) -> Result<(), Failure> {
     match action {
-        Action::Seal { from, over } if over != world.seen_blob() || !world.has(from) => {
+        Action::Seal { from, over }
+            if over != world.seen_blob() || !world.has(from, Method::Copy) =>
+        {
             Err(Failure::Raced)
         }
-        Action::Place { from, over, .. } if over != world.seen_pointer() || !world.has(from) => {
+        Action::Place { by, from, over }
+            if over != world.seen_pointer() || !world.has(from, by) =>
+        {
             Err(Failure::Raced)
         }
         Action::Lookup(_)
@@ -216,7 +223,7 @@ pub(crate) fn execute(world: &mut World, disk: DiskKind, action: Action) -> Resu
     }
 }
 
-/// Does an action whatever has become of what it was decided over.
+/// Does an action whatever has become of what it was decided over and of its source.
 pub(crate) fn execute_unchecked(
     world: &mut World,
     disk: DiskKind,

@@ -3,9 +3,11 @@
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
+    demo::DemoArgs,
     download::DownloadArgs,
     env::EnvArgs,
     explain::ExplainArgs,
+    serve::ServeArgs,
     shell::{CompletionsArgs, ManArgs},
 };
 
@@ -17,7 +19,6 @@ use crate::{
 #[command(
     name = "hubstow",
     version,
-    propagate_version = true,
     max_term_width = 100,
     after_help = "Exit codes: 0 ok, 1 other error, 2 usage, 3 not found on the hub, 4 not in the cache and offline,\n\
         5 access refused, 6 content does not match, 7 no space or not permitted, 8 hub unreachable or failing."
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     Download(DownloadArgs),
     Explain(ExplainArgs),
     Env(EnvArgs),
+    Serve(ServeArgs),
+    Demo(DemoArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }
@@ -79,13 +82,7 @@ impl Color {
 #[command(next_help_heading = "Output")]
 pub(crate) struct Global {
     /// How the result is printed
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        value_name = "FORMAT",
-        default_value = "human"
-    )]
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value = "human")]
     format: Format,
     /// Short for --format json
     #[arg(long, global = true, overrides_with_all = ["format", "quiet"])]
@@ -94,13 +91,7 @@ pub(crate) struct Global {
     #[arg(short, long, global = true, overrides_with_all = ["format", "json"])]
     quiet: bool,
     /// When to use colors
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        value_name = "WHEN",
-        default_value = "auto"
-    )]
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto")]
     color: Color,
     /// Log to stderr what is done; -vv logs more
     #[arg(short, long, global = true, action = ArgAction::Count)]

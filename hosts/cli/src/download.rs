@@ -102,13 +102,15 @@ pub(crate) fn run(args: &DownloadArgs, global: &Global) -> Result<(), Error> {
         move |event| progress.show(event)
     });
     let started = Instant::now();
-    let result = runtime::block_on(args.ask(&hub, place, wanted));
+    let result = args.ask(&hub, place, wanted);
     progress.stop();
     let answer = result?;
-    warn_of_refused_links(&hub, &answer, format);
+    if args.run() == Run::Real {
+        warn_of_refused_links(&hub, &answer, format);
+    }
     let traffic = hub.traffic();
     let summary = Summary {
-        run: if args.dry_run { Run::Dry } else { Run::Real },
+        run: args.run(),
         path: &answer.path,
         commit: &answer.commit,
         files: &answer.files,
@@ -138,10 +140,8 @@ impl DownloadArgs {
     fn wanted(&self, place: &Place) -> Result<Wanted, Error> {
         let names: Vec<&str> = match &place.path {
             Some(_) if !self.files.is_empty() => {
-                return Err(
-                    Error::new(ErrorKind::Usage, "the hf:// address names a file already")
-                        .hint("name all files after REPO, and none in the address"),
-                );
+                return Err(Error::new(ErrorKind::Usage, "the hf:// address names a file already")
+                    .hint("name all files after REPO, and none in the address"));
             }
             Some(path) => vec![path],
             None => self.files.iter().map(String::as_str).collect(),
@@ -165,41 +165,41 @@ impl DownloadArgs {
         Ok(Wanted::Files(patterns))
     }
 
-    async fn ask(&self, hub: &Hub, place: Place, wanted: Wanted) -> Result<SnapshotReport, Error> {
+    /// Asks the library. What the cache answers alone needs no runtime and no request.
+    fn ask(&self, hub: &Hub, place: Place, wanted: Wanted) -> Result<SnapshotReport, Error> {
         let Place { repo, revision, .. } = place;
-        let force = if self.force_download {
-            Force::On
-        } else {
-            Force::Off
+        let force = if self.force_download { Force::On } else { Force::Off };
+        let (file, patterns) = match wanted {
+            Wanted::File(file) => (Some(file.clone()), Patterns::default().with_file(&file)),
+            Wanted::Files(patterns) => (None, patterns),
         };
-        let patterns = match wanted {
-            Wanted::File(file) if !self.dry_run => {
-                let request = FileRequest {
-                    repo,
-                    revision,
-                    file,
-                    force,
-                };
-                return hub.download(&request).await.map(|report| SnapshotReport {
-                    path: report.path.clone(),
-                    commit: report.commit.clone(),
-                    files: vec![report],
-                });
+        let request = SnapshotRequest { repo, revision, patterns, force };
+        let Some(file) = file else {
+            return match self.run() {
+                Run::Real => runtime::block_on(hub.snapshot(&request)),
+                Run::Dry => runtime::block_on(hub.forecast(&request)),
+            };
+        };
+        let SnapshotRequest { repo, revision, .. } = request.clone();
+        let one = FileRequest { repo, revision, file, force };
+        let report = match (hub.download_cached(&one)?, self.run()) {
+            (Some(report), _) => report,
+            (None, Run::Real) => runtime::block_on(hub.download(&one))?,
+            (None, Run::Dry) => {
+                let foretold = runtime::block_on(hub.forecast(&request))?;
+                let path = foretold.files.first().map(|file| file.path.clone());
+                return Ok(SnapshotReport { path: path.unwrap_or(foretold.path), ..foretold });
             }
-            Wanted::File(file) => Patterns::default().with_file(&file),
-            Wanted::Files(patterns) => patterns,
         };
-        let request = SnapshotRequest {
-            repo,
-            revision,
-            patterns,
-            force,
-        };
-        if self.dry_run {
-            hub.forecast(&request).await
-        } else {
-            hub.snapshot(&request).await
-        }
+        Ok(SnapshotReport {
+            path: report.path.clone(),
+            commit: report.commit.clone(),
+            files: vec![report],
+        })
+    }
+
+    fn run(&self) -> Run {
+        if self.dry_run { Run::Dry } else { Run::Real }
     }
 }
 
@@ -209,12 +209,8 @@ fn is_pattern(name: &str) -> bool {
 
 /// Says once a run that links are refused where the policy would have used them, and what that costs.
 fn warn_of_refused_links(hub: &Hub, report: &SnapshotReport, format: Format) {
-    let refused = |reason: Reason| {
-        matches!(
-            reason,
-            Reason::MovedLinksRefused | Reason::CopiedLinksRefused
-        )
-    };
+    let refused =
+        |reason: Reason| matches!(reason, Reason::MovedLinksRefused | Reason::CopiedLinksRefused);
     if !report.files.iter().any(|file| refused(file.reason))
         || hub_args::is_set("HF_HUB_DISABLE_SYMLINKS_WARNING")
     {
@@ -247,9 +243,7 @@ mod tests {
 
     #[track_caller]
     fn check_files(words: &[&str], wanted_names: &[&str], unwanted: &[&str]) {
-        let Wanted::Files(patterns) = wanted(words).unwrap() else {
-            panic!("one file")
-        };
+        let Wanted::Files(patterns) = wanted(words).unwrap() else { panic!("one file") };
         let wants = |name: &&str| patterns.wants(&FileName::parse(name).unwrap());
         assert!(wanted_names.iter().all(wants), "{words:?}");
         assert!(!unwanted.iter().any(wants), "{words:?}");
@@ -258,9 +252,7 @@ mod tests {
     #[test]
     fn one_plain_name_is_one_file() {
         for words in [&["o/n", "a/b.txt"][..], &["hf://o/n/a/b.txt"]] {
-            let Wanted::File(file) = wanted(words).unwrap() else {
-                panic!("{words:?}")
-            };
+            let Wanted::File(file) = wanted(words).unwrap() else { panic!("{words:?}") };
             assert_eq!(file.as_str(), "a/b.txt");
         }
     }
@@ -277,27 +269,14 @@ mod tests {
             &["a.txt", "b.md"],
             &["b.txt"],
         );
-        check_files(
-            &["o/n", "--exclude", "a", "--exclude", "b"],
-            &["c"],
-            &["a", "b"],
-        );
+        check_files(&["o/n", "--exclude", "a", "--exclude", "b"], &["c"], &["a", "b"]);
         check_files(&["o/n", "a", "--exclude", "a"], &[], &["a", "b"]);
     }
 
     #[test]
     fn names_that_are_none_are_usage_errors() {
-        for words in [
-            &["o/n", "../x"][..],
-            &["o/n", "a", "/x"],
-            &["hf://o/n/f", "g"],
-            &["o//n"],
-        ] {
-            assert_eq!(
-                wanted(words).unwrap_err().kind(),
-                ErrorKind::Usage,
-                "{words:?}"
-            );
+        for words in [&["o/n", "../x"][..], &["o/n", "a", "/x"], &["hf://o/n/f", "g"], &["o//n"]] {
+            assert_eq!(wanted(words).unwrap_err().kind(), ErrorKind::Usage, "{words:?}");
         }
     }
 }

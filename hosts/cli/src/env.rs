@@ -57,12 +57,7 @@ pub(crate) fn run(args: &EnvArgs, global: &Global) -> Result<(), Error> {
 }
 
 fn for_people(config: &Config, environment: &Environment) -> String {
-    let ladder: Vec<&str> = environment
-        .policy
-        .ladder()
-        .iter()
-        .map(|m| m.code())
-        .collect();
+    let ladder: Vec<&str> = environment.policy.ladder().iter().map(|m| m.code()).collect();
     let state = match (environment.exists, environment.writable) {
         (false, _) => "does not exist yet",
         (true, true) => "writable",
@@ -71,19 +66,8 @@ fn for_people(config: &Config, environment: &Environment) -> String {
     let mut rows = vec![
         ("version", env!("CARGO_PKG_VERSION").to_owned()),
         ("endpoint", config.endpoint.as_str().to_owned()),
-        (
-            "offline",
-            yes_or_no(config.reach == Reach::Offline).to_owned(),
-        ),
-        (
-            "token",
-            if config.token.is_some() {
-                "yes"
-            } else {
-                "none"
-            }
-            .to_owned(),
-        ),
+        ("offline", yes_or_no(config.reach == Reach::Offline).to_owned()),
+        ("token", if config.token.is_some() { "yes" } else { "none" }.to_owned()),
         (
             "cache",
             format!(
@@ -102,13 +86,11 @@ fn for_people(config: &Config, environment: &Environment) -> String {
         ),
     ];
     for found in &environment.methods {
-        let detail = found.detail.as_ref().map_or_else(String::new, |detail| {
-            styled(FAINT, format_args!(" ({detail})"))
-        });
-        rows.push((
-            found.method.code(),
-            format!("{}{detail}", support(found.support)),
-        ));
+        let detail = found
+            .detail
+            .as_ref()
+            .map_or_else(String::new, |detail| styled(FAINT, format_args!(" ({detail})")));
+        rows.push((found.method.code(), format!("{}{detail}", support(found.support))));
     }
     rows.push(("locks", support(environment.locks)));
     let case = match environment.case_sensitive {

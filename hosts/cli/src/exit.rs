@@ -6,6 +6,7 @@ use std::{error::Error as _, ffi::OsString, process::ExitCode};
 
 use clap::{ValueEnum as _, error::ErrorKind as ClapKind};
 use hubstow_native::{Error, ErrorKind};
+use serde::Serialize;
 
 use crate::{
     args::{Color, Format},
@@ -50,7 +51,22 @@ pub(crate) fn for_people(error: &Error) -> String {
     text
 }
 
-fn for_programs(error: &Error) -> serde_json::Value {
+/// The object of the contract.
+#[derive(Serialize)]
+struct ErrorJson<'a> {
+    error: ErrorFields<'a>,
+}
+
+#[derive(Serialize)]
+struct ErrorFields<'a> {
+    /// The exit code.
+    code: u8,
+    kind: &'static str,
+    message: &'a str,
+    hint: Option<&'a str>,
+}
+
+fn for_programs(error: &Error) -> String {
     let mut message = error.to_string();
     for cause in causes(error) {
         message.push_str(": ");
@@ -59,15 +75,10 @@ fn for_programs(error: &Error) -> serde_json::Value {
     error_json(error.kind(), &message, error.way_out())
 }
 
-fn error_json(kind: ErrorKind, message: &str, hint: Option<&str>) -> serde_json::Value {
-    serde_json::json!({
-        "error": {
-            "code": exit_code(kind),
-            "kind": kind.code(),
-            "message": message,
-            "hint": hint,
-        }
-    })
+fn error_json(kind: ErrorKind, message: &str, hint: Option<&str>) -> String {
+    let error = ErrorFields { code: exit_code(kind), kind: kind.code(), message, hint };
+    // Numbers and text always have a form in JSON.
+    serde_json::to_string(&ErrorJson { error }).unwrap_or_default()
 }
 
 /// Returns the causes below an error, outermost first. Many errors repeat the text of their cause; it is said once.
@@ -76,9 +87,7 @@ fn causes(error: &Error) -> Vec<String> {
     let mut next = error.source();
     while let Some(cause) = next {
         let text = cause.to_string();
-        let above = causes
-            .last()
-            .map_or_else(|| error.to_string(), Clone::clone);
+        let above = causes.last().map_or_else(|| error.to_string(), Clone::clone);
         if !text.is_empty() && !above.contains(&text) {
             causes.push(text);
         }
@@ -98,13 +107,8 @@ pub(crate) struct Early {
 impl Early {
     /// Looks for the flags that matter; whatever is wrong with them is said by the parser.
     pub(crate) fn from_args(args: impl IntoIterator<Item = OsString>) -> Self {
-        let mut early = Self {
-            format: Format::default(),
-            color: Color::default(),
-        };
-        let mut args = args
-            .into_iter()
-            .map(|arg| arg.to_string_lossy().into_owned());
+        let mut early = Self { format: Format::default(), color: Color::default() };
+        let mut args = args.into_iter().map(|arg| arg.to_string_lossy().into_owned());
         while let Some(arg) = args.next() {
             let (name, value) = match arg.split_once('=') {
                 Some((name, value)) => (name, Some(value.to_owned())),
@@ -130,10 +134,7 @@ impl Early {
 
 /// Shows a usage error, or the help or version that was asked for.
 pub(crate) fn usage(error: &clap::Error, format: Format) -> ExitCode {
-    let asked_for = matches!(
-        error.kind(),
-        ClapKind::DisplayHelp | ClapKind::DisplayVersion
-    );
+    let asked_for = matches!(error.kind(), ClapKind::DisplayHelp | ClapKind::DisplayVersion);
     if format == Format::Json && !asked_for {
         let text = error.render().to_string();
         let message = text.split("\n\n").next().unwrap_or(&text);
@@ -185,8 +186,9 @@ mod tests {
 
     #[test]
     fn an_error_for_programs_has_four_fields() {
+        let error: serde_json::Value = serde_json::from_str(&for_programs(&not_found())).unwrap();
         assert_eq!(
-            for_programs(&not_found()),
+            error,
             json!({"error": {
                 "code": 3,
                 "kind": "entry-not-found",
@@ -199,10 +201,7 @@ mod tests {
     #[test]
     fn an_error_for_people_says_what_why_and_the_way_out() {
         let text = anstream::adapter::strip_str(&for_people(&not_found())).to_string();
-        assert_eq!(
-            text,
-            "error: there is no `x`\n  because: 404\nhint: look again"
-        );
+        assert_eq!(text, "error: there is no `x`\n  because: 404\nhint: look again");
     }
 
     #[test]

@@ -62,27 +62,19 @@ impl ExplainArgs {
         let name = match (&self.file, &place.path) {
             (Some(name), None) | (None, Some(name)) => name,
             (Some(_), Some(_)) => {
-                return Err(
-                    Error::new(ErrorKind::Usage, "the hf:// address names a file already")
-                        .hint("leave FILE out"),
-                );
+                return Err(Error::new(ErrorKind::Usage, "the hf:// address names a file already")
+                    .hint("leave FILE out"));
             }
             (None, None) => {
-                return Err(
-                    Error::new(ErrorKind::Usage, "which file is to be explained?")
-                        .hint("name it after REPO, or write hf://org/name/FILE"),
-                );
+                return Err(Error::new(ErrorKind::Usage, "which file is to be explained?")
+                    .hint("name it after REPO, or write hf://org/name/FILE"));
             }
         };
         Ok(FileRequest {
             file: file_name(name)?,
             repo: place.repo,
             revision: place.revision,
-            force: if self.force_download {
-                Force::On
-            } else {
-                Force::Off
-            },
+            force: if self.force_download { Force::On } else { Force::Off },
         })
     }
 }
@@ -95,30 +87,14 @@ fn for_people(request: &FileRequest, explanation: &Explanation) -> String {
         styled(NAME, &explanation.revision)
     );
     let known = [
-        (
-            "commit",
-            explanation.commit.as_ref().map(ToString::to_string),
-        ),
+        ("commit", explanation.commit.as_ref().map(ToString::to_string)),
         ("etag", explanation.etag.as_ref().map(ToString::to_string)),
-        (
-            "size",
-            explanation.size.map(|size| summary::size(Some(size))),
-        ),
-        (
-            "path",
-            explanation
-                .path
-                .as_ref()
-                .map(|path| path.display().to_string()),
-        ),
+        ("size", explanation.size.map(|size| summary::size(Some(size)))),
+        ("path", explanation.path.as_ref().map(|path| path.display().to_string())),
     ];
     for (name, value) in known {
         if let Some(value) = value {
-            let _ = write!(
-                text,
-                "\n  {} {value}",
-                styled(FAINT, format_args!("{name:<6}"))
-            );
+            let _ = write!(text, "\n  {} {value}", styled(FAINT, format_args!("{name:<6}")));
         }
     }
     for (number, link) in explanation.chain.iter().enumerate() {
@@ -170,9 +146,7 @@ mod tests {
 
     #[test]
     fn facts_are_wrapped_before_the_edge() {
-        let facts: Vec<_> = (0..12)
-            .map(|i| (format!("fact-{i}"), "value".to_owned()))
-            .collect();
+        let facts: Vec<_> = (0..12).map(|i| (format!("fact-{i}"), "value".to_owned())).collect();
         let lines = wrapped(&facts);
         let width = |line: &String| anstream::adapter::strip_str(line).to_string().len();
         assert!(lines.iter().all(|line| width(line) <= WRAP_COLUMNS));

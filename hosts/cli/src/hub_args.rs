@@ -152,8 +152,6 @@ impl HubArgs {
 /// Tells whether a variable is set to a word for yes.
 pub(crate) fn is_set(name: &str) -> bool {
     env::var(name).is_ok_and(|value| {
-        ["1", "ON", "YES", "TRUE"]
-            .iter()
-            .any(|yes| value.eq_ignore_ascii_case(yes))
+        ["1", "ON", "YES", "TRUE"].iter().any(|yes| value.eq_ignore_ascii_case(yes))
     })
 }

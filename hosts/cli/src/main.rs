@@ -7,9 +7,11 @@ mod args;
 mod hub_args;
 mod repo_arg;
 
+mod demo;
 mod download;
 mod env;
 mod explain;
+mod serve;
 mod shell;
 
 mod exit;
@@ -48,6 +50,8 @@ fn run(command: &Command, global: &Global) -> Result<(), Error> {
         Command::Download(args) => download::run(args, global),
         Command::Explain(args) => explain::run(args, global),
         Command::Env(args) => env::run(args, global),
+        Command::Serve(args) => serve::run(args, global),
+        Command::Demo(args) => demo::run(args, global),
         Command::Completions(args) => shell::completions(args),
         Command::Man(args) => shell::man(args),
     }

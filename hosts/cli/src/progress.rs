@@ -37,10 +37,7 @@ impl Progress {
             && verbose == 0
             && io::stderr().is_terminal()
             && !hub_args::is_set("HF_HUB_DISABLE_PROGRESS_BARS");
-        Self {
-            format,
-            bars: visible.then(Bars::new),
-        }
+        Self { format, bars: visible.then(Bars::new) }
     }
 
     /// Shows an event.
@@ -73,32 +70,34 @@ impl Progress {
 fn words(event: &Event, format: Format) -> Option<String> {
     match event {
         Event::Warned { warning } => Some(output::warning(format, &warned(warning))),
-        Event::Retrying {
-            subject,
-            retry,
-            wait,
-            cause,
-        } if format == Format::Human => Some(format!(
-            "{}: {subject} again in {:.1} s (retry {retry}): {cause}",
-            styled(CAUTION, "retrying"),
-            wait.as_secs_f64(),
-        )),
-        Event::Waiting { file } if format == Format::Human => Some(format!(
-            "{}: another process downloads {file}",
-            styled(FAINT, "waiting")
-        )),
-        _ => None,
+        Event::Retrying { subject, retry, wait, cause } if format == Format::Human => {
+            Some(format!(
+                "{}: {subject} again in {:.1} s (retry {retry}): {cause}",
+                styled(CAUTION, "retrying"),
+                wait.as_secs_f64(),
+            ))
+        }
+        Event::Waiting { file } if format == Format::Human => {
+            Some(format!("{}: another process downloads {file}", styled(FAINT, "waiting")))
+        }
+        Event::Listed { .. }
+        | Event::Started { .. }
+        | Event::Received { .. }
+        | Event::StartedOver { .. }
+        | Event::Retrying { .. }
+        | Event::Waiting { .. }
+        | Event::Finished { .. }
+        | _ => None,
     }
 }
 
 fn warned(warning: &Warning) -> String {
     match warning {
-        Warning::Stale {
-            file,
-            refusal,
-            cause,
-        } => {
+        Warning::Stale { file, refusal, cause } => {
             format!("{file} is served from the cache, unconfirmed ({refusal}): {cause}")
+        }
+        Warning::StaleSnapshot { repo, refusal, cause } => {
+            format!("{repo} is served as it is cached, unconfirmed ({refusal}): {cause}")
         }
         Warning::RefNotWritten { revision, cause } => format!(
             "the ref `{revision}` could not be written, so offline use by that name may not find this commit: {cause}"
@@ -124,10 +123,7 @@ struct State {
 impl Bars {
     fn new() -> Self {
         let target = ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND);
-        Self {
-            multi: MultiProgress::with_draw_target(target),
-            state: Mutex::default(),
-        }
+        Self { multi: MultiProgress::with_draw_target(target), state: Mutex::default() }
     }
 
     fn update(&self, event: &Event) {
@@ -140,11 +136,7 @@ impl Bars {
                 state.total = Some(bar);
                 state.count();
             }
-            Event::Started {
-                file,
-                size,
-                already,
-            } => {
+            Event::Started { file, size, already } => {
                 let bar = bar(*size, Line::File).with_prefix(shortened(file.as_str()));
                 let bar = self.multi.insert(0, bar);
                 bar.set_position(*already);

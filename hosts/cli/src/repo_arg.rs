@@ -69,10 +69,9 @@ impl RepoArgs {
                 path: None,
             });
         };
-        for (flag, is_given) in [
-            ("--repo-type", self.repo_type.is_some()),
-            ("--revision", self.revision.is_some()),
-        ] {
+        for (flag, is_given) in
+            [("--repo-type", self.repo_type.is_some()), ("--revision", self.revision.is_some())]
+        {
             if is_given {
                 return Err(Error::new(
                     ErrorKind::Usage,
@@ -86,15 +85,13 @@ impl RepoArgs {
 
     fn repo_error(&self, error: NameError) -> Error {
         let mut hint = REPO_HINT.to_owned();
-        if let Some((word, rest)) = self.repo.split_once('/')
+        if let Some(address) = from_web_address(&self.repo) {
+            hint = format!("write {address}");
+        } else if let Some((word, rest)) = self.repo.split_once('/')
             && let Some(kind) = kind_of(word)
             && RepoId::parse(rest).is_ok()
         {
-            hint = format!(
-                "write `--repo-type {} {rest}`, or hf://{}",
-                kind.singular(),
-                self.repo
-            );
+            hint = format!("write `--repo-type {} {rest}`, or hf://{}", kind.singular(), self.repo);
         } else if let Some((id, revision)) = self.repo.split_once('@') {
             hint = format!("write `{id} --revision {revision}`, or hf://{}", self.repo);
         }
@@ -116,10 +113,8 @@ fn parse_address(address: &str) -> Result<Place, Error> {
     let said = if said == "refs" {
         // The hub's own refs have three parts; every other slash is written as %2F.
         let mut parts = path.unwrap_or_default().splitn(3, '/');
-        let named: Vec<&str> = [Some("refs"), parts.next(), parts.next()]
-            .into_iter()
-            .flatten()
-            .collect();
+        let named: Vec<&str> =
+            [Some("refs"), parts.next(), parts.next()].into_iter().flatten().collect();
         path = parts.next();
         named.join("/")
     } else {
@@ -149,6 +144,22 @@ fn split_id(rest: &str) -> (String, Option<&str>) {
     }
 }
 
+/// Turns the address of a page of the hub, as a browser shows it, into an `hf://` address.
+fn from_web_address(text: &str) -> Option<String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+    let (_, path) = rest.split_once('/')?;
+    let (path, _) = path.split_once(['?', '#']).unwrap_or((path, ""));
+    let mut address = String::from(SCHEME);
+    for page in ["/tree/", "/blob/", "/resolve/"] {
+        if let Some((repo, inside)) = path.split_once(page) {
+            address.push_str(&format!("{repo}@{inside}"));
+            return Some(address);
+        }
+    }
+    address.push_str(path.trim_end_matches('/'));
+    Some(address)
+}
+
 fn kind_of(word: &str) -> Option<RepoKind> {
     RepoKind::ALL.into_iter().find(|kind| kind.plural() == word)
 }
@@ -176,19 +187,11 @@ mod tests {
 
     #[track_caller]
     fn check(address: &str, expected: Option<(&str, &str, Option<&str>)>) {
-        let args = RepoArgs {
-            repo: address.to_owned(),
-            repo_type: None,
-            revision: None,
-        };
+        let args = RepoArgs { repo: address.to_owned(), repo_type: None, revision: None };
         let found = args.place().ok();
-        let found = found
-            .as_ref()
-            .map(|p| (p.repo.to_string(), p.revision.as_str(), p.path.as_deref()));
-        assert_eq!(
-            found,
-            expected.map(|(repo, revision, path)| (repo.to_owned(), revision, path))
-        );
+        let found =
+            found.as_ref().map(|p| (p.repo.to_string(), p.revision.as_str(), p.path.as_deref()));
+        assert_eq!(found, expected.map(|(repo, revision, path)| (repo.to_owned(), revision, path)));
     }
 
     #[test]
@@ -207,63 +210,44 @@ mod tests {
         check("hf://org/name", Some(("model org/name", "main", None)));
         check("hf://gpt2", Some(("model gpt2", "main", None)));
         check("hf://gpt2/", Some(("model gpt2", "main", None)));
-        check(
-            "hf://models/org/name",
-            Some(("model org/name", "main", None)),
-        );
+        check("hf://models/org/name", Some(("model org/name", "main", None)));
         check("hf://datasets/squad", Some(("dataset squad", "main", None)));
         check("hf://spaces/o/n@v1", Some(("space o/n", "v1", None)));
         check("hf://kernels/o/n/", Some(("kernel o/n", "main", None)));
-        check(
-            "hf://o/n/a/b.txt",
-            Some(("model o/n", "main", Some("a/b.txt"))),
-        );
-        check(
-            "hf://o/n@v1/a/b.txt",
-            Some(("model o/n", "v1", Some("a/b.txt"))),
-        );
-        check(
-            "hf://gpt2@v1/b.txt",
-            Some(("model gpt2", "v1", Some("b.txt"))),
-        );
-        check(
-            "hf://o/n/a@b.txt",
-            Some(("model o/n", "main", Some("a@b.txt"))),
-        );
+        check("hf://o/n/a/b.txt", Some(("model o/n", "main", Some("a/b.txt"))));
+        check("hf://o/n@v1/a/b.txt", Some(("model o/n", "v1", Some("a/b.txt"))));
+        check("hf://gpt2@v1/b.txt", Some(("model gpt2", "v1", Some("b.txt"))));
+        check("hf://o/n/a@b.txt", Some(("model o/n", "main", Some("a@b.txt"))));
         check("hf://o/n/data/", Some(("model o/n", "main", Some("data/"))));
     }
 
     #[test]
     fn revisions_in_addresses_may_have_slashes() {
-        check(
-            "hf://o/n@dev%2Fx/f",
-            Some(("model o/n", "dev/x", Some("f"))),
-        );
-        check(
-            "hf://o/n@refs/pr/12/f",
-            Some(("model o/n", "refs/pr/12", Some("f"))),
-        );
-        check(
-            "hf://o/n@refs/pr/12",
-            Some(("model o/n", "refs/pr/12", None)),
-        );
-        check(
-            "hf://o/n@refs%2Fpr%2F1/f",
-            Some(("model o/n", "refs/pr/1", Some("f"))),
-        );
+        check("hf://o/n@dev%2Fx/f", Some(("model o/n", "dev/x", Some("f"))));
+        check("hf://o/n@refs/pr/12/f", Some(("model o/n", "refs/pr/12", Some("f"))));
+        check("hf://o/n@refs/pr/12", Some(("model o/n", "refs/pr/12", None)));
+        check("hf://o/n@refs%2Fpr%2F1/f", Some(("model o/n", "refs/pr/1", Some("f"))));
     }
 
     #[test]
     fn addresses_that_are_none_are_refused() {
-        for address in [
-            "hf://",
-            "hf://@v1",
-            "hf://o/n@/f",
-            "hf://o/n@a..b",
-            "hf://o//f",
-        ] {
+        for address in ["hf://", "hf://@v1", "hf://o/n@/f", "hf://o/n@a..b", "hf://o//f"] {
             check(address, None);
         }
+    }
+
+    #[test]
+    fn an_address_of_a_browser_is_turned_into_one_that_works() {
+        let table = [
+            ("https://huggingface.co/o/n", "hf://o/n"),
+            ("https://huggingface.co/datasets/o/n/", "hf://datasets/o/n"),
+            ("https://huggingface.co/o/n/tree/main", "hf://o/n@main"),
+            ("https://hub/o/n/blob/v1/a/b.txt?x=1", "hf://o/n@v1/a/b.txt"),
+        ];
+        for (page, address) in table {
+            assert_eq!(from_web_address(page).as_deref(), Some(address));
+        }
+        assert_eq!(from_web_address("o/n"), None);
     }
 
     #[test]

@@ -49,19 +49,23 @@ pub(crate) fn run(args: &ServeArgs, global: &Global) -> Result<(), Error> {
     if let Some(token) = &args.token {
         server = server.token(token);
     }
+    let format = global.format();
     runtime::block_on(async {
         let listener = TcpListener::bind(args.bind).await.map_err(|e| bind_error(args.bind, e))?;
         let address = listener.local_addr().map_err(|e| bind_error(args.bind, e))?;
-        announce(args, address, global.format())?;
-        let stop = async {
+        announce(args, address, format)?;
+        let stop = async move {
             if let Err(error) = tokio::signal::ctrl_c().await {
-                tracing::warn!(%error, "Ctrl-C can't be heard; the process must be ended");
+                let text = format!("Ctrl-C can't be heard, so the process must be ended: {error}");
+                output::say(output::warning(format, &text));
                 std::future::pending::<()>().await;
             }
         };
-        server.build().serve(listener, stop).await.map_err(|error| {
-            Error::new(ErrorKind::Other, "the server stopped").caused_by(error)
-        })
+        server
+            .build()
+            .serve(listener, stop)
+            .await
+            .map_err(|error| Error::new(ErrorKind::Other, "the server stopped").caused_by(error))
     })
 }
 

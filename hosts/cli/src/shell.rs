@@ -53,10 +53,8 @@ pub(crate) fn man(args: &ManArgs) -> Result<(), Error> {
             .display_name(format!("hubstow-{name}")),
     };
     let mut text = Vec::new();
-    clap_mangen::Man::new(page)
-        .render(&mut text)
-        .map_err(|error| {
-            Error::new(ErrorKind::Other, "the manual page can't be made").caused_by(error)
-        })?;
+    clap_mangen::Man::new(page).render(&mut text).map_err(|error| {
+        Error::new(ErrorKind::Other, "the manual page can't be made").caused_by(error)
+    })?;
     output::write(&text)
 }

@@ -81,11 +81,7 @@ impl Summary<'_> {
                 let _ = write!(text, ", by {by}");
             }
             if let Some(reason) = group.reason {
-                let _ = write!(
-                    text,
-                    "{}",
-                    styled(FAINT, format_args!(": {}", reason.sentence()))
-                );
+                text.push_str(&because(reason));
             }
             text.push('\n');
         }
@@ -107,15 +103,9 @@ impl Summary<'_> {
     }
 
     fn forecast(&self) -> String {
-        let names = self
-            .files
-            .iter()
-            .map(|file| file.file.as_str().chars().count());
+        let names = self.files.iter().map(|file| file.file.as_str().chars().count());
         let width = names.max().unwrap_or(0).max(4);
-        let mut text = styled(
-            TITLE,
-            format_args!("{:<width$}  {:>10}  WOULD BE", "FILE", "SIZE"),
-        );
+        let mut text = styled(TITLE, format_args!("{:<width$}  {:>10}  WOULD BE", "FILE", "SIZE"));
         for file in self.files {
             let _ = write!(
                 text,
@@ -128,11 +118,7 @@ impl Summary<'_> {
                 let _ = write!(text, ", by {by}");
             }
         }
-        let wanted: Vec<_> = self
-            .files
-            .iter()
-            .filter(|f| f.action == Done::Fetched)
-            .collect();
+        let wanted: Vec<_> = self.files.iter().filter(|f| f.action == Done::Fetched).collect();
         let bytes = wanted.iter().filter_map(|file| file.size).sum();
         let _ = write!(
             text,
@@ -191,12 +177,13 @@ fn one(file: &FileReport) -> String {
     if let Some(by) = file.by {
         let _ = write!(text, ", by {by}");
     }
-    let _ = write!(
-        text,
-        "{}",
-        styled(FAINT, format_args!(": {}", file.reason.sentence()))
-    );
+    text.push_str(&because(file.reason));
     text
+}
+
+fn because(reason: Reason) -> String {
+    let sentence = reason.sentence();
+    format!("\n{:>8} {}", "", styled(FAINT, format_args!("because {sentence}")))
 }
 
 /// Returns the word for what was done.
@@ -214,19 +201,11 @@ pub(crate) fn size(bytes: Option<u64>) -> String {
 }
 
 fn files(count: usize) -> String {
-    if count == 1 {
-        "1 file".to_owned()
-    } else {
-        format!("{count} files")
-    }
+    if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
 }
 
 fn requests(count: u64) -> String {
-    if count == 1 {
-        "1 request".to_owned()
-    } else {
-        format!("{count} requests")
-    }
+    if count == 1 { "1 request".to_owned() } else { format!("{count} requests") }
 }
 
 #[cfg(test)]
@@ -266,11 +245,7 @@ mod tests {
     fn the_object_for_programs_is_the_one_of_the_contract() {
         let files = [
             report(Done::Fetched, Some(Method::Symlink), Reason::MethodWorks),
-            FileReport {
-                size: None,
-                etag: None,
-                ..report(Done::Reused, None, Reason::Pinned)
-            },
+            FileReport { size: None, etag: None, ..report(Done::Reused, None, Reason::Pinned) },
         ];
         let commit = Commit::parse(COMMIT).unwrap();
         assert_eq!(
@@ -294,26 +269,21 @@ mod tests {
     fn a_dry_run_says_so() {
         let commit = Commit::parse(COMMIT).unwrap();
         let summary = summary(Run::Dry, &commit, &[]);
-        assert_eq!(
-            serde_json::to_value(summary).unwrap()["dry_run"],
-            json!(true)
-        );
+        assert_eq!(serde_json::to_value(summary).unwrap()["dry_run"], json!(true));
     }
 
     #[test]
     fn files_that_were_treated_alike_are_one_line() {
         let fetched = report(Done::Fetched, Some(Method::Symlink), Reason::MethodWorks);
-        let files = [
-            fetched.clone(),
-            fetched,
-            report(Done::Reused, None, Reason::Pinned),
-        ];
+        let files = [fetched.clone(), fetched, report(Done::Reused, None, Reason::Pinned)];
         let commit = Commit::parse(COMMIT).unwrap();
         let text = summary(Run::Real, &commit, &files).for_people(Duration::from_millis(1500));
         assert_eq!(
             anstream::adapter::strip_str(&text).to_string(),
-            " fetched 2 files, 3.00 kB, by symlink: it is the first method of the policy, and it works here\n\
-             \x20 reused 1 file, 1.50 kB: the commit is cached, and a commit never changes\n\
+            " fetched 2 files, 3.00 kB, by symlink\n\
+             \x20        because it is the first method of the policy, and it works here\n\
+             \x20 reused 1 file, 1.50 kB\n\
+             \x20        because the commit is cached, and a commit never changes\n\
              \x20        1.50 kB received in 1.5 s, 2 requests"
         );
     }

@@ -15,13 +15,9 @@ pub(crate) fn start(verbose: u8) {
         1 => (LevelFilter::DEBUG, LevelFilter::OFF),
         _ => (LevelFilter::TRACE, LevelFilter::DEBUG),
     };
-    let heard = Targets::new()
-        .with_target("hubstow", ours)
-        .with_target("hyper_util::client", connections);
+    let heard =
+        Targets::new().with_target("hubstow", ours).with_target("hyper_util::client", connections);
     let color = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
-    let lines = fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(color)
-        .with_filter(heard);
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(color).with_filter(heard);
     tracing_subscriber::registry().with(lines).init();
 }

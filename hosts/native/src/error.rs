@@ -192,7 +192,14 @@ impl From<FsError> for Error {
                 ErrorKind::CacheObstructed,
                 Some("remove the link; to keep a repo on another disk, link the whole repo folder"),
             ),
-            _ => (ErrorKind::Other, None),
+            FsError::Unsettled { .. } => (
+                ErrorKind::Other,
+                Some("end the other programs that change this cache, and run it again"),
+            ),
+            FsError::Other { .. }
+            | FsError::ImpossibleAction { .. }
+            | FsError::Decider { .. }
+            | _ => (ErrorKind::Other, None),
         };
         let made = Self::new(kind, error.to_string());
         match hint {

@@ -33,7 +33,7 @@ impl Hub {
         let (commit, etag, size) = match &resolved {
             Resolved::Cached(_, hit) => (hit.commit.clone(), hit.etag.clone(), hit.size),
             Resolved::Found(content) => {
-                let Content { target, .. } = content;
+                let target = &content.target;
                 let (facts, rounds, end) = self.foresee(content, request.force)?;
                 chain.extend(links(&facts, &rounds, end));
                 (target.commit.clone(), Some(target.etag.clone()), target.size)
@@ -196,10 +196,10 @@ fn links(facts: &PlaceFacts, rounds: &[Round], end: End) -> Vec<ExplanationLink>
     }
     match end {
         End::Reuse(reason) => {
-            links.push(ExplanationLink::place(&model.facts, &Decision::Reuse(reason)))
+            links.push(ExplanationLink::place(&model.facts, &Decision::Reuse(reason)));
         }
         End::Refuse(refusal) => {
-            links.push(ExplanationLink::place(&model.facts, &Decision::Refuse(refusal)))
+            links.push(ExplanationLink::place(&model.facts, &Decision::Refuse(refusal)));
         }
         End::Unfinished => {}
     }

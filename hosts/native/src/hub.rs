@@ -111,7 +111,7 @@ impl Hub {
             match self.inner.place(cache, &content, request.force, &tell).await? {
                 Placed::Done(report) => return Ok(report),
                 Placed::Moved => {
-                    tracing::info!(file = %request.file, "the revision moved; asking again")
+                    tracing::info!(file = %request.file, "the revision moved; asking again");
                 }
             }
         }

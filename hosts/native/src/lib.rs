@@ -26,6 +26,7 @@ mod listing;
 mod lookup;
 mod pattern;
 mod place;
+mod refusal;
 mod report;
 mod request;
 mod resolve;

@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
-use hubstow_core::{facts::Force, policy::Method, why::Reason};
+use hubstow_core::{
+    facts::Force,
+    hub::Backoff,
+    policy::Method,
+    why::{Reason, Refusal},
+};
 use hubstow_fs::{
-    Cache,
+    Cache, FsError,
     drive::{Next, Outcome, Placing},
     lock::{Held, Locked},
 };
@@ -15,10 +20,10 @@ use crate::{
     event::Event,
     fetch::{Failed, Fetch},
     hub::Inner,
+    refusal::About,
     report::{Done, FileReport, Warning},
     resolve::Content,
 };
-use hubstow_core::hub::Backoff;
 
 /// How often a held lock is looked at again.
 const LOCK_POLL: Duration = Duration::from_millis(50);
@@ -137,41 +142,24 @@ impl Inner {
         }
     }
 
-    fn place_error(&self, content: &Content, error: hubstow_fs::FsError) -> Error {
-        use hubstow_core::why::Refusal;
-        let hubstow_fs::FsError::Refused { refusal } = &error else {
-            return error.into();
+    fn place_error(&self, content: &Content, error: FsError) -> Error {
+        let FsError::Refused { refusal } = error else { return error.into() };
+        let at = if refusal == Refusal::BlobIsDirectory {
+            content.target.blob()
+        } else {
+            content.target.pointer()
         };
-        let disk = hubstow_fs::StdDisk::new(&self.config.cache_dir);
-        let shown = |at| hubstow_fs::Disk::native(&disk, &at).display().to_string();
-        let (pointer, blob) = (shown(content.target.pointer()), shown(content.target.blob()));
-        let (message, hint) = match refusal {
-            Refusal::PointerIsDirectory => (
-                format!("`{pointer}` is a directory where the file should be"),
-                "move that directory away; nothing was changed",
-            ),
-            Refusal::BlobIsDirectory => (
-                format!("`{blob}` is a directory where the blob should be"),
-                "move that directory away; nothing was changed",
-            ),
-            Refusal::NameTaken => (
-                format!(
-                    "`{pointer}` is another file's name on this filesystem, which does not tell the two apart"
-                ),
-                "use a cache directory on a filesystem that tells the two names apart",
-            ),
-            Refusal::NoMethodLeft => (
-                format!(
-                    "`{}` can't be placed by the policy `{}`: every method of it is refused in `{}`",
-                    content.target.file,
-                    self.config.policy,
-                    self.config.cache_dir.display()
-                ),
-                "choose another --placement; `compat` moves or copies where links are refused",
-            ),
-            _ => return error.into(),
+        let about = About {
+            endpoint: &self.config.endpoint,
+            repo: &content.repo,
+            revision: &content.revision,
+            file: Some(&content.target.file),
+            path: self.cache.disk().native(&at).display().to_string(),
+            policy: self.config.policy,
+            cached: false,
+            cause: None,
         };
-        Error::new((*refusal).into(), message).hint(hint)
+        about.error(refusal)
     }
 }
 
@@ -188,7 +176,7 @@ impl PartialEq for Lock {
     }
 }
 
-async fn advance(mut placing: Placing) -> (Placing, Result<Next, hubstow_fs::FsError>) {
+async fn advance(mut placing: Placing) -> (Placing, Result<Next, FsError>) {
     blocking(move || {
         let next = placing.advance();
         (placing, next)

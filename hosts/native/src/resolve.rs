@@ -7,7 +7,7 @@ use hubstow_core::{
     facts::{Answer, Cached, Force, Marker, ResolveFacts, RevisionKind},
     hub::{Backoff, Metadata},
     layout::RepoLayout,
-    name::{Commit, Etag},
+    name::{Commit, Etag, Repo, Revision},
     resolve::{Resolution, Served},
     why::{Reason, Refusal},
 };
@@ -19,6 +19,7 @@ use crate::{
     http::Address,
     hub::Inner,
     lookup::{Found, Lookup},
+    refusal::About,
     report::ExplanationLink,
     request::FileRequest,
 };
@@ -33,7 +34,7 @@ pub(crate) enum Resolved {
     /// The cached pointer is to be served.
     Cached(Served, Hit),
     /// This content is to be placed.
-    Found(Content),
+    Found(Box<Content>),
 }
 
 /// A cached pointer that serves.
@@ -49,6 +50,8 @@ pub(crate) struct Hit {
 /// Content that is to be placed, and where it comes from.
 #[derive(Clone)]
 pub(crate) struct Content {
+    pub(crate) repo: Repo,
+    pub(crate) revision: Revision,
     pub(crate) target: Target,
     pub(crate) metadata: Metadata,
     /// Where the hub said that the content is.
@@ -250,102 +253,27 @@ impl<'a> Resolving<'a> {
             etag: metadata.etag.clone(),
             size: metadata.size,
         };
-        let pinned = self.inner.pinned(&self.request.repo, &target)?;
+        let (repo, revision) = (self.request.repo.clone(), self.request.revision.clone());
+        let pinned = self.inner.pinned(&repo, &target)?;
         let at = found.content.unwrap_or_else(|| pinned.clone());
-        Ok(Resolved::Found(Content { target, metadata, at, pinned }))
+        Ok(Resolved::Found(Box::new(Content { repo, revision, target, metadata, at, pinned })))
     }
 
-    /// Puts a refusal into words: the thing, what the hub said, and the way out.
     fn refuse(&self, refusal: Refusal) -> Error {
         let FileRequest { repo, revision, file, .. } = self.request;
         let pointer = self.known.as_ref().map(|commit| self.layout.pointer(commit, file));
-        let path = pointer
-            .map_or_else(String::new, |at| self.cache.disk().native(&at).display().to_string());
-        let endpoint = self.inner.config.endpoint.as_str();
-        let message = match refusal {
-            Refusal::EntryNotFound => format!("{repo} has no file `{file}` at `{revision}`"),
-            Refusal::RevisionNotFound => format!("{repo} has no revision `{revision}`"),
-            Refusal::RepoNotFound => format!("{endpoint} knows no {repo}, or hides it"),
-            Refusal::NotCached => format!("`{file}` of {repo} at `{revision}` is not in the cache"),
-            Refusal::CacheDamaged => {
-                format!("`{path}` is damaged: it does not lead to its content")
-            }
-            Refusal::ForceOffline => "force needs the hub, but the hub may not be asked".to_owned(),
-            Refusal::PointerIsDirectory => {
-                format!("`{path}` is a directory where the file should be")
-            }
-            Refusal::NameTaken => format!("`{path}` is another file's name on this filesystem"),
-            Refusal::Unauthorized => {
-                format!("{endpoint} wants a token for {repo}, or refuses the one it got")
-            }
-            Refusal::Forbidden => format!("{endpoint} refuses access to {repo}"),
-            Refusal::Throttled => format!("{endpoint} limits the rate"),
-            Refusal::HubFailing => format!("{endpoint} fails"),
-            Refusal::HubUnreachable => format!("{endpoint} can't be reached"),
-            Refusal::AnswerIncomplete => {
-                format!("the answer of {endpoint} lacks a commit or an etag")
-            }
-            Refusal::AnswerHostile => format!("the answer of {endpoint} holds a name that is none"),
-            Refusal::OtherCommit => {
-                format!("`{revision}` was asked for, but {endpoint} answered with another commit")
-            }
-            Refusal::BlobIsDirectory | Refusal::NoMethodLeft | Refusal::AnswerUnexpected => {
-                format!("{endpoint} gave an answer that has no meaning here")
-            }
+        let about = About {
+            endpoint: &self.inner.config.endpoint,
+            repo,
+            revision,
+            file: Some(file),
+            path: pointer
+                .map_or_else(String::new, |at| self.cache.disk().native(&at).display().to_string()),
+            policy: self.inner.config.policy,
+            cached: matches!(self.facts.cached, Cached::Linked | Cached::Holds),
+            cause: self.cause.as_deref(),
         };
-        let message = match &self.cause {
-            Some(cause) if refusal != Refusal::EntryNotFound => format!("{message}: {cause}"),
-            Some(_) | None => message,
-        };
-        let error = Error::new(refusal.into(), message);
-        match hint(refusal, self.facts.cached) {
-            Some(hint) => error.hint(hint),
-            None => error,
-        }
-    }
-}
-
-fn hint(refusal: Refusal, cached: Cached) -> Option<&'static str> {
-    let usable = matches!(cached, Cached::Linked | Cached::Holds);
-    match refusal {
-        Refusal::Unauthorized | Refusal::Forbidden | Refusal::RepoNotFound | Refusal::Throttled
-            if usable =>
-        {
-            Some(
-                "a cached copy is here: --offline uses it, --stale always uses it whenever the hub refuses",
-            )
-        }
-        Refusal::Unauthorized => {
-            Some("set HF_TOKEN, pass --token, or log in with the Python client")
-        }
-        Refusal::Forbidden => {
-            Some("accept the repo's conditions on its page, and check what the token may read")
-        }
-        Refusal::RepoNotFound => Some("check the id and --repo-type; a private repo needs a token"),
-        Refusal::RevisionNotFound => {
-            Some("check --revision; branches, tags, `refs/pr/1` and whole commits are revisions")
-        }
-        Refusal::EntryNotFound => {
-            Some("file names are case-sensitive; `hubstow download REPO --dry-run` lists them all")
-        }
-        Refusal::NotCached => Some("run it once without --offline (HF_HUB_OFFLINE)"),
-        Refusal::CacheDamaged => {
-            Some("run it once without --offline: what is damaged is fetched again")
-        }
-        Refusal::ForceOffline => Some("leave out --force-download or --offline"),
-        Refusal::PointerIsDirectory => Some("move that directory away; nothing was changed"),
-        Refusal::NameTaken => {
-            Some("use a cache directory on a filesystem that tells the two names apart")
-        }
-        Refusal::HubUnreachable => Some("check the network, the proxy variables and HF_ENDPOINT"),
-        Refusal::Throttled => Some("wait, or use a token with a higher limit"),
-        Refusal::HubFailing
-        | Refusal::AnswerIncomplete
-        | Refusal::AnswerHostile
-        | Refusal::OtherCommit
-        | Refusal::AnswerUnexpected
-        | Refusal::BlobIsDirectory
-        | Refusal::NoMethodLeft => None,
+        about.error(refusal)
     }
 }
 

@@ -18,6 +18,7 @@ use crate::{
     hub::Hub,
     listing::{Listed, Listing, Unlisted},
     place::{Placed, blocking},
+    refusal::About,
     report::{Done, FileReport, SnapshotReport, Warning},
     request::SnapshotRequest,
     resolve::Content,
@@ -93,11 +94,9 @@ impl Hub {
         let layout = RepoLayout::new(&request.repo);
         if config.reach == Reach::Offline {
             if request.force == Force::On {
-                let what = "force needs the hub, but the hub may not be asked";
-                return Err(Error::new(ErrorKind::Usage, what)
-                    .hint("leave out --force-download or --offline"));
+                return Err(self.refused(request, Refusal::ForceOffline, None));
             }
-            return self.from_cache(request, layout);
+            return self.known_here(request, layout);
         }
         let tell = |event| self.tell(event);
         let asked = async {
@@ -123,11 +122,11 @@ impl Hub {
             }
             Err(Unlisted::Error(error)) => Err(error),
             Err(Unlisted::Refused(refusal, cause)) => {
-                let error = refused(request, refusal, &cause);
+                let error = self.refused(request, refusal, Some(&cause));
                 if request.force == Force::On || !self.allows_stale(refusal) {
                     return Err(error);
                 }
-                let Ok(known) = self.from_cache(request, layout) else {
+                let Ok(known) = self.known_here(request, layout) else {
                     return Err(error);
                 };
                 let warning = Warning::StaleSnapshot { repo: request.repo.clone(), refusal, cause };
@@ -149,13 +148,9 @@ impl Hub {
         }
     }
 
-    fn from_cache(&self, request: &SnapshotRequest, layout: RepoLayout) -> Result<Known, Error> {
+    fn known_here(&self, request: &SnapshotRequest, layout: RepoLayout) -> Result<Known, Error> {
         let cache = &self.inner.cache;
-        let missing = || {
-            let what = format!("{} at `{}` is not in the cache", request.repo, request.revision);
-            Error::new(ErrorKind::NotCached, what)
-                .hint("run it once without --offline (HF_HUB_OFFLINE)")
-        };
+        let missing = || self.refused(request, Refusal::NotCached, None);
         let commit = cache.commit_of(&layout, &request.revision).ok_or_else(missing)?;
         if !cache.disk().native(&layout.snapshot(&commit)).is_dir() {
             return Err(missing());
@@ -185,16 +180,28 @@ impl Hub {
             });
         }
         if files.is_empty() {
-            return Err(self.nothing_wanted(request));
+            return Err(self.nothing_wanted(request, &[]));
         }
         Ok(SnapshotReport { path, commit: known.commit.clone(), files })
     }
 
-    fn nothing_wanted(&self, request: &SnapshotRequest) -> Error {
-        let what = format!("no file of {} at `{}` matches", request.repo, request.revision);
-        Error::new(ErrorKind::EntryNotFound, what).hint(
-            "patterns match the whole name, case-sensitively; `dir/` means everything below dir",
-        )
+    fn refused(&self, request: &SnapshotRequest, refusal: Refusal, cause: Option<&str>) -> Error {
+        let about = About {
+            endpoint: &self.inner.config.endpoint,
+            repo: &request.repo,
+            revision: &request.revision,
+            file: None,
+            path: String::new(),
+            policy: self.inner.config.policy,
+            cached: false,
+            cause,
+        };
+        about.error(refusal)
+    }
+
+    fn nothing_wanted(&self, request: &SnapshotRequest, unmatched: &[&str]) -> Error {
+        let patterns: Vec<_> = unmatched.iter().map(|pattern| format!("`{pattern}`")).collect();
+        self.refused(request, Refusal::EntryNotFound, Some(&patterns.join(" or ")))
     }
 
     fn wanted(
@@ -206,8 +213,9 @@ impl Hub {
         let wanted = listing.files.iter().filter(|listed| request.patterns.wants(&listed.file));
         let contents: Vec<_> =
             wanted.map(|listed| self.content(request, known, listed)).collect::<Result<_, _>>()?;
-        if contents.is_empty() && !listing.files.is_empty() {
-            return Err(self.nothing_wanted(request));
+        let unmatched = request.patterns.unmatched(listing.files.iter().map(|listed| &listed.file));
+        if !unmatched.is_empty() || (contents.is_empty() && !listing.files.is_empty()) {
+            return Err(self.nothing_wanted(request, &unmatched));
         }
         Ok(contents)
     }
@@ -234,7 +242,8 @@ impl Hub {
             size: Some(listed.size),
             xet_hash: None,
         };
-        Ok(Content { target, metadata, at: pinned.clone(), pinned })
+        let (repo, revision) = (request.repo.clone(), request.revision.clone());
+        Ok(Content { repo, revision, target, metadata, at: pinned.clone(), pinned })
     }
 
     async fn one(
@@ -264,8 +273,7 @@ impl Hub {
             return Ok(report);
         }
         let what = format!("`{}` is not in the cache", content.target.file);
-        Err(Error::new(ErrorKind::NotCached, what)
-            .hint("run it once without --offline (HF_HUB_OFFLINE)"))
+        Err(Error::new(ErrorKind::NotCached, what))
     }
 
     async fn point(&self, request: &SnapshotRequest, known: &Known) {
@@ -284,30 +292,6 @@ impl Hub {
             let (revision, cause) = (request.revision.clone(), error.to_string());
             self.tell(Event::Warned { warning: Warning::RefNotWritten { revision, cause } });
         }
-    }
-}
-
-fn refused(request: &SnapshotRequest, refusal: Refusal, cause: &str) -> Error {
-    let (repo, revision) = (&request.repo, &request.revision);
-    let message = match refusal {
-        Refusal::RepoNotFound => format!("the hub knows no {repo}, or hides it: {cause}"),
-        Refusal::RevisionNotFound => format!("{repo} has no revision `{revision}`: {cause}"),
-        _ => format!("the files of {repo} at `{revision}` can't be listed: {cause}"),
-    };
-    let error = Error::new(refusal.into(), message);
-    match refusal {
-        Refusal::RepoNotFound => {
-            error.hint("check the id and --repo-type; a private repo needs a token")
-        }
-        Refusal::Unauthorized => {
-            error.hint("set HF_TOKEN, pass --token, or log in with the Python client")
-        }
-        Refusal::Forbidden => error
-            .hint("accept the repo's conditions on its page, and check what the token may read"),
-        Refusal::HubUnreachable => {
-            error.hint("check the network, the proxy variables and HF_ENDPOINT")
-        }
-        _ => error,
     }
 }
 

@@ -29,10 +29,7 @@ pub(crate) async fn info(
     shared
         .ask(move |library| {
             let listing = library.listing(&repo, revision.as_ref())?;
-            let siblings = listing
-                .entries()
-                .iter()
-                .map(|entry| entry.to_sibling_json(blobs));
+            let siblings = listing.entries().iter().map(|entry| entry.to_sibling_json(blobs));
             answer(&described(&repo, listing.commit(), siblings.collect()))
         })
         .await
@@ -40,9 +37,7 @@ pub(crate) async fn info(
 
 fn described(repo: &Repo, commit: &Commit, siblings: Vec<Value>) -> Value {
     let id = repo.id.as_str();
-    let author = id
-        .split_once('/')
-        .map(|(author, _)| ("author", json!(author)));
+    let author = id.split_once('/').map(|(author, _)| ("author", json!(author)));
     let model_id = (repo.kind == RepoKind::Model).then(|| ("modelId", json!(id)));
     let always = [
         ("id", json!(id)),
@@ -67,10 +62,7 @@ pub(crate) async fn tree(
 ) -> Result<Response, Fault> {
     let query = Query::of(uri);
     let recursive = query.flag("recursive");
-    let asked = query
-        .get("limit")
-        .and_then(|limit| limit.parse().ok())
-        .unwrap_or(usize::MAX);
+    let asked = query.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(usize::MAX);
     let limit = asked.clamp(1, shared.page_limit);
     let cursor = query.get("cursor").map(str::to_owned);
     let (page, last) = shared
@@ -82,9 +74,7 @@ pub(crate) async fn tree(
     let mut response = answer(&Value::Array(page))?;
     if let Some(last) = last {
         let next = format!("{}{}?{}", origin(headers), uri.path(), query.at(&last));
-        let link = format!("<{next}>; rel=\"next\"")
-            .try_into()
-            .map_err(axum::http::Error::from)?;
+        let link = format!("<{next}>; rel=\"next\"").try_into().map_err(axum::http::Error::from)?;
         response.headers_mut().insert(header::LINK, link);
     }
     Ok(response)
@@ -108,17 +98,8 @@ fn page(
     let mut rest = nodes.range::<str, _>((start, Bound::Unbounded));
     let shown: Vec<_> = rest.by_ref().take(limit).collect();
     let more = rest.next().is_some();
-    let last = shown
-        .last()
-        .filter(|_| more)
-        .map(|(path, _)| (**path).to_owned());
-    Ok((
-        shown
-            .into_iter()
-            .map(|(_, node)| listing.to_tree_json(*node))
-            .collect(),
-        last,
-    ))
+    let last = shown.last().filter(|_| more).map(|(path, _)| (**path).to_owned());
+    Ok((shown.into_iter().map(|(_, node)| listing.to_tree_json(*node)).collect(), last))
 }
 
 /// Answers what is known of chosen paths; those that are missing are left out.
@@ -133,14 +114,9 @@ pub(crate) async fn paths_info(
         .get(header::CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok())
         .is_some_and(|kind| kind.starts_with("application/json"));
-    let body = to_bytes(request.into_body(), BODY_LIMIT_BYTES)
-        .await
-        .map_err(|_| Fault::BodyTooLarge)?;
-    let paths = if is_json {
-        json_paths(&body)?
-    } else {
-        form_paths(&body)
-    };
+    let body =
+        to_bytes(request.into_body(), BODY_LIMIT_BYTES).await.map_err(|_| Fault::BodyTooLarge)?;
+    let paths = if is_json { json_paths(&body)? } else { form_paths(&body) };
     shared
         .ask(move |library| {
             let listing = library.listing(&repo, revision.as_ref())?;
@@ -159,19 +135,12 @@ fn json_paths(body: &[u8]) -> Result<Vec<String>, Fault> {
     let paths = body.get("paths").ok_or(Fault::BodyBroken)?;
     let single = std::slice::from_ref(paths);
     let paths = paths.as_array().map_or(single, Vec::as_slice);
-    paths
-        .iter()
-        .map(text)
-        .collect::<Option<_>>()
-        .ok_or(Fault::BodyBroken)
+    paths.iter().map(text).collect::<Option<_>>().ok_or(Fault::BodyBroken)
 }
 
 fn form_paths(body: &[u8]) -> Vec<String> {
     let pairs = form_urlencoded::parse(body);
-    pairs
-        .filter(|(name, _)| name == "paths")
-        .map(|(_, path)| path.into_owned())
-        .collect()
+    pairs.filter(|(name, _)| name == "paths").map(|(_, path)| path.into_owned()).collect()
 }
 
 /// Answers the revisions of a repo. A folder does not say whether its name is a branch or a tag; what looks like a
@@ -194,39 +163,25 @@ pub(crate) async fn refs(shared: &Arc<Shared>, repo: Repo, uri: &Uri) -> Result<
         };
         list.push(json!({ "name": name, "ref": full, "targetCommit": commit.as_str() }));
     }
-    let always = [
-        ("branches", branches),
-        ("tags", tags),
-        ("converts", converts),
-    ];
+    let always = [("branches", branches), ("tags", tags), ("converts", converts)];
     let pulls = with_pulls.then_some(("pullRequests", pulls));
     answer(&always.into_iter().chain(pulls).collect())
 }
 
 fn is_version(revision: &str) -> bool {
-    revision
-        .strip_prefix('v')
-        .unwrap_or(revision)
-        .starts_with(|c: char| c.is_ascii_digit())
+    revision.strip_prefix('v').unwrap_or(revision).starts_with(|c: char| c.is_ascii_digit())
 }
 
 fn answer(value: &Value) -> Result<Response, Fault> {
     let body = Body::from(value.to_string());
-    Ok(Response::builder()
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(body)?)
+    Ok(Response::builder().header(header::CONTENT_TYPE, "application/json").body(body)?)
 }
 
 /// Returns the origin that the client used; empty, which makes a link relative, where it did not say.
 fn origin(headers: &HeaderMap) -> String {
-    let plain = |host: &&str| {
-        host.bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b".-_:[]".contains(&b))
-    };
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-        .filter(plain);
+    let plain =
+        |host: &&str| host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_:[]".contains(&b));
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).filter(plain);
     host.map_or_else(String::new, |host| format!("http://{host}"))
 }
 
@@ -236,32 +191,21 @@ struct Query(Vec<(String, String)>);
 impl Query {
     fn of(uri: &Uri) -> Self {
         let pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
-        Self(
-            pairs
-                .map(|(name, value)| (name.into_owned(), value.into_owned()))
-                .collect(),
-        )
+        Self(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
     }
 
     fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(at, _)| at == name)
-            .map(|(_, value)| value.as_str())
+        self.0.iter().find(|(at, _)| at == name).map(|(_, value)| value.as_str())
     }
 
     fn flag(&self, name: &str) -> bool {
-        self.get(name)
-            .is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true"))
+        self.get(name).is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true"))
     }
 
     /// Returns the same parameters, continued after a path.
     fn at(&self, cursor: &str) -> String {
         let kept = self.0.iter().filter(|(name, _)| name != "cursor");
         let mut query = form_urlencoded::Serializer::new(String::new());
-        query
-            .extend_pairs(kept)
-            .append_pair("cursor", cursor)
-            .finish()
+        query.extend_pairs(kept).append_pair("cursor", cursor).finish()
     }
 }

@@ -30,12 +30,7 @@ impl FileBody {
     /// Makes a body of `len_bytes` from `start`; nothing is read before it is polled.
     pub(crate) fn new(file: File, start: u64, len_bytes: u64) -> Self {
         let end = start.saturating_add(len_bytes);
-        Self {
-            file: Arc::new(file),
-            sent_to: start,
-            end,
-            reading: None,
-        }
+        Self { file: Arc::new(file), sent_to: start, end, reading: None }
     }
 
     fn read_next(&self) -> JoinHandle<io::Result<Bytes>> {
@@ -49,10 +44,7 @@ impl FileBody {
             if read as u64 == len {
                 Ok(chunk.into())
             } else {
-                Err(io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    "the file became shorter",
-                ))
+                Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter"))
             }
         })
     }

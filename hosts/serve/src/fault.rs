@@ -86,10 +86,7 @@ impl IntoResponse for Fault {
         let mut response = Response::new(Body::from(json!({ "error": message }).to_string()));
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let mut state = |name: HeaderName, value: &str| {
             if let Ok(value) = HeaderValue::from_str(value) {
                 headers.insert(name, value);
@@ -103,10 +100,7 @@ impl IntoResponse for Fault {
             Self::EntryMissing(commit) => state(X_REPO_COMMIT, commit.as_str()),
             Self::WrongMethod(allowed) => state(header::ALLOW, allowed),
             Self::TokenMissing | Self::TokenWrong => {
-                state(
-                    header::WWW_AUTHENTICATE,
-                    "Bearer realm=\"Authentication required\"",
-                );
+                state(header::WWW_AUTHENTICATE, "Bearer realm=\"Authentication required\"");
             }
             Self::NoRoute
             | Self::RepoMissing

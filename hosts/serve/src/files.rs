@@ -40,9 +40,7 @@ pub(crate) async fn file(
 ) -> Result<Response, Fault> {
     let found = {
         let (repo, file) = (repo.clone(), file.clone());
-        shared
-            .ask(move |library| library.open(&repo, revision.as_ref(), file.as_ref()))
-            .await?
+        shared.ask(move |library| library.open(&repo, revision.as_ref(), file.as_ref())).await?
     };
     let OpenedFile { commit, opened } = found;
     // A file without a name was not found above.
@@ -62,9 +60,9 @@ pub(crate) async fn file(
     if text(headers, &header::IF_NONE_MATCH)
         .is_some_and(|names| range::none_match_names(names, etag))
     {
-        return Ok(answer
-            .status(StatusCode::NOT_MODIFIED)
-            .body(Body::empty())?);
+        // The answer to a HEAD would otherwise say 0, which reads like an empty file.
+        let answer = answer.header(header::CONTENT_LENGTH, opened.len_bytes);
+        return Ok(answer.status(StatusCode::NOT_MODIFIED).body(Body::empty())?);
     }
     if let (Storage::Lfs, Some(cdn)) = (storage, &shared.cdn) {
         let path = content_path(etag, &repo, &commit, &file);
@@ -77,12 +75,7 @@ pub(crate) async fn file(
             .header(header::CONTENT_TYPE, "text/plain; charset=utf-8")
             .body(Body::from(format!("Found. Redirecting to {location}")))?);
     }
-    carry(
-        answer.header(header::CONTENT_DISPOSITION, disposition(&file)),
-        opened,
-        method,
-        headers,
-    )
+    carry(answer.header(header::CONTENT_DISPOSITION, disposition(&file)), opened, method, headers)
 }
 
 /// Answers a request for the content that a redirect named.
@@ -94,10 +87,7 @@ pub(crate) async fn content(
     if let Some(token) = &shared.token {
         let query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
         let expected = token.signature(uri.path());
-        if !query
-            .into_iter()
-            .any(|(name, value)| name == SIGNATURE && value == expected)
-        {
+        if !query.into_iter().any(|(name, value)| name == SIGNATURE && value == expected) {
             return Err(Fault::TokenWrong);
         }
     }
@@ -159,26 +149,16 @@ fn carry(
 
 fn content_path(sha256: &str, repo: &Repo, commit: &Commit, file: &FileName) -> String {
     let (kind, id) = (repo.kind.plural(), &repo.id);
-    format!(
-        "{CONTENT_PREFIX}/{sha256}/{kind}/{id}/resolve/{commit}/{}",
-        quote_path(file.as_str())
-    )
+    format!("{CONTENT_PREFIX}/{sha256}/{kind}/{id}/resolve/{commit}/{}", quote_path(file.as_str()))
 }
 
 /// The name under which a browser saves the file; what is not plain ASCII is only in the encoded form.
 fn disposition(file: &FileName) -> String {
     let plain = |c: char| {
-        if c.is_ascii() && !"\"\\".contains(c) {
-            c
-        } else {
-            '_'
-        }
+        if c.is_ascii() && !"\"\\".contains(c) { c } else { '_' }
     };
     let shown: String = file.base().chars().map(plain).collect();
-    format!(
-        "inline; filename*=UTF-8''{}; filename=\"{shown}\";",
-        quote(file.base())
-    )
+    format!("inline; filename*=UTF-8''{}; filename=\"{shown}\";", quote(file.base()))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {

@@ -38,16 +38,9 @@ pub(crate) struct LfsRules {
 
 impl LfsRules {
     fn storage(&self, name: &FileName, len_bytes: u64) -> Storage {
-        let named = || {
-            self.globs
-                .iter()
-                .any(|glob| matches(glob.as_bytes(), name.as_str().as_bytes()))
-        };
-        if len_bytes >= self.from_bytes || named() {
-            Storage::Lfs
-        } else {
-            Storage::Git
-        }
+        let named =
+            || self.globs.iter().any(|glob| matches(glob.as_bytes(), name.as_str().as_bytes()));
+        if len_bytes >= self.from_bytes || named() { Storage::Lfs } else { Storage::Git }
     }
 }
 
@@ -75,10 +68,7 @@ fn matches(glob: &[u8], name: &[u8]) -> bool {
             }
         }
     }
-    glob.get(at..)
-        .unwrap_or_default()
-        .iter()
-        .all(|byte| *byte == b'*')
+    glob.get(at..).unwrap_or_default().iter().all(|byte| *byte == b'*')
 }
 
 /// A file of a commit, opened.
@@ -100,12 +90,7 @@ pub(crate) struct Library {
 
 impl Library {
     pub(crate) fn new(root: PathBuf, rules: LfsRules) -> Self {
-        Self {
-            root,
-            rules,
-            hashes: Hashes::default(),
-            known: Mutex::default(),
-        }
+        Self { root, rules, hashes: Hashes::default(), known: Mutex::default() }
     }
 
     /// Checks that the folder can be read.
@@ -187,13 +172,10 @@ impl Library {
             let listing = self.read(&confines, repo, &folder)?;
             Ok((revision, listing.commit().clone()))
         };
-        folders(&confines, repo)?
-            .into_iter()
-            .map(with_commit)
-            .collect()
+        folders(&confines, repo)?.into_iter().map(with_commit).collect()
     }
 
-    fn read(&self, confines: &Confines, repo: &Repo, folder: &Path) -> io::Result<Arc<Listing>> {
+    fn entries(&self, confines: &Confines, folder: &Path) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
         for found in confines.files_below(folder)? {
             match self.entry(found) {
@@ -202,6 +184,14 @@ impl Library {
                 Err(error) => return Err(error),
             }
         }
+        Ok(entries)
+    }
+
+    fn read(&self, confines: &Confines, repo: &Repo, folder: &Path) -> io::Result<Arc<Listing>> {
+        let named = |error: io::Error| {
+            io::Error::new(error.kind(), format!("{}: {error}", folder.display()))
+        };
+        let entries = self.entries(confines, folder).map_err(named)?;
         let listing = Arc::new(Listing::new(entries).map_err(io::Error::other)?);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|(of, old)| of != repo || old.commit() != listing.commit());
@@ -215,22 +205,13 @@ impl Library {
     fn entry(&self, Found { name, path, stat }: Found) -> io::Result<Entry> {
         let storage = self.rules.storage(&name, stat.len());
         let (len_bytes, etag) = self.hashes.digest(&path, &stat, storage)?;
-        Ok(Entry {
-            name,
-            path,
-            storage,
-            len_bytes,
-            etag,
-        })
+        Ok(Entry { name, path, storage, len_bytes, etag })
     }
 
     fn known(&self, repo: &Repo, commit: &Commit) -> Option<Arc<Listing>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let same = |(of, listing): &&(Repo, Arc<Listing>)| of == repo && listing.commit() == commit;
-        known
-            .iter()
-            .find(same)
-            .map(|(_, listing)| Arc::clone(listing))
+        known.iter().find(same).map(|(_, listing)| Arc::clone(listing))
     }
 
     /// Opens the file that was listed; `None` where something else is there by now.
@@ -278,17 +259,10 @@ fn folders_in(
     let mut folders = Vec::new();
     for entry in fs::read_dir(parent)? {
         let entry = entry?;
-        let Some(revision) = entry
-            .file_name()
-            .to_str()
-            .and_then(|at| revision_of(at, name))
-        else {
+        let Some(revision) = entry.file_name().to_str().and_then(|at| revision_of(at, name)) else {
             continue;
         };
-        if let Some(folder) = confines
-            .enter(&entry.path())
-            .filter(|folder| folder.is_dir())
-        {
+        if let Some(folder) = confines.enter(&entry.path()).filter(|folder| folder.is_dir()) {
             folders.push((revision, folder));
         }
     }
@@ -318,11 +292,7 @@ mod tests {
     #[track_caller]
     fn check(folder: &str, expected: Option<&str>) {
         let revision = revision_of(folder, "name");
-        assert_eq!(
-            revision.as_ref().map(Revision::as_str),
-            expected,
-            "{folder}"
-        );
+        assert_eq!(revision.as_ref().map(Revision::as_str), expected, "{folder}");
     }
 
     #[test]
@@ -331,15 +301,7 @@ mod tests {
         check("name@v1.0", Some("v1.0"));
         check("name@refs%2Fpr%2F1", Some("refs/pr/1"));
         check("name@100%25", Some("100%"));
-        for none in [
-            "other",
-            "name2",
-            "name@",
-            "name@main",
-            "name@..",
-            "name@a%2fb",
-            "name@a%62",
-        ] {
+        for none in ["other", "name2", "name@", "name@main", "name@..", "name@a%2fb", "name@a%62"] {
             check(none, None);
         }
         check("name@%2Fx", None);
@@ -359,11 +321,7 @@ mod tests {
             ("*", "", true),
             ("x", "", false),
         ] {
-            assert_eq!(
-                matches(glob.as_bytes(), name.as_bytes()),
-                expected,
-                "{glob} {name}"
-            );
+            assert_eq!(matches(glob.as_bytes(), name.as_bytes()), expected, "{glob} {name}");
         }
     }
 }

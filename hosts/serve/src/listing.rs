@@ -119,19 +119,14 @@ impl Listing {
 
     /// Finds a file.
     pub(crate) fn file(&self, name: &FileName) -> Option<&Entry> {
-        let at = self
-            .entries
-            .binary_search_by(|entry| entry.name.cmp(name))
-            .ok()?;
+        let at = self.entries.binary_search_by(|entry| entry.name.cmp(name)).ok()?;
         self.entries.get(at)
     }
 
     /// Finds a file or a folder.
     pub(crate) fn node<'a>(&'a self, name: &'a FileName) -> Option<Node<'a>> {
         let folder = || (!self.below(name.as_str()).is_empty()).then_some(name.as_str());
-        self.file(name)
-            .map(Node::File)
-            .or_else(|| folder().map(Node::Folder))
+        self.file(name).map(Node::File).or_else(|| folder().map(Node::Folder))
     }
 
     /// Returns what a folder holds, by path; everything below it where `recursive`. `None` where there is no such
@@ -151,18 +146,10 @@ impl Listing {
         let mut nodes = BTreeMap::new();
         for entry in inside {
             let name = entry.name.as_str();
-            let slashes = name
-                .match_indices('/')
-                .map(|(at, _)| at)
-                .filter(|at| *at >= skipped);
+            let slashes = name.match_indices('/').map(|(at, _)| at).filter(|at| *at >= skipped);
             let folders = slashes.filter_map(|at| name.get(..at));
             let shown = if recursive { usize::MAX } else { 1 };
-            nodes.extend(
-                folders
-                    .clone()
-                    .take(shown)
-                    .map(|path| (path, Node::Folder(path))),
-            );
+            nodes.extend(folders.clone().take(shown).map(|path| (path, Node::Folder(path))));
             if recursive || folders.count() == 0 {
                 nodes.insert(name, Node::File(entry));
             }
@@ -184,9 +171,7 @@ impl Listing {
     /// Names that start with `folder/` stand together, because the order is by bytes.
     fn below(&self, folder: &str) -> &[Entry] {
         let prefix = format!("{folder}/");
-        let start = self
-            .entries
-            .partition_point(|entry| entry.name.as_str() < prefix.as_str());
+        let start = self.entries.partition_point(|entry| entry.name.as_str() < prefix.as_str());
         let rest = self.entries.get(start..).unwrap_or_default();
         let len = rest.partition_point(|entry| entry.name.as_str().starts_with(&prefix));
         rest.get(..len).unwrap_or_default()
@@ -243,9 +228,6 @@ mod tests {
     fn the_commit_depends_on_content_and_not_on_order() {
         assert_eq!(listing(&["a", "b"]).commit(), listing(&["b", "a"]).commit());
         assert_ne!(listing(&["a", "b"]).commit(), listing(&["a"]).commit());
-        assert_eq!(
-            listing(&[]).commit().as_str(),
-            "da39a3ee5e6b4b0d3255bfef95601890afd80709"
-        );
+        assert_eq!(listing(&[]).commit().as_str(), "da39a3ee5e6b4b0d3255bfef95601890afd80709");
     }
 }

@@ -44,10 +44,7 @@ impl RecordedRequest {
         };
         Self {
             method: request.method().to_string(),
-            path: request
-                .uri()
-                .path_and_query()
-                .map_or_else(String::new, ToString::to_string),
+            path: request.uri().path_and_query().map_or_else(String::new, ToString::to_string),
             status: None,
             range: text(&header::RANGE),
             host: text(&header::HOST),
@@ -127,13 +124,7 @@ mod tests {
         log.answered(last, 404);
         let requests = log.requests();
         assert_eq!(requests.len(), LIMIT);
-        assert_eq!(
-            requests
-                .iter()
-                .filter_map(|at| at.status)
-                .collect::<Vec<_>>(),
-            [404]
-        );
+        assert_eq!(requests.iter().filter_map(|at| at.status).collect::<Vec<_>>(), [404]);
         log.clear();
         log.answered(last, 500);
         assert_eq!(log.requests(), []);

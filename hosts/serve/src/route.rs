@@ -14,34 +14,15 @@ pub(crate) const CONTENT_PREFIX: &str = "/-/content";
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     /// A file at a revision.
-    File {
-        repo: Repo,
-        revision: Option<Revision>,
-        file: Option<FileName>,
-    },
+    File { repo: Repo, revision: Option<Revision>, file: Option<FileName> },
     /// The content of an LFS file, as the redirects name it.
-    Content {
-        sha256: String,
-        repo: Repo,
-        commit: Commit,
-        file: FileName,
-    },
+    Content { sha256: String, repo: Repo, commit: Commit, file: FileName },
     /// What is known of a repo, at `main` where no revision is said.
-    Info {
-        repo: Repo,
-        revision: Option<Revision>,
-    },
+    Info { repo: Repo, revision: Option<Revision> },
     /// The listing of a folder.
-    Tree {
-        repo: Repo,
-        revision: Option<Revision>,
-        folder: Folder,
-    },
+    Tree { repo: Repo, revision: Option<Revision>, folder: Folder },
     /// What is known of chosen paths.
-    PathsInfo {
-        repo: Repo,
-        revision: Option<Revision>,
-    },
+    PathsInfo { repo: Repo, revision: Option<Revision> },
     /// The revisions of a repo.
     Refs { repo: Repo },
 }
@@ -69,17 +50,16 @@ pub(crate) fn parse(raw_path: &str) -> Result<Route, NoRoute> {
     if let Some(rest) = raw_path.strip_prefix(CONTENT_PREFIX) {
         return parse_content(rest).ok_or(NoRoute::Unknown);
     }
-    let segments: Vec<&str> = raw_path
-        .strip_prefix('/')
-        .unwrap_or(raw_path)
-        .split('/')
-        .collect();
+    let segments: Vec<&str> = raw_path.strip_prefix('/').unwrap_or(raw_path).split('/').collect();
     match segments.as_slice() {
         ["api", kind, rest @ ..] => parse_api(plural_kind(kind).ok_or(NoRoute::Unknown)?, rest),
-        [kind, rest @ ..] if plural_kind(kind).is_some_and(|kind| kind != RepoKind::Model) => {
-            parse_file(plural_kind(kind).unwrap_or_default(), rest)
-        }
-        segments => parse_file(RepoKind::Model, segments),
+        [first, rest @ ..] => match plural_kind(first) {
+            Some(kind @ (RepoKind::Dataset | RepoKind::Space | RepoKind::Kernel)) => {
+                parse_file(kind, rest)
+            }
+            Some(RepoKind::Model) | None => parse_file(RepoKind::Model, &segments),
+        },
+        [] => Err(NoRoute::Unknown),
     }
 }
 
@@ -105,19 +85,12 @@ fn parse_api(kind: RepoKind, segments: &[&str]) -> Result<Route, NoRoute> {
     let (id, rest) = segments.split_at(id_len);
     let repo = || repo(kind, id);
     Ok(match rest {
-        [] => Route::Info {
-            repo: repo()?,
-            revision: Revision::parse("main").ok(),
-        },
+        [] => Route::Info { repo: repo()?, revision: Revision::parse("main").ok() },
         ["refs"] => Route::Refs { repo: repo()? },
-        ["revision", revision] => Route::Info {
-            repo: repo()?,
-            revision: parse_revision(revision),
-        },
-        ["paths-info", revision] => Route::PathsInfo {
-            repo: repo()?,
-            revision: parse_revision(revision),
-        },
+        ["revision", revision] => Route::Info { repo: repo()?, revision: parse_revision(revision) },
+        ["paths-info", revision] => {
+            Route::PathsInfo { repo: repo()?, revision: parse_revision(revision) }
+        }
         ["tree", revision, folder @ ..] => Route::Tree {
             repo: repo()?,
             revision: parse_revision(revision),
@@ -132,33 +105,19 @@ fn parse_content(path: &str) -> Option<Route> {
     let [sha256, kind, rest @ ..] = segments.as_slice() else {
         return None;
     };
-    let Ok(Route::File {
-        repo,
-        revision,
-        file,
-    }) = parse_file(plural_kind(kind)?, rest)
-    else {
+    let Ok(Route::File { repo, revision, file }) = parse_file(plural_kind(kind)?, rest) else {
         return None;
     };
     let commit = revision?.as_commit()?;
-    Some(Route::Content {
-        sha256: decoded(sha256)?,
-        repo,
-        commit,
-        file: file?,
-    })
+    Some(Route::Content { sha256: decoded(sha256)?, repo, commit, file: file? })
 }
 
 fn plural_kind(segment: &str) -> Option<RepoKind> {
-    RepoKind::ALL
-        .into_iter()
-        .find(|kind| kind.plural() == segment)
+    RepoKind::ALL.into_iter().find(|kind| kind.plural() == segment)
 }
 
 fn repo(kind: RepoKind, segments: &[&str]) -> Result<Repo, NoRoute> {
-    let id = joined(segments)
-        .and_then(|id| RepoId::parse(&id).ok())
-        .ok_or(NoRoute::NoRepo)?;
+    let id = joined(segments).and_then(|id| RepoId::parse(&id).ok()).ok_or(NoRoute::NoRepo)?;
     // The folders of the kinds hold repos and are none themselves.
     let first = id.as_str().split('/').next().unwrap_or_default();
     if plural_kind(first).is_some() {
@@ -207,34 +166,17 @@ mod tests {
             name.as_ref().map_or("-".to_owned(), T::to_string)
         }
         match route {
-            Route::File {
-                repo,
-                revision,
-                file,
-            } => {
+            Route::File { repo, revision, file } => {
                 format!("File {repo} @{} {}", name(revision), name(file))
             }
-            Route::Content {
-                sha256,
-                repo,
-                commit,
-                file,
-            } => {
+            Route::Content { sha256, repo, commit, file } => {
                 format!("Content {sha256} {repo} @{commit} {file}")
             }
             Route::Info { repo, revision } => format!("Info {repo} @{}", name(revision)),
-            Route::Tree {
-                repo,
-                revision,
-                folder: Folder::Root,
-            } => {
+            Route::Tree { repo, revision, folder: Folder::Root } => {
                 format!("Tree {repo} @{}", name(revision))
             }
-            Route::Tree {
-                repo,
-                revision,
-                folder: Folder::Named(folder),
-            } => {
+            Route::Tree { repo, revision, folder: Folder::Named(folder) } => {
                 format!("Tree {repo} @{} {}", name(revision), name(folder))
             }
             Route::PathsInfo { repo, revision } => format!("PathsInfo {repo} @{}", name(revision)),
@@ -257,15 +199,9 @@ mod tests {
     fn a_path_is_read_segment_by_segment() {
         check("/a/resolve/main/f", "File model a @main f");
         check("/a/b/resolve/main/x/y%20z", "File model a/b @main x/y z");
-        check(
-            "/datasets/a/b/resolve/refs%2Fpr%2F1/f",
-            "File dataset a/b @refs/pr/1 f",
-        );
+        check("/datasets/a/b/resolve/refs%2Fpr%2F1/f", "File dataset a/b @refs/pr/1 f");
         check("/spaces/a/resolve/main/f", "File space a @main f");
-        check(
-            "/kernels/a/b/resolve/main/resolve/main",
-            "File kernel a/b @main resolve/main",
-        );
+        check("/kernels/a/b/resolve/main/resolve/main", "File kernel a/b @main resolve/main");
         check("/a/resolve/resolve/f", "File model a @resolve f");
         check("/api/models/a", "Info model a @main");
         check("/api/models/a/b", "Info model a/b @main");
@@ -275,20 +211,11 @@ mod tests {
         check("/api/models/a/tree/main", "Tree model a @main");
         check("/api/models/a/b/tree/main/", "Tree model a/b @main");
         check("/api/models/a/b/tree/main/x/y", "Tree model a/b @main x/y");
-        check(
-            "/api/models/a/b/tree/main/x%2Fy",
-            "Tree model a/b @main x/y",
-        );
+        check("/api/models/a/b/tree/main/x%2Fy", "Tree model a/b @main x/y");
         check("/api/models/a/refs", "Refs model a");
         check("/api/kernels/a/b/refs", "Refs kernel a/b");
-        check(
-            "/api/models/a/b/paths-info/COMMIT",
-            "PathsInfo model a/b @COMMIT",
-        );
-        check(
-            "/-/content/ab/models/a/b/resolve/COMMIT/x",
-            "Content ab model a/b @COMMIT x",
-        );
+        check("/api/models/a/b/paths-info/COMMIT", "PathsInfo model a/b @COMMIT");
+        check("/-/content/ab/models/a/b/resolve/COMMIT/x", "Content ab model a/b @COMMIT x");
     }
 
     #[test]
@@ -296,46 +223,29 @@ mod tests {
         for path in ["", "/", "/x", "/api", "/api/models", "/api/nope/a"] {
             check(path, "unknown");
         }
-        for path in [
-            "/-/content/ab/models/a/resolve/main/x",
-            "/a/b/c/resolve/main/f",
-        ] {
+        for path in ["/-/content/ab/models/a/resolve/main/x", "/a/b/c/resolve/main/f"] {
             check(path, "unknown");
         }
-        for path in [
-            "/-/content/ab/models/a/resolve/COMMIT/..",
-            "/api/models/a/b/c/d",
-        ] {
+        for path in ["/-/content/ab/models/a/resolve/COMMIT/..", "/api/models/a/b/c/d"] {
             check(path, "unknown");
         }
-        for id in [
-            "..", "%2e%2e", "a/..", "a%2Fb", "a/.git", "a@v1", "a%00", "a\\b", "models",
-        ] {
+        for id in ["..", "%2e%2e", "a/..", "a%2Fb", "a/.git", "a@v1", "a%00", "a\\b", "models"] {
             check(&format!("/{id}/resolve/main/f"), "no repo");
             check(&format!("/api/models/{id}"), "no repo");
         }
         check("/models/a/resolve/main/f", "no repo");
         check("//a/resolve/main/f", "no repo");
-        for file in [
-            "..", "..%2f..", "a/../b", "%2Fetc", "a%5cb", "a%00", "C:/x", "./a", "", "a//b",
-        ] {
-            check(
-                &format!("/a/b/resolve/main/{file}"),
-                "File model a/b @main -",
-            );
+        for file in
+            ["..", "..%2f..", "a/../b", "%2Fetc", "a%5cb", "a%00", "C:/x", "./a", "", "a//b"]
+        {
+            check(&format!("/a/b/resolve/main/{file}"), "File model a/b @main -");
         }
         for file in ["%ff", "a%2Fb", "a/", "%0a"] {
-            check(
-                &format!("/a/b/resolve/main/{file}"),
-                "File model a/b @main -",
-            );
+            check(&format!("/a/b/resolve/main/{file}"), "File model a/b @main -");
         }
         for revision in ["..", "..%2F..", "%2Fx", "a%00", "x%5Cy", "", "-x", "x.lock"] {
             check(&format!("/a/b/resolve/{revision}/f"), "File model a/b @- f");
         }
-        check(
-            "/api/models/a/b/tree/main/..%2F..",
-            "Tree model a/b @main -",
-        );
+        check("/api/models/a/b/tree/main/..%2F..", "Tree model a/b @main -");
     }
 }

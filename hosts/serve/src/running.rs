@@ -74,13 +74,7 @@ impl RunningServer {
             .spawn(run)
             .map_err(Error::Start)?;
         let url = format!("http://{address}");
-        Ok(Self {
-            url,
-            address,
-            log,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+        Ok(Self { url, address, log, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Returns the endpoint, such as `http://127.0.0.1:4000`, without a slash at the end.

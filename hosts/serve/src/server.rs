@@ -92,9 +92,7 @@ impl Builder {
             cdn: self.cdn,
             page_limit: self.page_limit,
         };
-        Server {
-            shared: Arc::new(shared),
-        }
+        Server { shared: Arc::new(shared) }
     }
 }
 
@@ -110,10 +108,7 @@ impl Server {
     pub fn builder(root: impl Into<PathBuf>) -> Builder {
         Builder {
             root: root.into(),
-            rules: LfsRules {
-                from_bytes: LFS_FROM_BYTES,
-                globs: Vec::new(),
-            },
+            rules: LfsRules { from_bytes: LFS_FROM_BYTES, globs: Vec::new() },
             token: None,
             cdn: None,
             page_limit: PAGE_LIMIT,
@@ -122,9 +117,7 @@ impl Server {
 
     /// Returns the router, to be served as it is or wrapped by layers.
     pub fn router(&self) -> Router {
-        Router::new()
-            .fallback(handle)
-            .with_state(Arc::clone(&self.shared))
+        Router::new().fallback(handle).with_state(Arc::clone(&self.shared))
     }
 
     /// Serves until `shutdown` ends, then gives the requests under way five seconds.
@@ -174,10 +167,7 @@ impl Server {
 
     fn check(&self) -> Result<(), Error> {
         let library = &self.shared.library;
-        let wrong = |source| Error::Root {
-            path: library.root().to_owned(),
-            source,
-        };
+        let wrong = |source| Error::Root { path: library.root().to_owned(), source };
         library.check().map_err(wrong)
     }
 }
@@ -204,9 +194,7 @@ impl Shared {
         question: impl FnOnce(&Library) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
         let shared = Arc::clone(self);
-        spawn_blocking(move || question(&shared.library))
-            .await
-            .map_err(std::io::Error::other)?
+        spawn_blocking(move || question(&shared.library)).await.map_err(std::io::Error::other)?
     }
 }
 
@@ -214,15 +202,9 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Re
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let span = tracing::debug_span!("request", %method, path);
     async move {
-        let response = route(&shared, request)
-            .await
-            .unwrap_or_else(IntoResponse::into_response);
+        let response = route(&shared, request).await.unwrap_or_else(IntoResponse::into_response);
         tracing::debug!(status = response.status().as_u16(), "answered");
-        if method == Method::HEAD {
-            without_body(response)
-        } else {
-            response
-        }
+        if method == Method::HEAD { without_body(response) } else { response }
     }
     .instrument(span)
     .await
@@ -253,37 +235,25 @@ async fn route(shared: &Arc<Shared>, request: Request<Body>) -> Result<Response,
         {
             Err(Fault::WrongMethod("GET, HEAD"))
         }
-        Route::File {
-            repo,
-            revision,
-            file,
-        } => files::file(shared, repo, revision, file, (method, headers)).await,
-        Route::Content {
-            sha256,
-            repo,
-            commit,
-            file,
-        } => files::content(shared, (sha256, repo, commit, file), (method, uri, headers)).await,
+        Route::File { repo, revision, file } => {
+            files::file(shared, repo, revision, file, (method, headers)).await
+        }
+        Route::Content { sha256, repo, commit, file } => {
+            files::content(shared, (sha256, repo, commit, file), (method, uri, headers)).await
+        }
         Route::Info { repo, revision } => api::info(shared, repo, revision, uri).await,
-        Route::Tree {
-            repo,
-            revision,
-            folder,
-        } => api::tree(shared, (repo, revision, folder), uri, headers).await,
+        Route::Tree { repo, revision, folder } => {
+            api::tree(shared, (repo, revision, folder), uri, headers).await
+        }
         Route::Refs { repo } => api::refs(shared, repo, uri).await,
     }
 }
 
 /// Keeps the length that the body would have.
 fn without_body(mut response: Response) -> Response {
-    if let (Some(len), false) = (
-        response.body().size_hint().exact(),
-        response.status().is_redirection(),
-    ) {
-        response
-            .headers_mut()
-            .entry(header::CONTENT_LENGTH)
-            .or_insert_with(|| len.into());
+    if let Some(len) = response.body().size_hint().exact() {
+        let length = response.headers_mut().entry(header::CONTENT_LENGTH);
+        length.or_insert_with(|| len.into());
     }
     *response.body_mut() = Body::empty();
     response

@@ -22,13 +22,8 @@ impl Token {
     /// # Errors
     /// It carries none, or another one.
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Fault> {
-        let value = headers
-            .get(header::AUTHORIZATION)
-            .ok_or(Fault::TokenMissing)?;
-        let offered = value
-            .to_str()
-            .ok()
-            .and_then(|value| value.strip_prefix("Bearer "));
+        let value = headers.get(header::AUTHORIZATION).ok_or(Fault::TokenMissing)?;
+        let offered = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
         // Digests are compared, so that the time it takes says nothing about the token.
         match offered {
             Some(offered) if sha256_of(offered.trim()) == sha256_of(&self.0) => Ok(()),

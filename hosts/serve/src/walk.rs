@@ -85,11 +85,7 @@ impl Confines {
             let Some(kind) = vanishing(entry.file_type())? else {
                 continue;
             };
-            let end = if kind.is_symlink() {
-                self.enter(&path)
-            } else {
-                Some(path)
-            };
+            let end = if kind.is_symlink() { self.enter(&path) } else { Some(path) };
             let Some(end) = end else {
                 tracing::debug!(file = %name, "passed over: the link leads nowhere or outside");
                 continue;
@@ -98,11 +94,7 @@ impl Confines {
                 continue;
             };
             if stat.is_file() {
-                found.push(Found {
-                    name,
-                    path: end,
-                    stat,
-                });
+                found.push(Found { name, path: end, stat });
             } else if stat.is_dir() && !trail.contains(&end) {
                 self.walk(&end, &format!("{name}/"), trail, found)?;
             }
@@ -113,9 +105,7 @@ impl Confines {
 }
 
 fn is_private(name: &str) -> bool {
-    [".git", ".cache"]
-        .iter()
-        .any(|private| name.eq_ignore_ascii_case(private))
+    [".git", ".cache"].iter().any(|private| name.eq_ignore_ascii_case(private))
 }
 
 fn vanishing<T>(result: io::Result<T>) -> io::Result<Option<T>> {

@@ -27,25 +27,18 @@ pub(crate) fn cache(root: &Path, scenario: &Scenario, names: &Names) -> Result<C
         .iter()
         .map(|path| Ok(root.join(names.path(path)?)))
         .collect::<Result<_>>()?;
-    let mut check = Check {
-        names,
-        damaged,
-        complaints: Vec::new(),
-    };
+    let mut check = Check { names, damaged, complaints: Vec::new() };
     let Ok(entries) = fs::read_dir(root) else {
         return Ok(Vec::new());
     };
     for entry in entries {
         let path = entry?.path();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let kind = name.split_once("--").map(|(kind, _)| kind);
         match (kind, name.as_str()) {
             (Some("models" | "datasets" | "spaces" | "kernels"), _) => check.repo(&path)?,
-            (_, ".locks" | "CACHEDIR.TAG") => {}
+            // `blobs` is the store that repos share since Python 2.4.
+            (_, ".locks" | "CACHEDIR.TAG" | "blobs") => {}
             _ => check.complain(&path, "does not belong into a cache root"),
         }
     }
@@ -73,7 +66,7 @@ impl Check<'_> {
             self.pointer(&repo.join("snapshots"), &file);
         }
         for file in files_below(&repo.join("blobs"))? {
-            let path = repo.join("blobs").join(&file);
+            let path = repo.join("blobs").join(file.trim_end_matches('/'));
             match fs::read(&path) {
                 Ok(bytes) if content::keeps_promise(&file, &bytes) => {}
                 Ok(_) => self.complain(&path, "does not hold what its name promises"),
@@ -111,10 +104,7 @@ impl Check<'_> {
         };
         let is_commit = text.len() == 40 && text.bytes().all(|b| b"0123456789abcdef".contains(&b));
         if !is_commit {
-            self.complain(
-                path,
-                &format!("holds {text:?}, not 40 lower-case hex digits"),
-            );
+            self.complain(path, &format!("holds {text:?}, not 40 lower-case hex digits"));
         } else if !repo.join("snapshots").join(&text).is_dir() {
             self.complain(path, "names a snapshot that does not exist");
         }
@@ -123,9 +113,7 @@ impl Check<'_> {
     /// Staged files, private files, and the records that belong to them.
     fn leftovers(&mut self, root: &Path) -> Result<()> {
         for file in files_below(root)? {
-            let private = [".incomplete", ".tmp"]
-                .iter()
-                .any(|end| file.ends_with(end));
+            let private = [".incomplete", ".tmp"].iter().any(|end| file.ends_with(end));
             if private || file.contains("/.hubstow/staged/") && !file.ends_with('/') {
                 self.complain(&root.join(&file), "was left behind");
             }
@@ -162,11 +150,8 @@ pub(crate) fn unchanged(
     after: &BTreeMap<String, String>,
 ) -> Result<()> {
     let same = |path: &&String| before.get(*path) == after.get(*path);
-    let changed: Vec<&String> = before
-        .keys()
-        .chain(after.keys())
-        .filter(|path| !same(path))
-        .collect();
+    let changed: Vec<&String> =
+        before.keys().chain(after.keys()).filter(|path| !same(path)).collect();
     ensure!(changed.is_empty(), "{what} changed: {changed:?}");
     Ok(())
 }

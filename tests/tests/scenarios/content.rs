@@ -54,11 +54,7 @@ pub(crate) fn is_lfs(file: &str) -> bool {
 
 /// Returns the etag that a file with these bytes must have on the hub.
 pub(crate) fn etag(file: &str, bytes: &[u8]) -> String {
-    if is_lfs(file) {
-        sha256(bytes)
-    } else {
-        git_blob_sha1(bytes)
-    }
+    if is_lfs(file) { sha256(bytes) } else { git_blob_sha1(bytes) }
 }
 
 /// Tells whether content is what a name that is a hash promises; other names promise nothing.

@@ -79,9 +79,7 @@ impl DiskKind {
             | Self::LyingLocks
             | Self::NoSync => return None,
         };
-        tried
-            .get_or_init(|| self.try_once().err().map(|error| format!("{error:#}")))
-            .clone()
+        tried.get_or_init(|| self.try_once().err().map(|error| format!("{error:#}"))).clone()
     }
 
     fn try_once(self) -> Result<()> {
@@ -104,11 +102,7 @@ impl Disk {
     /// # Errors
     /// This machine does not permit it, or lacks the programs.
     pub(crate) fn open(kind: DiskKind, folder: &Path) -> Result<Self> {
-        let mut disk = Self {
-            folder: folder.join("disk"),
-            mounted: Vec::new(),
-            loop_device: None,
-        };
+        let mut disk = Self { folder: folder.join("disk"), mounted: Vec::new(), loop_device: None };
         std::fs::create_dir(&disk.folder)?;
         let image = folder.join("image");
         match kind {
@@ -134,9 +128,7 @@ impl Disk {
     pub(crate) fn make_read_only(&mut self, folder: &Path) -> Result<()> {
         run(Command::new("mount").arg("--bind").args([folder, folder]))?;
         self.mounted.push(folder.to_owned());
-        run(Command::new("mount")
-            .args(["-o", "remount,ro,bind"])
-            .arg(folder))
+        run(Command::new("mount").args(["-o", "remount,ro,bind"]).arg(folder))
     }
 
     fn mount(&mut self, arguments: &[&str]) -> Result<()> {
@@ -150,10 +142,7 @@ impl Disk {
         run(Command::new("mkfs.vfat").arg("-C").arg(image).arg("65536"))?;
         let path = image.to_string_lossy();
         if self.mount(&["-o", "loop", &path]).is_err() {
-            run(Command::new("fusefat")
-                .args(["-o", "rw+"])
-                .arg(image)
-                .arg(&self.folder))?;
+            run(Command::new("fusefat").args(["-o", "rw+"]).arg(image).arg(&self.folder))?;
             self.mounted.push(self.folder.clone());
         }
         self.must_be_mounted()
@@ -162,18 +151,12 @@ impl Disk {
     /// The FUSE program wants a block device, hence the loop device.
     fn mount_exfat(&mut self, image: &Path) -> Result<()> {
         File::create(image)?.set_len(64 << 20)?;
-        let device = answer(
-            Command::new("losetup")
-                .args(["--find", "--show"])
-                .arg(image),
-        )?;
+        let device = answer(Command::new("losetup").args(["--find", "--show"]).arg(image))?;
         let device = device.trim().to_owned();
         self.loop_device = Some(device.clone());
         run(Command::new("mkfs.exfat").arg(&device))?;
         if self.mount(&["-t", "exfat", &device]).is_err() {
-            run(Command::new("mount.exfat-fuse")
-                .arg(&device)
-                .arg(&self.folder))?;
+            run(Command::new("mount.exfat-fuse").arg(&device).arg(&self.folder))?;
             self.mounted.push(self.folder.clone());
         }
         self.must_be_mounted()
@@ -183,9 +166,7 @@ impl Disk {
     fn must_be_mounted(&self) -> Result<()> {
         let point = self.folder.to_string_lossy();
         let mounts = std::fs::read_to_string("/proc/mounts")?;
-        let mounted = mounts
-            .lines()
-            .any(|line| line.split(' ').nth(1) == Some(&point));
+        let mounted = mounts.lines().any(|line| line.split(' ').nth(1) == Some(&point));
         ensure!(mounted, "nothing was mounted at {point}");
         Ok(())
     }
@@ -214,10 +195,7 @@ fn run(command: &mut Command) -> Result<()> {
 
 fn answer(command: &mut Command) -> Result<String> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| program.clone())?;
+    let output = command.stdin(Stdio::null()).output().with_context(|| program.clone())?;
     if !output.status.success() {
         let told = String::from_utf8_lossy(&output.stderr);
         bail!("{program}: {}", told.lines().next().unwrap_or("it failed"));

@@ -21,23 +21,15 @@ pub(crate) struct Host {
 }
 
 /// Every host.
-pub(crate) const ALL: [Host; 1] = [Host {
-    name: "native",
-    arguments: &[],
-}];
+pub(crate) const ALL: [Host; 1] = [Host { name: "native", arguments: &[] }];
 
 impl Host {
     /// Returns the program and its arguments for the arguments of a scenario.
     pub(crate) fn command_line(self, arguments: &[String]) -> Result<Vec<OsString>> {
-        let program = program()
-            .as_ref()
-            .map_err(|error| anyhow::anyhow!("{error}"))?;
+        let program = program().as_ref().map_err(|error| anyhow::anyhow!("{error}"))?;
         let own = self.arguments.iter().map(OsString::from);
         let given = arguments.iter().map(OsString::from);
-        Ok(std::iter::once(program.into())
-            .chain(own)
-            .chain(given)
-            .collect())
+        Ok(std::iter::once(program.into()).chain(own).chain(given).collect())
     }
 }
 
@@ -49,21 +41,11 @@ fn program() -> &'static Result<PathBuf, String> {
 
 fn build() -> Result<PathBuf> {
     let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args([
-            "build",
-            "--quiet",
-            "--package",
-            "hubstow",
-            "--message-format=json",
-        ])
+        .args(["build", "--quiet", "--package", "hubstow", "--message-format=json"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdin(Stdio::null())
         .output()?;
-    ensure!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let messages = String::from_utf8_lossy(&output.stdout);
     let mut executables = messages.lines().filter_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;

@@ -44,24 +44,20 @@ fn main() -> ExitCode {
 
 fn trials() -> Result<Vec<Trial>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-    let mut paths: Vec<_> = fs::read_dir(&folder)?
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<_>>()?;
+    let mut paths: Vec<_> =
+        fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
     paths.retain(|path| path.extension().is_some_and(|end| end == "toml"));
     paths.sort();
     let mut trials = Vec::new();
     for path in paths {
         let scenario = Arc::new(Scenario::read(&path)?);
-        let name = path
-            .file_stem()
-            .context("a file has a name")?
-            .to_string_lossy();
+        let name = path.file_stem().context("a file has a name")?.to_string_lossy();
         for host in host::ALL {
             for disk in scenario.disks.clone() {
                 let scenario = Arc::clone(&scenario);
                 let name = format!("{}/{}/{name}", host.name, disk.name());
                 trials.push(Trial::ignorable_test(name, move || {
-                    Ok(trial(&scenario, disk, host).map_err(|error| format!("{error:?}"))?)
+                    Ok(trial(&scenario, disk, host).map_err(told)?)
                 }));
             }
         }
@@ -75,6 +71,12 @@ fn trial(scenario: &Scenario, disk: DiskKind, host: Host) -> Result<Completion> 
     }
     play::play(scenario, disk, host).with_context(|| scenario.story.trim().to_owned())?;
     Ok(Completion::Completed)
+}
+
+/// Tells an error with all its causes, the outermost first.
+fn told(error: anyhow::Error) -> String {
+    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    causes.join("\n\n")
 }
 
 /// Says what a scenario needs and this machine lacks.
@@ -91,10 +93,7 @@ fn missing(scenario: &Scenario, disk: DiskKind) -> Option<String> {
     };
     let mounts = |step: &Step| matches!(step, Step::ReadOnly);
     if scenario.steps.iter().any(runs) && env::var_os(stage::PYTHON).is_none() {
-        return Some(format!(
-            "{} is not set; `cargo verify` sets it",
-            stage::PYTHON
-        ));
+        return Some(format!("{} is not set; `cargo verify` sets it", stage::PYTHON));
     }
     if scenario.steps.iter().any(mounts)
         && let Some(missing) = DiskKind::Tiny.missing()

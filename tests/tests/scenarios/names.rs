@@ -43,11 +43,7 @@ impl Names {
             .iter()
             .map(|(commit, files)| (commit.clone(), files.iter().map(file).collect()))
             .collect();
-        Self {
-            files,
-            commits,
-            words: BTreeMap::new(),
-        }
+        Self { files, commits, words: BTreeMap::new() }
     }
 
     /// Gives a word of the scenario's texts its meaning.
@@ -57,10 +53,7 @@ impl Names {
 
     /// Returns the scenario's name of a commit.
     pub(crate) fn commit_called(&self, hash: &str) -> Option<&str> {
-        self.commits
-            .iter()
-            .find(|(_, of)| *of == hash)
-            .map(|(name, _)| name.as_str())
+        self.commits.iter().find(|(_, of)| *of == hash).map(|(name, _)| name.as_str())
     }
 
     /// Returns a file of a commit, by the scenario's name or by the hash of the commit.
@@ -76,14 +69,8 @@ impl Names {
             .iter()
             .flat_map(|(commit, files)| files.iter().map(move |(name, file)| (commit, name, file)));
         let (commit, name, _) = all.clone().find(|(_, _, file)| file.etag == etag)?;
-        let differs = all
-            .clone()
-            .any(|(_, other, file)| other == name && file.etag != etag);
-        Some(if differs {
-            format!("{name}@{commit}")
-        } else {
-            name.clone()
-        })
+        let differs = all.clone().any(|(_, other, file)| other == name && file.etag != etag);
+        Some(if differs { format!("{name}@{commit}") } else { name.clone() })
     }
 
     fn etag_of(&self, blob: &str) -> Result<String> {
@@ -120,8 +107,7 @@ impl Names {
             [folder @ ("snapshots" | ".no_exist"), commit, file @ ..] => {
                 let hash = self.commits.get(*commit);
                 let hash = hash.with_context(|| format!("`{commit}` is no commit"))?;
-                file.iter()
-                    .fold(repo.join(folder).join(hash), |path, part| path.join(part))
+                file.iter().fold(repo.join(folder).join(hash), |path, part| path.join(part))
             }
             _ => repo.join(self.text(said)?),
         })
@@ -133,9 +119,8 @@ impl Names {
         let mut out = String::new();
         let mut rest = said;
         while let Some((before, after)) = rest.split_once('{') {
-            let (word, tail) = after
-                .split_once('}')
-                .with_context(|| format!("a lone {{ in {said}"))?;
+            let (word, tail) =
+                after.split_once('}').with_context(|| format!("a lone {{ in {said}"))?;
             out.push_str(before);
             out.push_str(&self.meaning(word)?);
             rest = tail;
@@ -149,8 +134,6 @@ impl Names {
             return self.etag_of(blob);
         }
         let known = self.commits.get(word).or_else(|| self.words.get(word));
-        known
-            .cloned()
-            .with_context(|| format!("`{{{word}}}` stands for nothing"))
+        known.cloned().with_context(|| format!("`{{{word}}}` stands for nothing"))
     }
 }

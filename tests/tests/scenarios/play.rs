@@ -42,10 +42,7 @@ fn perform(stage: &mut Stage, step: &Step) -> Result<()> {
         Step::AtOnce(runs) => perform_at_once(stage, runs),
         Step::Branch(branch) => stage.hub.move_branch(&branch.branch, &branch.to),
         Step::Fault(step) => {
-            let fault = step
-                .fault
-                .clone()
-                .with_texts(|text| stage.names.text(text))?;
+            let fault = step.fault.clone().with_texts(|text| stage.names.text(text))?;
             stage.hub.fail(fault, step.times);
             Ok(())
         }
@@ -79,12 +76,7 @@ fn perform_run(stage: &Stage, run: &Run) -> Result<()> {
         let cache_after = check::fingerprint(stage.cache(), None)?;
         check::unchanged("the cache", &cache_before, &cache_after)?;
     }
-    afterwards(
-        stage,
-        requests_before,
-        run.requests.as_ref(),
-        run.tree.as_deref(),
-    )
+    afterwards(stage, requests_before, run.requests.as_ref(), run.tree.as_deref())
 }
 
 fn afterwards(
@@ -107,9 +99,7 @@ fn afterwards(
             lines()
         );
     }
-    tree.map_or(Ok(()), |tree| {
-        tree::compare(tree, stage.cache(), &stage.names)
-    })
+    tree.map_or(Ok(()), |tree| tree::compare(tree, stage.cache(), &stage.names))
 }
 
 fn perform_at_once(stage: &Stage, runs: &AtOnce) -> Result<()> {
@@ -122,10 +112,7 @@ fn perform_at_once(stage: &Stage, runs: &AtOnce) -> Result<()> {
         .map(|(number, run)| stage.start(run, number))
         .collect::<Result<_>>()?;
     // Everybody is waited for before anything is judged: nobody may be left running.
-    let ended: Vec<_> = running
-        .into_iter()
-        .map(crate::process::Running::wait)
-        .collect();
+    let ended: Vec<_> = running.into_iter().map(crate::process::Running::wait).collect();
     for (run, ended) in runs.at_once.iter().zip(ended) {
         let ended = ended?;
         stage.remember(&ended);
@@ -165,10 +152,9 @@ fn staged_bytes(cache: &Path) -> Result<u64> {
 
 fn perform_edit(stage: &Stage, edit: &Edit) -> Result<()> {
     match edit {
-        Edit::Truncate { path, to } => Ok(OpenOptions::new()
-            .write(true)
-            .open(stage.path(path)?)?
-            .set_len(*to)?),
+        Edit::Truncate { path, to } => {
+            Ok(OpenOptions::new().write(true).open(stage.path(path)?)?.set_len(*to)?)
+        }
         Edit::Flip { path, at } => {
             let path = stage.path(path)?;
             let mut file = OpenOptions::new().read(true).write(true).open(path)?;
@@ -182,25 +168,20 @@ fn perform_edit(stage: &Stage, edit: &Edit) -> Result<()> {
             let path = with_folders(stage.path(path)?)?;
             Ok(fs::write(path, stage.names.text(text)?)?)
         }
-        Edit::Link { path, text } => Ok(symlink(
-            stage.names.text(text)?,
-            with_folders(stage.path(path)?)?,
-        )?),
+        Edit::Link { path, text } => {
+            Ok(symlink(stage.names.text(text)?, with_folders(stage.path(path)?)?)?)
+        }
         Edit::MakeDir { path } => Ok(fs::create_dir_all(stage.path(path)?)?),
         Edit::Remove { path } => {
             let path = stage.path(path)?;
             let entry = fs::symlink_metadata(&path)?;
-            let removed = if entry.is_dir() {
-                fs::remove_dir_all(path)
-            } else {
-                fs::remove_file(path)
-            };
+            let removed =
+                if entry.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
             Ok(removed?)
         }
-        Edit::Move { path, to } => Ok(fs::rename(
-            stage.path(path)?,
-            with_folders(stage.path(to)?)?,
-        )?),
+        Edit::Move { path, to } => {
+            Ok(fs::rename(stage.path(path)?, with_folders(stage.path(to)?)?)?)
+        }
         Edit::Copy { path, to } => {
             fs::copy(stage.path(path)?, with_folders(stage.path(to)?)?)?;
             Ok(())

@@ -71,12 +71,7 @@ impl Prepared {
             .stderr(File::create(&stderr)?)
             .spawn()
             .with_context(|| format!("{} can't be started", program.display()))?;
-        Ok(Running {
-            child,
-            begin: Instant::now(),
-            stdout,
-            stderr,
-        })
+        Ok(Running { child, begin: Instant::now(), stdout, stderr })
     }
 }
 

@@ -13,11 +13,7 @@ use crate::{
 
 /// Compares.
 pub(crate) fn compare(stage: &Stage, run: &Run, ended: &Ended) -> Result<()> {
-    let what = run
-        .run
-        .as_ref()
-        .or(run.python.as_ref())
-        .map_or("", String::as_str);
+    let what = run.run.as_ref().or(run.python.as_ref()).map_or("", String::as_str);
     compare_all(stage, run, ended).with_context(|| {
         format!(
             "`{what}` ended with {:?}\n  stdout: {}\n  stderr: {}",
@@ -29,11 +25,7 @@ pub(crate) fn compare(stage: &Stage, run: &Run, ended: &Ended) -> Result<()> {
 }
 
 fn compare_all(stage: &Stage, run: &Run, ended: &Ended) -> Result<()> {
-    ensure!(
-        ended.code == Some(run.exit),
-        "expected the exit code {}",
-        run.exit
-    );
+    ensure!(ended.code == Some(run.exit), "expected the exit code {}", run.exit);
     for text in &run.says {
         let text = stage.names.text(text)?;
         let said = ended.stdout.contains(&text) || ended.stderr.contains(&text);
@@ -48,10 +40,7 @@ fn compare_all(stage: &Stage, run: &Run, ended: &Ended) -> Result<()> {
     match serde_json::from_str::<Value>(&ended.stdout) {
         Ok(report) if report.get("files").is_some() => download(stage, run, &report),
         Ok(_) | Err(_) => {
-            ensure!(
-                run.files.is_empty() && run.downloaded.is_none(),
-                "expected a JSON report"
-            );
+            ensure!(run.files.is_empty() && run.downloaded.is_none(), "expected a JSON report");
             Ok(())
         }
     }
@@ -62,27 +51,12 @@ fn error(run: &Run, ended: &Ended) -> Result<()> {
     let parsed = |line: &str| serde_json::from_str::<Value>(line).ok();
     // A report printed over several lines is one object from its first line to the end.
     let told = ended.stderr.lines().rev().find_map(parsed);
-    let from_brace = || {
-        ended
-            .stderr
-            .find("{\"error\"")
-            .map(|at| ended.stderr.split_at(at).1)
-    };
-    let told = told
-        .or_else(|| parsed(from_brace()?))
-        .context("expected a JSON error on stderr")?;
+    let from_brace = || ended.stderr.find("{\"error\"").map(|at| ended.stderr.split_at(at).1);
+    let told = told.or_else(|| parsed(from_brace()?)).context("expected a JSON error on stderr")?;
     let error = told.get("error").context("expected the key `error`")?;
     let field = |name: &str| error.get(name).cloned().unwrap_or_default();
-    ensure!(
-        field("code") == run.exit,
-        "expected the exit code in the JSON error"
-    );
-    ensure!(
-        field("message")
-            .as_str()
-            .is_some_and(|text| !text.is_empty()),
-        "expected a message"
-    );
+    ensure!(field("code") == run.exit, "expected the exit code in the JSON error");
+    ensure!(field("message").as_str().is_some_and(|text| !text.is_empty()), "expected a message");
     match &run.kind {
         Some(kind) => {
             ensure!(field("kind") == kind.as_str(), "expected the kind `{kind}`");
@@ -96,14 +70,8 @@ fn download(stage: &Stage, run: &Run, report: &Value) -> Result<()> {
     let text =
         |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
     let commit = text(report, "commit").context("expected a commit in the report")?;
-    let files = report
-        .get("files")
-        .and_then(Value::as_array)
-        .context("expected files")?;
-    let dry_run = run
-        .run
-        .as_deref()
-        .is_some_and(|line| line.contains("--dry-run"));
+    let files = report.get("files").and_then(Value::as_array).context("expected files")?;
+    let dry_run = run.run.as_deref().is_some_and(|line| line.contains("--dry-run"));
     for file in files {
         let name = text(file, "file").context("expected the name of the file")?;
         let path = text(file, "path").context("expected the path of the file")?;
@@ -113,23 +81,14 @@ fn download(stage: &Stage, run: &Run, report: &Value) -> Result<()> {
     }
     for (name, expected) in &run.files {
         let named = |file: &&Value| text(file, "file").as_deref() == Some(name);
-        let file = files
-            .iter()
-            .find(named)
-            .with_context(|| format!("no report of {name}"))?;
+        let file = files.iter().find(named).with_context(|| format!("no report of {name}"))?;
         for (key, value) in fields(expected) {
             let found = text(file, key);
-            ensure!(
-                found.as_ref() == value,
-                "{name}: expected {key} {value:?}, got {found:?}"
-            );
+            ensure!(found.as_ref() == value, "{name}: expected {key} {value:?}, got {found:?}");
         }
         if let Some(expected) = &expected.commit {
             let called = stage.names.commit_called(&commit);
-            ensure!(
-                called == Some(expected),
-                "expected commit {expected}, got {called:?}"
-            );
+            ensure!(called == Some(expected), "expected commit {expected}, got {called:?}");
         }
     }
     if let Some(amount) = run.downloaded {
@@ -143,18 +102,13 @@ fn download(stage: &Stage, run: &Run, report: &Value) -> Result<()> {
 }
 
 fn fields(expected: &FileReport) -> impl Iterator<Item = (&'static str, Option<&String>)> {
-    let all = [
-        ("action", &expected.action),
-        ("by", &expected.by),
-        ("reason", &expected.reason),
-    ];
+    let all = [("action", &expected.action), ("by", &expected.by), ("reason", &expected.reason)];
     // `by = "none"` is how TOML, which has no null, says that nothing was placed.
-    all.into_iter()
-        .filter_map(|(key, value)| match value.as_deref() {
-            None => None,
-            Some("none") => Some((key, None)),
-            Some(_) => Some((key, value.as_ref())),
-        })
+    all.into_iter().filter_map(|(key, value)| match value.as_deref() {
+        None => None,
+        Some("none") => Some((key, None)),
+        Some(_) => Some((key, value.as_ref())),
+    })
 }
 
 /// The Python client says which file it serves; it must be that commit's.
@@ -168,16 +122,8 @@ fn peer(stage: &Stage, run: &Run, ended: &Ended) -> Result<()> {
             && let (Some(file), Some(path)) = (file.as_str(), path.as_str())
         {
             let in_cache = Path::new(path).strip_prefix(stage.cache())?;
-            let commit = in_cache
-                .components()
-                .nth(2)
-                .context("a path in a snapshot")?;
-            holds(
-                stage,
-                &commit.as_os_str().to_string_lossy(),
-                file,
-                Path::new(path),
-            )?;
+            let commit = in_cache.components().nth(2).context("a path in a snapshot")?;
+            holds(stage, &commit.as_os_str().to_string_lossy(), file, Path::new(path))?;
         }
     }
     Ok(())
@@ -187,10 +133,6 @@ fn holds(stage: &Stage, commit: &str, file: &str, path: &Path) -> Result<()> {
     let expected = stage.names.file(commit, file);
     let expected = expected.with_context(|| format!("commit {commit} has no file {file}"))?;
     let bytes = fs::read(path).with_context(|| format!("{} can't be opened", path.display()))?;
-    ensure!(
-        bytes == expected.bytes,
-        "{} does not hold what the hub holds",
-        path.display()
-    );
+    ensure!(bytes == expected.bytes, "{} does not hold what the hub holds", path.display());
     Ok(())
 }

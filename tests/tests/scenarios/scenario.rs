@@ -52,10 +52,7 @@ impl Scenario {
     /// Reads a scenario. Where no branch is said, `main` is at the first commit.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let mut scenario: Self = toml::from_str(text)?;
-        anyhow::ensure!(
-            !scenario.story.trim().is_empty(),
-            "a scenario tells a story"
-        );
+        anyhow::ensure!(!scenario.story.trim().is_empty(), "a scenario tells a story");
         if scenario.branches.is_empty()
             && let Some(first) = scenario.commits.keys().next()
         {

@@ -47,9 +47,7 @@ pub(crate) struct Stage {
 impl Stage {
     /// Sets a stage up.
     pub(crate) fn open(scenario: &Scenario, kind: DiskKind, host: Host) -> Result<Self> {
-        let folder = tempfile::Builder::new()
-            .prefix("hubstow-scenario-")
-            .tempdir()?;
+        let folder = tempfile::Builder::new().prefix("hubstow-scenario-").tempdir()?;
         let below = |name: &str| folder.path().join(name);
         for name in ["home", "logs", "peer", "temporary"] {
             fs::create_dir(below(name))?;
@@ -105,37 +103,23 @@ impl Stage {
         let folder = self.folder.path().join("home");
         let under = run.under.unwrap_or(self.kind);
         let logs = self.folder.path().join("logs").join(number.to_string());
-        Prepared {
-            line,
-            env,
-            folder,
-            under,
-        }
-        .start(&logs)
+        Prepared { line, env, folder, under }.start(&logs)
     }
 
     /// Keeps what a command printed, for the search at the end.
     pub(crate) fn remember(&self, ended: &Ended) {
-        self.printed
-            .borrow_mut()
-            .extend([ended.stdout.clone(), ended.stderr.clone()]);
+        self.printed.borrow_mut().extend([ended.stdout.clone(), ended.stderr.clone()]);
     }
 
     fn words(&self, line: &str) -> Result<Vec<String>> {
-        crate::process::words(line)
-            .iter()
-            .map(|word| self.names.text(word))
-            .collect()
+        crate::process::words(line).iter().map(|word| self.names.text(word)).collect()
     }
 
     /// JSON is asked for unless the scenario says how the result is printed.
     fn host_line(&self, line: &str) -> Result<Vec<OsString>> {
         let mut words = self.words(line)?;
         let says_format = ["--json", "--quiet", "-q", "--format", "--help", "--version"];
-        if !words
-            .iter()
-            .any(|word| says_format.contains(&word.as_str()))
-        {
+        if !words.iter().any(|word| says_format.contains(&word.as_str())) {
             words.insert(0, "--json".to_owned());
         }
         self.host.command_line(&words)
@@ -145,10 +129,7 @@ impl Stage {
         let python = std::env::var_os(PYTHON).context(PYTHON)?;
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/peer.py");
         let words = self.words(line)?.into_iter().map(OsString::from);
-        Ok([python, script.into_os_string()]
-            .into_iter()
-            .chain(words)
-            .collect())
+        Ok([python, script.into_os_string()].into_iter().chain(words).collect())
     }
 
     fn host_env(&self) -> BTreeMap<String, OsString> {
@@ -190,44 +171,27 @@ impl Stage {
     fn look_outside(&self) -> Result<BTreeMap<String, String>> {
         let mut all = check::fingerprint(self.disk.folder(), Some(&self.cache))?;
         all.extend(check::fingerprint(&self.folder.path().join("home"), None)?);
-        all.extend(check::fingerprint(
-            &self.folder.path().join("temporary"),
-            None,
-        )?);
+        all.extend(check::fingerprint(&self.folder.path().join("temporary"), None)?);
         Ok(all)
     }
 
     /// Checks what must hold after every scenario.
     pub(crate) fn check(&self, scenario: &Scenario) -> Result<()> {
         let mut complaints = check::cache(&self.cache, scenario, &self.names)?;
-        if let Err(error) = check::unchanged(
-            "outside the cache root",
-            &self.outside,
-            &self.look_outside()?,
-        ) {
+        if let Err(error) =
+            check::unchanged("outside the cache root", &self.outside, &self.look_outside()?)
+        {
             complaints.push(error.to_string());
         }
-        if let Some(text) = self
-            .printed
-            .borrow()
-            .iter()
-            .find(|text| text.contains(TOKEN))
-        {
+        if let Some(text) = self.printed.borrow().iter().find(|text| text.contains(TOKEN)) {
             complaints.push(format!("the token was printed: {text}"));
         }
         for request in self.hub.requests_since(0) {
             if request.with_token && request.origin == crate::hub::Origin::Other {
-                complaints.push(format!(
-                    "the token went to another origin: {}",
-                    request.line
-                ));
+                complaints.push(format!("the token went to another origin: {}", request.line));
             }
         }
-        anyhow::ensure!(
-            complaints.is_empty(),
-            "afterwards:\n  {}",
-            complaints.join("\n  ")
-        );
+        anyhow::ensure!(complaints.is_empty(), "afterwards:\n  {}", complaints.join("\n  "));
         Ok(())
     }
 }

@@ -158,14 +158,8 @@ impl TryFrom<toml::Table> for Step {
             return Ok(Self::Edit(read(table)?));
         }
         if has("fault") {
-            let times = table
-                .remove("times")
-                .map(toml::Value::try_into)
-                .transpose()?;
-            return Ok(Self::Fault(FaultStep {
-                fault: read(table)?,
-                times,
-            }));
+            let times = table.remove("times").map(toml::Value::try_into).transpose()?;
+            return Ok(Self::Fault(FaultStep { fault: read(table)?, times }));
         }
         match table.into_iter().collect::<Vec<_>>().as_slice() {
             [(key, toml::Value::String(word))] => match (key.as_str(), word.as_str()) {

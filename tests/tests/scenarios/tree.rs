@@ -93,9 +93,7 @@ fn show_entry(repo: &Path, part: &str, file: &str, names: &Names) -> Result<Stri
     Ok(match part {
         "refs" => {
             let text = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
-            let what = names
-                .commit_called(&text)
-                .map_or(format!("text {text:?}"), str::to_owned);
+            let what = names.commit_called(&text).map_or(format!("text {text:?}"), str::to_owned);
             format!("refs/{file} {what}")
         }
         "blobs" => match names.blob_called(file) {
@@ -112,12 +110,7 @@ fn show_entry(repo: &Path, part: &str, file: &str, names: &Names) -> Result<Stri
             let commit = names.commit_called(hash).unwrap_or(hash);
             let what = match part {
                 "snapshots" => show_pointer(&path, repo, commit, file, names)?,
-                _ => if fs::metadata(&path)?.len() == 0 {
-                    "empty"
-                } else {
-                    "not empty"
-                }
-                .to_owned(),
+                _ => if fs::metadata(&path)?.len() == 0 { "empty" } else { "not empty" }.to_owned(),
             };
             format!("{part}/{commit}/{} {what}", file.trim_end_matches('/'))
         }

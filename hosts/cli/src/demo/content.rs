@@ -17,16 +17,9 @@ pub(super) struct Revision {
 /// Makes the two revisions. They share the model; the configuration differs.
 pub(super) fn revisions() -> [Revision; 2] {
     let files = |context: u32| {
-        vec![
-            ("config.json", config(context)),
-            (MODEL, model()),
-            ("tokenizer.json", tokenizer()),
-        ]
+        vec![("config.json", config(context)), (MODEL, model()), ("tokenizer.json", tokenizer())]
     };
-    [
-        Revision { name: "main", files: files(2048) },
-        Revision { name: "v2", files: files(4096) },
-    ]
+    [Revision { name: "main", files: files(2048) }, Revision { name: "v2", files: files(4096) }]
 }
 
 /// Writes the revisions as the folders that a server takes.
@@ -53,7 +46,8 @@ fn config(context: u32) -> Vec<u8> {
 }
 
 fn tokenizer() -> Vec<u8> {
-    let mut text = String::from("{\n  \"version\": \"1.0\",\n  \"model\": {\"type\": \"BPE\", \"vocab\": {");
+    let mut text =
+        String::from("{\n  \"version\": \"1.0\",\n  \"model\": {\"type\": \"BPE\", \"vocab\": {");
     for id in 0..3072 {
         let comma = if id == 0 { "" } else { "," };
         // Writing to a string can't fail.

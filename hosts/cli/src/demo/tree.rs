@@ -12,13 +12,13 @@ use crate::output::{FAINT, NAME, TITLE, styled};
 /// So much of a hash tells two apart.
 const HASH_SHOWN: usize = 8;
 /// Sizes and arrows begin at this column.
-const NAME_COLUMNS: usize = 38;
+const NAME_COLUMNS: usize = 36;
 
 /// Draws a folder with all that is below it, names in order; hidden entries are left out.
 pub(super) fn draw(root: &Path) -> io::Result<String> {
     let name = root.file_name().unwrap_or(root.as_os_str()).to_string_lossy();
-    let mut lines = vec![format!("  {}", styled(TITLE, name))];
-    draw_below(root, "  ", &mut lines)?;
+    let mut lines = vec![styled(TITLE, name)];
+    draw_below(root, "", &mut lines)?;
     Ok(lines.join("\n"))
 }
 
@@ -26,17 +26,23 @@ fn draw_below(folder: &Path, indent: &str, lines: &mut Vec<String>) -> io::Resul
     let entries = entries(folder)?;
     let last = entries.len().saturating_sub(1);
     for (index, path) in entries.iter().enumerate() {
-        let (branch, below) = if index == last { ("└── ", "    ") } else { ("├── ", "│   ") };
+        let (branch, below) =
+            if index == last { ("└── ", "    ") } else { ("├── ", "│   ") };
         let name = shortened(&path.file_name().unwrap_or_default().to_string_lossy());
         let start = format!("{indent}{branch}{name}");
         let metadata = fs::symlink_metadata(path)?;
-        if metadata.is_dir() {
+        if metadata.is_dir() && entries(path)?.is_empty() {
+            lines.push(format!("{start:<NAME_COLUMNS$} {}", styled(FAINT, "(empty)")));
+        } else if metadata.is_dir() {
             lines.push(start);
             draw_below(path, &format!("{indent}{below}"), lines)?;
         } else if metadata.is_symlink() {
             let target = fs::read_link(path)?;
             let blob = shortened(&target.file_name().unwrap_or_default().to_string_lossy());
-            lines.push(format!("{start:<NAME_COLUMNS$} {}", styled(NAME, format_args!("-> blob {blob}"))));
+            lines.push(format!(
+                "{start:<NAME_COLUMNS$} {}",
+                styled(NAME, format_args!("-> blob {blob}"))
+            ));
         } else if folder.ends_with("refs") {
             let commit = shortened(fs::read_to_string(path)?.trim());
             lines.push(format!("{start:<NAME_COLUMNS$} {}", styled(FAINT, commit)));
@@ -60,14 +66,18 @@ fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Cuts a hash; any other name stays as it is.
-pub(super) fn shortened(name: &str) -> String {
-    let is_hash = name.len() >= 40 && name.bytes().all(|b| b.is_ascii_hexdigit());
-    if is_hash {
-        name.chars().take(HASH_SHOWN).chain(['…']).collect()
-    } else {
-        name.to_owned()
+/// Cuts a hash, also before an extension; any other name stays as it is.
+fn shortened(name: &str) -> String {
+    let (stem, extension) = name.split_once('.').map_or((name, None), |(s, e)| (s, Some(e)));
+    if stem.len() < 40 || !stem.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return name.to_owned();
     }
+    let mut short: String = stem.chars().take(HASH_SHOWN).chain(['…']).collect();
+    if let Some(extension) = extension {
+        short.push('.');
+        short.push_str(extension);
+    }
+    short
 }
 
 #[cfg(test)]
@@ -77,6 +87,7 @@ mod tests {
     #[test]
     fn hashes_are_cut_and_names_are_not() {
         assert_eq!(shortened("0123456789abcdef0123456789abcdef01234567"), "01234567…");
+        assert_eq!(shortened("0123456789abcdef0123456789abcdef01234567.json"), "01234567….json");
         assert_eq!(shortened("config.json"), "config.json");
     }
 

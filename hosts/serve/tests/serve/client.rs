@@ -15,10 +15,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(at, _)| at == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(at, _)| at == name).map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -49,12 +46,8 @@ pub(crate) fn send(to: SocketAddr, request: &str) -> Answer {
         text += &format!("Content-Length: {}\r\n", body.len());
     }
     let mut stream = TcpStream::connect(to).unwrap();
-    stream
-        .set_read_timeout(Some(Duration::from_secs(20)))
-        .unwrap();
-    stream
-        .write_all(format!("{text}\r\n{body}").as_bytes())
-        .unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.write_all(format!("{text}\r\n{body}").as_bytes()).unwrap();
     let mut received = Vec::new();
     stream.read_to_end(&mut received).unwrap();
     read(&received)
@@ -62,27 +55,13 @@ pub(crate) fn send(to: SocketAddr, request: &str) -> Answer {
 
 #[track_caller]
 fn read(received: &[u8]) -> Answer {
-    let end = received
-        .windows(4)
-        .position(|at| at == b"\r\n\r\n")
-        .expect("an answer has a head");
+    let end = received.windows(4).position(|at| at == b"\r\n\r\n").expect("an answer has a head");
     let head = std::str::from_utf8(&received[..end]).unwrap();
     let mut lines = head.split("\r\n");
-    let status = lines
-        .next()
-        .unwrap()
-        .split(' ')
-        .nth(1)
-        .unwrap()
-        .parse()
-        .unwrap();
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
     let header = |line: &str| {
         let (name, value) = line.split_once(": ").unwrap();
         (name.to_ascii_lowercase(), value.to_owned())
     };
-    Answer {
-        status,
-        headers: lines.map(header).collect(),
-        body: received[end + 4..].to_vec(),
-    }
+    Answer { status, headers: lines.map(header).collect(), body: received[end + 4..].to_vec() }
 }

@@ -25,12 +25,7 @@ fn served() -> Served {
 
 /// The `path` of every element, in order.
 fn paths(listing: &Value) -> Vec<&str> {
-    listing
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|at| at["path"].as_str().unwrap())
-        .collect()
+    listing.as_array().unwrap().iter().map(|at| at["path"].as_str().unwrap()).collect()
 }
 
 /// The path and query of the next page.
@@ -64,10 +59,7 @@ fn a_repo_is_described() {
             "lfs": { "sha256": HELLO_SHA256, "size": 6, "pointerSize": pointer_size },
         },
     ]);
-    assert_eq!(
-        json!([blobs["siblings"][0], blobs["siblings"][1]]),
-        expected
-    );
+    assert_eq!(json!([blobs["siblings"][0], blobs["siblings"][1]]), expected);
 }
 
 #[test]
@@ -77,19 +69,14 @@ fn a_listing_shows_files_and_folders() {
     assert_eq!(paths(&listing), ["a.txt", "sub", "z"]);
     let file = json!({ "type": "file", "path": "a.txt", "size": 6, "oid": HELLO_SHA1 });
     assert_eq!(listing[0], file);
-    assert_eq!(
-        (&listing[1]["type"], &listing[1]["size"]),
-        (&json!("directory"), &json!(0))
-    );
+    assert_eq!((&listing[1]["type"], &listing[1]["size"]), (&json!("directory"), &json!(0)));
     assert_eq!(listing[1]["oid"].as_str().unwrap().len(), 40);
     let below = served.send("GET /api/models/org/name/tree/main/sub").json();
     let (oid, pointer_size) = HELLO_POINTER;
     let lfs = json!({ "oid": HELLO_SHA256, "size": 6, "pointerSize": pointer_size });
     let file = json!({ "type": "file", "path": "sub/b.bin", "size": 6, "oid": oid, "lfs": lfs });
     assert_eq!(below[0], file);
-    let deep = served
-        .send("GET /api/models/org/name/tree/main/sub%2Fdeep?recursive=1")
-        .json();
+    let deep = served.send("GET /api/models/org/name/tree/main/sub%2Fdeep?recursive=1").json();
     assert_eq!(paths(&deep), ["sub/deep/c d.txt"]);
 }
 
@@ -109,17 +96,7 @@ fn pages_follow_each_other_to_the_end() {
         }
     }
     assert_eq!(at, "", "the second page is the last");
-    assert_eq!(
-        seen,
-        [
-            "a.txt",
-            "sub",
-            "sub/b.bin",
-            "sub/deep",
-            "sub/deep/c d.txt",
-            "z"
-        ]
-    );
+    assert_eq!(seen, ["a.txt", "sub", "sub/b.bin", "sub/deep", "sub/deep/c d.txt", "z"]);
 
     let one = served.send("GET /api/models/org/name/tree/main?limit=1");
     assert_eq!(paths(&one.json()), ["a.txt"]);
@@ -143,19 +120,10 @@ fn chosen_paths_are_described() {
     let json = "Content-Type: application/json\n\n";
     let request = "POST /api/models/org/name/paths-info/main\n";
     for (body, expected) in [
-        (
-            format!("{form}paths=z&paths=sub&paths=nope&expand=False"),
-            vec!["z", "sub"],
-        ),
-        (
-            format!("{form}paths=sub%2Fdeep%2Fc+d.txt"),
-            vec!["sub/deep/c d.txt"],
-        ),
+        (format!("{form}paths=z&paths=sub&paths=nope&expand=False"), vec!["z", "sub"]),
+        (format!("{form}paths=sub%2Fdeep%2Fc+d.txt"), vec!["sub/deep/c d.txt"]),
         (format!("{form}paths=..%2F..%2Fsecret&paths=%00"), vec![]),
-        (
-            format!("{json}{{\"paths\":[\"a.txt\",\"sub/\"],\"expand\":true}}"),
-            vec!["a.txt", "sub"],
-        ),
+        (format!("{json}{{\"paths\":[\"a.txt\",\"sub/\"],\"expand\":true}}"), vec!["a.txt", "sub"]),
         (format!("{json}{{\"paths\":\"a.txt\"}}"), vec!["a.txt"]),
     ] {
         let answer = served.send(&format!("{request}{body}"));
@@ -166,10 +134,7 @@ fn chosen_paths_are_described() {
     }
     let large = "x".repeat(2 * 1024 * 1024);
     served.check(&format!("{request}{form}paths={large}"), "413");
-    served.check(
-        "POST /api/models/org/name/paths-info/nope\n\npaths=z",
-        "404",
-    );
+    served.check("POST /api/models/org/name/paths-info/nope\n\npaths=z", "404");
 }
 
 #[test]
@@ -177,26 +142,14 @@ fn revisions_are_listed() {
     let served = served();
     let shown = |list: &Value| -> Vec<(String, String)> {
         let text = |at: &Value| at.as_str().unwrap().to_owned();
-        list.as_array()
-            .unwrap()
-            .iter()
-            .map(|at| (text(&at["name"]), text(&at["ref"])))
-            .collect()
+        list.as_array().unwrap().iter().map(|at| (text(&at["name"]), text(&at["ref"]))).collect()
     };
-    let refs = served
-        .send("GET /api/models/org/name/refs?include_prs=1")
-        .json();
+    let refs = served.send("GET /api/models/org/name/refs?include_prs=1").json();
     let pair = |name: &str, full: &str| (name.to_owned(), full.to_owned());
-    let branches = [
-        pair("main", "refs/heads/main"),
-        pair("dev", "refs/heads/dev"),
-    ];
+    let branches = [pair("main", "refs/heads/main"), pair("dev", "refs/heads/dev")];
     assert_eq!(shown(&refs["branches"]), branches);
     assert_eq!(shown(&refs["tags"]), [pair("v1.0", "refs/tags/v1.0")]);
-    assert_eq!(
-        shown(&refs["converts"]),
-        [pair("parquet", "refs/convert/parquet")]
-    );
+    assert_eq!(shown(&refs["converts"]), [pair("parquet", "refs/convert/parquet")]);
     assert_eq!(shown(&refs["pullRequests"]), [pair("3", "refs/pr/3")]);
     assert_eq!(refs["branches"][0]["targetCommit"], served.commit("main"));
     let without = served.send("GET /api/models/org/name/refs").json();

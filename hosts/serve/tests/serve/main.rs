@@ -53,10 +53,7 @@ impl Served {
         for (name, content) in files {
             write(&root.join(name), content);
         }
-        Self {
-            folder,
-            running: server.spawn_on_loopback().unwrap(),
-        }
+        Self { folder, running: server.spawn_on_loopback().unwrap() }
     }
 
     fn root(&self) -> PathBuf {
@@ -76,10 +73,7 @@ impl Served {
     #[track_caller]
     fn commit(&self, revision: &str) -> String {
         let answer = self.send(&format!("GET /api/models/org/name/revision/{revision}"));
-        answer.json()["sha"]
-            .as_str()
-            .expect("the revision exists")
-            .to_owned()
+        answer.json()["sha"].as_str().expect("the revision exists").to_owned()
     }
 
     /// Sends a request and compares what `expected` names of the answer.
@@ -92,13 +86,7 @@ impl Served {
         };
         let mut lines = head.lines().map(str::trim).filter(|line| !line.is_empty());
         let status: u16 = lines.next().unwrap().parse().unwrap();
-        assert_eq!(
-            answer.status,
-            status,
-            "{request}: {:?} {}",
-            answer.headers,
-            answer.text()
-        );
+        assert_eq!(answer.status, status, "{request}: {:?} {}", answer.headers, answer.text());
         for line in lines {
             if let Some(name) = line.strip_prefix('!') {
                 assert_eq!(answer.header(name), None, "{request}: {name}");

@@ -37,14 +37,8 @@ fn a_file_is_answered_with_its_identity() {
          !x-linked-size
          !location"
     );
-    served.check(
-        "HEAD /org/name/resolve/main/config.json",
-        &format!("{identity}\n\n"),
-    );
-    served.check(
-        "GET /org/name/resolve/main/config.json",
-        &format!("{identity}\n\nhello\n"),
-    );
+    served.check("HEAD /org/name/resolve/main/config.json", &format!("{identity}\n\n"));
+    served.check("GET /org/name/resolve/main/config.json", &format!("{identity}\n\nhello\n"));
     let linked = format!(
         "200
          x-repo-commit: {commit}
@@ -53,16 +47,10 @@ fn a_file_is_answered_with_its_identity() {
          x-linked-size: 6
          content-length: 6"
     );
-    served.check(
-        "HEAD /org/name/resolve/main/sub/weights.bin",
-        &format!("{linked}\n\n"),
-    );
+    served.check("HEAD /org/name/resolve/main/sub/weights.bin", &format!("{linked}\n\n"));
     let pinned = format!("GET /org/name/resolve/{commit}/sub/weights.bin");
     served.check(&pinned, &format!("{linked}\n\nhello\n"));
-    served.check(
-        "GET /org/name/resolve/main/empty",
-        "200\ncontent-length: 0\n\n",
-    );
+    served.check("GET /org/name/resolve/main/empty", "200\ncontent-length: 0\n\n");
     served.check(
         "GET /org/name/resolve/main/%C3%A9%20%C3%BC.txt",
         "200
@@ -153,30 +141,12 @@ fn what_is_missing_is_named_as_the_hub_names_it() {
         );
         served.check(&format!("GET {path}"), &expected);
     }
-    for path in [
-        "/",
-        "/x",
-        "/api/agent-harnesses",
-        "/api/whoami-v2",
-        "/org/name/blob/main/f",
-    ] {
-        served.check(
-            &format!("GET {path}"),
-            "404\n!x-error-code\n\n{\"error\":\"No such route\"}",
-        );
+    for path in ["/", "/x", "/api/agent-harnesses", "/api/whoami-v2", "/org/name/blob/main/f"] {
+        served.check(&format!("GET {path}"), "404\n!x-error-code\n\n{\"error\":\"No such route\"}");
     }
-    served.check(
-        "HEAD /org/name/resolve/main/nope",
-        "404\nx-error-code: EntryNotFound\n\n",
-    );
-    served.check(
-        "PUT /org/name/resolve/main/config.json",
-        "405\nallow: GET, HEAD",
-    );
-    served.check(
-        "GET /api/models/org/name/paths-info/main",
-        "405\nallow: POST",
-    );
+    served.check("HEAD /org/name/resolve/main/nope", "404\nx-error-code: EntryNotFound\n\n");
+    served.check("PUT /org/name/resolve/main/config.json", "405\nallow: GET, HEAD");
+    served.check("GET /api/models/org/name/paths-info/main", "405\nallow: POST");
 }
 
 #[test]
@@ -205,28 +175,13 @@ fn no_path_leads_outside() {
             "404\nx-error-code: EntryNotFound",
         );
     }
-    for revision in [
-        "..",
-        "..%2f..",
-        "%2Ftmp",
-        "v1%2F..%2Fv1",
-        "v1%00",
-        "%00",
-        "V1%5C",
-    ] {
+    for revision in ["..", "..%2f..", "%2Ftmp", "v1%2F..%2Fv1", "v1%00", "%00", "V1%5C"] {
         served.check(
             &format!("GET /org/name/resolve/{revision}/config.json"),
             "404\nx-error-code: RevisionNotFound",
         );
     }
-    for id in [
-        "..",
-        "../served/org/name",
-        "org/..",
-        "org%2fname",
-        "%2e%2e/served",
-        "org/name%00",
-    ] {
+    for id in ["..", "../served/org/name", "org/..", "org%2fname", "%2e%2e/served", "org/name%00"] {
         let answer = served.send(&format!("GET /{id}/resolve/main/config.json"));
         assert_eq!(answer.status, 404, "{id}");
         let answer = served.send(&format!("GET /api/models/{id}"));
@@ -255,12 +210,8 @@ fn links_are_followed_inside_the_folder_only() {
     served.check("GET /org/name/resolve/main/file-inside", "200\n\nplain");
     served.check("GET /org/name/resolve/main/folder-inside/f", "200\n\nplain");
     let listing = served.send("GET /api/models/org/name").json();
-    let names: Vec<_> = listing["siblings"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|at| &at["rfilename"])
-        .collect();
+    let names: Vec<_> =
+        listing["siblings"].as_array().unwrap().iter().map(|at| &at["rfilename"]).collect();
     let expected = [
         ".gitattributes",
         "config.json",
@@ -271,14 +222,8 @@ fn links_are_followed_inside_the_folder_only() {
         "é ü.txt",
     ];
     assert_eq!(names, expected);
-    served.check(
-        "GET /outside/resolve/main/secret",
-        "404\nx-error-code: RepoNotFound",
-    );
-    served.check(
-        "GET /outside/served/resolve/main/plain/f",
-        "404\nx-error-code: RepoNotFound",
-    );
+    served.check("GET /outside/resolve/main/secret", "404\nx-error-code: RepoNotFound");
+    served.check("GET /outside/served/resolve/main/plain/f", "404\nx-error-code: RepoNotFound");
 }
 
 #[test]
@@ -305,25 +250,11 @@ fn a_token_is_asked_for_everywhere() {
     let served = Served::with(&[("org/name/f", "one")], |builder| builder.token("right"));
     let anonymous = "401\n!x-error-code\nx-error-message: Invalid username or password.";
     let wrong = "401\nx-error-message: Invalid credentials in Authorization header";
-    for path in [
-        "/org/name/resolve/main/f",
-        "/api/models/org/name",
-        "/nope",
-        "/a/resolve/main/f",
-    ] {
+    for path in ["/org/name/resolve/main/f", "/api/models/org/name", "/nope", "/a/resolve/main/f"] {
         served.check(&format!("GET {path}"), anonymous);
-        for value in [
-            "Bearer wrong",
-            "Bearer ",
-            "Basic right",
-            "right",
-            "Bearer right2",
-        ] {
+        for value in ["Bearer wrong", "Bearer ", "Basic right", "right", "Bearer right2"] {
             served.check(&format!("GET {path}\nAuthorization: {value}"), wrong);
         }
     }
-    served.check(
-        "GET /org/name/resolve/main/f\nAuthorization: Bearer right",
-        "200\n\none",
-    );
+    served.check("GET /org/name/resolve/main/f\nAuthorization: Bearer right", "200\n\none");
 }

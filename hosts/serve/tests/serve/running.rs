@@ -13,26 +13,12 @@ fn requests_are_recorded_until_they_are_cleared() {
     served.send("HEAD /org/name/resolve/main/f\nAuthorization: Bearer right");
     served.send("GET /org/name/resolve/main/f?x=%20\nHost: other\nRange: bytes=1-");
     let requests = served.running.requests();
-    let [head, get] = requests.as_slice() else {
-        panic!("two requests: {requests:?}")
-    };
-    assert_eq!(
-        (head.method.as_str(), head.status, head.authorized),
-        ("HEAD", Some(200), true)
-    );
-    assert_eq!(
-        (head.path.as_str(), head.range.as_deref()),
-        ("/org/name/resolve/main/f", None)
-    );
-    assert_eq!(
-        (get.method.as_str(), get.status, get.authorized),
-        ("GET", Some(401), false)
-    );
+    let [head, get] = requests.as_slice() else { panic!("two requests: {requests:?}") };
+    assert_eq!((head.method.as_str(), head.status, head.authorized), ("HEAD", Some(200), true));
+    assert_eq!((head.path.as_str(), head.range.as_deref()), ("/org/name/resolve/main/f", None));
+    assert_eq!((get.method.as_str(), get.status, get.authorized), ("GET", Some(401), false));
     assert_eq!(get.path, "/org/name/resolve/main/f?x=%20");
-    assert_eq!(
-        (get.range.as_deref(), get.host.as_deref()),
-        (Some("bytes=1-"), Some("other"))
-    );
+    assert_eq!((get.range.as_deref(), get.host.as_deref()), (Some("bytes=1-"), Some("other")));
     served.running.clear_requests();
     assert_eq!(served.running.requests(), []);
 }
@@ -61,9 +47,7 @@ fn a_router_with_layers_that_fail_is_served_and_recorded() {
 #[test]
 fn a_folder_that_is_missing_is_an_error_at_the_start() {
     let server = Server::builder("/nowhere/at/all").build();
-    let error = server
-        .spawn_on_loopback()
-        .expect_err("there is no such folder");
+    let error = server.spawn_on_loopback().expect_err("there is no such folder");
     assert!(matches!(error, Error::Root { .. }), "{error}");
     assert!(error.to_string().contains("/nowhere/at/all"), "{error}");
 }
@@ -71,16 +55,10 @@ fn a_folder_that_is_missing_is_an_error_at_the_start() {
 #[test]
 fn serve_ends_when_its_signal_does() {
     let folder = tempfile::tempdir().unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let ended = runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        Server::builder(folder.path())
-            .build()
-            .serve(listener, async {})
-            .await
+        Server::builder(folder.path()).build().serve(listener, async {}).await
     });
     assert!(ended.is_ok());
 }

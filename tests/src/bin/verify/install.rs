@@ -47,11 +47,8 @@ impl Workshop {
             || root.join("target"),
             |given| env::current_dir().unwrap_or_default().join(given),
         );
-        let shop = Self {
-            root,
-            logs: target.join("verify/logs"),
-            venv: target.join("verify/python"),
-        };
+        let shop =
+            Self { root, logs: target.join("verify/logs"), venv: target.join("verify/python") };
         fs::create_dir_all(&shop.logs)?;
         Ok(shop)
     }
@@ -71,9 +68,7 @@ impl Workshop {
     /// Makes a cargo command in the workspace. Administrators' programs, which the disk tests run, are on its path.
     pub(crate) fn cargo(&self) -> Command {
         let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        command
-            .current_dir(&self.root)
-            .env("CARGO_TERM_COLOR", "never");
+        command.current_dir(&self.root).env("CARGO_TERM_COLOR", "never");
         if let Ok(path) = env::join_paths(program_folders()) {
             command.env("PATH", path);
         }
@@ -104,9 +99,7 @@ fn rust_parts(shop: &Workshop) {
     let targets = [WINDOWS, MACOS].map(|target| shop.target_missing(target).map(|_| target));
     if targets.iter().any(Option::is_some) {
         let mut command = Command::new("rustup");
-        command
-            .args(["target", "add"])
-            .args(targets.iter().flatten());
+        command.args(["target", "add"]).args(targets.iter().flatten());
         install("install: Rust targets", command, shop);
     }
     let runs = |part: &str| answer(shop.cargo().args([part, "--version"])).is_some();
@@ -129,31 +122,19 @@ fn debian_packages(shop: &Workshop) {
     }
     let apt = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
-        command
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .args(arguments);
+        command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
         command
     };
-    install(
-        "install: Debian package lists",
-        apt(&["update", "-qq"]),
-        shop,
-    );
+    install("install: Debian package lists", apt(&["update", "-qq"]), shop);
     let all = ["install", "-qq", "-y", "--no-install-recommends"];
-    install(
-        "install: Debian packages",
-        apt(&[&all[..], &missing].concat()),
-        shop,
-    );
+    install("install: Debian packages", apt(&[&all[..], &missing].concat()), shop);
 }
 
 fn python_client(shop: &Workshop) {
     if client_works(&shop.python()) {
         return;
     }
-    let Some(python) = ["python3.11", "python3", "python"]
-        .into_iter()
-        .find_map(python_for_client)
+    let Some(python) = ["python3.11", "python3", "python"].into_iter().find_map(python_for_client)
     else {
         println!("{:<44} no Python 3.10 or newer", "install: Python client");
         return;
@@ -162,14 +143,7 @@ fn python_client(shop: &Workshop) {
     environment.args(["-m", "venv", "--clear"]).arg(&shop.venv);
     install("install: Python environment", environment, shop);
     let mut client = Command::new(shop.python());
-    client.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        PYTHON_CLIENT,
-    ]);
+    client.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", PYTHON_CLIENT]);
     install("install: Python client", client, shop);
 }
 
@@ -197,15 +171,8 @@ fn python_for_client(name: &str) -> Option<PathBuf> {
 
 /// Runs a command for its answer; `None` if it can't be run or fails.
 fn answer(command: &mut Command) -> Option<String> {
-    let output = command
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
-    output
-        .status
-        .success()
-        .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// The folders of `PATH`, and those where Debian keeps what only administrators run.
@@ -216,8 +183,5 @@ fn program_folders() -> Vec<PathBuf> {
 }
 
 fn find(program: &str) -> Option<PathBuf> {
-    program_folders()
-        .into_iter()
-        .map(|folder| folder.join(program))
-        .find(|path| path.is_file())
+    program_folders().into_iter().map(|folder| folder.join(program)).find(|path| path.is_file())
 }

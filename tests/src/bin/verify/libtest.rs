@@ -42,9 +42,7 @@ fn ignored(line: &str) -> Option<(&str, &str)> {
 fn number_before(summary: &str, word: &str) -> usize {
     let before = summary.split(word).next().unwrap_or_default();
     let digits = before.rsplit(|c: char| !c.is_ascii_digit()).next();
-    digits
-        .and_then(|text| text.parse().ok())
-        .unwrap_or_default()
+    digits.and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -60,15 +58,8 @@ mod tests {
             test [scenario] c      ... ignored\n\
             test result: ok. 12 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out\n\
             test result: FAILED. 3 passed; 4 failed; 0 ignored; 0 measured; 0 filtered out\n";
-        let ignored = vec![
-            "name::b: needs a disk".to_owned(),
-            "[scenario] c".to_owned(),
-        ];
-        let counts = Counts {
-            passed: 15,
-            failed: 4,
-            ignored,
-        };
+        let ignored = vec!["name::b: needs a disk".to_owned(), "[scenario] c".to_owned()];
+        let counts = Counts { passed: 15, failed: 4, ignored };
         assert_eq!(read(output), counts);
     }
 

@@ -39,9 +39,7 @@ impl Options {
             match argument.as_str() {
                 "--list" => options.list = true,
                 "--fast" => options.fast = true,
-                "--only" => options
-                    .only
-                    .push(arguments.next().ok_or("--only needs a text")?),
+                "--only" => options.only.push(arguments.next().ok_or("--only needs a text")?),
                 _ => return Err(format!("`{argument}` is not --list, --fast or --only TEXT")),
             }
         }

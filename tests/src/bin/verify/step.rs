@@ -35,10 +35,7 @@ pub(crate) struct Outcome {
 pub(crate) fn run(name: &str, command: Command, logs: &Path) -> Outcome {
     print!("{name:<44} ");
     let _ = io::stdout().flush();
-    let log = logs.join(format!(
-        "{}.log",
-        name.replace(|c: char| !c.is_alphanumeric(), "-")
-    ));
+    let log = logs.join(format!("{}.log", name.replace(|c: char| !c.is_alphanumeric(), "-")));
     let begin = Instant::now();
     let end = match logged(command, &log) {
         Ok(true) => End::Ok,
@@ -61,11 +58,7 @@ pub(crate) fn run(name: &str, command: Command, logs: &Path) -> Outcome {
 fn logged(mut command: Command, log: &Path) -> io::Result<bool> {
     let out = File::create(log)?;
     let err = out.try_clone()?;
-    let status = command
-        .stdin(Stdio::null())
-        .stdout(out)
-        .stderr(err)
-        .status()?;
+    let status = command.stdin(Stdio::null()).stdout(out).stderr(err).status()?;
     Ok(status.success())
 }
 
@@ -90,10 +83,7 @@ impl Outcome {
             End::Skipped(missing) => println!("skipped  {missing}"),
             End::Failed => {
                 println!("FAILED  {seconds:6.1} s   {}", self.log.display());
-                let telling = self
-                    .output
-                    .lines()
-                    .filter(|line| !libtest::is_good_news(line));
+                let telling = self.output.lines().filter(|line| !libtest::is_good_news(line));
                 telling.for_each(|line| println!("    {line}"));
                 println!("{:<44} FAILED", self.name);
             }

@@ -109,20 +109,11 @@ fn instead(fault: &Fault) -> Option<Result<Response>> {
                 .body(Body::empty())
                 .map_err(Into::into),
         ),
-        Fault::Status {
-            status,
-            code,
-            message,
-            retry_after,
-            body,
-            ..
-        } => {
+        Fault::Status { status, code, message, retry_after, body, .. } => {
             let mut answer = Response::builder().status(*status);
-            for (name, value) in [
-                ("x-error-code", code),
-                ("x-error-message", message),
-                ("retry-after", retry_after),
-            ] {
+            for (name, value) in
+                [("x-error-code", code), ("x-error-message", message), ("retry-after", retry_after)]
+            {
                 if let Some(value) = value {
                     answer = answer.header(name, value);
                 }
@@ -161,10 +152,7 @@ async fn served(
         change_head(shared, fault, &here, &mut response)?;
     }
     if is_head || !here.contains("/resolve/") || !response.status().is_success() {
-        return match faults
-            .iter()
-            .find(|fault| matches!(fault, Fault::ListAlso { .. }))
-        {
+        return match faults.iter().find(|fault| matches!(fault, Fault::ListAlso { .. })) {
             Some(Fault::ListAlso { path }) => list_also(response, path).await,
             _ => Ok(response),
         };
@@ -193,9 +181,7 @@ fn change_head(shared: &Shared, fault: &Fault, here: &str, response: &mut Respon
             let name = HeaderName::try_from(name.as_str())?;
             response.headers_mut().remove(&name);
             if let Some(value) = value {
-                response
-                    .headers_mut()
-                    .insert(name, HeaderValue::from_bytes(value.as_bytes())?);
+                response.headers_mut().insert(name, HeaderValue::from_bytes(value.as_bytes())?);
             }
         }
         Fault::Redirect { to, .. } => {
@@ -205,16 +191,12 @@ fn change_head(shared: &Shared, fault: &Fault, here: &str, response: &mut Respon
                 url => url.to_owned(),
             };
             *response.status_mut() = StatusCode::FOUND;
-            response
-                .headers_mut()
-                .insert(header::LOCATION, location.try_into()?);
+            response.headers_mut().insert(header::LOCATION, location.try_into()?);
             response.headers_mut().remove(header::CONTENT_LENGTH);
             *response.body_mut() = Body::empty();
         }
         Fault::Gzip => {
-            response
-                .headers_mut()
-                .insert(header::CONTENT_ENCODING, "gzip".try_into()?);
+            response.headers_mut().insert(header::CONTENT_ENCODING, "gzip".try_into()?);
         }
         _ => {}
     }
@@ -240,9 +222,7 @@ async fn change_body(
             _ => pace = pace.with(fault),
         }
     }
-    parts
-        .headers
-        .insert(header::CONTENT_LENGTH, (bytes.len() + never_sent).into());
+    parts.headers.insert(header::CONTENT_LENGTH, (bytes.len() + never_sent).into());
     if let Some((at, Stop::Stall)) = pace.stop {
         *lock(&shared.stalled_at) = Some(at.min(bytes.len()));
     }
@@ -256,9 +236,8 @@ fn shift(headers: &mut axum::http::HeaderMap, bytes: &mut Vec<u8>, by: usize) ->
         return Ok(());
     };
     let range = range.to_str()?.to_owned();
-    if let Some((start, rest)) = range
-        .strip_prefix("bytes ")
-        .and_then(|range| range.split_once('-'))
+    if let Some((start, rest)) =
+        range.strip_prefix("bytes ").and_then(|range| range.split_once('-'))
     {
         let start: usize = start.parse()?;
         let moved = format!("bytes {}-{rest}", start.saturating_sub(by));

@@ -1,9 +1,6 @@
 //! Bodies, whole or in the way a fault sends them.
 
-#![expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "few of the faults are about the pace"
-)]
+#![expect(clippy::wildcard_enum_match_arm, reason = "few of the faults are about the pace")]
 
 use std::{convert::Infallible, io, time::Duration};
 

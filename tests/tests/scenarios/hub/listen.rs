@@ -41,9 +41,7 @@ where
         tokio::spawn(async move {
             let service =
                 service_fn(move |request: hyper::Request<Incoming>| answer(request.map(Body::new)));
-            let _ = http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }

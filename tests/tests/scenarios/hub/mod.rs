@@ -68,14 +68,9 @@ impl Hub {
     /// Writes what the hub of a scenario holds into a folder, and starts the hub.
     pub(crate) fn start(scenario: &Scenario, folder: &Path) -> Result<Self> {
         write(scenario, folder)?;
-        let router = hubstow_serve::Server::builder(folder)
-            .lfs_glob("*.bin")
-            .build()
-            .router();
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()?;
+        let router = hubstow_serve::Server::builder(folder).lfs_glob("*.bin").build().router();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let (hub, hub_address) = runtime.block_on(listen::bind())?;
         let (other, other_address) = runtime.block_on(listen::bind())?;
         let shared = Arc::new(Shared {
@@ -98,18 +93,9 @@ impl Hub {
         let commits = scenario
             .commits
             .keys()
-            .map(|name| {
-                Ok((
-                    name.clone(),
-                    runtime.block_on(commit_of(&shared.router, name))?,
-                ))
-            })
+            .map(|name| Ok((name.clone(), runtime.block_on(commit_of(&shared.router, name))?)))
             .collect::<Result<_>>()?;
-        Ok(Self {
-            runtime: Some(runtime),
-            shared,
-            commits,
-        })
+        Ok(Self { runtime: Some(runtime), shared, commits })
     }
 
     /// Returns the endpoint.
@@ -211,7 +197,5 @@ async fn commit_of(router: &Router, revision: &str) -> Result<String> {
     let told: serde_json::Value =
         serde_json::from_slice(&body::whole(response.into_body()).await?)?;
     let sha = told.get("sha").and_then(serde_json::Value::as_str);
-    Ok(sha
-        .with_context(|| format!("the hub has no commit {revision}: {told}"))?
-        .to_owned())
+    Ok(sha.with_context(|| format!("the hub has no commit {revision}: {told}"))?.to_owned())
 }
