@@ -218,6 +218,25 @@ impl RepoLayout {
         self.below(&format!(".hubstow/proved/{etag}"))
     }
 
+    /// Reads the name of a private file in one of our private folders.
+    #[must_use]
+    pub fn parse_scratch(folder: &CachePath, name: &str) -> Option<CachePath> {
+        Nonce::parse(name.strip_suffix(".tmp")?).ok()?;
+        Some(CachePath(format!("{folder}/{name}")))
+    }
+
+    /// Returns the folder in which symlinks for pointers at the root of the repo are tried.
+    #[must_use]
+    pub fn links(&self) -> CachePath {
+        self.below(".hubstow/links")
+    }
+
+    /// Returns the folder for pointers one level deeper.
+    #[must_use]
+    pub fn deeper_links(folder: &CachePath) -> CachePath {
+        CachePath(format!("{folder}/_"))
+    }
+
     /// Returns a fresh private path for a symlink to be tried at before it is renamed to the pointer of `file`: as deep
     /// below the repo folder as that pointer, so that the same relative text leads to the same blob.
     #[must_use]

@@ -39,6 +39,8 @@ pub(crate) enum Rule {
     SecondRunRests,
     /// I6: nothing is fetched that is here and may serve.
     FetchesOnlyWhatIsMissing,
+    /// I16: what has another name's place is left alone.
+    TakesNobodysName,
     /// Force ends with what this run has brought.
     ForceBringsAnew,
     /// A refusal is right.
@@ -265,6 +267,9 @@ impl Explorer<'_> {
         let unmoved = (was.blob == BlobAt::Absent || is.blob != BlobAt::Absent)
             && (was.other == is.other && was.peer == is.peer)
             && (was.pointer == PointerAt::Absent || is.pointer != PointerAt::Absent);
+        let kept_off = [PointerAt::Folder, PointerAt::Alias]
+            .into_iter()
+            .all(|kind| was.pointer != kind || is.pointer == kind);
         let truth = [Method::Symlink, Method::Hardlink, Method::Reflink].into_iter().all(|method| {
             let (knew, knows) = (before.methods.support(method), after.methods.support(method));
             match (knows, answers(self.setup.disk, method)) {
@@ -277,6 +282,7 @@ impl Explorer<'_> {
             (shows_well, Rule::ShowsTheContent),
             (keeps_all, Rule::KeepsWhatWasGood),
             (unmoved, Rule::MovesOnlyPrivateNames),
+            (kept_off, Rule::TakesNobodysName),
             (truth, Rule::LearnsTheTruth),
         ] {
             if !holds {

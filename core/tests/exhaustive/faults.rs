@@ -68,9 +68,9 @@ pub(crate) const FAULTS: &[Fault] = &[
         breaks: &[Rule::ShowsTheContent, Rule::KeepsWhatWasGood],
     },
     Fault {
-        name: "OVER only",
-        mind: Mind { execute: over_only, ..CORE },
-        breaks: &[],
+        name: "`over` is not checked in the act",
+        mind: Mind { execute: ignores_over, ..CORE },
+        breaks: &[Rule::TakesNobodysName],
     },
     Fault {
         name: "a hard link is made of whatever is at the blob's path",
@@ -155,6 +155,15 @@ fn writes_the_ref_first(facts: &PlaceFacts) -> Decision {
     }
 }
 
+fn ignores_over(world: &mut World, disk: DiskKind, action: Action) -> Result<(), Failure> {
+    let action = match action {
+        Action::Place { by, from, .. } => Action::Place { by, from, over: world.seen_pointer() },
+        Action::Seal { from, .. } => Action::Seal { from, over: world.seen_blob() },
+        _ => action,
+    };
+    execute(world, disk, action)
+}
+
 fn hardlinks_anything(world: &mut World, disk: DiskKind, action: Action) -> Result<(), Failure> {
     match action {
         Action::Place { by: Method::Hardlink, from: Source::Blob, over }
@@ -172,13 +181,4 @@ fn forgets_force(facts: &PlaceFacts) -> Decision {
 
 fn overlooks_the_twin(facts: &PlaceFacts) -> Decision {
     place(&PlaceFacts { twin: Twin::Absent, ..*facts })
-}
-
-fn over_only(world: &mut World, disk: DiskKind, action: Action) -> Result<(), Failure> {
-    let action = match action {
-        Action::Place { by, from, .. } => Action::Place { by, from, over: world.seen_pointer() },
-        Action::Seal { from, .. } => Action::Seal { from, over: world.seen_blob() },
-        _ => action,
-    };
-    execute(world, disk, action)
 }

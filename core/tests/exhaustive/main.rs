@@ -19,7 +19,7 @@ use std::thread;
 
 use explore::{Found, Longest, Mind, explore};
 use faults::{CORE, FAULTS, Fault};
-use hubstow_core::{place::ROUND_LIMIT, policy::Policy};
+use hubstow_core::{model::DiskKind, place::ROUND_LIMIT, policy::Policy};
 use state::{Setup, setups};
 
 /// Explores all setups, two at a time.
@@ -67,7 +67,7 @@ fn every_seeded_fault_is_caught() {
 fn telling_setups() -> Vec<Setup> {
     let telling = |setup: &Setup| match setup.policy {
         Policy::Compat | Policy::Strict => true,
-        Policy::Nas => setup.disk.hardlink == setup.disk.reflink,
+        Policy::Nas => setup.disk == DiskKind::ALL_LINKS,
         Policy::Dedup | Policy::Portable => false,
     };
     setups().into_iter().filter(telling).collect()

@@ -21,6 +21,8 @@ pub(crate) enum Deed {
     FillsOurPointer,
     TearsOurPointer,
     DeletesOurPointer,
+    /// It places another file of the snapshot, whose name this disk does not tell from ours.
+    TakesOurName,
     /// It deletes the other snapshot.
     DeletesOther,
     /// It writes the ref: to our commit if it was elsewhere, to another one if it was ours.
@@ -28,7 +30,7 @@ pub(crate) enum Deed {
 }
 
 impl Deed {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::SealsBlob,
         Self::MovesBlobToItsPointer,
         Self::MovesBlobToOurPointer,
@@ -39,6 +41,7 @@ impl Deed {
         Self::FillsOurPointer,
         Self::TearsOurPointer,
         Self::DeletesOurPointer,
+        Self::TakesOurName,
         Self::DeletesOther,
         Self::TurnsRef,
     ];
@@ -68,6 +71,10 @@ impl Deed {
             Self::TearsOurPointer => world.pointer = entry_over(before.pointer, PointerAt::Wrong)?,
             Self::DeletesOurPointer => {
                 world.pointer = entry_over(before.pointer, PointerAt::Absent)?;
+            }
+            Self::TakesOurName => {
+                (before.pointer == PointerAt::Absent).then_some(())?;
+                world.pointer = PointerAt::Alias;
             }
             Self::DeletesOther => world.other = OtherAt::Absent,
             Self::TurnsRef => {

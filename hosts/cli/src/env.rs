@@ -59,7 +59,7 @@ pub(crate) fn run(args: &EnvArgs, global: &Global) -> Result<(), Error> {
 fn for_people(config: &Config, environment: &Environment) -> String {
     let ladder: Vec<&str> = environment.policy.ladder().iter().map(|m| m.code()).collect();
     let state = match (environment.exists, environment.writable) {
-        (false, _) => "does not exist yet",
+        (false, _) => "does not exist yet, so nothing was tried",
         (true, true) => "writable",
         (true, false) => "read-only",
     };

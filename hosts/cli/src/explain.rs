@@ -97,15 +97,25 @@ fn for_people(request: &FileRequest, explanation: &Explanation) -> String {
             let _ = write!(text, "\n  {} {value}", styled(FAINT, format_args!("{name:<6}")));
         }
     }
+    let mut before: Option<&ExplanationLink> = None;
     for (number, link) in explanation.chain.iter().enumerate() {
-        let _ = write!(text, "\n\n{}", link_for_people(number + 1, link));
+        let _ = write!(text, "\n\n{}", link_for_people(number + 1, link, before));
+        before = Some(link);
     }
     text
 }
 
-fn link_for_people(number: usize, link: &ExplanationLink) -> String {
+/// Tells one question and its answer. When the same question is put again, only the facts that have changed are told.
+fn link_for_people(
+    number: usize,
+    link: &ExplanationLink,
+    before: Option<&ExplanationLink>,
+) -> String {
     let mut text = styled(TITLE, format_args!("{number}. {}", link.question));
-    for line in wrapped(&link.facts) {
+    let known = before.filter(|before| before.question == link.question);
+    let is_news = |fact: &&(String, String)| known.is_none_or(|known| !known.facts.contains(fact));
+    let facts: Vec<_> = link.facts.iter().filter(is_news).collect();
+    for line in wrapped(&facts) {
         let _ = write!(text, "\n   {line}");
     }
     let _ = write!(
@@ -119,7 +129,7 @@ fn link_for_people(number: usize, link: &ExplanationLink) -> String {
 }
 
 /// Sets the facts as `name value`, as many on a line as fit.
-fn wrapped(facts: &[(String, String)]) -> Vec<String> {
+fn wrapped(facts: &[&(String, String)]) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut columns = WRAP_COLUMNS;
     for (name, value) in facts {
@@ -147,7 +157,7 @@ mod tests {
     #[test]
     fn facts_are_wrapped_before_the_edge() {
         let facts: Vec<_> = (0..12).map(|i| (format!("fact-{i}"), "value".to_owned())).collect();
-        let lines = wrapped(&facts);
+        let lines = wrapped(&facts.iter().collect::<Vec<_>>());
         let width = |line: &String| anstream::adapter::strip_str(line).to_string().len();
         assert!(lines.iter().all(|line| width(line) <= WRAP_COLUMNS));
         assert_eq!(lines.len(), 3);

@@ -12,9 +12,10 @@ use hubstow_core::{
 };
 
 use crate::{
-    disk::{Disk, Kind},
+    disk::{Disk, DiskFile, Kind},
     failure::FsError,
     fresh_nonce,
+    leftovers::Swept,
     proof::Proofs,
 };
 
@@ -36,6 +37,7 @@ pub struct Cache {
     pub(crate) durability: Durability,
     pub(crate) proofs: Arc<Proofs>,
     pub(crate) records: bool,
+    pub(crate) swept: Arc<Swept>,
     methods: Arc<Mutex<Methods>>,
 }
 
@@ -80,6 +82,7 @@ impl Cache {
             durability,
             proofs: Arc::default(),
             records: true,
+            swept: Arc::default(),
             methods: Arc::new(Mutex::new(Methods::UNTRIED)),
         }
     }
@@ -191,7 +194,7 @@ impl Cache {
         self.make_folders(&layout.private())?;
         self.make_folders(&at.parent())?;
         let scratch = layout.scratch(&fresh_nonce()?);
-        let written = self.disk.create(&scratch).and_then(|mut file| {
+        let written = self.create_private(&scratch).and_then(|mut file| {
             file.write_all(content)?;
             self.sync(&mut *file)?;
             drop(file);
@@ -203,7 +206,15 @@ impl Cache {
         })
     }
 
-    pub(crate) fn sync(&self, file: &mut dyn crate::disk::DiskFile) -> io::Result<()> {
+    /// Makes a private file and locks it, so that nobody takes it for dead. Where locks are not to be had, nobody can
+    /// tell, and it stays for ever if this run is killed.
+    pub(crate) fn create_private(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
+        let mut file = self.disk.create(at)?;
+        let _ = file.try_lock();
+        Ok(file)
+    }
+
+    pub(crate) fn sync(&self, file: &mut dyn DiskFile) -> io::Result<()> {
         match self.durability {
             Durability::Safe => file.sync(),
             Durability::Fast => file.flush(),

@@ -214,6 +214,7 @@ impl Placing {
         twin: Option<&CachePath>,
     ) -> Result<(), FsError> {
         let (cache, target) = (&self.cache, &self.target);
+        cache.remove_leftovers(&target.layout);
         let done = match action {
             Action::Probe(method) => cache.probe(target, method).and_then(|result| {
                 result.map_err(|error| FsError::io("probe", &target.layout.repo(), refused(error)))

@@ -200,7 +200,7 @@ impl Cache {
         let copy = || -> io::Result<()> {
             let mut source = self.disk.open(from)?;
             let size = self.disk.through(from)?.map(|entry| entry.len_bytes);
-            let mut copy = self.disk.create(to)?;
+            let mut copy = self.create_private(to)?;
             let mut hasher = Hasher::new(&target.etag, size);
             pass_through(&mut *source, &mut hasher, |bytes| copy.write_all(bytes))?;
             self.sync(&mut *copy)?;

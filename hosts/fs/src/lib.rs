@@ -15,6 +15,7 @@ pub mod drive;
 pub mod execute;
 pub mod failure;
 pub mod guard;
+mod leftovers;
 pub mod lock;
 mod naming;
 pub mod observe;

@@ -154,15 +154,14 @@ impl Cache {
         for (part, len) in self.parts(target) {
             match &adopted {
                 None => adopted = self.adopt(target, &part, len, &at)?,
-                Some(_) => self.remove_dead(&part),
+                Some(_) if self.is_dead(&part) => self.discard(&part),
+                Some(_) => {}
             }
         }
         if let Some(staged) = adopted {
             return Ok(staged);
         }
-        let mut file = self.disk.create(&at).map_err(|error| FsError::io("make", &at, error))?;
-        // A writer that can't lock its file is merely never taken for alive, and then its bytes are copied.
-        let _ = file.try_lock();
+        let file = self.create_private(&at).map_err(|error| FsError::io("make", &at, error))?;
         Ok(self.staged(target, at, file))
     }
 
@@ -259,9 +258,8 @@ impl Cache {
         part: &CachePath,
         at: &CachePath,
     ) -> Result<StagedFile, FsError> {
-        let file = self.disk.create(at).map_err(|error| FsError::io("make", at, error))?;
+        let file = self.create_private(at).map_err(|error| FsError::io("make", at, error))?;
         let mut staged = self.staged(target, at.clone(), file);
-        let _ = staged.file.try_lock();
         let copied = self.disk.open(part).and_then(|old| {
             let limit = target.size.unwrap_or(u64::MAX);
             let (file, hasher) = (&mut staged.file, &mut staged.hasher);
@@ -272,16 +270,6 @@ impl Cache {
             staged.start_over().map_err(|error| FsError::io("empty", at, error))?;
         }
         Ok(staged)
-    }
-
-    fn remove_dead(&self, part: &CachePath) {
-        let dead = self
-            .disk
-            .open_private(part)
-            .is_ok_and(|mut old| old.try_lock().is_ok() && second_is_kept_out(&*self.disk, part));
-        if dead {
-            self.discard(part);
-        }
     }
 
     /// Gives a staged file up: it is removed, or left for the next run where its bytes are worth it.

@@ -31,6 +31,9 @@ fn compare_all(stage: &Stage, run: &Run, ended: &Ended) -> Result<()> {
         let said = ended.stdout.contains(&text) || ended.stderr.contains(&text);
         ensure!(said, "expected it to say {text:?}");
     }
+    if let Some(text) = &run.prints {
+        ensure!(ended.stdout == stage.names.text(text)?, "expected it to print {text:?}");
+    }
     if run.python.is_some() {
         return peer(stage, run, ended);
     }

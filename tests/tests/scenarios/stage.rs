@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use tempfile::TempDir;
 
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
     process::{Ended, Prepared, Running},
     scenario::Scenario,
     step::Run,
+    tree,
 };
 
 /// The token that every command is given. It must be seen by nobody but the hub.
@@ -65,6 +66,7 @@ impl Stage {
         names.define("cache", cache.to_string_lossy());
         names.define("outside", disk_folder.to_string_lossy());
         names.define("hub", hub.url());
+        names.define("5000 characters", "x".repeat(5000));
         let mut stage = Self {
             hub,
             disk,
@@ -85,9 +87,21 @@ impl Stage {
         &self.cache
     }
 
-    /// Returns the path of what the scenario calls so.
+    /// Returns the path of what the scenario calls so. A `*` in its last part stands for what nobody can know
+    /// beforehand, such as a private name; exactly one entry must match.
     pub(crate) fn path(&self, said: &str) -> Result<PathBuf> {
-        Ok(self.cache.join(self.names.path(said)?))
+        let Some((folder, pattern)) = said.rsplit_once('/').filter(|(_, last)| last.contains('*'))
+        else {
+            return Ok(self.cache.join(self.names.path(said)?));
+        };
+        let folder = self.cache.join(self.names.path(folder)?);
+        let (before, after) = pattern.split_once('*').unwrap_or_default();
+        let mut matching = tree::files_below(&folder)?;
+        matching.retain(|name| name.starts_with(before) && name.ends_with(after));
+        match matching.as_slice() {
+            [one] => Ok(folder.join(one)),
+            other => bail!("{said} matches {other:?}"),
+        }
     }
 
     /// Starts a command of the scenario. `number` keeps the output of commands apart that run at the same time.
@@ -95,7 +109,7 @@ impl Stage {
         let (line, mut env) = match (&run.run, &run.python) {
             (Some(words), None) => (self.host_line(words)?, self.host_env()),
             (None, Some(words)) => (self.peer_line(words)?, self.peer_env()),
-            _ => anyhow::bail!("a command is either `run` or `python`"),
+            _ => bail!("a command is either `run` or `python`"),
         };
         for (name, value) in &run.env {
             env.insert(name.clone(), self.names.text(value)?.into());

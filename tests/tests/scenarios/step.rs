@@ -50,6 +50,8 @@ pub(crate) struct Run {
     /// What the output must contain.
     #[serde(default)]
     pub(crate) says: Vec<String>,
+    /// What it must print on stdout, to the letter.
+    pub(crate) prints: Option<String>,
     /// What must be reported of each file.
     #[serde(default)]
     pub(crate) files: BTreeMap<String, FileReport>,
@@ -151,15 +153,15 @@ impl TryFrom<toml::Table> for Step {
         if has("at_once") {
             return Ok(Self::AtOnce(read(table)?));
         }
+        if has("fault") {
+            let times = table.remove("times").map(toml::Value::try_into).transpose()?;
+            return Ok(Self::Fault(FaultStep { fault: read(table)?, times }));
+        }
         if has("branch") {
             return Ok(Self::Branch(read(table)?));
         }
         if has("edit") {
             return Ok(Self::Edit(read(table)?));
-        }
-        if has("fault") {
-            let times = table.remove("times").map(toml::Value::try_into).transpose()?;
-            return Ok(Self::Fault(FaultStep { fault: read(table)?, times }));
         }
         match table.into_iter().collect::<Vec<_>>().as_slice() {
             [(key, toml::Value::String(word))] => match (key.as_str(), word.as_str()) {

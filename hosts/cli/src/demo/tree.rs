@@ -23,9 +23,9 @@ pub(super) fn draw(root: &Path) -> io::Result<String> {
 }
 
 fn draw_below(folder: &Path, indent: &str, lines: &mut Vec<String>) -> io::Result<()> {
-    let entries = entries(folder)?;
-    let last = entries.len().saturating_sub(1);
-    for (index, path) in entries.iter().enumerate() {
+    let paths = entries(folder)?;
+    let last = paths.len().saturating_sub(1);
+    for (index, path) in paths.iter().enumerate() {
         let (branch, below) =
             if index == last { ("└── ", "    ") } else { ("├── ", "│   ") };
         let name = shortened(&path.file_name().unwrap_or_default().to_string_lossy());

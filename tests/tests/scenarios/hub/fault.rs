@@ -106,7 +106,9 @@ impl Fault {
 
     /// Puts the meaning of the scenario's words into the texts that are sent.
     pub(crate) fn with_texts(mut self, meaning: impl Fn(&str) -> Result<String>) -> Result<Self> {
-        if let Self::Header { value: Some(text), .. } | Self::Redirect { to: text, .. } = &mut self
+        if let Self::Header { value: Some(text), .. }
+        | Self::Redirect { to: text, .. }
+        | Self::ListAlso { path: text } = &mut self
         {
             *text = meaning(text)?;
         }
