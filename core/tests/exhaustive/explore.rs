@@ -260,7 +260,8 @@ impl Explorer<'_> {
     /// Checks what an action of ours has changed, and nothing but that: what peers do is not our doing.
     fn check_change(&mut self, before: &State, after: &State, action: Action) {
         let (was, is) = (before.world, after.world);
-        let keeps_all = was.shown().iter().zip(is.shown()).all(|(was, is)| !was.good() || is.good());
+        let keeps_all =
+            was.shown().iter().zip(is.shown()).all(|(was, is)| !was.good() || is.good());
         let [ours, ..] = is.shown();
         let shows_well = (was.pointer == is.pointer || ours.good())
             && (was.blob == is.blob || is.blob == BlobAt::Absent || is.blob_good());
@@ -270,14 +271,15 @@ impl Explorer<'_> {
         let kept_off = [PointerAt::Folder, PointerAt::Alias]
             .into_iter()
             .all(|kind| was.pointer != kind || is.pointer == kind);
-        let truth = [Method::Symlink, Method::Hardlink, Method::Reflink].into_iter().all(|method| {
-            let (knew, knows) = (before.methods.support(method), after.methods.support(method));
-            match (knows, answers(self.setup.disk, method)) {
-                _ if knew == knows => true,
-                (Support::Works, Answers::No) | (Support::Refused, Answers::Yes) => false,
-                (Support::Works | Support::Refused | Support::Untried, _) => true,
-            }
-        });
+        let truth =
+            [Method::Symlink, Method::Hardlink, Method::Reflink].into_iter().all(|method| {
+                let (knew, knows) = (before.methods.support(method), after.methods.support(method));
+                match (knows, answers(self.setup.disk, method)) {
+                    _ if knew == knows => true,
+                    (Support::Works, Answers::No) | (Support::Refused, Answers::Yes) => false,
+                    (Support::Works | Support::Refused | Support::Untried, _) => true,
+                }
+            });
         for (holds, rule) in [
             (shows_well, Rule::ShowsTheContent),
             (keeps_all, Rule::KeepsWhatWasGood),

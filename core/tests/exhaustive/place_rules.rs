@@ -26,8 +26,7 @@ const RULES: &[Rule] = &[
             || (acted(decision) == Some(Action::Point)) == (facts.ref_file == RefFile::Behind)
     }),
     ("the staged file is moved, and nothing else is", |_, decision| {
-        placed(decision)
-            .is_none_or(|(by, from)| (by == Method::Move) == (from == Source::Staged))
+        placed(decision).is_none_or(|(by, from)| (by == Method::Move) == (from == Source::Staged))
     }),
     ("a symlink leads to the blob, and to nothing else", |_, decision| {
         placed(decision).is_none_or(|(by, from)| by != Method::Symlink || from == Source::Blob)
@@ -44,8 +43,7 @@ const RULES: &[Rule] = &[
         !sealed(decision) || facts.blob == Blob::Torn || link_works(facts)
     }),
     ("a seal is not made of the blob itself, nor over a folder", |facts, decision| {
-        !sealed(decision)
-            || source(decision) != Some(Source::Blob) && facts.blob != Blob::Directory
+        !sealed(decision) || source(decision) != Some(Source::Blob) && facts.blob != Blob::Directory
     }),
     ("strict neither copies nor moves", |facts, decision| {
         facts.policy != Policy::Strict
@@ -57,16 +55,17 @@ const RULES: &[Rule] = &[
             ladder(facts.policy).iter().copied().find(fit) == Some(by)
         })
     }),
-    ("a probe is of the first open link, while nobody has tried it", |facts, decision| {
-        match acted(decision) {
+    (
+        "a probe is of the first open link, while nobody has tried it",
+        |facts, decision| match acted(decision) {
             Some(Action::Probe(method)) => {
                 first_open(facts) == Some(method)
                     && LINKS.contains(&method)
                     && facts.methods.support(method) == Support::Untried
             }
             _ => true,
-        }
-    }),
+        },
+    ),
     ("a fetch is for what is nowhere here, once its method is known", |facts, decision| {
         acted(decision) != Some(Action::Fetch)
             || best_source(facts).is_none()
@@ -135,11 +134,9 @@ fn serves(facts: &PlaceFacts) -> bool {
     match facts.pointer {
         Pointer::Linked => blob_holds(facts) && facts.demand != Demand::Fresh,
         Pointer::Holds => facts.demand == Demand::Any,
-        Pointer::Absent
-        | Pointer::Stray
-        | Pointer::Torn
-        | Pointer::Directory
-        | Pointer::Alias => false,
+        Pointer::Absent | Pointer::Stray | Pointer::Torn | Pointer::Directory | Pointer::Alias => {
+            false
+        }
     }
 }
 
@@ -219,8 +216,8 @@ fn rests(decision: Decision) -> bool {
 fn reason_is_true(facts: &PlaceFacts, action: Action, reason: Reason) -> bool {
     let fetch = action == Action::Fetch;
     let linkless = facts.policy == Policy::Portable;
-    let links_refused = !linkless
-        && ladder(facts.policy).iter().all(|m| !LINKS.contains(m) || refused(facts, *m));
+    let links_refused =
+        !linkless && ladder(facts.policy).iter().all(|m| !LINKS.contains(m) || refused(facts, *m));
     let by_copy = matches!(action, Action::Place { by: Method::Copy, from: Source::Blob, .. });
     let by_move = matches!(action, Action::Place { by: Method::Move, .. });
     match reason {
@@ -229,7 +226,9 @@ fn reason_is_true(facts: &PlaceFacts, action: Action, reason: Reason) -> bool {
         Reason::NothingHere => fetch && facts.staged == Staged::Absent && !blob_holds(facts),
         Reason::PartHere => fetch && facts.staged == Staged::Partial,
         Reason::Forced => fetch && facts.demand != Demand::Any,
-        Reason::MethodWorks => link_works(facts) || !fetch && by_link_that(facts, action, Support::Works),
+        Reason::MethodWorks => {
+            link_works(facts) || !fetch && by_link_that(facts, action, Support::Works)
+        }
         Reason::MethodTried => by_link_that(facts, action, Support::Untried),
         Reason::MovedLinksRefused => by_move && links_refused,
         Reason::MovedByPolicy => by_move && linkless,

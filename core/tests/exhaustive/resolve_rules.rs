@@ -11,8 +11,7 @@ type Rule = (&'static str, fn(&ResolveFacts, Resolution) -> bool);
 
 const RULES: &[Rule] = &[
     ("nothing is served but what is cached and good", |facts, resolution| {
-        served(resolution).is_none()
-            || [Cached::Linked, Cached::Holds].contains(&facts.cached)
+        served(resolution).is_none() || [Cached::Linked, Cached::Holds].contains(&facts.cached)
     }),
     ("force is never served what is cached", |facts, resolution| {
         facts.force == Force::Off || served(resolution).is_none()

@@ -4,10 +4,11 @@ use hubstow_core::{
     facts::Answer,
     hub::{
         Backoff, Endpoint, Headers, Hop, Origin, REDIRECT_LIMIT, RETRY_AFTER_LIMIT_S, Redirect,
-        quote, quote_path, read_head, redirect, refusal_of_status, retry, retry_after_s,
+        Retry, quote, quote_path, read_head, redirect, refusal_of_status, retry, retry_after_s,
         same_content,
     },
     name::{FileName, Repo, RepoId, RepoKind, Revision},
+    why::Refusal,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
 use url::Url;
@@ -27,21 +28,56 @@ fn header(good: &'static str) -> impl Strategy<Value = Option<String>> {
     ]
 }
 
+/// What URLs are made of, and what they stumble over.
+const URL_PIECES: &[&str] = &[
+    "https://",
+    "http://",
+    "HTTPS://",
+    "https:",
+    "//",
+    "/",
+    "\\",
+    "huggingface.co",
+    "HuggingFace.co",
+    "evil.example",
+    "localhost",
+    "127.0.0.1",
+    "[::1]",
+    "@",
+    ":",
+    ":443",
+    ":80",
+    ":8443",
+    ":+443",
+    ":0443",
+    ":99999",
+    "user",
+    "?",
+    "#",
+    ".",
+    "%2e",
+    "%40",
+    "\t",
+    "\n",
+    " ",
+    "ä",
+    "\0",
+];
+
 /// Texts made of the pieces of URLs, in any order.
 fn odd_url() -> impl Strategy<Value = String> {
-    let pieces = [
-        "https://", "http://", "HTTPS://", "https:", "//", "/", "\\", "huggingface.co", "HuggingFace.co", "evil.example",
-        "localhost", "127.0.0.1", "[::1]", "@", ":", ":443", ":80", ":8443", ":+443", ":0443", ":99999", "user", "?", "#",
-        ".", "%2e", "%40", "\t", "\n", " ", "ä", "\0",
-    ];
-    let pieces = vec(select(pieces.as_slice()), 0..7).prop_map(|pieces| pieces.concat());
+    let pieces = vec(select(URL_PIECES), 0..7).prop_map(|pieces| pieces.concat());
     let start = select(["", "https://", "https://huggingface.co"].as_slice());
     (start, pieces).prop_map(|(start, rest)| format!("{start}{rest}"))
 }
 
 /// URLs as people and hubs write them.
 fn plain_url() -> impl Strategy<Value = String> {
-    let host = prop_oneof!["[a-z]{1,8}(\\.[a-z]{2,5}){0,2}", "[A-Z]{3}\\.EXAMPLE", Just("[::1]".to_owned())];
+    let host = prop_oneof![
+        "[a-z]{1,8}(\\.[a-z]{2,5}){0,2}",
+        "[A-Z]{3}\\.EXAMPLE",
+        Just("[::1]".to_owned())
+    ];
     let user = prop_oneof![Just(String::new()), "[a-z]{1,4}(:[a-z0-9]{1,4})?@"];
     let port = prop_oneof![Just(String::new()), (1_u16..).prop_map(|port| format!(":{port}"))];
     let rest = prop_oneof![Just(String::new()), "[/?#][a-z@:/?#]{0,8}"];
@@ -104,11 +140,14 @@ proptest! {
         let speaks_of_it = [Answer::Found, Answer::NotModified, Answer::EntryMissing];
         prop_assert!(!answers_another || !speaks_of_it.contains(&reply.answer));
         if let Some(metadata) = reply.metadata {
-            same_content(&metadata, &headers);
+            prop_assert!(same_content(&metadata, &headers), "an answer agrees with itself");
             prop_assert_eq!(Some(&metadata.commit), reply.commit.as_ref());
         }
-        refusal_of_status(status, &headers);
-        retry(status);
+        let local = [Refusal::NotCached, Refusal::CacheDamaged, Refusal::ForceOffline];
+        prop_assert!(!local.contains(&refusal_of_status(status, &headers)));
+        let passes = [Answer::Throttled, Answer::Failing].contains(&reply.answer);
+        let coded = error_code.is_some() || error_message.is_some();
+        prop_assert!(retry(status) == Retry::No || passes || coded || reply.broken.is_some());
     }
 
     #[test]

@@ -157,12 +157,8 @@ pub(crate) fn one_redirect(row: &Row) -> Checked {
     let given: Jump = row.given()?;
     let expected: Judged = row.expect()?;
     let endpoint = Origin::of(&given.endpoint).ok_or("  the endpoint has no origin")?;
-    let hop = Hop {
-        from: &given.from,
-        to: &given.to,
-        endpoint: &endpoint,
-        followed: given.followed,
-    };
+    let hop =
+        Hop { from: &given.from, to: &given.to, endpoint: &endpoint, followed: given.followed };
     same("the redirect", &expected.decision, &redirect(&hop))
 }
 

@@ -3,11 +3,7 @@
 //! The tables are data, so that other hosts of the core can run them too; `place.toml` describes the form they share.
 //! A table that no test reads, or a row D1…D44 that no table speaks of, is a failing test.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test says what is wrong by failing"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by failing")]
 
 mod hub;
 mod layout;
@@ -50,10 +46,8 @@ fn check(file: &str, chosen: impl Fn(&Row) -> bool) -> usize {
     let (_, check_row) = TABLES.iter().find(|(known, _)| *known == file).unwrap();
     let table = Table::read(file);
     let rows: Vec<_> = table.rows.iter().filter(|row| chosen(row)).collect();
-    let failures: Vec<_> = rows
-        .iter()
-        .filter_map(|row| Some(format!("{row}\n{}", check_row(row).err()?)))
-        .collect();
+    let failures: Vec<_> =
+        rows.iter().filter_map(|row| Some(format!("{row}\n{}", check_row(row).err()?))).collect();
     assert!(failures.is_empty(), "\n{}\n", failures.join("\n\n"));
     rows.len()
 }
@@ -61,10 +55,7 @@ fn check(file: &str, chosen: impl Fn(&Row) -> bool) -> usize {
 /// Checks every row with this id, in whatever tables it is.
 #[track_caller]
 fn check_story(id: &str) {
-    let rows: usize = TABLES
-        .iter()
-        .map(|(file, _)| check(file, |row| row.story_id() == id))
-        .sum();
+    let rows: usize = TABLES.iter().map(|(file, _)| check(file, |row| row.story_id() == id)).sum();
     assert!(rows > 0, "no table has a row `{id}`");
 }
 

@@ -67,7 +67,9 @@ pub(crate) fn one_kind_of_name(row: &Row) -> Checked {
         let text = value.text();
         match (parse(&given, &text)?, &expected.rule) {
             (Ok(_), _) => return Err(format!("  accepted {text:?}")),
-            (Err(came), Some(rule)) => same(&format!("the rule that {text:?} breaks"), rule, &came)?,
+            (Err(came), Some(rule)) => {
+                same(&format!("the rule that {text:?} breaks"), rule, &came)?
+            }
             (Err(_), None) => {}
         }
     }

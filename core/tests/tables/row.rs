@@ -78,10 +78,7 @@ impl Table {
                 expect: written.expect,
             }
         });
-        Self {
-            rows: rows.collect(),
-            not_decided: text.not_decided,
-        }
+        Self { rows: rows.collect(), not_decided: text.not_decided }
     }
 
     /// The ids of all stories, and of what is said not to be decided.

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::{
     args::{Color, Format},
-    output::{self, BAD, CAUTION, styled},
+    output::{self, BAD, CAUTION, plain, styled},
 };
 
 const USAGE: u8 = 2;
@@ -41,12 +41,12 @@ pub(crate) fn report(error: &Error, format: Format) -> ExitCode {
 
 /// Returns the error as people read it: what, why, and the way out.
 pub(crate) fn for_people(error: &Error) -> String {
-    let mut text = format!("{}: {error}", styled(BAD, "error"));
+    let mut text = format!("{}: {}", styled(BAD, "error"), plain(&error.to_string()));
     for cause in causes(error) {
-        text.push_str(&format!("\n  because: {cause}"));
+        text.push_str(&format!("\n  because: {}", plain(&cause)));
     }
     if let Some(hint) = error.way_out() {
-        text.push_str(&format!("\n{}: {hint}", styled(CAUTION, "hint")));
+        text.push_str(&format!("\n{}: {}", styled(CAUTION, "hint"), plain(hint)));
     }
     text
 }
@@ -202,6 +202,13 @@ mod tests {
     fn an_error_for_people_says_what_why_and_the_way_out() {
         let text = anstream::adapter::strip_str(&for_people(&not_found())).to_string();
         assert_eq!(text, "error: there is no `x`\n  because: 404\nhint: look again");
+    }
+
+    #[test]
+    fn what_a_hub_says_can_not_steer_the_terminal() {
+        let error = Error::new(ErrorKind::HubFailing, "\x1b[2J gone");
+        assert!(!anstream::adapter::strip_str(&for_people(&error)).to_string().contains('\x1b'));
+        assert!(for_people(&error).contains("\u{fffd}[2J gone"));
     }
 
     #[test]

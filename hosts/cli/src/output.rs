@@ -32,6 +32,12 @@ pub(crate) fn styled(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
+/// Takes out what a terminal would act on: names and messages of a hub are text, and nothing else.
+pub(crate) fn plain(text: &str) -> String {
+    let shown = |c: char| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c };
+    text.chars().map(shown).collect()
+}
+
 /// Prints a line of the result.
 ///
 /// # Errors
@@ -90,7 +96,9 @@ fn delivered(result: io::Result<()>) -> Result<(), Error> {
 /// Returns a warning as the format shows it on stderr.
 pub(crate) fn warning(format: Format, message: &str) -> String {
     match format {
-        Format::Human | Format::Quiet => format!("{}: {message}", styled(CAUTION, "warning")),
+        Format::Human | Format::Quiet => {
+            format!("{}: {}", styled(CAUTION, "warning"), plain(message))
+        }
         Format::Json => serde_json::json!({ "warning": { "message": message } }).to_string(),
     }
 }

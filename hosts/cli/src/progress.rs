@@ -72,9 +72,10 @@ fn words(event: &Event, format: Format) -> Option<String> {
         Event::Warned { warning } => Some(output::warning(format, &warned(warning))),
         Event::Retrying { subject, retry, wait, cause } if format == Format::Human => {
             Some(format!(
-                "{}: {subject} again in {:.1} s (retry {retry}): {cause}",
+                "{}: {subject} in {:.1} s (retry {retry}): {}",
                 styled(CAUTION, "retrying"),
                 wait.as_secs_f64(),
+                output::plain(innermost(cause))
             ))
         }
         Event::Waiting { file } if format == Format::Human => {
@@ -89,6 +90,11 @@ fn words(event: &Event, format: Format) -> Option<String> {
         | Event::Finished { .. }
         | _ => None,
     }
+}
+
+/// Returns the end of a chain of causes: a line that passes by has no room for more, and a final error tells all.
+fn innermost(cause: &str) -> &str {
+    cause.rsplit(": ").next().unwrap_or(cause)
 }
 
 fn warned(warning: &Warning) -> String {

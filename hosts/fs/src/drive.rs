@@ -8,7 +8,7 @@ use std::{error::Error as StdError, io, sync::Arc};
 
 use hubstow_core::{
     action::{Action, Decision, Source},
-    facts::{Demand, Force, PlaceFacts, ResolveFacts, Staged},
+    facts::{Demand, Force, PlaceFacts, RefFile, ResolveFacts, Staged},
     layout::CachePath,
     learn::{Failure, Lesson, learn, learn_done},
     place::{ROUND_LIMIT, place},
@@ -106,6 +106,7 @@ pub struct Placing {
     staged: Option<StagedFile>,
     twin_failed: bool,
     ref_error: Option<FsError>,
+    ref_file: RefFile,
     rounds: usize,
     placed: Option<(Method, Source, Reason)>,
 }
@@ -126,6 +127,7 @@ impl Placing {
             staged: None,
             twin_failed: false,
             ref_error: None,
+            ref_file: RefFile::Unwanted,
             rounds: 0,
             placed: None,
         }
@@ -137,10 +139,14 @@ impl Placing {
         &self.target
     }
 
-    /// Returns why the ref could not be written, if it could not.
+    /// Returns why the ref could not be written, in words, if it could not.
     #[must_use]
-    pub fn ref_error(&self) -> Option<&FsError> {
-        self.ref_error.as_ref()
+    pub fn ref_trouble(&self) -> Option<String> {
+        match (&self.ref_error, self.ref_file) {
+            (Some(error), _) => Some(error.to_string()),
+            (None, RefFile::Unwritable) => Some("a folder has its name".to_owned()),
+            (None, RefFile::Unwanted | RefFile::Current | RefFile::Behind) => None,
+        }
     }
 
     /// Takes the staged file that the host has filled, complete or not.
@@ -171,6 +177,7 @@ impl Placing {
                 return Err(FsError::Unsettled { path, rounds: self.rounds });
             }
             let (facts, twin) = self.cache.observe(&self.target, self.attempt())?;
+            self.ref_file = facts.ref_file;
             let decision =
                 self.decider.place(&facts).map_err(|source| FsError::Decider { source })?;
             tracing::debug!(file = %self.target.file, ?facts, ?decision, "decided");

@@ -51,7 +51,7 @@ impl Cache {
         let first = self.disk.create(&at).map_err(|error| FsError::io("write", &at, error))?;
         let support = excludes(&*self.disk, &at, first);
         self.discard(&at);
-        let _ = self.disk.remove_folder(&folder);
+        self.remove_probe_folder();
         Ok(if support { Support::Works } else { Support::Refused })
     }
 }

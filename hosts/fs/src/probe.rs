@@ -42,8 +42,15 @@ impl Cache {
         let (file, link) =
             (RepoLayout::probe_file(&fresh_nonce()?), RepoLayout::probe_file(&fresh_nonce()?));
         let result = self.probe_at(&file, &link, method);
-        let _ = self.disk.remove_folder(&folder);
+        self.remove_probe_folder();
         result
+    }
+
+    /// Removes the folder of probes, and the one above it where a probe was the first to need it.
+    pub(crate) fn remove_probe_folder(&self) {
+        let folder = RepoLayout::probe_folder();
+        let _ = self.disk.remove_folder(&folder);
+        let _ = self.disk.remove_folder(&folder.parent());
     }
 
     /// Finds out whether names that differ in case are two files at the cache root.
@@ -54,7 +61,7 @@ impl Cache {
         let folder = RepoLayout::probe_folder();
         self.make_folders(&folder)?;
         let folded = self.disk.entry(&RepoLayout::folded_probe_folder());
-        let _ = self.disk.remove_folder(&folder);
+        self.remove_probe_folder();
         folded.map(|entry| entry.is_none()).map_err(|error| FsError::io("look at", &folder, error))
     }
 

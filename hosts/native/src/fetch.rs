@@ -67,13 +67,19 @@ enum Attempt {
     /// The body ended; whether it is right, the verification tells.
     Ended,
     /// It may go better next time.
-    Passing { cause: String, wait: Option<Duration> },
+    Passing { kind: ErrorKind, cause: String, wait: Option<Duration> },
     /// What is here can't be continued.
     Unusable { cause: String },
     /// It is not what was promised.
     Wrong(Mismatch),
     /// The address is not good any more.
     Expired(Error),
+}
+
+impl Attempt {
+    fn unreachable(cause: String) -> Self {
+        Self::Passing { kind: ErrorKind::HubUnreachable, cause, wait: None }
+    }
 }
 
 type Tell<'a> = &'a (dyn Fn(Event) + Sync);
@@ -129,20 +135,30 @@ impl Http {
                     Ok(Err(Mismatch::Size { expected, received })) if received < expected => {
                         let cause =
                             format!("the transfer ended after {received} of {expected} bytes");
-                        state.wait(fetch, &staged, cause, None, tell).await
+                        state
+                            .wait(fetch, &staged, (ErrorKind::HubUnreachable, cause), None, tell)
+                            .await
                     }
                     Ok(Err(mismatch)) => state.mismatch(fetch, &mut staged, &mismatch, tell),
                     Err(error) => Err(Failed::Error(disk_error(fetch.file, error))),
                 }
             }
             Ok(Attempt::Wrong(mismatch)) => state.mismatch(fetch, &mut staged, &mismatch, tell),
-            Ok(Attempt::Passing { cause, wait }) => {
-                state.wait(fetch, &staged, cause, wait, tell).await
+            Ok(Attempt::Passing { kind, cause, wait }) => {
+                state.wait(fetch, &staged, (kind, cause), wait, tell).await
             }
             Ok(Attempt::Unusable { cause }) => match staged.start_over() {
                 Ok(()) => {
                     tell(Event::StartedOver { file: fetch.file.clone() });
-                    state.wait(fetch, &staged, cause, Some(Duration::ZERO), tell).await
+                    state
+                        .wait(
+                            fetch,
+                            &staged,
+                            (ErrorKind::HubFailing, cause),
+                            Some(Duration::ZERO),
+                            tell,
+                        )
+                        .await
                 }
                 Err(error) => Err(Failed::Error(disk_error(fetch.file, error))),
             },
@@ -168,7 +184,7 @@ impl Http {
         let answer = match self.get(at, &headers, None).await {
             Ok((_, answer)) => answer,
             Err(error @ NoAnswer::Transport { .. }) => {
-                return (staged, Ok(Attempt::Passing { cause: error.to_string(), wait: None }));
+                return (staged, Ok(Attempt::unreachable(error.to_string())));
             }
             Err(error @ NoAnswer::Redirected { .. }) => {
                 return (staged, Ok(Attempt::Expired(hub_failing(fetch.file, &error.to_string()))));
@@ -194,12 +210,12 @@ impl Http {
             Ok(()) => Ok(Attempt::Ended),
             Err(Stopped::Line(error)) => {
                 let cause = transport(&url, error).to_string();
-                Ok(Attempt::Passing { cause, wait: None })
+                Ok(Attempt::unreachable(cause))
             }
             Err(Stopped::TooSlow) => {
                 let cause =
                     format!("less than {WINDOW_BYTES} bytes came in {} s", WINDOW.as_secs());
-                Ok(Attempt::Passing { cause, wait: None })
+                Ok(Attempt::unreachable(cause))
             }
             Err(Stopped::Disk(error)) => match mismatch_in(&error) {
                 Some(mismatch) => Ok(Attempt::Wrong(mismatch)),
@@ -280,7 +296,7 @@ impl State {
         &mut self,
         fetch: &Fetch<'_>,
         staged: &StagedFile,
-        cause: String,
+        (kind, cause): (ErrorKind, String),
         asked: Option<Duration>,
         tell: Tell<'_>,
     ) -> Result<(), Failed> {
@@ -289,10 +305,7 @@ impl State {
         }
         self.mark = staged.received_bytes();
         let Some(wait_ms) = fetch.backoff.wait_ms(self.retries) else {
-            let error = Error::new(
-                ErrorKind::HubUnreachable,
-                format!("`{}` could not be fetched: {cause}", fetch.file),
-            );
+            let error = Error::new(kind, format!("`{}` could not be fetched: {cause}", fetch.file));
             return Err(Failed::Error(
                 error.hint("what has arrived is kept; the same command goes on from there"),
             ));
@@ -343,7 +356,11 @@ fn accept(
         }
         _ if retry(status.as_u16()) == Retry::Yes => {
             let cause = format!("the hub answered {status}");
-            return Err(Ok(Attempt::Passing { cause, wait: asked_wait(headers) }));
+            return Err(Ok(Attempt::Passing {
+                kind: ErrorKind::HubFailing,
+                cause,
+                wait: asked_wait(headers),
+            }));
         }
         _ => {
             let refusal = refusal_of_status(status.as_u16(), &core);

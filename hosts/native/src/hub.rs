@@ -101,6 +101,7 @@ impl Hub {
     /// See [`ErrorKind`]. Whatever the error, nothing wrong is visible in the cache.
     pub async fn download(&self, request: &FileRequest) -> Result<FileReport, Error> {
         let tell = |event| self.tell(event);
+        let mut promised = None;
         for _ in 0..MOVED_LIMIT {
             let cache = &self.inner.cache;
             let resolved = self.inner.resolve(cache, request, true, &tell, &mut Vec::new()).await?;
@@ -108,12 +109,18 @@ impl Hub {
                 Resolved::Cached(served, hit) => return Ok(self.hit(request, served, hit)),
                 Resolved::Found(content) => content,
             };
+            if promised.as_ref() == Some(&content.metadata) {
+                let what =
+                    format!("the hub promises one content of `{}` and sends another", request.file);
+                return Err(Error::new(ErrorKind::ContentMismatch, what).hint("nothing was stored"));
+            }
             match self.inner.place(cache, &content, request.force, &tell).await? {
                 Placed::Done(report) => return Ok(report),
                 Placed::Moved => {
                     tracing::info!(file = %request.file, "the revision moved; asking again");
                 }
             }
+            promised = Some(content.metadata);
         }
         let what = format!("`{}` changes on the hub faster than it can be fetched", request.file);
         Err(Error::new(ErrorKind::HubFailing, what).hint("ask for a commit instead of a branch"))

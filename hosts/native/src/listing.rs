@@ -1,6 +1,6 @@
 //! The files of a commit: the hub's listing, or the one that is kept beside the snapshots in the Python client's format.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Bound};
 
 use hubstow_core::{
     hub::{Backoff, Retry, refusal_of_status, retry},
@@ -237,6 +237,13 @@ fn kept(entry: TreeEntry) -> (String, KeptFile) {
     (entry.path, file)
 }
 
+/// Tells whether something is listed below a file.
+fn is_also_a_folder(files: &BTreeMap<String, KeptFile>, file: &FileName) -> bool {
+    let folder = format!("{file}/");
+    let next = files.range::<str, _>((Bound::Excluded(folder.as_str()), Bound::Unbounded)).next();
+    next.is_some_and(|(path, _)| path.starts_with(&folder))
+}
+
 /// The files of a commit, and the form in which they are kept.
 pub(crate) struct Listing {
     pub(crate) files: Vec<Listed>,
@@ -255,6 +262,9 @@ impl Listing {
                 size: kept.lfs_size.unwrap_or(kept.size),
                 etag: Etag::parse(etag).map_err(name)?,
             });
+        }
+        if let Some(file) = listed.iter().find(|listed| is_also_a_folder(&files, &listed.file)) {
+            return Err(malformed(&format!("`{}` is listed as a file and as a folder", file.file)));
         }
         Ok(Self { files: listed, kept: Kept { format_version: 1, files } })
     }

@@ -54,11 +54,11 @@ impl Inner {
             placing = returned;
             match next.map_err(|error| self.place_error(content, error))? {
                 Next::Done(outcome) => {
-                    if let Some(error) = placing.ref_error() {
+                    if let Some(cause) = placing.ref_trouble() {
                         tell(Event::Warned {
                             warning: Warning::RefNotWritten {
                                 revision: content.target.revision.clone(),
-                                cause: error.to_string(),
+                                cause,
                             },
                         });
                     }

@@ -101,7 +101,7 @@ impl Names {
         }
         let repo = PathBuf::from(REPO_FOLDER);
         Ok(match said.split('/').collect::<Vec<_>>().as_slice() {
-            ["blobs", blob @ ..] if !blob.is_empty() => {
+            ["blobs", blob @ ..] if !blob.is_empty() && !said.contains('{') => {
                 repo.join("blobs").join(self.etag_of(&blob.join("/"))?)
             }
             [folder @ ("snapshots" | ".no_exist"), commit, file @ ..] => {

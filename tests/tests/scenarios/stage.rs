@@ -66,7 +66,7 @@ impl Stage {
         names.define("cache", cache.to_string_lossy());
         names.define("outside", disk_folder.to_string_lossy());
         names.define("hub", hub.url());
-        names.define("5000 characters", "x".repeat(5000));
+        names.define("5000-characters", "x".repeat(5000));
         let mut stage = Self {
             hub,
             disk,

@@ -139,8 +139,8 @@ async fn served(
 ) -> Result<Response> {
     let here = request.uri().path().to_owned();
     let is_head = request.method() == Method::HEAD;
-    for fault in faults {
-        change_request(fault, &mut request)?;
+    if faults.iter().any(|fault| matches!(fault, Fault::IgnoreRange)) {
+        request.headers_mut().remove(header::RANGE);
     }
     let mut response = shared.router.clone().oneshot(request).await?;
     if origin == Origin::Other {
@@ -150,6 +150,9 @@ async fn served(
     }
     for fault in faults {
         change_head(shared, fault, &here, &mut response)?;
+        if let Fault::Swap { file } = fault {
+            swap(shared, &here, file, &mut response).await?;
+        }
     }
     if is_head || !here.contains("/resolve/") || !response.status().is_success() {
         return match faults.iter().find(|fault| matches!(fault, Fault::ListAlso { .. })) {
@@ -160,18 +163,11 @@ async fn served(
     change_body(shared, faults, response).await
 }
 
-fn change_request(fault: &Fault, request: &mut Request) -> Result<()> {
-    match fault {
-        Fault::IgnoreRange => {
-            request.headers_mut().remove(header::RANGE);
-        }
-        Fault::Swap { file } => {
-            let path = request.uri().path();
-            let (before, _) = path.rsplit_once('/').unwrap_or_default();
-            *request.uri_mut() = format!("{before}/{file}").parse()?;
-        }
-        _ => {}
-    }
+/// Replaces a body by that of another file, and leaves every header as it is.
+async fn swap(shared: &Shared, here: &str, file: &str, response: &mut Response) -> Result<()> {
+    let (folder, _) = here.rsplit_once('/').unwrap_or_default();
+    let request = Request::builder().uri(format!("{folder}/{file}")).body(Body::empty())?;
+    *response.body_mut() = shared.router.clone().oneshot(request).await?.into_body();
     Ok(())
 }
 
