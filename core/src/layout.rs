@@ -75,26 +75,89 @@ pub const CACHE_TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
 ///   .hubstow/…                              what only we need; peers ignore it
 /// .locks/models--org--name/<etag>.lock      the file the Python client locks
 /// ```
+///
+/// A local folder, which users work in, has the files themselves at its root and everything else in one private folder:
+///
+/// ```text
+/// <file name>                                         the pointer: always a regular file
+/// .cache/huggingface/download/<file name>.metadata    which commit and etag it is, in the Python client's format
+/// .cache/huggingface/trees/<commit>.json              the listing, in the Python client's format
+/// .cache/huggingface/hubstow/…                        refs, staged files, locks and what only we need
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepoLayout {
-    folder: String,
+    tree: Tree,
 }
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Tree {
+    /// A repo folder of a shared cache.
+    Shared(String),
+    /// A local folder.
+    Local,
+}
+
+/// The folder of a local folder that belongs to its clients and not to the repo.
+const LOCAL_STATE: &str = ".cache/huggingface";
 
 impl RepoLayout {
     /// Makes the layout of a repo.
     #[must_use]
     pub fn new(repo: &Repo) -> Self {
-        Self { folder: repo.folder() }
+        Self { tree: Tree::Shared(repo.folder()) }
+    }
+
+    /// Makes the layout of a local folder, which holds one repo at a time.
+    #[must_use]
+    pub fn local() -> Self {
+        Self { tree: Tree::Local }
+    }
+
+    /// Tells whether this is a local folder.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.tree == Tree::Local
     }
 
     fn below(&self, rest: &str) -> CachePath {
-        CachePath(format!("{}/{rest}", self.folder))
+        match &self.tree {
+            Tree::Shared(folder) => CachePath(format!("{folder}/{rest}")),
+            Tree::Local => CachePath(format!("{LOCAL_STATE}/hubstow/{rest}")),
+        }
     }
 
-    /// Returns the repo folder.
+    /// Returns the repo folder; of a local folder, the one that holds what is not the repo's.
     #[must_use]
     pub fn repo(&self) -> CachePath {
-        CachePath(self.folder.clone())
+        match &self.tree {
+            Tree::Shared(folder) => CachePath(folder.clone()),
+            Tree::Local => CachePath(format!("{LOCAL_STATE}/hubstow")),
+        }
+    }
+
+    /// Tells whether a file of the repo would be written into what belongs to the clients of a local folder.
+    #[must_use]
+    pub fn is_reserved(&self, file: &FileName) -> bool {
+        let (mut parts, state) = (file.parts(), LOCAL_STATE.split('/'));
+        self.is_local()
+            && state
+                .into_iter()
+                .all(|own| parts.next().is_some_and(|p| p.eq_ignore_ascii_case(own)))
+    }
+
+    /// Returns the path of the record that the Python client keeps of a file in a local folder.
+    #[must_use]
+    pub fn local_metadata(file: &FileName) -> CachePath {
+        CachePath(format!("{LOCAL_STATE}/download/{file}.metadata"))
+    }
+
+    /// Returns the files that tell other programs to pass over the state in a local folder, with their content.
+    #[must_use]
+    pub fn local_marks() -> [(CachePath, &'static str); 2] {
+        [
+            (CachePath(format!("{LOCAL_STATE}/.gitignore")), "*"),
+            (CachePath(format!("{LOCAL_STATE}/CACHEDIR.TAG")), CACHE_TAG),
+        ]
     }
 
     /// Returns the folder of blobs and staged files.
@@ -124,13 +187,19 @@ impl RepoLayout {
     /// Returns the folder of one snapshot.
     #[must_use]
     pub fn snapshot(&self, commit: &Commit) -> CachePath {
-        self.below(&format!("snapshots/{commit}"))
+        match self.tree {
+            Tree::Shared(_) => self.below(&format!("snapshots/{commit}")),
+            Tree::Local => CachePath::root(),
+        }
     }
 
     /// Returns the path of a pointer.
     #[must_use]
     pub fn pointer(&self, commit: &Commit, file: &FileName) -> CachePath {
-        self.below(&format!("snapshots/{commit}/{file}"))
+        match self.tree {
+            Tree::Shared(_) => self.below(&format!("snapshots/{commit}/{file}")),
+            Tree::Local => CachePath(file.as_str().to_owned()),
+        }
     }
 
     /// Returns each folder on the way to a pointer, from the snapshot down, with the name that is looked for in it.
@@ -141,7 +210,8 @@ impl RepoLayout {
     ) -> impl Iterator<Item = (CachePath, &'a str)> {
         let mut folder = self.snapshot(commit);
         file.parts().map(move |part| {
-            let next = CachePath(format!("{folder}/{part}"));
+            let above = if folder.0.is_empty() { "" } else { "/" };
+            let next = CachePath(format!("{folder}{above}{part}"));
             (core::mem::replace(&mut folder, next), part)
         })
     }
@@ -149,7 +219,10 @@ impl RepoLayout {
     /// Returns the snapshots folder in capitals: where it answers to that, names are not told apart by case.
     #[must_use]
     pub fn folded_snapshots(&self) -> CachePath {
-        self.below("SNAPSHOTS")
+        match self.tree {
+            Tree::Shared(_) => self.below("SNAPSHOTS"),
+            Tree::Local => CachePath(LOCAL_STATE.to_ascii_uppercase()),
+        }
     }
 
     /// Returns the path of a ref file.
@@ -167,13 +240,19 @@ impl RepoLayout {
     /// Returns the path of the listing of a commit, in the Python client's format.
     #[must_use]
     pub fn tree(&self, commit: &Commit) -> CachePath {
-        self.below(&format!("trees/{commit}.json"))
+        match self.tree {
+            Tree::Shared(_) => self.below(&format!("trees/{commit}.json")),
+            Tree::Local => CachePath(format!("{LOCAL_STATE}/trees/{commit}.json")),
+        }
     }
 
     /// Returns the path of the lock of an etag: the very file that the Python client locks.
     #[must_use]
     pub fn lock(&self, etag: &Etag) -> CachePath {
-        CachePath(format!(".locks/{}/{etag}.lock", self.folder))
+        match &self.tree {
+            Tree::Shared(folder) => CachePath(format!(".locks/{folder}/{etag}.lock")),
+            Tree::Local => self.below(&format!("locks/{etag}.lock")),
+        }
     }
 
     /// Returns the folder of what only hubstow needs: private files and records.

@@ -90,14 +90,14 @@ pub(crate) const FAULTS: &[Fault] = &[
 ];
 
 fn moves_blob(facts: &PlaceFacts, which: Blob) -> Decision {
-    match place(facts) {
-        Decision::Act(Action::Place { by: Method::Copy, from: Source::Blob, over }, reason)
-            if facts.blob == which =>
-        {
-            Decision::Act(Action::Place { by: Method::Move, from: Source::Blob, over }, reason)
-        }
-        decision => decision,
+    let decision = place(facts);
+    if facts.blob == which
+        && let Decision::Act(Action::Place { by: Method::Copy, from: Source::Blob, over }, why) =
+            decision
+    {
+        return Decision::Act(Action::Place { by: Method::Move, from: Source::Blob, over }, why);
     }
+    decision
 }
 
 fn moves_existing_blob(facts: &PlaceFacts) -> Decision {
@@ -127,52 +127,48 @@ fn learns_nothing(methods: Methods, action: Action, failure: Failure) -> Lesson 
 }
 
 fn takes_races_for_refusals(methods: Methods, action: Action, failure: Failure) -> Lesson {
-    match (action, failure) {
-        (Action::Place { by, .. }, Failure::Raced) => {
-            Lesson::Again(methods.with(by, Support::Refused))
-        }
-        _ => learn(methods, action, failure),
+    if let (Action::Place { by, .. }, Failure::Raced) = (action, failure) {
+        return Lesson::Again(methods.with(by, Support::Refused));
     }
+    learn(methods, action, failure)
 }
 
 fn seals_before_probing(facts: &PlaceFacts) -> Decision {
-    let decision = place(facts);
-    match decision {
-        Decision::Act(Action::Probe(_), reason) if facts.staged == Staged::Complete => {
-            let seal = Action::Seal { from: Source::Staged, over: facts.blob };
-            Decision::Act(seal, reason)
-        }
-        Decision::Act(Action::Probe(_), reason) => Decision::Act(Action::Fetch, reason),
-        _ => moves_existing_blob(facts),
-    }
+    let Decision::Act(Action::Probe(_), why) = place(facts) else {
+        return moves_existing_blob(facts);
+    };
+    let hasty = match facts.staged {
+        Staged::Complete => Action::Seal { from: Source::Staged, over: facts.blob },
+        Staged::Absent | Staged::Partial => Action::Fetch,
+    };
+    Decision::Act(hasty, why)
 }
 
 fn writes_the_ref_first(facts: &PlaceFacts) -> Decision {
-    if facts.ref_file == RefFile::Behind {
-        Decision::Act(Action::Point, Reason::RefBehind)
-    } else {
-        place(facts)
+    match facts.ref_file {
+        RefFile::Behind => Decision::Act(Action::Point, Reason::RefBehind),
+        RefFile::Current | RefFile::Unwanted | RefFile::Unwritable => place(facts),
     }
 }
 
-fn ignores_over(world: &mut World, disk: DiskKind, action: Action) -> Result<(), Failure> {
-    let action = match action {
-        Action::Place { by, from, .. } => Action::Place { by, from, over: world.seen_pointer() },
-        Action::Seal { from, .. } => Action::Seal { from, over: world.seen_blob() },
-        _ => action,
-    };
+fn ignores_over(world: &mut World, disk: DiskKind, mut action: Action) -> Result<(), Failure> {
+    if let Action::Place { over, .. } = &mut action {
+        *over = world.seen_pointer();
+    }
+    if let Action::Seal { over, .. } = &mut action {
+        *over = world.seen_blob();
+    }
     execute(world, disk, action)
 }
 
 fn hardlinks_anything(world: &mut World, disk: DiskKind, action: Action) -> Result<(), Failure> {
-    match action {
-        Action::Place { by: Method::Hardlink, from: Source::Blob, over }
-            if over == world.seen_pointer() && world.blob_good() =>
-        {
-            execute_unchecked(world, disk, action)
-        }
-        _ => execute(world, disk, action),
+    if let Action::Place { by: Method::Hardlink, from: Source::Blob, over } = action
+        && over == world.seen_pointer()
+        && world.blob_good()
+    {
+        return execute_unchecked(world, disk, action);
     }
+    execute(world, disk, action)
 }
 
 fn forgets_force(facts: &PlaceFacts) -> Decision {

@@ -4,7 +4,8 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a test says what is wrong by failing"
+    clippy::std_instead_of_alloc,
+    reason = "a test has the standard library, and says what is wrong by failing"
 )]
 
 mod explore;

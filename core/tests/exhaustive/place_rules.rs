@@ -34,10 +34,14 @@ const RULES: &[Rule] = &[
     ("a source is used only where it is here, may serve, and none is better", |facts, decision| {
         source(decision).is_none_or(|from| best_source(facts) == Some(from))
     }),
-    ("an action says what it was decided over", |facts, decision| match acted(decision) {
-        Some(Action::Place { over, .. }) => over == facts.pointer,
-        Some(Action::Seal { over, .. }) => over == facts.blob,
-        _ => true,
+    ("an action says what it was decided over", |facts, decision| {
+        let place_over = |over| over == facts.pointer;
+        let seal_over = |over| over == facts.blob;
+        match decision {
+            Decision::Act(Action::Place { over, .. }, _) => place_over(over),
+            Decision::Act(Action::Seal { over, .. }, _) => seal_over(over),
+            Decision::Act(..) | Decision::Reuse(_) | Decision::Refuse(_) => true,
+        }
     }),
     ("a seal is for a link that works, or heals a torn blob", |facts, decision| {
         !sealed(decision) || facts.blob == Blob::Torn || link_works(facts)
@@ -191,10 +195,7 @@ fn acted(decision: Decision) -> Option<Action> {
 }
 
 fn placed(decision: Decision) -> Option<(Method, Source)> {
-    match acted(decision)? {
-        Action::Place { by, from, .. } => Some((by, from)),
-        _ => None,
-    }
+    if let Action::Place { by, from, .. } = acted(decision)? { Some((by, from)) } else { None }
 }
 
 fn sealed(decision: Decision) -> bool {
@@ -202,9 +203,10 @@ fn sealed(decision: Decision) -> bool {
 }
 
 fn source(decision: Decision) -> Option<Source> {
-    match acted(decision)? {
-        Action::Place { from, .. } | Action::Seal { from, .. } => Some(from),
-        _ => None,
+    if let Action::Place { from, .. } | Action::Seal { from, .. } = acted(decision)? {
+        Some(from)
+    } else {
+        None
     }
 }
 
@@ -239,16 +241,24 @@ fn reason_is_true(facts: &PlaceFacts, action: Action, reason: Reason) -> bool {
         Reason::CopiedByPolicy => by_copy && linkless,
         Reason::TwinHere => facts.twin == Twin::Present,
         Reason::BlobTorn => facts.blob == Blob::Torn,
-        _ => false,
+        Reason::PointerLinked
+        | Reason::PointerHolds
+        | Reason::Pinned
+        | Reason::Offline
+        | Reason::StaleAllowed
+        | Reason::ContentKnown
+        | Reason::RevisionUnknown
+        | Reason::AnswerBare
+        | Reason::AnswerFound
+        | Reason::EntryMissing => false,
     }
 }
 
 fn by_link_that(facts: &PlaceFacts, action: Action, support: Support) -> bool {
-    match action {
-        Action::Place { by, from: Source::Blob, .. } => {
-            LINKS.contains(&by) && facts.methods.support(by) == support
-        }
-        _ => false,
+    if let Action::Place { by, from: Source::Blob, .. } = action {
+        LINKS.contains(&by) && facts.methods.support(by) == support
+    } else {
+        false
     }
 }
 

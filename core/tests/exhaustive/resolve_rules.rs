@@ -66,14 +66,15 @@ const RULES: &[Rule] = &[
             == matches!(resolution, Resolution::Proceed(_))
     }),
     ("an answer that is an answer is never covered up by the cache", |facts, resolution| {
-        let refusal = match facts.answer {
-            Answer::Hostile => Refusal::AnswerHostile,
-            Answer::OtherCommit => Refusal::OtherCommit,
-            Answer::RevisionMissing => Refusal::RevisionNotFound,
-            Answer::EntryMissingBare => Refusal::EntryNotFound,
-            _ => return true,
-        };
-        resolution == Resolution::Refuse(refusal)
+        let answers = [
+            (Answer::Hostile, Refusal::AnswerHostile),
+            (Answer::OtherCommit, Refusal::OtherCommit),
+            (Answer::RevisionMissing, Refusal::RevisionNotFound),
+            (Answer::EntryMissingBare, Refusal::EntryNotFound),
+        ];
+        answers.into_iter().all(|(answer, refusal)| {
+            facts.answer != answer || resolution == Resolution::Refuse(refusal)
+        })
     }),
     ("force and offline contradict each other", |facts, resolution| {
         let conflict = facts.force == Force::On

@@ -1,6 +1,8 @@
 //! What must hold of every text that can come from outside: nothing panics, nothing that is accepted leaves its place,
 //! and what is written reads back.
 
+#![expect(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
+
 mod hub;
 mod names;
 
@@ -8,7 +10,7 @@ use proptest::{collection::vec, prelude::*, sample::select};
 
 /// Few cases find little in texts this odd; nothing is written beside the tests.
 fn config() -> ProptestConfig {
-    ProptestConfig { cases: 60_000, failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 /// What names stumble over.

@@ -37,6 +37,8 @@ pub struct Cache {
     pub(crate) durability: Durability,
     pub(crate) proofs: Arc<Proofs>,
     pub(crate) records: bool,
+    /// Whether this is a shared cache, and not a local folder.
+    shared: bool,
     pub(crate) swept: Arc<Swept>,
     methods: Arc<Mutex<Methods>>,
 }
@@ -82,9 +84,16 @@ impl Cache {
             durability,
             proofs: Arc::default(),
             records: true,
+            shared: true,
             swept: Arc::default(),
             methods: Arc::new(Mutex::new(Methods::UNTRIED)),
         }
+    }
+
+    /// Makes the shared state of a local folder: regular files only, whatever the disk could do.
+    #[must_use]
+    pub fn local(disk: Arc<dyn Disk>, durability: Durability) -> Self {
+        Self { shared: false, ..Self::new(disk, Policy::Portable, durability) }
     }
 
     /// Returns the same cache for looking only: not even a proof is written down.
@@ -128,7 +137,7 @@ impl Cache {
         let entry = self.disk.entry(folder).map_err(|e| FsError::io("look at", folder, e))?;
         match entry.map(|entry| entry.kind) {
             Some(Kind::Directory) => return self.check_folders(&folder.parent()),
-            Some(Kind::Symlink) if is_repo_folder(folder) => return Ok(()),
+            Some(Kind::Symlink) if self.is_repo_folder(folder) => return Ok(()),
             Some(Kind::Symlink) => {
                 return Err(FsError::FolderIsLink { path: folder.as_str().to_owned() });
             }
@@ -144,7 +153,7 @@ impl Cache {
                 Ok(Some(entry)) if entry.kind == Kind::Directory => Ok(()),
                 Ok(_) | Err(_) => Err(FsError::io("make the folder", folder, error)),
             },
-            Ok(()) if is_repo_folder(folder) => {
+            Ok(()) if self.is_repo_folder(folder) => {
                 self.write_cache_tag();
                 Ok(())
             }
@@ -155,7 +164,7 @@ impl Cache {
     /// Checks that nothing between the repo folder and this one is a link.
     fn check_folders(&self, folder: &CachePath) -> Result<(), FsError> {
         let mut folder = folder.clone();
-        while !folder.as_str().is_empty() && !is_repo_folder(&folder) {
+        while !folder.as_str().is_empty() && !self.is_repo_folder(&folder) {
             let entry = self.disk.entry(&folder).map_err(|e| FsError::io("look at", &folder, e))?;
             if entry.is_some_and(|entry| entry.kind == Kind::Symlink) {
                 return Err(FsError::FolderIsLink { path: folder.as_str().to_owned() });
@@ -163,6 +172,10 @@ impl Cache {
             folder = folder.parent();
         }
         Ok(())
+    }
+
+    fn is_repo_folder(&self, path: &CachePath) -> bool {
+        self.shared && !path.as_str().contains('/') && path.as_str() != ".locks"
     }
 
     /// Writes the tag that backup programs look for; that it can't be written matters to nobody.
@@ -229,8 +242,4 @@ impl Cache {
             tracing::debug!(path = %private, %error, "a private file could not be removed");
         }
     }
-}
-
-fn is_repo_folder(path: &CachePath) -> bool {
-    !path.as_str().contains('/') && path.as_str() != ".locks"
 }

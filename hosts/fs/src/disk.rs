@@ -7,6 +7,7 @@ use std::{
     fs, io,
     io::{Read, Seek, Write},
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use hubstow_core::layout::CachePath;
@@ -82,6 +83,11 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// As [`Disk::entry`].
     fn through(&self, at: &CachePath) -> io::Result<Option<Entry>>;
+    /// Returns when what an entry leads to was last changed.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn modified(&self, at: &CachePath) -> io::Result<SystemTime>;
     /// Reads the text of a symlink.
     ///
     /// # Errors
@@ -238,8 +244,8 @@ fn identity_of(metadata: &fs::Metadata) -> Identity {
 
 #[cfg(not(unix))]
 fn identity_of(metadata: &fs::Metadata) -> Identity {
-    let nanos = |time: io::Result<std::time::SystemTime>| {
-        let since = time.ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    let nanos = |time: io::Result<SystemTime>| {
+        let since = time.ok().and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
         since.map_or(0, |since| since.as_nanos())
     };
     let (modified, created) = (nanos(metadata.modified()), nanos(metadata.created()));
@@ -327,6 +333,10 @@ impl Disk for StdDisk {
 
     fn through(&self, at: &CachePath) -> io::Result<Option<Entry>> {
         absent_is_none(fs::metadata(self.native(at)))
+    }
+
+    fn modified(&self, at: &CachePath) -> io::Result<SystemTime> {
+        fs::metadata(self.native(at))?.modified()
     }
 
     fn link_text(&self, at: &CachePath) -> io::Result<String> {

@@ -16,6 +16,7 @@ pub mod execute;
 pub mod failure;
 pub mod guard;
 mod leftovers;
+pub mod local;
 pub mod lock;
 mod naming;
 pub mod observe;

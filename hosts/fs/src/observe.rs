@@ -248,6 +248,7 @@ impl Cache {
         match entry.kind {
             Kind::Directory => Ok(plain(Cached::Directory)),
             Kind::Other => Ok(plain(Cached::Damaged)),
+            Kind::File if layout.is_local() => Ok(self.observe_local(commit, file, &entry, marker)),
             Kind::File => Ok(CachedPointer { size: Some(entry.len_bytes), ..plain(Cached::Holds) }),
             Kind::Symlink => {
                 let text = self.disk.link_text(&at).unwrap_or_default();
@@ -262,6 +263,23 @@ impl Cache {
                 Ok(CachedPointer { etag: Some(etag), size, ..plain(cached) })
             }
         }
+    }
+
+    /// A file in a local folder may be of any commit: its record says of which.
+    fn observe_local(
+        &self,
+        commit: &Commit,
+        file: &FileName,
+        entry: &Entry,
+        marker: Marker,
+    ) -> CachedPointer {
+        let record = self.local_record(file).filter(|record| record.commit == *commit);
+        let cached = match record {
+            Some(_) => Cached::Holds,
+            None => Cached::Absent,
+        };
+        let etag = record.map(|record| record.etag);
+        CachedPointer { cached, etag, size: Some(entry.len_bytes), marker }
     }
 
     /// Tells whether another name answers to this one: a filesystem that folds case or normalises Unicode would serve

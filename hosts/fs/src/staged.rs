@@ -4,7 +4,7 @@
 //! only where that lock is free and proved to exclude; otherwise its bytes are copied. Either way every byte passes the
 //! hasher again, so what is continued is proved by the hash of the whole, never by a name (invariant I19).
 
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use hubstow_core::{
     facts::Staged,
@@ -14,11 +14,12 @@ use hubstow_core::{
 
 use crate::{
     cache::{Cache, Target},
-    content::{Hasher, pass_through},
+    content::{BUFFER_BYTES, Hasher, pass_through},
     disk::DiskFile,
     failure::FsError,
     fresh_nonce,
     lock::second_is_kept_out,
+    proof::Verdict,
 };
 
 /// A part shorter than this is not worth continuing.
@@ -270,6 +271,32 @@ impl Cache {
             staged.start_over().map_err(|error| FsError::io("empty", at, error))?;
         }
         Ok(staged)
+    }
+
+    /// Fills an empty staged file, of this cache or another, from this cache's blob, if that holds the content;
+    /// tells whether it did.
+    ///
+    /// # Errors
+    /// Whatever reading or writing says; the staged file is empty then.
+    pub fn fill_from_blob(&self, target: &Target, staged: &mut StagedFile) -> io::Result<bool> {
+        let at = target.blob();
+        let held = staged.received_bytes() == 0
+            && self.proves(&target.layout, &at, &target.etag, target.size)? == Verdict::Holds;
+        if !held {
+            return Ok(false);
+        }
+        let mut blob = self.disk.open(&at)?;
+        let mut buffer = vec![0; BUFFER_BYTES];
+        loop {
+            let copied = match blob.read(&mut buffer)? {
+                0 => return Ok(true),
+                count => staged.append(buffer.get(..count).unwrap_or_default()),
+            };
+            if let Err(error) = copied {
+                staged.start_over()?;
+                return Err(error);
+            }
+        }
     }
 
     /// Gives a staged file up: it is removed, or left for the next run where its bytes are worth it.

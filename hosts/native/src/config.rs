@@ -60,6 +60,8 @@ pub struct Config {
     pub endpoint: Endpoint,
     /// The cache root.
     pub cache_dir: PathBuf,
+    /// A folder that gets the files themselves instead of the cache; what the cache holds is copied from there.
+    pub local_dir: Option<PathBuf>,
     /// The access token, sent to the endpoint's origin only.
     pub token: Option<Token>,
     /// The ladder of methods.
@@ -95,6 +97,7 @@ impl Config {
         Self {
             endpoint: public_endpoint(),
             cache_dir: cache_dir.into(),
+            local_dir: None,
             token: None,
             policy: Policy::Compat,
             reach: Reach::Online,
@@ -242,5 +245,71 @@ fn expand(path: &str, var: &impl Fn(&str) -> Option<String>) -> Result<PathBuf, 
             })?;
             Ok(PathBuf::from(home).join(tail.trim_start_matches('/')))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads a table of variables; `home` is always set.
+    #[track_caller]
+    fn config(vars: &[(&str, &str)]) -> Result<Config, Error> {
+        Config::from_vars(|name| {
+            let found = vars.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
+            found.or((name == "HOME").then_some("/home/user")).map(str::to_owned)
+        })
+    }
+
+    #[test]
+    fn the_cache_directory_is_where_the_python_client_has_it() {
+        for (vars, expected) in [
+            (&[][..], "/home/user/.cache/huggingface/hub"),
+            (&[("XDG_CACHE_HOME", "/x")], "/x/huggingface/hub"),
+            (&[("HF_HOME", "~/hf")], "/home/user/hf/hub"),
+            (&[("HF_HOME", "/hf"), ("HUGGINGFACE_HUB_CACHE", "/old")], "/old"),
+            (&[("HUGGINGFACE_HUB_CACHE", "/old"), ("HF_HUB_CACHE", "/new")], "/new"),
+            (&[("HF_HUB_CACHE", "$DATA/hub"), ("DATA", "/data")], "/data/hub"),
+            (&[("HF_HUB_CACHE", "/a/${DATA}/hub"), ("DATA", "d")], "/a/d/hub"),
+            (&[("HF_HUB_CACHE", "/a/$UNKNOWN/hub")], "/a/$UNKNOWN/hub"),
+            (&[("HF_HUB_CACHE", "")], "/home/user/.cache/huggingface/hub"),
+        ] {
+            assert_eq!(config(vars).unwrap().cache_dir, PathBuf::from(expected), "{vars:?}");
+        }
+    }
+
+    #[test]
+    fn flags_are_true_for_the_words_of_the_python_client() {
+        for (value, offline) in
+            [("1", true), ("ON", true), ("yes", true), ("True", true), ("0", false), ("no", false)]
+        {
+            let reach = config(&[("HF_HUB_OFFLINE", value)]).unwrap().reach;
+            assert_eq!(reach == Reach::Offline, offline, "{value}");
+        }
+        assert_eq!(config(&[("HF_HUB_DISABLE_SYMLINKS", "1")]).unwrap().policy, Policy::Portable);
+    }
+
+    #[test]
+    fn a_token_is_trimmed_hidden_and_can_be_switched_off() {
+        let config_with = config(&[("HF_TOKEN", "hf_secret\n")]).unwrap();
+        assert_eq!(config_with.token, Some(Token::new("hf_secret").unwrap()));
+        assert!(!format!("{config_with:?}").contains("secret"));
+        let off = config(&[("HF_TOKEN", "hf_secret"), ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")]);
+        assert_eq!(off.unwrap().token, None);
+        assert_eq!(config(&[("HF_TOKEN", "two words")]).unwrap_err().kind(), ErrorKind::Usage);
+    }
+
+    #[test]
+    fn values_that_are_none_are_errors_that_name_them() {
+        for vars in [
+            [("HF_ENDPOINT", "ftp://x")],
+            [("HF_ENDPOINT", "huggingface.co")],
+            [("HF_HUB_ETAG_TIMEOUT", "soon")],
+        ] {
+            let error = config(&vars).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Usage, "{vars:?}");
+            assert!(error.to_string().contains(vars[0].1), "{error}");
+        }
+        assert_eq!(config(&[("HF_ENDPOINT", "http://h/")]).unwrap().endpoint.as_str(), "http://h");
     }
 }

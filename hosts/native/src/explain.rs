@@ -39,8 +39,7 @@ impl Hub {
                 (target.commit.clone(), Some(target.etag.clone()), target.size)
             }
         };
-        let at =
-            hubstow_core::layout::RepoLayout::new(&request.repo).pointer(&commit, &request.file);
+        let at = self.inner.layout(&request.repo).pointer(&commit, &request.file);
         Ok(Explanation {
             file: request.file.clone(),
             revision: request.revision.clone(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hubstow_core::{
+    layout::RepoLayout,
     name::{Repo, Revision},
     policy::{Method, Support},
     resolve::Served,
@@ -33,11 +34,22 @@ pub struct Hub {
 pub(crate) struct Inner {
     pub(crate) config: Config,
     pub(crate) http: Http,
+    /// Where files are placed.
     pub(crate) cache: Cache,
+    /// The shared cache; the same, unless files go to a local folder.
+    pub(crate) shared: Cache,
     pub(crate) decider: Arc<dyn Decider>,
 }
 
 impl Inner {
+    /// Returns the layout of a repo where files are placed.
+    pub(crate) fn layout(&self, repo: &Repo) -> RepoLayout {
+        match self.config.local_dir {
+            Some(_) => RepoLayout::local(),
+            None => RepoLayout::new(repo),
+        }
+    }
+
     /// Returns the address of a target at the hub, by commit.
     pub(crate) fn pinned(&self, repo: &Repo, target: &Target) -> Result<Address, Error> {
         let revision = Revision::from(&target.commit);
@@ -65,9 +77,13 @@ impl Hub {
             Durability::Fast => hubstow_fs::Durability::Fast,
         };
         let disk = Arc::new(StdDisk::new(&config.cache_dir));
-        let cache = Cache::new(disk, config.policy, durability);
+        let shared = Cache::new(disk, config.policy, durability);
+        let cache = match &config.local_dir {
+            Some(local) => Cache::local(Arc::new(StdDisk::new(local)), durability),
+            None => shared.clone(),
+        };
         let http = Http::new(&config);
-        Ok(Self { inner: Arc::new(Inner { config, http, cache, decider }), observer: None })
+        Ok(Self { inner: Arc::new(Inner { config, http, cache, shared, decider }), observer: None })
     }
 
     /// Sets the function that is told of every event.
@@ -127,7 +143,7 @@ impl Hub {
     }
 
     fn hit(&self, request: &FileRequest, served: Served, hit: Hit) -> FileReport {
-        let layout = hubstow_core::layout::RepoLayout::new(&request.repo);
+        let layout = self.inner.layout(&request.repo);
         let at = layout.pointer(&hit.commit, &request.file);
         if let Some((refusal, cause)) = hit.unconfirmed {
             let warning = Warning::Stale { file: request.file.clone(), refusal, cause };
@@ -165,7 +181,7 @@ impl Hub {
     /// # Errors
     /// A cache directory that can't be looked at.
     pub fn environment(&self) -> Result<Environment, Error> {
-        let (config, cache) = (&self.inner.config, &self.inner.cache);
+        let (config, cache) = (&self.inner.config, &self.inner.shared);
         let exists = config.cache_dir.is_dir();
         let mut methods = Vec::new();
         let mut writable = exists;

@@ -5,13 +5,15 @@ use std::time::Duration;
 use hubstow_core::{
     facts::Force,
     hub::Backoff,
+    layout::RepoLayout,
     policy::Method,
     why::{Reason, Refusal},
 };
 use hubstow_fs::{
-    Cache, FsError,
+    Cache, FsError, Target,
     drive::{Next, Outcome, Placing},
     lock::{Held, Locked},
+    staged::StagedFile,
 };
 use tokio::time::Instant;
 
@@ -62,6 +64,10 @@ impl Inner {
                             },
                         });
                     }
+                    if content.target.layout.is_local() {
+                        let (local, target) = (cache.clone(), content.target.clone());
+                        blocking(move || local.record_local(&target)).await?;
+                    }
                     let report = report(cache, content, &outcome, fetched);
                     tell(Event::Finished { report: report.clone() });
                     return Ok(Placed::Done(report));
@@ -87,10 +93,11 @@ impl Inner {
                         pinned: &content.pinned,
                         backoff: Backoff::DEFAULT,
                     };
-                    let (staged, result) = self.http.fetch(&fetch, staged.1?, tell).await;
+                    let (staged, filled) = self.fill_from_shared(content, staged.1?).await;
+                    let (staged, result) = self.http.fetch(&fetch, staged, tell).await;
                     placing.fetched(staged);
                     match result {
-                        Ok(()) => fetched = true,
+                        Ok(()) => fetched = !filled,
                         Err(Failed::Moved) => return Ok(Placed::Moved),
                         Err(Failed::Error(error)) => return Err(error),
                     }
@@ -99,8 +106,36 @@ impl Inner {
         }
     }
 
+    /// A local folder need not fetch what the shared cache holds: its bytes go through the staged file like any others.
+    async fn fill_from_shared(
+        &self,
+        content: &Content,
+        mut staged: StagedFile,
+    ) -> (StagedFile, bool) {
+        if !content.target.layout.is_local() {
+            return (staged, false);
+        }
+        let shared = self.shared.clone();
+        let target = Target { layout: RepoLayout::new(&content.repo), ..content.target.clone() };
+        blocking(move || {
+            let filled = shared.fill_from_blob(&target, &mut staged);
+            if let Err(error) = &filled {
+                tracing::debug!(file = %target.file, %error, "the shared cache's copy was not used");
+            }
+            (staged, filled.unwrap_or(false))
+        })
+        .await
+    }
+
     /// A name that the disk would not keep is refused before a byte is fetched.
     async fn check_name(&self, cache: &Cache, content: &Content) -> Result<(), Error> {
+        if content.target.layout.is_reserved(&content.target.file) {
+            let what = format!(
+                "`{}` would change what belongs to the clients of the local folder",
+                content.target.file
+            );
+            return Err(Error::new(ErrorKind::CacheObstructed, what));
+        }
         let (cache, target) = (cache.clone(), content.target.clone());
         let stored = blocking(move || cache.storable(&target)).await?;
         stored.map_err(|error| {

@@ -136,7 +136,7 @@ impl<'a> Resolving<'a> {
     }
 
     fn new(inner: &'a Inner, cache: &'a Cache, request: &'a FileRequest) -> Result<Self, Error> {
-        let layout = RepoLayout::new(&request.repo);
+        let layout = inner.layout(&request.repo);
         let known = cache.commit_of(&layout, &request.revision);
         let pointer = match &known {
             Some(commit) => cache.observe_cached(&layout, commit, &request.file)?,

@@ -91,7 +91,7 @@ impl Hub {
     /// Finds out the commit and its listing, from the hub or from what is kept.
     async fn known(&self, request: &SnapshotRequest, writes: bool) -> Result<Known, Error> {
         let (config, cache) = (&self.inner.config, &self.inner.cache);
-        let layout = RepoLayout::new(&request.repo);
+        let layout = self.inner.layout(&request.repo);
         if config.reach == Reach::Offline {
             if request.force == Force::On {
                 return Err(self.refused(request, Refusal::ForceOffline, None));

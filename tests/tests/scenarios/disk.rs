@@ -51,6 +51,19 @@ impl DiskKind {
         }
     }
 
+    /// Tells whether this kind is a filesystem of its own, which can't be unmounted while a file on it is open.
+    pub(crate) fn is_mounted(self) -> bool {
+        match self {
+            Self::Fat | Self::Exfat | Self::Tiny => true,
+            Self::Plain
+            | Self::NoSymlinks
+            | Self::NoLinks
+            | Self::NoLocks
+            | Self::LyingLocks
+            | Self::NoSync => false,
+        }
+    }
+
     /// Returns what `refuse` refuses to a command on this disk.
     pub(crate) fn refusals(self) -> &'static [&'static str] {
         match self {

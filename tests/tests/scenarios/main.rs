@@ -11,8 +11,10 @@ mod hub;
 mod names;
 mod play;
 mod process;
+mod readers;
 mod report;
 mod scenario;
+mod selftest;
 mod stage;
 mod step;
 mod tree;
@@ -48,7 +50,7 @@ fn trials() -> Result<Vec<Trial>> {
         fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
     paths.retain(|path| path.extension().is_some_and(|end| end == "toml"));
     paths.sort();
-    Ok(paths.iter().flat_map(|path| trials_of(path)).collect())
+    Ok(paths.iter().flat_map(|path| trials_of(path)).chain(selftest::trials()).collect())
 }
 
 /// A file that can't be read is a test that fails, so that the others still run.

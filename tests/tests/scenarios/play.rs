@@ -15,6 +15,7 @@ use crate::{
     disk::DiskKind,
     host::Host,
     hub::{Fault, count},
+    readers::Readers,
     report,
     scenario::{REPO_FOLDER, Scenario},
     stage::Stage,
@@ -30,9 +31,19 @@ const BLOCK_BYTES: u64 = 1 << 20;
 /// Plays all steps on a stage of its own, then checks what must always hold.
 pub(crate) fn play(scenario: &Scenario, kind: DiskKind, host: Host) -> Result<()> {
     let mut stage = Stage::open(scenario, kind, host)?;
+    let mut readers = Readers::default();
     for (at, step) in scenario.steps.iter().enumerate() {
+        if matches!(step, Step::Edit(_)) {
+            readers.close();
+        }
         perform(&mut stage, step).with_context(|| format!("step {} of the scenario", at + 1))?;
+        if !kind.is_mounted() {
+            readers.look(stage.cache())?;
+        }
     }
+    readers.check()?;
+    readers.close();
+    stage.hub.heal()?;
     stage.check(scenario)
 }
 
@@ -46,10 +57,7 @@ fn perform(stage: &mut Stage, step: &Step) -> Result<()> {
             stage.hub.fail(fault, step.times);
             Ok(())
         }
-        Step::Heal => {
-            stage.hub.heal();
-            Ok(())
-        }
+        Step::Heal => stage.hub.heal(),
         Step::StopHub => {
             stage.hub.stop();
             Ok(())
@@ -134,8 +142,7 @@ fn kill_after(stage: &Stage, run: &Run, bytes: u64) -> Result<()> {
         let written = staged_bytes(stage.cache())?;
         Ok(written >= bytes || since > TO_WRITE_DOWN && written + BLOCK_BYTES >= bytes)
     })?;
-    stage.hub.heal();
-    Ok(())
+    stage.hub.heal()
 }
 
 fn staged_bytes(cache: &Path) -> Result<u64> {

@@ -156,9 +156,6 @@ impl Stage {
         set("HF_HUB_CACHE", self.cache.clone().into());
         set("HF_ENDPOINT", self.hub.url().into());
         set("HF_TOKEN", TOKEN.into());
-        // Waits that end in an error, as short as they can be set.
-        set("HF_HUB_ETAG_TIMEOUT", "3".into());
-        set("HF_HUB_DOWNLOAD_TIMEOUT", "3".into());
         env
     }
 

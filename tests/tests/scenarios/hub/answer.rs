@@ -93,6 +93,7 @@ fn take(shared: &Shared, asked: Option<Asked>, origin: Origin, path: &str) -> Ve
             return true;
         }
         taken.push(entry.fault.clone());
+        entry.struck = true;
         entry.left = entry.left.map(|left| left.saturating_sub(1));
         entry.left != Some(0)
     });

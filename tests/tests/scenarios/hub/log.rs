@@ -57,16 +57,18 @@ impl Log {
     }
 }
 
-/// Counts requests by kind. A redirect only says where to ask: a GET counts where it ends, a HEAD where it begins.
+/// Counts requests by kind. A redirect only says where to ask: a GET counts where it ends, which may be the store at the
+/// other origin, and a HEAD where it begins.
 pub(crate) fn count(seen: &[Seen]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for request in seen {
         let redirected = matches!(request.status, Some(300..=303 | 307 | 308));
-        let word = match request.asked {
-            Some(Asked::Head) if !request.line.contains("/-/content/") => "HEAD",
-            Some(Asked::Get) if !redirected => "GET",
-            Some(Asked::Api) => "API",
-            Some(Asked::Head | Asked::Get) | None => continue,
+        let word = match (request.asked, request.origin) {
+            (Some(Asked::Get), Origin::Other) => "STORE",
+            (Some(Asked::Head), Origin::Hub) => "HEAD",
+            (Some(Asked::Get), Origin::Hub) if !redirected => "GET",
+            (Some(Asked::Api), _) => "API",
+            (Some(Asked::Head | Asked::Get) | None, _) => continue,
         };
         *counts.entry(word.to_owned()).or_default() += 1;
     }

@@ -18,7 +18,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use axum::{Router, body::Body, extract::Request};
 use tokio::{runtime::Runtime, sync::watch};
 use tower::ServiceExt as _;
@@ -57,11 +57,12 @@ struct Shared {
     stalled_at: Mutex<Option<usize>>,
 }
 
-/// A fault that is switched on, and how often it still strikes.
+/// A fault that is switched on, how often it still strikes, and whether it ever did.
 #[derive(Clone, Debug)]
 struct Active {
     fault: Fault,
     left: Option<u32>,
+    struck: bool,
 }
 
 impl Hub {
@@ -115,13 +116,16 @@ impl Hub {
 
     /// Switches a fault on.
     pub(crate) fn fail(&self, fault: Fault, times: Option<u32>) {
-        lock(&self.shared.faults).push(Active { fault, left: times });
+        lock(&self.shared.faults).push(Active { fault, left: times, struck: false });
     }
 
-    /// Switches all faults off.
-    pub(crate) fn heal(&self) {
-        lock(&self.shared.faults).clear();
+    /// Switches all faults off. A fault that never struck is an error: the scenario shows nothing.
+    pub(crate) fn heal(&self) -> Result<()> {
         *lock(&self.shared.stalled_at) = None;
+        for active in lock(&self.shared.faults).drain(..) {
+            ensure!(active.struck, "this fault never struck: {:?}", active.fault);
+        }
+        Ok(())
     }
 
     /// Stops the hub: nothing listens at its address any more.
