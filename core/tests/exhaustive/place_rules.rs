@@ -34,14 +34,10 @@ const RULES: &[Rule] = &[
     ("a source is used only where it is here, may serve, and none is better", |facts, decision| {
         source(decision).is_none_or(|from| best_source(facts) == Some(from))
     }),
-    ("an action says what it was decided over", |facts, decision| {
-        let place_over = |over| over == facts.pointer;
-        let seal_over = |over| over == facts.blob;
-        match decision {
-            Decision::Act(Action::Place { over, .. }, _) => place_over(over),
-            Decision::Act(Action::Seal { over, .. }, _) => seal_over(over),
-            Decision::Act(..) | Decision::Reuse(_) | Decision::Refuse(_) => true,
-        }
+    ("an action says what it was decided over", |facts, decision| match decision {
+        Decision::Act(Action::Place { over, .. }, _) => over == facts.pointer,
+        Decision::Act(Action::Seal { over, .. }, _) => over == facts.blob,
+        Decision::Act(..) | Decision::Reuse(_) | Decision::Refuse(_) => true,
     }),
     ("a seal is for a link that works, or heals a torn blob", |facts, decision| {
         !sealed(decision) || facts.blob == Blob::Torn || link_works(facts)
@@ -59,17 +55,15 @@ const RULES: &[Rule] = &[
             ladder(facts.policy).iter().copied().find(fit) == Some(by)
         })
     }),
-    (
-        "a probe is of the first open link, while nobody has tried it",
-        |facts, decision| match acted(decision) {
-            Some(Action::Probe(method)) => {
-                first_open(facts) == Some(method)
-                    && LINKS.contains(&method)
-                    && facts.methods.support(method) == Support::Untried
+    ("a probe is of the first open link, while nobody has tried it", |facts, decision| {
+        let untried = |method| facts.methods.support(method) == Support::Untried;
+        match decision {
+            Decision::Act(Action::Probe(method), _) => {
+                first_open(facts) == Some(method) && LINKS.contains(&method) && untried(method)
             }
-            _ => true,
-        },
-    ),
+            Decision::Act(..) | Decision::Reuse(_) | Decision::Refuse(_) => true,
+        }
+    }),
     ("a fetch is for what is nowhere here, once its method is known", |facts, decision| {
         acted(decision) != Some(Action::Fetch)
             || best_source(facts).is_none()
@@ -228,9 +222,13 @@ fn reason_is_true(facts: &PlaceFacts, action: Action, reason: Reason) -> bool {
         Reason::NothingHere => fetch && facts.staged == Staged::Absent && !blob_holds(facts),
         Reason::PartHere => fetch && facts.staged == Staged::Partial,
         Reason::Forced => fetch && facts.demand != Demand::Any,
-        Reason::MethodWorks => {
-            link_works(facts) || !fetch && by_link_that(facts, action, Support::Works)
-        }
+        Reason::MethodWorks => match action {
+            Action::Seal { .. } => link_works(facts),
+            Action::Place { .. } => by_link_that(facts, action, Support::Works),
+            Action::Lookup(_) | Action::Mark | Action::Probe(_) | Action::Fetch | Action::Point => {
+                false
+            }
+        },
         Reason::MethodTried => by_link_that(facts, action, Support::Untried),
         Reason::MovedLinksRefused => by_move && links_refused,
         Reason::MovedByPolicy => by_move && linkless,

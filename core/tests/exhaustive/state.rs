@@ -32,7 +32,7 @@ pub(crate) struct State {
 }
 
 /// How many states one policy and disk can have.
-pub(crate) const STATES: usize = 8 * 6 * 3 * 4 * 3 * 2 * 27 * 3 * 2 * 4;
+pub(crate) const STATES: usize = 8 * 6 * 3 * 3 * 3 * 2 * 27 * 3 * 2 * 4;
 
 impl State {
     pub(crate) fn facts(&self, policy: Policy) -> PlaceFacts {
@@ -70,7 +70,7 @@ impl State {
             (pointer as usize, 8),
             (blob as usize, 6),
             (staged as usize, 3),
-            (other as usize, 4),
+            (other as usize, 3),
             (peer as usize, 3),
             (ref_file as usize, 2),
             (symlink as usize, 3),
@@ -99,7 +99,7 @@ pub(crate) fn worlds() -> Vec<World> {
     ] {
         for blob in [BlobAt::Absent, BlobAt::Right, BlobAt::Wrong, BlobAt::Store, BlobAt::Folder] {
             for staged in [StagedAt::Absent, StagedAt::Partial, StagedAt::Complete] {
-                for other in [OtherAt::Absent, OtherAt::Link, OtherAt::Right, OtherAt::Wrong] {
+                for other in [OtherAt::Absent, OtherAt::Link, OtherAt::Right] {
                     for ref_file in [RefAt::Ours, RefAt::Elsewhere] {
                         let peer = PeerAt::Absent;
                         worlds.push(World { pointer, blob, staged, other, peer, ref_file });

@@ -41,14 +41,13 @@ pub(crate) enum BlobAt {
     Folder,
 }
 
-/// What another snapshot has at its pointer; what is right there is acknowledged.
+/// What another snapshot has at its pointer, acknowledged; a wrong file there is to us as none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OtherAt {
     Absent,
     /// The link to the same blob.
     Link,
     Right,
-    Wrong,
 }
 
 /// What a peer without links has at the pointer of a third snapshot, once it has moved the blob there.
@@ -122,7 +121,6 @@ impl World {
             OtherAt::Absent => Shown::Nothing,
             OtherAt::Link => self.through_blob(),
             OtherAt::Right => Shown::Right,
-            OtherAt::Wrong => Shown::Wrong,
         };
         let peer = match self.peer {
             PeerAt::Absent => Shown::Nothing,

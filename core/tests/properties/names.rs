@@ -97,6 +97,8 @@ proptest! {
             is_below_the_root(&layout.pointer(&commit(), &file));
             is_below_the_root(&layout.no_exist(&commit(), &file));
             is_below_the_root(&layout.name_trial(&file));
+            is_below_the_root(&RepoLayout::local().pointer(&commit(), &file));
+            is_below_the_root(&RepoLayout::local_metadata(&file));
             is_below_the_root(&layout.link_scratch(&file, &Nonce::from_bits(7)));
         }
         if let Ok(etag) = Etag::parse(&text).or_else(|_| Etag::from_header(&text)) {

@@ -11,6 +11,7 @@ use crate::row::{Checked, Row, same};
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Given {
+    local: bool,
     kind: RepoKind,
     repo: RepoId,
     revision: Revision,
@@ -28,6 +29,7 @@ struct Expected {
     #[serde(flatten)]
     paths: toml::Table,
     link_text: Option<String>,
+    reserved: Option<bool>,
     /// The etag that the given link leads to; empty where it leads to none.
     etag_of_link: Option<String>,
     /// The names that are looked for, folder by folder, on the way to the pointer.
@@ -40,13 +42,20 @@ struct Expected {
 pub(crate) fn one_set_of_paths(row: &Row) -> Checked {
     let given: Given = row.given()?;
     let expected: Expected = row.expect()?;
-    let layout = RepoLayout::new(&Repo::new(given.kind, given.repo.clone()));
+    let layout = if given.local {
+        RepoLayout::local()
+    } else {
+        RepoLayout::new(&Repo::new(given.kind, given.repo.clone()))
+    };
     for (what, path) in &expected.paths {
         let came = path_of(what, &layout, &given)?;
         same(&format!("`{what}`"), &path.as_str(), &Some(came.as_str()))?;
         let joined = format!("{}/{}", came.parent(), came.base());
         let whole = joined.strip_prefix('/').unwrap_or(&joined);
         same("parent and base together", &came.as_str(), &whole)?;
+    }
+    if let Some(reserved) = expected.reserved {
+        same("whether the name is reserved", &reserved, &layout.is_reserved(&given.file))?;
     }
     if let Some(text) = &expected.link_text {
         same("the link's text", text, &RepoLayout::link_text(&given.file, &given.etag))?;
@@ -92,6 +101,7 @@ fn path_of(what: &str, layout: &RepoLayout, given: &Given) -> Result<CachePath, 
         "private" => layout.private(),
         "scratch" => layout.scratch(nonce),
         "proof" => layout.proof(etag),
+        "local-metadata" => RepoLayout::local_metadata(file),
         "cache-tag" => CachePath::cache_tag(),
         "root" => CachePath::root(),
         other => return Err(format!("  no such path: {other}")),

@@ -22,7 +22,7 @@ use crate::{
 /// Bars are drawn this often; more is not seen, and costs.
 const DRAWS_PER_SECOND: u8 = 15;
 /// The columns for a name: enough for most, and room for a bar on 80 columns.
-const NAME_WIDTH: usize = 30;
+const NAME_WIDTH: usize = 26;
 
 /// What a user sees while a download runs.
 pub(crate) struct Progress {
@@ -224,7 +224,7 @@ fn template(bytes: Option<u64>, line: Line, color: bool) -> String {
         (Line::File | Line::Total, false) => "",
     };
     let name = format!("{{prefix:{NAME_WIDTH}!}}");
-    let speed = "{decimal_bytes_per_sec:>12}";
+    let speed = "{decimal_bytes_per_sec:>11}";
     match bytes {
         Some(_) => format!(
             "{name} {{wide_bar{paint}}} {{decimal_bytes:>9}} of {{decimal_total_bytes:9}} {speed} {{eta:>4}}"
@@ -275,7 +275,7 @@ mod tests {
     fn a_long_name_keeps_its_end() {
         assert_eq!(shortened("config.json"), "config.json");
         let short = shortened("checkpoints/model-00001-of-00030.safetensors");
-        assert_eq!(short, "…el-00001-of-00030.safetensors");
+        assert_eq!(short, "…0001-of-00030.safetensors");
         assert_eq!(short.chars().count(), NAME_WIDTH);
     }
 }

@@ -50,8 +50,9 @@ pub(crate) struct Fetch<'a> {
 
 /// Why a fetch ended without the content.
 pub(crate) enum Failed {
-    /// The hub now speaks of other content: ask again what is meant.
-    Moved,
+    /// The hub now speaks of other content, or of none: ask again what is meant. The error is what to say if the answer
+    /// is the same as before.
+    Moved(Error),
     /// Nothing more can be done.
     Error(Error),
 }
@@ -166,6 +167,7 @@ impl Http {
                 state.at = fetch.pinned.clone();
                 Ok(())
             }
+            Ok(Attempt::Expired(error)) if is_gone(&error) => Err(Failed::Moved(error)),
             Ok(Attempt::Expired(error)) => Err(Failed::Error(error)),
         };
         (staged, result.map(|()| None))
@@ -369,7 +371,9 @@ fn accept(
         }
     }
     if !same_content(fetch.metadata, &core) {
-        return Err(Err(Failed::Moved));
+        let what = format!("the hub promises one content of `{}` and sends another", fetch.file);
+        let error = Error::new(ErrorKind::ContentMismatch, what).hint("nothing was stored");
+        return Err(Err(Failed::Moved(error)));
     }
     let encoding = text(headers, &CONTENT_ENCODING).unwrap_or("identity");
     if !encoding.eq_ignore_ascii_case("identity") {
@@ -407,6 +411,14 @@ fn range_headers(have: u64, fetch: &Fetch<'_>, at_hub: bool) -> HeaderMap {
         headers.insert(IF_RANGE, value);
     }
     headers
+}
+
+/// Tells whether the hub does not know any more what it has just told of.
+fn is_gone(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::EntryNotFound | ErrorKind::RevisionNotFound | ErrorKind::RepoNotFound
+    )
 }
 
 /// Finds the mismatch that a staged file has put into its error.

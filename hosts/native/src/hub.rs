@@ -125,18 +125,17 @@ impl Hub {
                 Resolved::Cached(served, hit) => return Ok(self.hit(request, served, hit)),
                 Resolved::Found(content) => content,
             };
-            if promised.as_ref() == Some(&content.metadata) {
-                let what =
-                    format!("the hub promises one content of `{}` and sends another", request.file);
-                return Err(Error::new(ErrorKind::ContentMismatch, what).hint("nothing was stored"));
+            match promised {
+                Some((before, error)) if before == content.metadata => return Err(error),
+                Some(_) | None => {}
             }
             match self.inner.place(cache, &content, request.force, &tell).await? {
                 Placed::Done(report) => return Ok(report),
-                Placed::Moved => {
-                    tracing::info!(file = %request.file, "the revision moved; asking again");
+                Placed::Moved(error) => {
+                    tracing::info!(file = %request.file, %error, "asking again what is meant");
+                    promised = Some((content.metadata, error));
                 }
             }
-            promised = Some(content.metadata);
         }
         let what = format!("`{}` changes on the hub faster than it can be fetched", request.file);
         Err(Error::new(ErrorKind::HubFailing, what).hint("ask for a commit instead of a branch"))

@@ -34,8 +34,8 @@ const LOCK_POLL: Duration = Duration::from_millis(50);
 pub(crate) enum Placed {
     /// The pointer serves.
     Done(FileReport),
-    /// The hub speaks of other content by now; ask again what is meant.
-    Moved,
+    /// The hub speaks of other content by now; ask again what is meant. The error is for when nothing has changed.
+    Moved(Error),
 }
 
 impl Inner {
@@ -98,7 +98,7 @@ impl Inner {
                     placing.fetched(staged);
                     match result {
                         Ok(()) => fetched = !filled,
-                        Err(Failed::Moved) => return Ok(Placed::Moved),
+                        Err(Failed::Moved(error)) => return Ok(Placed::Moved(error)),
                         Err(Failed::Error(error)) => return Err(error),
                     }
                 }

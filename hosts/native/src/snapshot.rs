@@ -258,10 +258,8 @@ impl Hub {
         }
         match self.inner.place(&self.inner.cache, content, force, &tell).await? {
             Placed::Done(report) => Ok(report),
-            Placed::Moved => Err(Error::new(
-                ErrorKind::HubFailing,
-                format!("the hub's listing and its answer for `{}` differ", content.target.file),
-            )),
+            // The listing is of a commit, which never moves.
+            Placed::Moved(error) => Err(error),
         }
     }
 

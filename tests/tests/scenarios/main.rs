@@ -5,6 +5,7 @@
 
 mod check;
 mod content;
+mod crash;
 mod disk;
 mod host;
 mod hub;
@@ -92,7 +93,8 @@ fn missing(scenario: &Scenario, disk: DiskKind) -> Option<String> {
     let runs = |step: &Step| match step {
         Step::Run(run) => is_python(run),
         Step::AtOnce(runs) => runs.at_once.iter().any(is_python),
-        Step::Branch(_)
+        Step::Crash(_)
+        | Step::Branch(_)
         | Step::Fault(_)
         | Step::Heal
         | Step::StopHub
@@ -100,11 +102,17 @@ fn missing(scenario: &Scenario, disk: DiskKind) -> Option<String> {
         | Step::ReadOnly => false,
     };
     let mounts = |step: &Step| matches!(step, Step::ReadOnly);
+    let crashes = |step: &Step| matches!(step, Step::Crash(_));
     if scenario.steps.iter().any(runs) && env::var_os(stage::PYTHON).is_none() {
         return Some(format!("{} is not set; `cargo verify` sets it", stage::PYTHON));
     }
     if scenario.steps.iter().any(mounts)
         && let Some(missing) = DiskKind::Tiny.missing()
+    {
+        return Some(missing);
+    }
+    if scenario.steps.iter().any(crashes)
+        && let Some(missing) = crash::missing()
     {
         return Some(missing);
     }

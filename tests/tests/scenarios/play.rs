@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 use crate::{
-    check,
+    check, crash,
     disk::DiskKind,
     host::Host,
     hub::{Fault, count},
@@ -36,7 +36,8 @@ pub(crate) fn play(scenario: &Scenario, kind: DiskKind, host: Host) -> Result<()
         if matches!(step, Step::Edit(_)) {
             readers.close();
         }
-        perform(&mut stage, step).with_context(|| format!("step {} of the scenario", at + 1))?;
+        perform(&mut stage, scenario, step)
+            .with_context(|| format!("step {} of the scenario", at + 1))?;
         if !kind.is_mounted() {
             readers.look(stage.cache())?;
         }
@@ -47,9 +48,10 @@ pub(crate) fn play(scenario: &Scenario, kind: DiskKind, host: Host) -> Result<()
     stage.check(scenario)
 }
 
-fn perform(stage: &mut Stage, step: &Step) -> Result<()> {
+fn perform(stage: &mut Stage, scenario: &Scenario, step: &Step) -> Result<()> {
     match step {
         Step::Run(run) => perform_run(stage, run),
+        Step::Crash(crash) => crash::everywhere(stage, scenario, crash),
         Step::AtOnce(runs) => perform_at_once(stage, runs),
         Step::Branch(branch) => stage.hub.move_branch(&branch.branch, &branch.to),
         Step::Fault(step) => {
@@ -76,7 +78,7 @@ fn perform_run(stage: &Stage, run: &Run) -> Result<()> {
     if let Some(bytes) = run.kill_after {
         kill_after(stage, run, bytes)?;
     } else {
-        let ended = stage.start(run, 0)?.wait()?;
+        let ended = stage.start(stage.prepare(run)?, 0)?.wait()?;
         stage.remember(&ended);
         report::compare(stage, run, &ended)?;
     }
@@ -117,7 +119,7 @@ fn perform_at_once(stage: &Stage, runs: &AtOnce) -> Result<()> {
         .at_once
         .iter()
         .enumerate()
-        .map(|(number, run)| stage.start(run, number))
+        .map(|(number, run)| stage.start(stage.prepare(run)?, number))
         .collect::<Result<_>>()?;
     // Everybody is waited for before anything is judged: nobody may be left running.
     let ended: Vec<_> = running.into_iter().map(crate::process::Running::wait).collect();
@@ -134,7 +136,7 @@ fn kill_after(stage: &Stage, run: &Run, bytes: u64) -> Result<()> {
     let after = usize::try_from(bytes)?;
     stage.hub.fail(Fault::Stall { after }, Some(1));
     let mut sent: Option<Instant> = None;
-    stage.start(run, 0)?.kill_when(|| {
+    stage.start(stage.prepare(run)?, 0)?.kill_when(|| {
         if stage.hub.stalled_at().is_none() {
             return Ok(false);
         }

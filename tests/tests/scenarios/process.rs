@@ -24,6 +24,8 @@ pub(crate) struct Prepared {
     pub(crate) line: Vec<OsString>,
     pub(crate) env: BTreeMap<String, OsString>,
     pub(crate) folder: PathBuf,
+    /// A program that runs the command and everything before it.
+    pub(crate) before: Vec<OsString>,
     /// The disk that it believes to be on.
     pub(crate) under: DiskKind,
 }
@@ -51,7 +53,7 @@ impl Prepared {
         fs::create_dir_all(logs)?;
         let (stdout, stderr) = (logs.join("stdout"), logs.join("stderr"));
         let refusals = self.under.refusals();
-        let mut words = Vec::new();
+        let mut words = self.before;
         if !refusals.is_empty() {
             words.push(OsString::from(env!("CARGO_BIN_EXE_refuse")));
             words.extend(refusals.iter().map(OsString::from));

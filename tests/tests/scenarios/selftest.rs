@@ -32,9 +32,9 @@ const MUST_FAIL: [(&str, &str, &str); 14] = [
     (
         "file-among-snapshots-is-noticed",
         r#"edit = "write"
-           path = "snapshots/x"
+           path = "/models--org--model/snapshots/x"
            text = """#,
-        "snapshots",
+        "is a file among the snapshots",
     ),
     (
         "unknown-file-in-a-snapshot-is-noticed",
@@ -46,7 +46,7 @@ const MUST_FAIL: [(&str, &str, &str); 14] = [
     (
         "staged-file-is-noticed",
         r#"edit = "write"
-           path = "blobs/abc.incomplete"
+           path = "/models--org--model/blobs/abc.incomplete"
            text = """#,
         "was left behind",
     ),

@@ -104,8 +104,8 @@ impl Stage {
         }
     }
 
-    /// Starts a command of the scenario. `number` keeps the output of commands apart that run at the same time.
-    pub(crate) fn start(&self, run: &Run, number: usize) -> Result<Running> {
+    /// Makes a command of the scenario ready to run.
+    pub(crate) fn prepare(&self, run: &Run) -> Result<Prepared> {
         let (line, mut env) = match (&run.run, &run.python) {
             (Some(words), None) => (self.host_line(words)?, self.host_env()),
             (None, Some(words)) => (self.peer_line(words)?, self.peer_env()),
@@ -115,9 +115,18 @@ impl Stage {
             env.insert(name.clone(), self.names.text(value)?.into());
         }
         let folder = self.folder.path().join("home");
-        let under = run.under.unwrap_or(self.kind);
-        let logs = self.folder.path().join("logs").join(number.to_string());
-        Prepared { line, env, folder, under }.start(&logs)
+        Ok(Prepared {
+            line,
+            env,
+            folder,
+            before: Vec::new(),
+            under: run.under.unwrap_or(self.kind),
+        })
+    }
+
+    /// Starts a command. `number` keeps the output of commands apart that run at the same time.
+    pub(crate) fn start(&self, prepared: Prepared, number: usize) -> Result<Running> {
+        prepared.start(&self.folder.path().join("logs").join(number.to_string()))
     }
 
     /// Keeps what a command printed, for the search at the end.

@@ -15,6 +15,8 @@ pub(crate) enum Step {
     Run(Box<Run>),
     /// Runs several commands at the same time.
     AtOnce(AtOnce),
+    /// Kills a command at each of its system calls in turn.
+    Crash(Box<Crash>),
     /// Moves a branch.
     Branch(Branch),
     /// Switches a fault of the hub on.
@@ -105,6 +107,17 @@ pub(crate) struct AtOnce {
     pub(crate) tree: Option<String>,
 }
 
+/// A command that is killed at each of its system calls, and then run to its end.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Crash {
+    /// The command, and what must come of the run after each crash.
+    #[serde(rename = "crash_everywhere")]
+    pub(crate) run: Run,
+    /// What the repo folder must hold after that run.
+    pub(crate) tree: String,
+}
+
 /// A branch and where it goes.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -149,6 +162,9 @@ impl TryFrom<toml::Table> for Step {
         let has = |key: &str| table.contains_key(key);
         if has("run") || has("python") {
             return Ok(Self::Run(Box::new(read(table)?)));
+        }
+        if has("crash_everywhere") {
+            return Ok(Self::Crash(Box::new(read(table)?)));
         }
         if has("at_once") {
             return Ok(Self::AtOnce(read(table)?));

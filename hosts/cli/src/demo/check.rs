@@ -39,6 +39,13 @@ impl<'a> Check<'a> {
         self.every(placed, "placed from what is here")
     }
 
+    /// So much content was received: what was fetched, and nothing else.
+    pub(super) fn received(&self, bytes: u64) -> Result<(), Error> {
+        let fetched = self.report.files.iter().filter(|file| file.action == Done::Fetched);
+        let wanted: u64 = fetched.filter_map(|file| file.size).sum();
+        that(bytes == wanted, &format!("{}: {wanted} bytes are received", self.step))
+    }
+
     fn every(&self, claim: impl Fn(&FileReport) -> bool, what: &str) -> Result<(), Error> {
         match self.report.files.iter().find(|file| !claim(file)) {
             None => Ok(()),

@@ -15,6 +15,9 @@ use crate::{
     summary::done,
 };
 
+/// Text, with its indent, fits a terminal of 80 columns.
+const TEXT_COLUMNS: usize = 74;
+
 /// What was done and why; files that share it are told together.
 type Answer = (Done, Option<Method>, Reason);
 
@@ -41,7 +44,7 @@ impl Narrator {
 
     /// Says something in words.
     pub(super) fn text(&self, text: &str) -> Result<(), Error> {
-        self.block(text)
+        self.block(&wrapped(text).join("\n"))
     }
 
     /// Draws a folder.
@@ -74,7 +77,8 @@ impl Narrator {
             let by = by.map_or_else(String::new, |by| format!(" by {by}"));
             let what = styled(GOOD, format_args!("{}{by}:", done(action)));
             lines.push(format!("{what} {}", names.join(", ")));
-            lines.push(styled(FAINT, format_args!("  because {}", reason.sentence())));
+            let because = format!("because {}", reason.sentence());
+            lines.extend(wrapped(&because).iter().map(|line| format!("  {}", styled(FAINT, line))));
         }
         self.block(&lines.join("\n"))
     }
@@ -95,22 +99,19 @@ impl Narrator {
             return output::json(&json!({ "ok": true, "steps": self.steps }));
         }
         self.say(&format!(
-            "\n{} every placement, request and byte was as it says; the temporary folder is gone.\n\n{}",
+            "\n{} placements, requests and every byte; the temporary folder is gone.\n\n{}",
             styled(GOOD, "All checked:"),
             styled(TITLE, "Try next")
         ))?;
         for (command, what) in [
-            ("hubstow env", "what your own cache directory supports"),
-            ("hubstow download openai-community/gpt2 config.json", "a file from the public hub"),
-            (
-                "hubstow explain openai-community/gpt2 config.json",
-                "what would be done now, and why",
-            ),
+            ("hubstow env", "what your disk supports"),
+            ("hubstow download openai-community/gpt2 config.json", "a file of the public hub"),
+            ("hubstow explain openai-community/gpt2 config.json", "what would be done and why"),
             ("hubstow serve DIR", "a hub of your own"),
         ] {
             self.say(&format!(
-                "  {} {}",
-                styled(NAME, format_args!("{command:<51}")),
+                "  {}  {}",
+                styled(NAME, format_args!("{command:<50}")),
                 styled(FAINT, what)
             ))?;
         }
@@ -129,4 +130,19 @@ impl Narrator {
             Format::Json | Format::Quiet => Ok(()),
         }
     }
+}
+
+/// Breaks words into lines that fit.
+fn wrapped(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= TEXT_COLUMNS => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            Some(_) | None => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
