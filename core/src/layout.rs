@@ -331,11 +331,12 @@ impl RepoLayout {
     }
 
     /// Reads the etag from the text of a symlink at a pointer; any other text than [`link_text`](Self::link_text)
-    /// writes is not a link to a blob of this repo (row A44 of the attack table).
+    /// writes is not a link to a blob of this repo (row A44 of the attack table). A host whose system writes links with
+    /// other separators turns them into slashes first.
     #[must_use]
     pub fn etag_of_link(file: &FileName, text: &str) -> Option<Etag> {
-        let etag = Etag::parse(text.rsplit(['/', '\\']).next()?).ok()?;
-        (Self::link_text(file, &etag) == text.replace('\\', "/")).then_some(etag)
+        let etag = Etag::parse(text.rsplit('/').next()?).ok()?;
+        (Self::link_text(file, &etag) == text).then_some(etag)
     }
 
     /// Reads the etag and the nonce from the name of a staged file of ours.

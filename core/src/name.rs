@@ -63,7 +63,8 @@ impl NameError {
 
 impl fmt::Display for NameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is not a {}: {}", self.value, self.what, self.rule)
+        let article = if self.what.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+        write!(f, "`{}` is not {article} {}: {}", self.value, self.what, self.rule)
     }
 }
 
@@ -165,10 +166,12 @@ impl Revision {
             return Some("it is longer than 200 bytes");
         }
         if text.chars().any(|c| c.is_control() || " ~^:?*[\\<>\"|".contains(c)) {
-            return Some("git allows no control characters, spaces or ~^:?*[\\<>\"| in a ref");
+            return Some(
+                "it has control characters, spaces or one of ~^:?*[\\<>\"|, which git allows in no ref",
+            );
         }
         if text.contains("..") || text.contains("@{") || text == "@" {
-            return Some("git allows no `..` and no `@{` in a ref");
+            return Some("it has `..` or `@{`, which git allows in no ref");
         }
         if text.starts_with('-') {
             return Some("it starts with `-`");
@@ -181,8 +184,11 @@ impl Revision {
         };
         if text.split('/').any(bad_part) {
             return Some(
-                "no part between slashes may be empty, start or end with `.`, or end with `.lock`",
+                "a part between slashes is empty, starts or ends with `.`, or ends with `.lock`",
             );
+        }
+        if text.split('/').any(file_name::is_device_name) {
+            return Some("Windows keeps a part of it for a device, so not every cache can hold it");
         }
         None
     }
@@ -224,7 +230,7 @@ impl Etag {
     /// # Errors
     /// As [`Etag::parse`].
     pub fn from_header(value: &str) -> Result<Self, NameError> {
-        let text = value.trim();
+        let text = value.trim_matches([' ', '\t']);
         let text = text.strip_prefix("W/").unwrap_or(text);
         Self::parse(text.trim_matches('"'))
     }
@@ -251,7 +257,7 @@ impl Etag {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
         if !text.bytes().all(plain) || !text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
             return Some(
-                "it must be letters, digits, `.`, `_` or `-`, starting with a letter or digit",
+                "it has other characters than letters, digits, `.`, `_` and `-`, or starts with one of the last three",
             );
         }
         if text.ends_with('.') || file_name::is_device_name(text) {

@@ -24,8 +24,9 @@ use crate::{
     why::{Reason, Refusal},
 };
 
-/// The most rounds the loop takes from any start when nothing interferes: three probes (one a link method), three
-/// methods refused after all, one fetch, one seal, one placing and one ref.
+/// The most actions the loop takes from any start when nothing interferes. The longest ways have 8: three probes that
+/// find nothing, a fetch, a move and the ref are 6; where a probe is contradicted later, it is a probe, a fetch, a seal,
+/// three links refused after all, a copy and the ref. Two more are spare.
 pub const ROUND_LIMIT: usize = 10;
 
 /// Decides what is to be done about one file whose commit, etag and size are known.
@@ -149,9 +150,8 @@ fn from_twin(facts: &PlaceFacts) -> Decision {
             Decision::Act(Action::Probe(Method::Symlink), Reason::MethodUntried)
         }
         Some((Method::Symlink, Support::Works)) => seal(facts, Source::Twin, Reason::TwinHere),
-        Some((Method::Move | Method::Copy, _)) if facts.blob == Blob::Torn => {
-            seal(facts, Source::Twin, Reason::BlobTorn)
-        }
+        // A torn blob serves other snapshots wrong content: it is replaced first.
+        Some(_) if facts.blob == Blob::Torn => seal(facts, Source::Twin, Reason::BlobTorn),
         Some((by, _)) => Decision::Act(
             Action::Place { by, from: Source::Twin, over: facts.pointer },
             Reason::TwinHere,
@@ -205,7 +205,14 @@ fn moved(facts: &PlaceFacts) -> Reason {
 }
 
 fn copied(facts: &PlaceFacts) -> Reason {
-    if links_allowed(facts) { Reason::CopiedLinksRefused } else { Reason::CopiedByPolicy }
+    let refused = |method| facts.methods.support(method) == Support::Refused;
+    let links = || facts.policy.ladder().iter().copied().filter(|method| needs_blob(*method));
+    match links().next() {
+        None => Reason::CopiedByPolicy,
+        Some(_) if links().all(refused) => Reason::CopiedLinksRefused,
+        // Hard links are not refused here, but a second name of a link would be a second link.
+        Some(_) => Reason::CopiedBorrowed,
+    }
 }
 
 /// Returns the reason of the decision, or `None` where it is refused.

@@ -29,6 +29,8 @@ cases! {
         MovedByPolicy = "moved-by-policy",
         /// Links are refused here and other snapshots may use the blob: it is copied.
         CopiedLinksRefused = "copied-links-refused",
+        /// The blob is a link into another store: it is read through, and other snapshots may use it.
+        CopiedBorrowed = "copied-borrowed",
         /// The policy allows no links and other snapshots may use the blob: it is copied.
         CopiedByPolicy = "copied-by-policy",
         /// Another snapshot holds the same content as a regular file: it is used instead of a download.
@@ -86,6 +88,9 @@ impl Reason {
             }
             Self::CopiedLinksRefused => {
                 "links are refused here, and other snapshots may use this blob"
+            }
+            Self::CopiedBorrowed => {
+                "the blob is a link into another store, and what it leads to is copied"
             }
             Self::CopiedByPolicy => {
                 "the policy uses no links, and other snapshots may use this blob"

@@ -3,6 +3,7 @@
 use alloc::string::String;
 
 use crate::{
+    action::Lookup,
     facts::Answer,
     name::{Commit, Etag, NameError, Revision},
     why::Refusal,
@@ -67,18 +68,20 @@ impl Reply {
     }
 }
 
-/// Reads the answer to the HEAD of a file, for the revision that was asked for.
+/// Reads the answer to the HEAD of a file, for the revision that was asked for and the way it was asked.
 ///
 /// The order of the tests is the Python client's: a redirect is an answer; then the error codes; then the status. A
 /// pinned commit must be answered by that commit.
 #[must_use]
-pub fn read_head(status: u16, headers: &Headers<'_>, asked: &Revision) -> Reply {
+pub fn read_head(status: u16, headers: &Headers<'_>, asked: &Revision, lookup: Lookup) -> Reply {
     let commit = match headers.repo_commit.map(Commit::parse).transpose() {
         Ok(commit) => commit,
         Err(broken) => return Reply::hostile(broken),
     };
     let answer = match status {
         200..=299 | 301..=303 | 307 | 308 => Answer::Found,
+        // Nobody said what it is that has not changed.
+        304 if lookup == Lookup::Plain => Answer::Incomplete,
         304 if commit.is_some() => Answer::NotModified,
         304 => Answer::NotModifiedBare,
         _ => kind_of_error(status, headers, commit.is_some()),
@@ -110,15 +113,14 @@ fn read_found(status: u16, headers: &Headers<'_>, commit: Option<Commit>) -> Rep
         return Reply { commit, ..Reply::bare(Answer::Incomplete) };
     };
     let own_length = if (300..400).contains(&status) { None } else { headers.content_length };
-    let size =
-        match headers.linked_size.or(own_length).map(|text| (text, text.trim().parse::<u64>())) {
-            None => None,
-            Some((_, Ok(size))) => Some(size),
-            Some((text, Err(_))) => {
-                let broken = NameError::new("size", text, "a size is a whole number of bytes");
-                return Reply { commit: Some(commit), ..Reply::hostile(broken) };
-            }
-        };
+    let size = match headers.linked_size.or(own_length).map(|text| (text, whole_number(text))) {
+        None => None,
+        Some((_, Some(size))) => Some(size),
+        Some((text, None)) => {
+            let broken = NameError::new("size", text, "a size is a whole number of bytes");
+            return Reply { commit: Some(commit), ..Reply::hostile(broken) };
+        }
+    };
     let metadata = Metadata { commit, etag, size, xet_hash: headers.xet_hash.map(String::from) };
     Reply {
         answer: Answer::Found,
@@ -126,6 +128,12 @@ fn read_found(status: u16, headers: &Headers<'_>, commit: Option<Commit>) -> Rep
         metadata: Some(metadata),
         broken: None,
     }
+}
+
+/// Reads digits only: no sign, no separator.
+fn whole_number(text: &str) -> Option<u64> {
+    let text = text.trim_matches([' ', '\t']);
+    if text.bytes().all(|b| b.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
 fn kind_of_error(status: u16, headers: &Headers<'_>, commit_known: bool) -> Answer {

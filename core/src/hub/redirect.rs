@@ -45,7 +45,8 @@ impl Origin {
                     80
                 }
             }
-            Some(port) => port.parse().ok()?,
+            Some(port) if port.bytes().all(|b| b.is_ascii_digit()) => port.parse().ok()?,
+            Some(_) => return None,
         };
         if host.is_empty() {
             return None;

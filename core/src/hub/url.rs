@@ -25,11 +25,12 @@ impl Endpoint {
         let url = text.trim_end_matches('/');
         let wrong = |rule| NameError::new("endpoint", text, rule);
         if url.contains(['?', '#', '\\', ' ']) || url.chars().any(char::is_control) {
-            return Err(wrong("it is a base URL without query, fragment or spaces"));
+            return Err(wrong("it has a query, a fragment or spaces"));
         }
-        let origin = Origin::of(url).ok_or_else(|| wrong("it is an absolute http or https URL"))?;
+        let origin = Origin::of(url)
+            .ok_or_else(|| wrong("it does not begin with http:// or https:// and a host"))?;
         if origin.has_user_info() {
-            return Err(wrong("it must not hold a user name or password"));
+            return Err(wrong("it holds a user name or password"));
         }
         Ok(Self { url: url.to_owned(), origin })
     }

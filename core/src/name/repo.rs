@@ -87,7 +87,7 @@ impl RepoId {
 
     fn broken_rule(text: &str) -> Option<&'static str> {
         if text.split('/').count() > 2 {
-            return Some("it is `name` or `org/name`, with one slash at most");
+            return Some("it has more than one slash; ids are `name` or `org/name`");
         }
         if text.contains("--") || text.contains("..") {
             return Some("it contains `--` or `..`");
@@ -97,10 +97,12 @@ impl RepoId {
         }
         for part in text.split('/') {
             if part.is_empty() || part.len() > 96 {
-                return Some("each part has 1 to 96 characters");
+                return Some("a part is empty or longer than 96 characters");
             }
             if !part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
-                return Some("only ASCII letters, digits, `-`, `_` and `.` are allowed");
+                return Some(
+                    "it has other characters than ASCII letters, digits, `-`, `_` and `.`",
+                );
             }
             if part.starts_with(['-', '.']) || part.ends_with(['-', '.']) {
                 return Some("a part starts or ends with `-` or `.`");

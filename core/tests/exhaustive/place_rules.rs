@@ -232,9 +232,10 @@ fn reason_is_true(facts: &PlaceFacts, action: Action, reason: Reason) -> bool {
         Reason::MethodTried => by_link_that(facts, action, Support::Untried),
         Reason::MovedLinksRefused => by_move && links_refused,
         Reason::MovedByPolicy => by_move && linkless,
-        // A borrowed blob can't be hard-linked, so there may be a link that is not refused and yet unfit.
-        Reason::CopiedLinksRefused => {
-            by_copy && (links_refused || !linkless && facts.blob == Blob::Borrowed)
+        Reason::CopiedLinksRefused => by_copy && links_refused,
+        // A borrowed blob can't be hard-linked: there is a link that is not refused and yet unfit.
+        Reason::CopiedBorrowed => {
+            by_copy && !links_refused && !linkless && facts.blob == Blob::Borrowed
         }
         Reason::CopiedByPolicy => by_copy && linkless,
         Reason::TwinHere => facts.twin == Twin::Present,

@@ -1,6 +1,7 @@
 //! The hub's contract: whatever is sent, and however URLs are written.
 
 use hubstow_core::{
+    action::Lookup,
     facts::Answer,
     hub::{
         Backoff, Endpoint, Headers, Hop, Origin, REDIRECT_LIMIT, RETRY_AFTER_LIMIT_S, Redirect,
@@ -115,6 +116,7 @@ proptest! {
         content_length in header("34"),
         error_code in header("EntryNotFound"),
         error_message in header("Access to this resource is disabled."),
+        lookup in select(Lookup::ALL),
         asked in select(["main", COMMIT, "89abcdef0123456789abcdef0123456789abcdef"].as_slice()),
     ) {
         let headers = Headers {
@@ -128,7 +130,7 @@ proptest! {
             error_message: error_message.as_deref(),
         };
         let asked = Revision::parse(asked).unwrap();
-        let reply = read_head(status, &headers, &asked);
+        let reply = read_head(status, &headers, &asked, lookup);
         prop_assert_eq!(reply.metadata.is_some(), reply.answer == Answer::Found);
         prop_assert_eq!(reply.broken.is_some(), reply.answer == Answer::Hostile);
         let names_commit = [Answer::Found, Answer::NotModified, Answer::EntryMissing, Answer::OtherCommit];

@@ -1,6 +1,7 @@
 //! Rows about the hub's contract: answers, redirects, URLs, retries.
 
 use hubstow_core::{
+    action::Lookup,
     facts::Answer,
     hub::{
         Backoff, Endpoint, Headers, Hop, Metadata, Origin, Redirect, Retry, read_head, redirect,
@@ -62,6 +63,7 @@ impl Written {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Head {
+    lookup: Lookup,
     asked: Revision,
     status: u16,
     headers: Written,
@@ -81,7 +83,7 @@ struct Said {
 /// One row of `head.toml`.
 pub(crate) fn one_answer(row: &Row) -> Checked {
     let given: Head = row.given()?;
-    let reply = read_head(given.status, &given.headers.headers(), &given.asked);
+    let reply = read_head(given.status, &given.headers.headers(), &given.asked, given.lookup);
     let metadata = reply.metadata.as_ref();
     let came = Said {
         answer: reply.answer,

@@ -1,6 +1,6 @@
 //! `hubstow download`: one file, several files, or a whole snapshot.
 
-use std::{sync::Arc, time::Instant};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use clap::{Args, ValueEnum};
 use hubstow_native::{
@@ -49,6 +49,9 @@ pub(crate) struct DownloadArgs {
     /// Leave out what matches; may be repeated
     #[arg(long, value_name = "GLOB", num_args = 1..)]
     exclude: Vec<String>,
+    /// Put the files themselves into this folder, not into the cache; what the cache holds is copied
+    #[arg(long, value_name = "DIR", conflicts_with = "cache_dir")]
+    local_dir: Option<PathBuf>,
     /// Download again although it is in the cache
     #[arg(long)]
     force_download: bool,
@@ -132,6 +135,7 @@ impl DownloadArgs {
         let mut config = self.hub.config()?;
         config.max_workers = usize::from(self.max_workers);
         config.durability = self.durability.into();
+        config.local_dir.clone_from(&self.local_dir);
         Ok(config)
     }
 

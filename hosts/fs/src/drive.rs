@@ -109,6 +109,8 @@ pub struct Placing {
     ref_file: RefFile,
     rounds: usize,
     placed: Option<(Method, Source, Reason)>,
+    /// Why the blob was sealed, where that alone made an old pointer good.
+    sealed: Option<Reason>,
 }
 
 impl Placing {
@@ -130,6 +132,7 @@ impl Placing {
             ref_file: RefFile::Unwanted,
             rounds: 0,
             placed: None,
+            sealed: None,
         }
     }
 
@@ -189,7 +192,10 @@ impl Placing {
                 Decision::Reuse(reason) => {
                     self.drop_unused();
                     let placed = self.placed.map(|(by, from, _)| (by, from));
-                    let reason = self.placed.map_or(reason, |(_, _, reason)| reason);
+                    let reason = match (self.placed, self.sealed) {
+                        (Some((_, _, reason)), _) | (None, Some(reason)) => reason,
+                        (None, None) => reason,
+                    };
                     return Ok(Next::Done(Outcome { placed, reason }));
                 }
                 Decision::Act(Action::Fetch, _) => return Ok(Next::Fetch),
@@ -243,8 +249,14 @@ impl Placing {
             Ok(()) => {
                 self.demand = action.demand_after(self.demand);
                 cache.learned(learn_done(cache.methods(), action));
-                if let Action::Place { by, from, .. } = action {
-                    self.placed = Some((by, from, reason));
+                match action {
+                    Action::Place { by, from, .. } => self.placed = Some((by, from, reason)),
+                    Action::Seal { .. } => self.sealed = Some(reason),
+                    Action::Lookup(_)
+                    | Action::Mark
+                    | Action::Probe(_)
+                    | Action::Fetch
+                    | Action::Point => {}
                 }
                 Ok(())
             }

@@ -90,12 +90,7 @@ impl Cache {
                 let text = RepoLayout::link_text(&target.file, &target.etag);
                 self.disk.symlink(&text, &scratch).map_err(|e| FsError::io("link", &at, e))
             }
-            Method::Hardlink => {
-                self.disk.hardlink(from, &scratch).map_err(|e| FsError::io("link", &at, e))
-            }
-            Method::Reflink => {
-                self.disk.reflink(from, &scratch).map_err(|e| FsError::io("reflink", &at, e))
-            }
+            Method::Hardlink | Method::Reflink => self.share(target, by, from, &scratch),
             Method::Copy => self.copy_verified(target, from, &scratch),
             Method::Move => Err(impossible("move what others may use")),
         };
@@ -106,6 +101,37 @@ impl Cache {
             self.published(&target.layout, &at, &target.etag);
         }
         Ok(())
+    }
+
+    /// Shares the bytes of a file that is proved at this moment; a source that changed since it was looked at is raced.
+    fn share(
+        &self,
+        target: &Target,
+        by: Method,
+        from: &CachePath,
+        scratch: &CachePath,
+    ) -> Result<(), FsError> {
+        let changed = || FsError::io("link", from, io::ErrorKind::NotFound.into());
+        let seen = || {
+            // A second name of a link would be a second link.
+            let entry = if by == Method::Hardlink {
+                self.disk.entry(from)
+            } else {
+                self.disk.through(from)
+            };
+            entry.map_err(|error| FsError::io("look at", from, error))?.ok_or_else(changed)
+        };
+        let before = seen()?;
+        if before.kind != Kind::File || !self.is_proved(&target.etag, &before) {
+            return Err(changed());
+        }
+        let shared = if by == Method::Hardlink {
+            self.disk.hardlink(from, scratch)
+        } else {
+            self.disk.reflink(from, scratch)
+        };
+        shared.map_err(|error| FsError::io("link", scratch, error))?;
+        if seen()?.identity.same_content(&before.identity) { Ok(()) } else { Err(changed()) }
     }
 
     /// What was made is opened before it gets its name: some systems make links that can't be read, and some report

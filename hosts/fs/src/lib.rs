@@ -23,12 +23,14 @@ pub mod observe;
 pub mod probe;
 pub mod proof;
 pub mod staged;
+mod std_disk;
 mod twin;
 
 pub use cache::{Cache, Durability, Target};
-pub use disk::{Disk, StdDisk};
+pub use disk::Disk;
 pub use drive::{Decider, LinkedCore};
 pub use failure::FsError;
+pub use std_disk::StdDisk;
 
 use hubstow_core::name::Nonce;
 

@@ -93,6 +93,11 @@ impl Cache {
         Ok(Verdict::Holds)
     }
 
+    /// Tells whether what `entry` was seen to be is proved to hold the content, without reading it.
+    pub(crate) fn is_proved(&self, etag: &Etag, entry: &Entry) -> bool {
+        etag.content_hash() == ContentHash::Opaque || self.proofs.knows(etag, &entry.identity)
+    }
+
     /// Remembers that the file at `at` was proved while it was `entry`; a file that changed meanwhile proves nothing.
     fn proved(&self, layout: &RepoLayout, at: &CachePath, etag: &Etag, entry: &Entry) {
         let unchanged = matches!(self.disk.through(at), Ok(Some(now)) if now == *entry);
@@ -122,15 +127,15 @@ impl Cache {
     }
 
     fn recorded(&self, layout: &RepoLayout, etag: &Etag, identity: &Identity) -> bool {
-        self.record_lines(layout, etag).iter().any(|line| line == identity.as_str())
+        self.record_lines(layout, etag).iter().any(|line| *line == identity.line())
     }
 
     fn record(&self, layout: &RepoLayout, etag: &Etag, identity: &Identity) {
         let mut lines = self.record_lines(layout, etag);
-        if lines.iter().any(|line| line == identity.as_str()) {
+        if lines.iter().any(|line| *line == identity.line()) {
             return;
         }
-        lines.insert(0, identity.as_str().to_owned());
+        lines.insert(0, identity.line());
         lines.truncate(RECORD_LINES);
         let content = lines.join("\n") + "\n";
         if let Err(error) = self.write_whole(layout, &layout.proof(etag), content.as_bytes()) {

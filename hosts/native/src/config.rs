@@ -1,6 +1,10 @@
 //! What a [`Hub`](crate::Hub) needs to know, given by the program or read from the environment on request.
 
-use std::{env, fmt, fs, path::PathBuf, time::Duration};
+use std::{
+    env, fmt, fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use hubstow_core::{
     facts::{Reach, Stale},
@@ -127,10 +131,11 @@ impl Config {
     pub fn from_vars(var: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let var = |name: &str| var(name).filter(|value| !value.is_empty());
         let flag = |name: &str| var(name).is_some_and(|value| is_true(&value));
+        // Without a home a program can still say where the cache is, and then there is no token file.
         let home = hf_home(&var)?;
         let cache_dir = match var("HF_HUB_CACHE").or_else(|| var("HUGGINGFACE_HUB_CACHE")) {
             Some(path) => expand(&path, &var)?,
-            None => home.join("hub"),
+            None => home.clone().ok_or_else(homeless)?.join("hub"),
         };
         let mut config = Self::new(cache_dir);
         if let Some(url) = var("HF_ENDPOINT") {
@@ -138,7 +143,7 @@ impl Config {
         } else if flag("HUGGINGFACE_CO_STAGING") {
             config.endpoint = Endpoint::parse("https://hub-ci.huggingface.co")?;
         }
-        config.token = find_token(&var, &home, flag("HF_HUB_DISABLE_IMPLICIT_TOKEN"))?;
+        config.token = find_token(&var, home.as_deref(), flag("HF_HUB_DISABLE_IMPLICIT_TOKEN"))?;
         if flag("HF_HUB_OFFLINE") || flag("TRANSFORMERS_OFFLINE") {
             config.reach = Reach::Offline;
         }
@@ -167,19 +172,28 @@ fn is_true(value: &str) -> bool {
     ["1", "ON", "YES", "TRUE"].iter().any(|word| value.eq_ignore_ascii_case(word))
 }
 
-fn hf_home(var: &impl Fn(&str) -> Option<String>) -> Result<PathBuf, Error> {
+fn hf_home(var: &impl Fn(&str) -> Option<String>) -> Result<Option<PathBuf>, Error> {
     if let Some(home) = var("HF_HOME") {
-        return expand(&home, var);
+        return expand(&home, var).map(Some);
     }
     match var("XDG_CACHE_HOME") {
-        Some(cache) => Ok(expand(&cache, var)?.join("huggingface")),
-        None => expand("~/.cache/huggingface", var),
+        Some(cache) => Ok(Some(expand(&cache, var)?.join("huggingface"))),
+        None => Ok(home(var).map(|home| home.join(".cache").join("huggingface"))),
     }
+}
+
+fn home(var: &impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    var("HOME").or_else(|| var("USERPROFILE")).map(PathBuf::from)
+}
+
+fn homeless() -> Error {
+    Error::new(ErrorKind::Usage, "the home directory is not known: HOME is not set")
+        .hint("set HF_HOME or HF_HUB_CACHE, or pass --cache-dir")
 }
 
 fn find_token(
     var: &impl Fn(&str) -> Option<String>,
-    home: &std::path::Path,
+    home: Option<&Path>,
     implicit_disabled: bool,
 ) -> Result<Option<Token>, Error> {
     if implicit_disabled {
@@ -188,9 +202,10 @@ fn find_token(
     if let Some(text) = var("HF_TOKEN").or_else(|| var("HUGGING_FACE_HUB_TOKEN")) {
         return Token::new(&text).map(Some);
     }
-    let path = match var("HF_TOKEN_PATH") {
-        Some(path) => expand(&path, var)?,
-        None => home.join("token"),
+    let path = match (var("HF_TOKEN_PATH"), home) {
+        (Some(path), _) => expand(&path, var)?,
+        (None, Some(home)) => home.join("token"),
+        (None, None) => return Ok(None),
     };
     match fs::read_to_string(&path) {
         Ok(text) if !text.trim().is_empty() => Token::new(&text).map(Some),
@@ -238,13 +253,7 @@ fn expand(path: &str, var: &impl Fn(&str) -> Option<String>) -> Result<PathBuf, 
     out.push_str(rest);
     match out.strip_prefix('~').filter(|tail| tail.is_empty() || tail.starts_with('/')) {
         None => Ok(PathBuf::from(out)),
-        Some(tail) => {
-            let home = var("HOME").or_else(|| var("USERPROFILE")).ok_or_else(|| {
-                Error::new(ErrorKind::Usage, "the home directory is not known: HOME is not set")
-                    .hint("set HF_HOME or HF_HUB_CACHE, or pass --cache-dir")
-            })?;
-            Ok(PathBuf::from(home).join(tail.trim_start_matches('/')))
-        }
+        Some(tail) => Ok(home(var).ok_or_else(homeless)?.join(tail.trim_start_matches('/'))),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hubstow_core::{
+    action::Lookup as Kind,
     facts::Answer,
     hub::{Backoff, REDIRECT_LIMIT, Reply, Retry, read_head, retry},
     name::{Commit, Etag, FileName, Repo, Revision},
@@ -75,6 +76,7 @@ impl Http {
         lookup: &Lookup<'_>,
         start: &Address,
     ) -> (Found, Option<Duration>, Retry) {
+        let kind = if lookup.known.is_some() { Kind::Conditional } else { Kind::Plain };
         let mut at = start.clone();
         for followed in 0..=REDIRECT_LIMIT {
             let headers = conditional(lookup.known);
@@ -85,7 +87,7 @@ impl Http {
             };
             let status = answer.status().as_u16();
             let headers = core_headers(answer.headers());
-            let reply = read_head(status, &headers, lookup.revision);
+            let reply = read_head(status, &headers, lookup.revision, kind);
             let next = match location(&at, &answer).map(|to| self.hop(&at, &to, followed)) {
                 Some(Ok(next)) => Some(next),
                 Some(Err(error)) => return (unreachable(&error), None, Retry::No),

@@ -52,11 +52,15 @@ impl Hub {
         });
         let force = request.force;
         let workers = self.inner.config.max_workers.max(1);
-        let placing = contents.iter().map(|content| self.one(content, known.reach, force));
-        let results: Vec<_> = stream::iter(placing).buffered(workers).collect().await;
+        let placing = contents.iter().enumerate().map(|(at, content)| {
+            let one = self.one(content, known.reach, force);
+            async move { (at, one.await) }
+        });
+        let mut results: Vec<_> = stream::iter(placing).buffer_unordered(workers).collect().await;
+        results.sort_by_key(|(at, _)| *at);
         let mut files = Vec::with_capacity(results.len());
         let mut failures = Vec::new();
-        for (content, result) in contents.iter().zip(results) {
+        for (content, (_, result)) in contents.iter().zip(results) {
             match result {
                 Ok(report) => files.push(report),
                 Err(error) => failures.push((content.target.file.clone(), error)),

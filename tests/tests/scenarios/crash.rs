@@ -59,6 +59,7 @@ pub(crate) fn missing() -> Option<String> {
 pub(crate) fn everywhere(stage: &Stage, scenario: &Scenario, crash: &Crash) -> Result<()> {
     let saved = stage.cache().with_extension("saved");
     copy(stage.cache(), &saved)?;
+    let clean = undisturbed(stage, crash)?;
     let mut crashes = 0;
     for call in CALLS {
         for n in 1.. {
@@ -69,7 +70,7 @@ pub(crate) fn everywhere(stage: &Stage, scenario: &Scenario, crash: &Crash) -> R
                 break;
             }
             crashes += 1;
-            recovers(stage, scenario, crash).with_context(at)?;
+            recovers(stage, scenario, crash, &clean).with_context(at)?;
         }
     }
     fs::remove_dir_all(saved)?;
@@ -93,7 +94,22 @@ fn killed(stage: &Stage, run: &Run, call: &str, n: u32) -> Result<bool> {
     }
 }
 
-fn recovers(stage: &Stage, scenario: &Scenario, crash: &Crash) -> Result<()> {
+/// Returns the files that a run leaves which nobody kills.
+fn undisturbed(stage: &Stage, crash: &Crash) -> Result<Vec<String>> {
+    let ended = stage.start(stage.prepare(&crash.run)?, 0)?.wait()?;
+    report::compare(stage, &crash.run, &ended).context("undisturbed")?;
+    tree::compare(&crash.tree, stage.cache(), &stage.names)?;
+    files(stage.cache())
+}
+
+/// Returns every file below the cache root, hidden ones too.
+fn files(cache: &Path) -> Result<Vec<String>> {
+    let mut files = tree::files_below(cache)?;
+    files.retain(|file| !file.ends_with('/'));
+    Ok(files)
+}
+
+fn recovers(stage: &Stage, scenario: &Scenario, crash: &Crash, clean: &[String]) -> Result<()> {
     let crashed = Scenario { may_leave_staged: true, ..scenario.clone() };
     nothing_wrong(check::cache(stage.cache(), &crashed, &stage.names)?)
         .context("right after the crash")?;
@@ -102,7 +118,9 @@ fn recovers(stage: &Stage, scenario: &Scenario, crash: &Crash) -> Result<()> {
     report::compare(stage, &crash.run, &ended).context("the run after the crash")?;
     nothing_wrong(check::cache(stage.cache(), scenario, &stage.names)?)
         .context("after the run after the crash")?;
-    tree::compare(&crash.tree, stage.cache(), &stage.names)
+    let left = files(stage.cache())?;
+    ensure!(left == clean, "{left:#?} are there, instead of {clean:#?}");
+    Ok(())
 }
 
 fn nothing_wrong(complaints: check::Complaints) -> Result<()> {

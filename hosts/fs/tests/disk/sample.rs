@@ -12,6 +12,10 @@ use sha2::{Digest, Sha256};
 
 /// The repo folder.
 pub(crate) const REPO: &str = "models--org--name";
+/// The folder of its snapshots.
+pub(crate) const SNAPSHOTS: &str = "models--org--name/snapshots";
+/// The folder of its refs.
+pub(crate) const REFS: &str = "models--org--name/refs";
 /// The commit that is being placed.
 pub(crate) const OURS: &str = "0123456789012345678901234567890123456789";
 /// A commit whose snapshot is somebody else's.
@@ -60,7 +64,7 @@ pub(crate) fn target() -> Target {
 pub(crate) fn target_of(etag: &str, size: u64) -> Target {
     let id = RepoId::parse("org/name").unwrap();
     Target {
-        layout: RepoLayout::new(&Repo { kind: RepoKind::Model, id }),
+        layout: RepoLayout::new(&Repo::new(RepoKind::Model, id)),
         revision: Revision::parse("main").unwrap(),
         commit: Commit::parse(OURS).unwrap(),
         file: FileName::parse(FILE).unwrap(),
@@ -81,12 +85,12 @@ pub(crate) fn part() -> String {
 
 /// The pointer in a snapshot.
 pub(crate) fn pointer(commit: &str) -> String {
-    format!("{REPO}/snapshots/{commit}/{FILE}")
+    format!("{SNAPSHOTS}/{commit}/{FILE}")
 }
 
 /// The ref file.
 pub(crate) fn ref_file() -> String {
-    format!("{REPO}/refs/main")
+    format!("{REFS}/main")
 }
 
 /// The Python client's lock of the content.

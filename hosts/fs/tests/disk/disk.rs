@@ -1,0 +1,242 @@
+//! The system's own disk below a folder, watched, and with the abilities of the kind that it stands for.
+
+use std::{
+    fs, io,
+    io::{Read, Seek, Write},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
+};
+
+use hubstow_core::layout::CachePath;
+use hubstow_fs::{
+    Disk, StdDisk,
+    disk::{DiskFile, Entry},
+};
+
+use crate::{
+    kind::{Kind, Locks, Way},
+    watch::{Fate, Op, Watch},
+};
+
+/// A disk for tests: one process's view of it.
+#[derive(Clone)]
+pub(crate) struct TestDisk {
+    real: StdDisk,
+    kind: Kind,
+    watch: Arc<Watch>,
+}
+
+impl TestDisk {
+    /// A disk of this kind below a folder.
+    pub(crate) fn new(root: &Path, kind: Kind, watch: Watch) -> Self {
+        Self { real: StdDisk::new(root), kind, watch: Arc::new(watch) }
+    }
+
+    /// What was done.
+    pub(crate) fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    fn pass(&self, op: Op, at: &CachePath) -> Result<(), Fate> {
+        self.watch.pass(op, at.as_str())?;
+        self.kind.refusal(op).map_or(Ok(()), |errno| Err(Fate::Failed(errno.into())))
+    }
+
+    fn file(&self, real: Box<dyn DiskFile>, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
+        let inode = fs::metadata(self.real.native(at))?.ino();
+        let (locks, watch) = (self.kind.locks, Arc::clone(&self.watch));
+        Ok(Box::new(TestFile { real, locks, watch, at: at.as_str().to_owned(), inode }))
+    }
+
+    fn link(
+        &self,
+        way: Way,
+        probe: bool,
+        make: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<()> {
+        match way {
+            Way::Works => make(),
+            Way::InProbes(_) if probe => make(),
+            Way::InProbes(errno) | Way::Refused(errno) => Err(errno.into()),
+            Way::Pretended => Ok(()),
+        }
+    }
+}
+
+impl Disk for TestDisk {
+    fn native(&self, at: &CachePath) -> PathBuf {
+        self.real.native(at)
+    }
+
+    fn entry(&self, at: &CachePath) -> io::Result<Option<Entry>> {
+        self.pass(Op::Entry, at)?;
+        self.real.entry(at)
+    }
+
+    fn through(&self, at: &CachePath) -> io::Result<Option<Entry>> {
+        self.pass(Op::Through, at)?;
+        self.real.through(at)
+    }
+
+    fn modified(&self, at: &CachePath) -> io::Result<SystemTime> {
+        self.pass(Op::Modified, at)?;
+        self.real.modified(at)
+    }
+
+    fn link_text(&self, at: &CachePath) -> io::Result<String> {
+        self.pass(Op::LinkText, at)?;
+        self.real.link_text(at)
+    }
+
+    fn names(&self, folder: &CachePath) -> io::Result<Vec<String>> {
+        self.pass(Op::Names, folder)?;
+        self.real.names(folder)
+    }
+
+    fn open(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
+        self.pass(Op::Open, at)?;
+        self.file(self.real.open(at)?, at)
+    }
+
+    fn open_private(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
+        self.pass(Op::OpenPrivate, at)?;
+        self.watch.judge_writing(at.as_str());
+        let real = self.real.open_private(at)?;
+        // Whoever wrote it may not have synced it.
+        self.watch.written(fs::metadata(self.real.native(at))?.ino());
+        self.file(real, at)
+    }
+
+    fn create(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
+        self.pass(Op::Create, at)?;
+        self.watch.judge_writing(at.as_str());
+        self.file(self.real.create(at)?, at)
+    }
+
+    fn open_lock(&self, at: &CachePath) -> io::Result<(Box<dyn DiskFile>, bool)> {
+        self.pass(Op::OpenLock, at)?;
+        let (real, made) = self.real.open_lock(at)?;
+        Ok((self.file(real, at)?, made))
+    }
+
+    fn make_folder(&self, at: &CachePath) -> io::Result<()> {
+        self.pass(Op::MakeFolder, at)?;
+        self.real.make_folder(at)
+    }
+
+    fn make_root(&self) -> io::Result<()> {
+        self.pass(Op::MakeRoot, &CachePath::root())?;
+        self.real.make_root()
+    }
+
+    fn symlink(&self, text: &str, at: &CachePath) -> io::Result<()> {
+        self.pass(Op::Symlink, at)?;
+        self.watch.judge_writing(at.as_str());
+        self.link(self.kind.symlink, !text.contains('/'), || self.real.symlink(text, at))
+    }
+
+    fn hardlink(&self, from: &CachePath, at: &CachePath) -> io::Result<()> {
+        self.pass(Op::Hardlink, at)?;
+        self.watch.judge_writing(at.as_str());
+        let probe = crate::watch::is_private(from.as_str());
+        self.link(self.kind.hardlink, probe, || self.real.hardlink(from, at))
+    }
+
+    /// A copy stands for a reflink: a filesystem that has them is not to be had everywhere. Cloning is two steps, making
+    /// the file and sharing the blocks, so a kill may leave an empty one.
+    fn reflink(&self, from: &CachePath, at: &CachePath) -> io::Result<()> {
+        let passed = self.pass(Op::Reflink, at);
+        self.watch.judge_writing(at.as_str());
+        let probe = crate::watch::is_private(from.as_str());
+        if matches!(passed, Err(Fate::Killed)) {
+            self.link(self.kind.reflink, probe, || self.real.create(at).map(drop))?;
+        }
+        passed?;
+        let copy = || fs::copy(self.native(from), self.native(at)).map(drop);
+        self.link(self.kind.reflink, probe, copy)
+    }
+
+    fn rename(&self, from: &CachePath, to: &CachePath) -> io::Result<()> {
+        self.pass(Op::Rename, from)?;
+        if let Ok(metadata) = fs::symlink_metadata(self.native(from)) {
+            self.watch.judge_rename(metadata.ino(), from.as_str(), to.as_str());
+        }
+        self.real.rename(from, to)
+    }
+
+    fn remove(&self, at: &CachePath) -> io::Result<()> {
+        self.pass(Op::Remove, at)?;
+        self.watch.judge_removal(at.as_str());
+        self.real.remove(at)
+    }
+
+    fn remove_folder(&self, at: &CachePath) -> io::Result<()> {
+        self.pass(Op::RemoveFolder, at)?;
+        self.real.remove_folder(at)
+    }
+}
+
+struct TestFile {
+    real: Box<dyn DiskFile>,
+    locks: Locks,
+    watch: Arc<Watch>,
+    at: String,
+    inode: u64,
+}
+
+impl Read for TestFile {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.watch.pass(Op::Read, &self.at)?;
+        self.real.read(into)
+    }
+}
+
+impl Write for TestFile {
+    /// A kill in the middle of a write leaves a part of it.
+    fn write(&mut self, from: &[u8]) -> io::Result<usize> {
+        let passed = self.watch.pass(Op::Write, &self.at);
+        if matches!(passed, Err(Fate::Killed)) {
+            self.real.write_all(from.get(..from.len() / 2).unwrap_or_default())?;
+        }
+        passed?;
+        self.watch.written(self.inode);
+        self.real.write(from)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.real.flush()
+    }
+}
+
+impl Seek for TestFile {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        self.watch.pass(Op::Seek, &self.at)?;
+        self.real.seek(to)
+    }
+}
+
+impl DiskFile for TestFile {
+    /// It is only noted: nothing cuts the power in these tests, and syncing is what takes time.
+    fn sync(&mut self) -> io::Result<()> {
+        self.watch.pass(Op::Sync, &self.at)?;
+        self.watch.synced(self.inode);
+        Ok(())
+    }
+
+    fn set_len(&mut self, len_bytes: u64) -> io::Result<()> {
+        self.watch.pass(Op::SetLen, &self.at)?;
+        self.watch.written(self.inode);
+        self.real.set_len(len_bytes)
+    }
+
+    fn try_lock(&mut self) -> io::Result<()> {
+        self.watch.pass(Op::TryLock, &self.at)?;
+        match self.locks {
+            Locks::Work => self.real.try_lock(),
+            Locks::Missing(errno) => Err(errno.into()),
+            Locks::Granted => Ok(()),
+        }
+    }
+}

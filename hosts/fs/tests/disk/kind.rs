@@ -1,0 +1,106 @@
+//! Kinds of disks: what each has and what it refuses.
+
+use rustix::io::Errno;
+
+use crate::watch::Op;
+
+/// How a disk answers to a link method.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Way {
+    /// It does it.
+    Works,
+    /// It never does.
+    Refused(Errno),
+    /// It does it for a probe, and refuses when it matters.
+    InProbes(Errno),
+    /// It reports success and makes nothing.
+    Pretended,
+}
+
+/// How a disk answers to locking.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Locks {
+    /// A held lock keeps others out.
+    Work,
+    /// There are none.
+    Missing(Errno),
+    /// Everybody gets them, whoever else holds them (Lustre, GPFS and some NFS).
+    Granted,
+}
+
+/// One kind of disk.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kind {
+    /// What a failing test calls it.
+    pub(crate) name: &'static str,
+    pub(crate) symlink: Way,
+    pub(crate) hardlink: Way,
+    pub(crate) reflink: Way,
+    pub(crate) locks: Locks,
+    /// Whether it refuses every change.
+    pub(crate) read_only: bool,
+}
+
+const NO_SYMLINK: Way = Way::Refused(Errno::PERM);
+const NO_HARDLINK: Way = Way::Refused(Errno::PERM);
+const NO_REFLINK: Way = Way::Refused(Errno::OPNOTSUPP);
+
+impl Kind {
+    /// Everything works, as on btrfs or APFS.
+    pub(crate) const ALL_LINKS: Self = Self {
+        name: "all links",
+        symlink: Way::Works,
+        hardlink: Way::Works,
+        reflink: Way::Works,
+        locks: Locks::Work,
+        read_only: false,
+    };
+    /// As on exFAT.
+    pub(crate) const NO_LINKS: Self = Self {
+        name: "no links",
+        symlink: NO_SYMLINK,
+        hardlink: NO_HARDLINK,
+        reflink: NO_REFLINK,
+        ..Self::ALL_LINKS
+    };
+    /// As on NTFS without the right to make symlinks.
+    pub(crate) const HARDLINKS: Self =
+        Self { name: "hard links", hardlink: Way::Works, ..Self::NO_LINKS };
+    /// As on ReFS without the right to make symlinks, at its limit of hard links.
+    pub(crate) const REFLINKS: Self = Self {
+        name: "reflinks",
+        hardlink: Way::Refused(Errno::MLINK),
+        reflink: Way::Works,
+        ..Self::NO_LINKS
+    };
+    /// A probe that succeeds promises nothing.
+    pub(crate) const SYMLINKS_IN_PROBES: Self =
+        Self { name: "symlinks in probes", symlink: Way::InProbes(Errno::ACCESS), ..Self::NO_LINKS };
+    /// The same for hard links.
+    pub(crate) const HARDLINKS_IN_PROBES: Self = Self {
+        name: "hard links in probes",
+        hardlink: Way::InProbes(Errno::MLINK),
+        ..Self::NO_LINKS
+    };
+    /// As some SMB servers do.
+    pub(crate) const PRETENDED: Self = Self {
+        name: "pretended links",
+        symlink: Way::Pretended,
+        hardlink: Way::Pretended,
+        reflink: Way::Pretended,
+        ..Self::NO_LINKS
+    };
+    /// As a cache on a read-only mount.
+    pub(crate) const READ_ONLY: Self = Self { name: "read-only", read_only: true, ..Self::ALL_LINKS };
+
+    /// The same disk with other locks.
+    pub(crate) const fn with_locks(self, locks: Locks) -> Self {
+        Self { locks, ..self }
+    }
+
+    /// How it refuses an operation of any kind, if it does.
+    pub(crate) fn refusal(&self, op: Op) -> Option<Errno> {
+        let writes = op.changes() || op == Op::OpenPrivate;
+        (self.read_only && writes).then_some(Errno::ROFS)
+    }
+}

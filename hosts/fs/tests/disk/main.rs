@@ -1,0 +1,21 @@
+//! The part of a host that touches a disk, on a real folder whose disk refuses, fails, dies or is changed by others at
+//! any chosen operation.
+
+#![cfg(unix)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test says what is wrong by failing"
+)]
+
+mod disk;
+mod host;
+mod kind;
+mod rules;
+mod sample;
+mod scene;
+mod start;
+mod tree;
+mod watch;
+
+mod crash;

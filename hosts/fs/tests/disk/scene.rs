@@ -1,0 +1,100 @@
+//! Every policy on every kind of disk that it can tell apart, from every start.
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
+
+use hubstow_core::{facts::Force, policy::Policy};
+
+use crate::{
+    host::{self, Run},
+    kind::Kind,
+    rules::Broken,
+    start::{Start, World},
+    tree::Tree,
+    watch::Event,
+};
+
+/// The policies, each on the kinds of disks that it can tell apart.
+pub(crate) const SETUPS: [(Policy, &Kind); 14] = [
+    (Policy::Compat, &Kind::ALL_LINKS),
+    (Policy::Compat, &Kind::NO_LINKS),
+    (Policy::Compat, &Kind::SYMLINKS_IN_PROBES),
+    (Policy::Dedup, &Kind::NO_LINKS),
+    (Policy::Dedup, &Kind::HARDLINKS),
+    (Policy::Dedup, &Kind::REFLINKS),
+    (Policy::Dedup, &Kind::PRETENDED),
+    (Policy::Nas, &Kind::ALL_LINKS),
+    (Policy::Nas, &Kind::REFLINKS),
+    (Policy::Nas, &Kind::HARDLINKS_IN_PROBES),
+    (Policy::Portable, &Kind::ALL_LINKS),
+    (Policy::Strict, &Kind::ALL_LINKS),
+    (Policy::Strict, &Kind::NO_LINKS),
+    (Policy::Strict, &Kind::SYMLINKS_IN_PROBES),
+];
+
+/// One run to be disturbed.
+#[derive(Clone, Copy)]
+pub(crate) struct Scene {
+    pub(crate) policy: Policy,
+    pub(crate) kind: Kind,
+    pub(crate) start: Start,
+    pub(crate) force: Force,
+}
+
+impl fmt::Display for Scene {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let force = if self.force == Force::On { ", forced" } else { "" };
+        write!(f, "{} on a disk with {} from {:?}{force}", self.policy, self.kind.name, self.start)
+    }
+}
+
+impl Scene {
+    /// All scenes of these setups from these starts, with force and without.
+    pub(crate) fn all(setups: &[(Policy, &Kind)], starts: &[Start]) -> Vec<Self> {
+        let mut scenes = Vec::new();
+        for &(policy, &kind) in setups {
+            for &start in starts {
+                for force in [Force::Off, Force::On] {
+                    scenes.push(Self { policy, kind, start, force });
+                }
+            }
+        }
+        scenes
+    }
+
+    /// Runs to the end undisturbed: how, and what is there then.
+    pub(crate) fn calm(&self) -> (Run, Tree) {
+        let world = World::new(self.start);
+        let run = self.run_healthy(&world);
+        (run, world.tree())
+    }
+
+    /// Runs on a healthy disk of this kind.
+    pub(crate) fn run_healthy(&self, world: &World) -> Run {
+        host::run(&world.disk(self.kind), self.policy, self.force)
+    }
+}
+
+/// Checks every scene, two at a time, and names all that is broken.
+#[track_caller]
+pub(crate) fn check_each(scenes: &[Scene], check: impl Fn(&Scene) -> Broken + Sync) {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut broken = Broken::new();
+        while let Some(scene) = scenes.get(next.fetch_add(1, Ordering::Relaxed)) {
+            broken.extend(check(scene).into_iter().map(|what| format!("{scene}: {what}")));
+        }
+        broken
+    };
+    let broken = thread::scope(|scope| {
+        let other = scope.spawn(work);
+        let mut broken = work();
+        broken.extend(other.join().unwrap());
+        broken
+    });
+    let shown: Vec<_> = broken.iter().take(20).map(String::as_str).collect();
+    assert!(broken.is_empty(), "{} are broken, such as\n{}", broken.len(), shown.join("\n"));
+}

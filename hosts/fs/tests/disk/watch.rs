@@ -1,0 +1,233 @@
+//! What a test sees of each primitive operation, and what it lets happen at a chosen one.
+//!
+//! Besides, every operation of every test is held to the rules that no run may break, whatever happens to it: only
+//! private names are renamed or written to (I3, I10, I12), and no bytes get a public name before they are synced (I11,
+//! I18).
+
+use std::{
+    collections::BTreeSet,
+    io,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use rustix::io::Errno;
+
+/// A primitive operation of a disk or of an open file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Op {
+    Entry,
+    Through,
+    Modified,
+    LinkText,
+    Names,
+    Open,
+    OpenPrivate,
+    Create,
+    OpenLock,
+    MakeFolder,
+    MakeRoot,
+    Symlink,
+    Hardlink,
+    Reflink,
+    Rename,
+    Remove,
+    RemoveFolder,
+    Read,
+    Write,
+    Seek,
+    Sync,
+    SetLen,
+    TryLock,
+}
+
+impl Op {
+    /// Whether it changes the tree.
+    pub(crate) fn changes(self) -> bool {
+        match self {
+            Self::Create
+            | Self::OpenLock
+            | Self::MakeFolder
+            | Self::MakeRoot
+            | Self::Symlink
+            | Self::Hardlink
+            | Self::Reflink
+            | Self::Rename
+            | Self::Remove
+            | Self::RemoveFolder
+            | Self::Write
+            | Self::SetLen => true,
+            Self::Entry
+            | Self::Through
+            | Self::Modified
+            | Self::LinkText
+            | Self::Names
+            | Self::Open
+            | Self::OpenPrivate
+            | Self::Read
+            | Self::Seek
+            | Self::Sync
+            | Self::TryLock => false,
+        }
+    }
+}
+
+/// What happens at the chosen operation.
+pub(crate) enum Event {
+    /// The process is killed: this operation and every later one fail. Where it dies between two changes makes no
+    /// difference to what is left, so only changes are counted.
+    Death,
+    /// This operation fails, and no other.
+    Failure(Errno),
+    /// A peer does something just before it.
+    Deed(Box<dyn FnOnce() + Send>),
+}
+
+/// Why an operation was not done.
+pub(crate) enum Fate {
+    /// It was under way when the process was killed.
+    Killed,
+    /// It failed.
+    Failed(io::Error),
+}
+
+impl From<Fate> for io::Error {
+    fn from(fate: Fate) -> Self {
+        match fate {
+            Fate::Killed => Self::other("the process was killed"),
+            Fate::Failed(error) => error,
+        }
+    }
+}
+
+/// The record of all operations of one process.
+#[derive(Default)]
+pub(crate) struct Watch(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    planned: Option<(usize, Event)>,
+    changes: usize,
+    log: Vec<(Op, String)>,
+    happened: Option<usize>,
+    dead: bool,
+    unsynced: BTreeSet<u64>,
+    misconduct: Vec<String>,
+}
+
+impl Watch {
+    /// Plans an event for the `at`-th operation (of a death: the `at`-th change), counted from one.
+    pub(crate) fn with(at: usize, event: Event) -> Self {
+        Self(Mutex::new(State { planned: Some((at, event)), ..State::default() }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets an operation pass, or not.
+    pub(crate) fn pass(&self, op: Op, path: &str) -> Result<(), Fate> {
+        let mut state = self.state();
+        if state.dead {
+            return Err(Fate::Failed(io::Error::other("the process is dead")));
+        }
+        state.log.push((op, path.to_owned()));
+        state.changes += usize::from(op.changes());
+        let now = match &state.planned {
+            Some((at, Event::Death)) => op.changes() && *at == state.changes,
+            Some((at, Event::Failure(_) | Event::Deed(_))) => *at == state.log.len(),
+            None => false,
+        };
+        let Some((_, event)) = state.planned.take_if(|_| now) else {
+            return Ok(());
+        };
+        state.happened = Some(state.log.len());
+        match event {
+            Event::Death => {
+                state.dead = true;
+                Err(Fate::Killed)
+            }
+            Event::Failure(errno) => Err(Fate::Failed(errno.into())),
+            Event::Deed(deed) => {
+                deed();
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether the planned event has happened.
+    pub(crate) fn happened(&self) -> bool {
+        self.state().happened.is_some()
+    }
+
+    /// Whether one of these paths was looked at, in any way, at or after the planned event.
+    pub(crate) fn looked_since(&self, paths: &[&str]) -> bool {
+        let state = self.state();
+        let since = state.happened.map_or(0, |at| at - 1);
+        state.log.iter().skip(since).any(|(_, path)| paths.contains(&path.as_str()))
+    }
+
+    /// How often an operation was done on a path that ends so.
+    pub(crate) fn count(&self, op: Op, ending: &str) -> usize {
+        self.state().log.iter().filter(|(done, at)| *done == op && at.ends_with(ending)).count()
+    }
+
+    /// The operations that would have changed the tree.
+    pub(crate) fn changes(&self) -> Vec<(Op, String)> {
+        self.state().log.iter().filter(|(op, _)| op.changes()).cloned().collect()
+    }
+
+    /// The rules that were broken.
+    pub(crate) fn misconduct(&self) -> Vec<String> {
+        self.state().misconduct.clone()
+    }
+
+    /// The file may hold bytes that are not on the disk yet.
+    pub(crate) fn written(&self, inode: u64) {
+        self.state().unsynced.insert(inode);
+    }
+
+    /// All its bytes are on the disk.
+    pub(crate) fn synced(&self, inode: u64) {
+        self.state().unsynced.remove(&inode);
+    }
+
+    /// A file is being made or opened for writing.
+    pub(crate) fn judge_writing(&self, path: &str) {
+        let known = ["CACHEDIR.TAG", ".gitignore"].iter().any(|name| path.ends_with(name));
+        let named = path.contains("/.hubstow/names/") || path.contains("/.no_exist/");
+        if !is_private(path) && !known && !named {
+            self.broken(format!("`{path}` is written to under its public name"));
+        }
+    }
+
+    /// A name is being removed.
+    pub(crate) fn judge_removal(&self, path: &str) {
+        let named = path.contains("/.hubstow/names/") || path.ends_with(".lock");
+        if !is_private(path) && !named {
+            self.broken(format!("`{path}` is removed"));
+        }
+    }
+
+    /// A file is being renamed.
+    pub(crate) fn judge_rename(&self, inode: u64, from: &str, to: &str) {
+        if !is_private(from) {
+            self.broken(format!("`{from}` is moved, and others may use it"));
+        }
+        if !is_private(to) && self.state().unsynced.contains(&inode) {
+            self.broken(format!("`{to}` is published before its bytes are on the disk"));
+        }
+    }
+
+    fn broken(&self, rule: String) {
+        self.state().misconduct.push(rule);
+    }
+}
+
+/// Whether a path can only be the work of one attempt.
+pub(crate) fn is_private(path: &str) -> bool {
+    let ours = (path.contains(".hubstow/") && path.ends_with(".tmp"))
+        || (path.contains("/blobs/") && path.ends_with(".incomplete"));
+    let name = path.trim_end_matches(".tmp").trim_end_matches(".incomplete");
+    let nonce = name.get(name.len().saturating_sub(32)..).unwrap_or_default();
+    ours && nonce.len() == 32 && nonce.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
