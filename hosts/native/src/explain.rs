@@ -154,7 +154,12 @@ impl ExplanationLink {
             Decision::Act(action, reason) => (words(action), Ok(reason)),
             Decision::Refuse(refusal) => (format!("refuse {refusal}"), Err(refusal)),
         };
-        Self::new("place", &named, words, reason)
+        let mut link = Self::new("place", &named, words, reason);
+        if let Decision::Act(Action::Probe(_), _) = decision {
+            // Only doing it would tell, and nothing is done here.
+            link.because.push_str("; what follows takes it to work");
+        }
+        link
     }
 
     fn new(

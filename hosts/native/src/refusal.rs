@@ -125,7 +125,9 @@ impl About<'_> {
             Refusal::NoMethodLeft => {
                 "choose another --placement; `compat` moves or copies where links are refused"
             }
-            Refusal::HubUnreachable => "check the network, the proxy variables and HF_ENDPOINT",
+            Refusal::HubUnreachable => {
+                "check the network, the proxy variables, the certificates (SSL_CERT_FILE) and HF_ENDPOINT"
+            }
             Refusal::Throttled => "wait, or use a token with a higher limit",
             Refusal::HubFailing
             | Refusal::AnswerIncomplete

@@ -1,10 +1,11 @@
 //! Plays a scenario, step by step.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, OpenOptions},
     io::{Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::symlink,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -14,7 +15,8 @@ use crate::{
     check, crash,
     disk::DiskKind,
     host::Host,
-    hub::{Fault, count},
+    hub::{Fault, Seen, count},
+    process::Running,
     readers::Readers,
     report,
     scenario::{REPO_FOLDER, Scenario},
@@ -92,14 +94,13 @@ fn perform_run(stage: &Stage, run: &Run) -> Result<()> {
 fn afterwards(
     stage: &Stage,
     requests_before: usize,
-    requests: Option<&std::collections::BTreeMap<String, usize>>,
+    requests: Option<&BTreeMap<String, usize>>,
     tree: Option<&str>,
 ) -> Result<()> {
     if let Some(expected) = requests {
         let seen = stage.hub.requests_since(requests_before);
         let lines = || {
-            let line =
-                |request: &crate::hub::Seen| format!("{} {:?}", request.line, request.status);
+            let line = |request: &Seen| format!("{} {:?}", request.line, request.status);
             seen.iter().map(line).collect::<Vec<_>>().join("\n  ")
         };
         ensure!(
@@ -119,10 +120,15 @@ fn perform_at_once(stage: &Stage, runs: &AtOnce) -> Result<()> {
         .at_once
         .iter()
         .enumerate()
-        .map(|(number, run)| stage.start(stage.prepare(run)?, number))
+        .map(|(number, run)| {
+            let mut prepared = stage.prepare(run)?;
+            // Whoever is held back until the others have started must not take that for a broken transfer.
+            prepared.env.insert("HF_HUB_DOWNLOAD_TIMEOUT".to_owned(), "60".into());
+            stage.start(prepared, number)
+        })
         .collect::<Result<_>>()?;
     // Everybody is waited for before anything is judged: nobody may be left running.
-    let ended: Vec<_> = running.into_iter().map(crate::process::Running::wait).collect();
+    let ended: Vec<_> = running.into_iter().map(Running::wait).collect();
     for (run, ended) in runs.at_once.iter().zip(ended) {
         let ended = ended?;
         stage.remember(&ended);
@@ -198,7 +204,7 @@ fn perform_edit(stage: &Stage, edit: &Edit) -> Result<()> {
     }
 }
 
-fn with_folders(path: std::path::PathBuf) -> Result<std::path::PathBuf> {
+fn with_folders(path: PathBuf) -> Result<PathBuf> {
     fs::create_dir_all(path.parent().context("a path in the cache has a parent")?)?;
     Ok(path)
 }

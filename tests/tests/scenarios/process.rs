@@ -93,8 +93,6 @@ impl Running {
             }
             if self.begin.elapsed() > LIMIT {
                 let told = fs::read_to_string(&self.stderr).unwrap_or_default();
-                self.child.kill()?;
-                self.child.wait()?;
                 bail!("the command did not end within {LIMIT:?}; it said: {told}");
             }
             thread::sleep(LOOK);
@@ -109,8 +107,6 @@ impl Running {
                 bail!("the command ended before it could be killed; it said: {told}");
             }
             if self.begin.elapsed() > LIMIT {
-                self.child.kill()?;
-                self.child.wait()?;
                 bail!("the moment to kill the command did not come within {LIMIT:?}");
             }
             thread::sleep(LOOK);
@@ -118,6 +114,14 @@ impl Running {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
+    }
+}
+
+impl Drop for Running {
+    /// A command that nobody waits for any more is killed; one that has ended is not affected.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -17,7 +17,7 @@ use hubstow_fs::{
 
 use crate::{
     disk::TestDisk,
-    sample::{self, CHUNK, CONTENT},
+    sample::Sample,
 };
 
 /// How long a lock is waited for; far more than any test holds one.
@@ -26,6 +26,7 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(20);
 /// The hub: what it sends, and how much of it was asked for.
 pub(crate) struct Hub<'a> {
     content: &'a [u8],
+    chunk: usize,
     /// How many bytes were sent.
     pub(crate) sent: usize,
 }
@@ -68,8 +69,8 @@ pub(crate) fn cache(disk: &TestDisk, policy: Policy) -> Cache {
 }
 
 /// Places the sample in a process of its own.
-pub(crate) fn run(disk: &TestDisk, policy: Policy, force: Force) -> Run {
-    place(&cache(disk, policy), &sample::target(), force, &mut Hub::new(&CONTENT))
+pub(crate) fn run(disk: &TestDisk, sample: &Sample, policy: Policy, force: Force) -> Run {
+    place(&cache(disk, policy), &sample.target(), force, &mut Hub::of(sample))
 }
 
 /// Places a target.
@@ -107,9 +108,9 @@ fn wait_for_lock(cache: &Cache, target: &Target) -> Result<Locked, Failed> {
 }
 
 impl<'a> Hub<'a> {
-    /// A hub that sends this.
-    pub(crate) fn new(content: &'a [u8]) -> Self {
-        Self { content, sent: 0 }
+    /// A hub that has the sample.
+    pub(crate) fn of(sample: &'a Sample) -> Self {
+        Self { content: &sample.content, chunk: sample.chunk, sent: 0 }
     }
 
     /// Sends what is missing; where the whole does not match, once more from the start.
@@ -126,7 +127,7 @@ impl<'a> Hub<'a> {
     /// Sends what is missing, at most so many chunks.
     pub(crate) fn send(&mut self, staged: &mut StagedFile, chunks: usize) -> io::Result<()> {
         let received = usize::try_from(staged.received_bytes()).unwrap();
-        for chunk in self.content[received..].chunks(CHUNK).take(chunks) {
+        for chunk in self.content[received..].chunks(self.chunk).take(chunks) {
             staged.append(chunk)?;
             self.sent += chunk.len();
         }

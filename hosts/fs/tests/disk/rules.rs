@@ -3,7 +3,7 @@
 use crate::{
     disk::TestDisk,
     host::Run,
-    sample::{OURS, REFS, SNAPSHOTS, blob, pointer, ref_file},
+    sample::{BLOBS, OURS, REF_FILE, REFS, SNAPSHOTS, pointer},
     tree::{Bytes, Item, Tree, What},
 };
 
@@ -24,9 +24,9 @@ pub(crate) fn always(before: &Tree, now: &Tree) -> Broken {
     }
     let served = before.pointers().map(|(path, _)| path).filter(|path| before.serves(path));
     broken.extend(served.filter(|path| !now.serves(path)).map(|path| format!("`{path}` is lost")));
-    if before.serves(&blob()) && !now.serves(&blob()) {
-        broken.push("the blob is lost".to_owned());
-    }
+    let blobs = before.below(BLOBS).filter(|(path, _)| !path.ends_with(".incomplete"));
+    let blobs = blobs.map(|(path, _)| path).filter(|path| before.serves(path));
+    broken.extend(blobs.filter(|path| !now.serves(path)).map(|path| format!("`{path}` is lost")));
     let whole = |path: &str, item: &Item| is_ref(now, item) || before.what(path) == Some(&item.what);
     let torn = now.below(REFS).filter(|(path, item)| !whole(path, item));
     broken.extend(torn.map(|(path, item)| format!("`{path}` is no ref: {item:?}")));
@@ -39,7 +39,7 @@ fn is_ref(tree: &Tree, item: &Item) -> bool {
         What::File(Bytes::Text(commit), _) => {
             commit.len() == 40 && tree.get(&format!("{SNAPSHOTS}/{commit}")).is_some()
         }
-        What::File(Bytes::Right | Bytes::Wrong(..), _)
+        What::File(Bytes::Right | Bytes::Part(_) | Bytes::Wrong(..), _)
         | What::Folder
         | What::Link(_)
         | What::Other => false,
@@ -61,13 +61,13 @@ pub(crate) fn acknowledged(run: &Run, now: &Tree) -> Broken {
         broken.push(format!("acknowledged, but there is {:?}", now.get(&pointer(OURS))));
     }
     if run.ref_trouble.is_none() && !names_ours(now) {
-        broken.push(format!("acknowledged, but the ref is {:?}", now.what(&ref_file())));
+        broken.push(format!("acknowledged, but the ref is {:?}", now.what(REF_FILE)));
     }
     broken
 }
 
 fn names_ours(tree: &Tree) -> bool {
-    tree.what(&ref_file()) == Some(&What::File(Bytes::Text(OURS.to_owned()), 1))
+    tree.what(REF_FILE) == Some(&What::File(Bytes::Text(OURS.to_owned()), 1))
 }
 
 /// What holds when a run on a healthy disk, alone, has ended.

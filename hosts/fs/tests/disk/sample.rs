@@ -14,29 +14,89 @@ use sha2::{Digest, Sha256};
 pub(crate) const REPO: &str = "models--org--name";
 /// The folder of its snapshots.
 pub(crate) const SNAPSHOTS: &str = "models--org--name/snapshots";
+/// The folder of its blobs.
+pub(crate) const BLOBS: &str = "models--org--name/blobs";
 /// The folder of its refs.
 pub(crate) const REFS: &str = "models--org--name/refs";
-/// The commit that is being placed.
+/// The ref file of the revision that is asked for.
+pub(crate) const REF_FILE: &str = "models--org--name/refs/main";
+/// The commit that it means.
 pub(crate) const OURS: &str = "0123456789012345678901234567890123456789";
 /// A commit whose snapshot is somebody else's.
 pub(crate) const OTHER: &str = "abcdefabcdefabcdefabcdefabcdefabcdefabcd";
 /// The file, one folder deep.
 pub(crate) const FILE: &str = "weights/model.bin";
-/// How much the scripted hub sends at a time; also the least that is worth continuing.
-pub(crate) const CHUNK: usize = 64 << 10;
-/// Two chunks and a rest, so that a part of one chunk and a part of two can be left.
-pub(crate) const SIZE: usize = 2 * CHUNK + 19_000;
+/// The shortest part that is worth continuing.
+pub(crate) const WORTH: usize = 64 << 10;
 
-/// The right content.
-pub(crate) static CONTENT: LazyLock<Vec<u8>> = LazyLock::new(|| noise(SIZE));
-/// Content of the right size, with one wrong byte in the middle.
-pub(crate) static WRONG: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    let mut wrong = CONTENT.clone();
-    wrong[SIZE / 2] ^= 1;
-    wrong
-});
-/// The sha256 of the right content.
-pub(crate) static ETAG: LazyLock<String> = LazyLock::new(|| sha256(&CONTENT));
+/// Content, and how it comes.
+pub(crate) struct Sample {
+    /// What is right.
+    pub(crate) content: Vec<u8>,
+    /// Of the right size, with one wrong byte in the middle.
+    pub(crate) wrong: Vec<u8>,
+    /// What the hub calls it.
+    pub(crate) etag: String,
+    /// How much the hub sends at a time: two chunks are less than the whole.
+    pub(crate) chunk: usize,
+}
+
+/// Small content, for what does not depend on size: a debug build hashes slowly.
+pub(crate) static SMALL: LazyLock<Sample> = LazyLock::new(|| Sample::new(1 << 10));
+/// Content of which every chunk is worth keeping.
+pub(crate) static LARGE: LazyLock<Sample> = LazyLock::new(|| Sample::new(WORTH));
+
+impl Sample {
+    fn new(chunk: usize) -> Self {
+        let content = noise(2 * chunk + chunk / 3);
+        let mut wrong = content.clone();
+        wrong[chunk / 2] ^= 1;
+        Self { etag: sha256(&content), content, wrong, chunk }
+    }
+
+    /// The target of all tests.
+    pub(crate) fn target(&self) -> Target {
+        let id = RepoId::parse("org/name").unwrap();
+        Target {
+            layout: RepoLayout::new(&Repo::new(RepoKind::Model, id)),
+            revision: Revision::parse("main").unwrap(),
+            commit: Commit::parse(OURS).unwrap(),
+            file: FileName::parse(FILE).unwrap(),
+            etag: Etag::parse(&self.etag).unwrap(),
+            size: Some(self.content.len() as u64),
+        }
+    }
+
+    /// The first chunks.
+    pub(crate) fn part_of(&self, chunks: usize) -> &[u8] {
+        &self.content[..chunks * self.chunk]
+    }
+
+    /// The blob.
+    pub(crate) fn blob(&self) -> String {
+        format!("{BLOBS}/{}", self.etag)
+    }
+
+    /// A staged file of a run that is over.
+    pub(crate) fn part(&self) -> String {
+        format!("{}.{:032x}.incomplete", self.blob(), 7)
+    }
+
+    /// The Python client's lock of the content.
+    pub(crate) fn lock(&self) -> String {
+        format!(".locks/{REPO}/{}.lock", self.etag)
+    }
+
+    /// What a pointer to the blob says.
+    pub(crate) fn link_text(&self) -> String {
+        format!("../../../blobs/{}", self.etag)
+    }
+}
+
+/// The pointer in a snapshot.
+pub(crate) fn pointer(commit: &str) -> String {
+    format!("{SNAPSHOTS}/{commit}/{FILE}")
+}
 
 /// Bytes in which no two parts are alike.
 pub(crate) fn noise(len: usize) -> Vec<u8> {
@@ -53,52 +113,4 @@ pub(crate) fn noise(len: usize) -> Vec<u8> {
 /// The etag of content as the hub states it for large files.
 pub(crate) fn sha256(content: &[u8]) -> String {
     Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The target of all tests: `main`, which means [`OURS`].
-pub(crate) fn target() -> Target {
-    target_of(&ETAG, SIZE as u64)
-}
-
-/// The same file with other content.
-pub(crate) fn target_of(etag: &str, size: u64) -> Target {
-    let id = RepoId::parse("org/name").unwrap();
-    Target {
-        layout: RepoLayout::new(&Repo::new(RepoKind::Model, id)),
-        revision: Revision::parse("main").unwrap(),
-        commit: Commit::parse(OURS).unwrap(),
-        file: FileName::parse(FILE).unwrap(),
-        etag: Etag::parse(etag).unwrap(),
-        size: Some(size),
-    }
-}
-
-/// The blob.
-pub(crate) fn blob() -> String {
-    format!("{REPO}/blobs/{}", *ETAG)
-}
-
-/// A staged file of a run that is over.
-pub(crate) fn part() -> String {
-    format!("{}.{:032x}.incomplete", blob(), 7)
-}
-
-/// The pointer in a snapshot.
-pub(crate) fn pointer(commit: &str) -> String {
-    format!("{SNAPSHOTS}/{commit}/{FILE}")
-}
-
-/// The ref file.
-pub(crate) fn ref_file() -> String {
-    format!("{REFS}/main")
-}
-
-/// The Python client's lock of the content.
-pub(crate) fn lock() -> String {
-    format!(".locks/{REPO}/{}.lock", *ETAG)
-}
-
-/// What a pointer to the blob says.
-pub(crate) fn link_text() -> String {
-    format!("../../../blobs/{}", *ETAG)
 }

@@ -9,12 +9,13 @@ use std::{
 use hubstow_core::{facts::Force, policy::Policy};
 
 use crate::{
+    disk::TestDisk,
     host::{self, Run},
     kind::Kind,
     rules::Broken,
+    sample::{SMALL, Sample},
     start::{Start, World},
     tree::Tree,
-    watch::Event,
 };
 
 /// The policies, each on the kinds of disks that it can tell apart.
@@ -42,6 +43,7 @@ pub(crate) struct Scene {
     pub(crate) kind: Kind,
     pub(crate) start: Start,
     pub(crate) force: Force,
+    pub(crate) sample: &'static Sample,
 }
 
 impl fmt::Display for Scene {
@@ -54,27 +56,43 @@ impl fmt::Display for Scene {
 impl Scene {
     /// All scenes of these setups from these starts, with force and without.
     pub(crate) fn all(setups: &[(Policy, &Kind)], starts: &[Start]) -> Vec<Self> {
+        let sample: &Sample = &SMALL;
         let mut scenes = Vec::new();
         for &(policy, &kind) in setups {
             for &start in starts {
                 for force in [Force::Off, Force::On] {
-                    scenes.push(Self { policy, kind, start, force });
+                    scenes.push(Self { policy, kind, start, force, sample });
                 }
             }
         }
         scenes
     }
 
+    /// The same with other content.
+    pub(crate) fn with(self, sample: &'static Sample) -> Self {
+        Self { sample, ..self }
+    }
+
+    /// A fresh world to run it in.
+    pub(crate) fn world(&self) -> World {
+        World::new(self.start, self.sample)
+    }
+
     /// Runs to the end undisturbed: how, and what is there then.
     pub(crate) fn calm(&self) -> (Run, Tree) {
-        let world = World::new(self.start);
+        let world = self.world();
         let run = self.run_healthy(&world);
         (run, world.tree())
     }
 
     /// Runs on a healthy disk of this kind.
     pub(crate) fn run_healthy(&self, world: &World) -> Run {
-        host::run(&world.disk(self.kind), self.policy, self.force)
+        self.run(&world.disk(self.kind))
+    }
+
+    /// Runs on this disk.
+    pub(crate) fn run(&self, disk: &TestDisk) -> Run {
+        host::run(disk, self.sample, self.policy, self.force)
     }
 }
 

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use crate::{
     disk::TestDisk,
     kind::Kind,
-    sample::{CHUNK, CONTENT, OTHER, OURS, WRONG, blob, link_text, part, pointer, ref_file},
+    sample::{OTHER, OURS, REF_FILE, Sample, pointer},
     tree::Tree,
     watch::{Event, Watch},
 };
@@ -69,52 +69,54 @@ impl Start {
     ];
 
     fn build(self, world: &World) {
-        let link = || symlink(link_text(), world.make(&pointer(OURS))).unwrap();
-        let other_link = || symlink(link_text(), world.make(&pointer(OTHER))).unwrap();
+        let sample = world.sample;
+        let (right, wrong) = (&sample.content, &sample.wrong);
+        let link = || symlink(sample.link_text(), world.make(&pointer(OURS))).unwrap();
+        let other_link = || symlink(sample.link_text(), world.make(&pointer(OTHER))).unwrap();
         match self {
             Self::Empty => {}
-            Self::BlobExisting => world.write(&blob(), &CONTENT),
+            Self::BlobExisting => world.write(&sample.blob(), right),
             Self::BlobBorrowed => {
                 let store = format!("blobs/ab/ab{:062}", 0);
-                world.write(&store, &CONTENT);
-                symlink(format!("../../{store}"), world.make(&blob())).unwrap();
+                world.write(&store, right);
+                symlink(format!("../../{store}"), world.make(&sample.blob())).unwrap();
             }
-            Self::BlobTorn => world.write(&blob(), &WRONG),
-            Self::BlobShort => world.write(&blob(), &CONTENT[..CHUNK]),
-            Self::BlobDirectory => fs::create_dir(world.make(&blob())).unwrap(),
+            Self::BlobTorn => world.write(&sample.blob(), wrong),
+            Self::BlobShort => world.write(&sample.blob(), sample.part_of(1)),
+            Self::BlobDirectory => fs::create_dir(world.make(&sample.blob())).unwrap(),
             Self::PointerLinked => {
-                world.write(&blob(), &CONTENT);
+                world.write(&sample.blob(), right);
                 link();
             }
             Self::PointerLinkedToTornBlob => {
-                world.write(&blob(), &WRONG);
+                world.write(&sample.blob(), wrong);
                 link();
             }
-            Self::PointerHolds => world.write(&pointer(OURS), &CONTENT),
-            Self::PointerTorn => world.write(&pointer(OURS), &CONTENT[..CHUNK]),
+            Self::PointerHolds => world.write(&pointer(OURS), right),
+            Self::PointerTorn => world.write(&pointer(OURS), sample.part_of(1)),
             Self::PointerDangling => link(),
             Self::PointerElsewhere => {
                 symlink(world.victim(), world.make(&pointer(OURS))).unwrap();
             }
             Self::PointerDirectory => fs::create_dir(world.make(&pointer(OURS))).unwrap(),
-            Self::Twin => world.write(&pointer(OTHER), &CONTENT),
+            Self::Twin => world.write(&pointer(OTHER), right),
             Self::TwinAndTornBlob => {
-                world.write(&pointer(OTHER), &CONTENT);
-                world.write(&blob(), &WRONG);
+                world.write(&pointer(OTHER), right);
+                world.write(&sample.blob(), wrong);
             }
             Self::OtherLinks => {
-                world.write(&blob(), &CONTENT);
+                world.write(&sample.blob(), right);
                 other_link();
             }
             Self::OtherLinksToTornBlob => {
-                world.write(&blob(), &WRONG);
+                world.write(&sample.blob(), wrong);
                 other_link();
             }
-            Self::Part => world.write(&part(), &CONTENT[..2 * CHUNK]),
-            Self::PoisonedPart => world.write(&part(), &WRONG),
+            Self::Part => world.write(&sample.part(), sample.part_of(2)),
+            Self::PoisonedPart => world.write(&sample.part(), wrong),
         }
         if world.root().join(pointer(OTHER)).exists() {
-            world.write(&ref_file(), OTHER.as_bytes());
+            world.write(REF_FILE, OTHER.as_bytes());
         }
     }
 }
@@ -122,12 +124,15 @@ impl Start {
 /// A folder with a cache and a file outside of it.
 pub(crate) struct World {
     home: TempDir,
+    pub(crate) sample: &'static Sample,
 }
 
 impl World {
     /// Makes a world.
-    pub(crate) fn new(start: Start) -> Self {
-        let world = Self { home: TempDir::new().unwrap() };
+    pub(crate) fn new(start: Start, sample: &'static Sample) -> Self {
+        // In memory where the system offers that: tests make thousands of worlds.
+        let home = TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap();
+        let world = Self { home, sample };
         fs::create_dir(world.root()).unwrap();
         fs::create_dir(world.outside()).unwrap();
         fs::write(world.victim(), "somebody else's").unwrap();
@@ -174,11 +179,11 @@ impl World {
 
     /// All that is in the cache.
     pub(crate) fn tree(&self) -> Tree {
-        Tree::of(&self.root())
+        Tree::of(&self.root(), self.sample)
     }
 
     /// All that is not ours.
     pub(crate) fn tree_outside(&self) -> Tree {
-        Tree::of(&self.outside())
+        Tree::of(&self.outside(), self.sample)
     }
 }

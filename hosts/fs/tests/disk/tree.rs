@@ -8,13 +8,15 @@ use std::{
     path::Path,
 };
 
-use crate::sample::{CONTENT, SNAPSHOTS};
+use crate::sample::{SNAPSHOTS, Sample};
 
 /// What the bytes of a file are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Bytes {
     /// The right content.
     Right,
+    /// The beginning of the right content.
+    Part(usize),
     /// Few, and worth showing.
     Text(String),
     /// Anything else, by length and hash.
@@ -47,14 +49,14 @@ pub(crate) struct Tree(BTreeMap<String, Item>);
 
 impl Tree {
     /// Looks at all that is below a folder.
-    pub(crate) fn of(root: &Path) -> Self {
+    pub(crate) fn of(root: &Path, sample: &Sample) -> Self {
         let mut items = BTreeMap::new();
         let mut folders = vec![String::new()];
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(root.join(&folder)).unwrap() {
                 let name = entry.unwrap().file_name().into_string().unwrap();
                 let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
-                let item = item(&root.join(&path));
+                let item = item(&root.join(&path), sample);
                 if item.what == What::Folder {
                     folders.push(path.clone());
                 }
@@ -98,24 +100,30 @@ impl Tree {
         self.0.keys().map(String::as_str).filter(private).collect()
     }
 
-    /// The length of the longest part of the content that somebody has left.
-    pub(crate) fn longest_part(&self) -> usize {
+    /// The length of the longest part of the content that is left, all of it included.
+    pub(crate) fn longest_part(&self, sample: &Sample) -> usize {
         let len = |(path, item): (&String, &Item)| match &item.what {
-            What::File(bytes, _) if path.ends_with(".incomplete") => Some(bytes.len()),
+            What::File(Bytes::Part(len), _) if path.ends_with(".incomplete") => Some(*len),
+            What::File(Bytes::Right, _) if path.ends_with(".incomplete") => {
+                Some(sample.content.len())
+            }
             What::Folder | What::Link(_) | What::File(..) | What::Other => None,
         };
         self.0.iter().filter_map(len).max().unwrap_or(0)
     }
 
-    /// What everything is, whenever it was made.
+    /// What everything is, whenever it was made. The cache directory tag is left out: it is written once, with the first
+    /// repo folder, and nothing depends on it.
     pub(crate) fn shape(&self) -> BTreeMap<&str, &What> {
-        self.0.iter().map(|(path, item)| (path.as_str(), &item.what)).collect()
+        let entries = self.0.iter().map(|(path, item)| (path.as_str(), &item.what));
+        entries.filter(|(path, _)| *path != "CACHEDIR.TAG").collect()
     }
 
     /// The differences to another tree, as lines for people.
     pub(crate) fn differences(&self, other: &Self) -> String {
         let paths: std::collections::BTreeSet<_> = self.0.keys().chain(other.0.keys()).collect();
-        let lines = paths.into_iter().filter(|path| self.get(path) != other.get(path)).map(|path| {
+        let differ = |path: &&String| self.what(path) != other.what(path);
+        let lines = paths.into_iter().filter(differ).map(|path| {
             format!("  {path}: {:?} and {:?}", self.what(path), other.what(path))
         });
         lines.collect::<Vec<_>>().join("\n")
@@ -123,9 +131,12 @@ impl Tree {
 }
 
 impl Bytes {
-    fn of(content: &[u8]) -> Self {
-        if content == *CONTENT {
+    fn of(content: &[u8], sample: &Sample) -> Self {
+        if content == sample.content {
             return Self::Right;
+        }
+        if !content.is_empty() && sample.content.starts_with(content) {
+            return Self::Part(content.len());
         }
         match str::from_utf8(content) {
             Ok(text) if text.len() < 200 => Self::Text(text.to_owned()),
@@ -136,23 +147,15 @@ impl Bytes {
             }
         }
     }
-
-    fn len(&self) -> usize {
-        match self {
-            Self::Right => CONTENT.len(),
-            Self::Text(text) => text.len(),
-            Self::Wrong(len, _) => *len,
-        }
-    }
 }
 
-fn item(path: &Path) -> Item {
+fn item(path: &Path, sample: &Sample) -> Item {
     let metadata = fs::symlink_metadata(path).unwrap();
     let kind = metadata.file_type();
     let opens = (kind.is_file() || kind.is_symlink())
         .then(|| fs::read(path).ok())
         .flatten()
-        .map(|content| Bytes::of(&content));
+        .map(|content| Bytes::of(&content, sample));
     let what = if kind.is_dir() {
         What::Folder
     } else if kind.is_symlink() {

@@ -19,13 +19,14 @@ pub(crate) const MINGW_C_COMPILER: &str = "x86_64-w64-mingw32-gcc";
 /// The Python client that the tests share a cache with.
 const PYTHON_CLIENT: &str = "huggingface_hub==2.4.0";
 /// Programs that tests run, and the Debian packages that have them.
-const PROGRAMS: [(&str, &str); 6] = [
+const PROGRAMS: [(&str, &str); 7] = [
     (MINGW_C_COMPILER, "gcc-mingw-w64-x86-64"),
     ("mkfs.vfat", "dosfstools"),
     ("fusefat", "fusefat"),
     ("mkfs.exfat", "exfatprogs"),
     ("mount.exfat-fuse", "exfat-fuse"),
     ("fusermount", "fuse"),
+    ("strace", "strace"),
 ];
 
 /// The places that a run works in.

@@ -18,7 +18,9 @@ pub(crate) fn read(output: &str) -> Counts {
             counts.passed += number_before(summary, " passed");
             counts.failed += number_before(summary, " failed");
         } else if let Some((name, reason)) = ignored(line) {
-            let reason = reason.trim_start_matches([',', ' ', ':']);
+            let reason = reason.trim_start_matches([',', ' ']);
+            let in_brackets = reason.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+            let reason = in_brackets.unwrap_or(reason);
             counts.ignored.push(match reason {
                 "" => name.to_owned(),
                 _ => format!("{name}: {reason}"),
@@ -55,10 +57,12 @@ mod tests {
             running 3 tests\n\
             test name::a ... ok\n\
             test name::b ... ignored, needs a disk\n\
-            test [scenario] c      ... ignored\n\
+            test native/fat/c      ... ignored (no disk (here))\n\
+            test d ... ignored\n\
             test result: ok. 12 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out\n\
             test result: FAILED. 3 passed; 4 failed; 0 ignored; 0 measured; 0 filtered out\n";
-        let ignored = vec!["name::b: needs a disk".to_owned(), "[scenario] c".to_owned()];
+        let ignored = ["name::b: needs a disk", "native/fat/c: no disk (here)", "d"];
+        let ignored = ignored.map(str::to_owned).to_vec();
         let counts = Counts { passed: 15, failed: 4, ignored };
         assert_eq!(read(output), counts);
     }
