@@ -41,7 +41,10 @@ pub struct NameError {
 impl NameError {
     pub(crate) fn new(what: &'static str, value: &str, rule: &'static str) -> Self {
         const SHOWN: usize = 60;
-        let mut shown: String = value.chars().take(SHOWN).flat_map(char::escape_debug).collect();
+        let mut shown = String::new();
+        for c in value.chars().take(SHOWN) {
+            if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+        }
         if value.chars().nth(SHOWN).is_some() {
             shown.push('…');
         }

@@ -1,0 +1,131 @@
+//! The command behind what stands between users and hubs: a certificate authority of the house, and a proxy.
+
+#![expect(clippy::unwrap_used, reason = "a helper that panics fails the test that called it")]
+
+use std::{
+    fs,
+    net::SocketAddr,
+    process::{Command, Output},
+    sync::Arc,
+};
+
+use hubstow_serve::{RunningServer, Server};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+};
+use tempfile::TempDir;
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    runtime::Runtime,
+};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{self, ServerConfig, pki_types::PrivateKeyDer},
+};
+
+/// A hub with one file, an empty cache, and a relay that leads to the hub.
+struct Stage {
+    folder: TempDir,
+    hub: RunningServer,
+    runtime: Runtime,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let repo = folder.path().join("hub/acme/tiny");
+        fs::create_dir_all(&repo).unwrap();
+        fs::write(repo.join("config.json"), "{}\n").unwrap();
+        let hub = Server::builder(folder.path().join("hub")).build().spawn_on_loopback().unwrap();
+        Self { folder, hub, runtime: Runtime::new().unwrap() }
+    }
+
+    /// Relays connections to the hub, through TLS where an acceptor is given.
+    fn relay(&self, tls: Option<TlsAcceptor>) -> SocketAddr {
+        let listener = self.runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let (here, hub) = (listener.local_addr().unwrap(), self.hub.address());
+        self.runtime.spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let tls = tls.clone();
+                tokio::spawn(async move {
+                    let mut hub = TcpStream::connect(hub).await.unwrap();
+                    match tls {
+                        None => copy_bidirectional(&mut client, &mut hub).await.map(|_| ()),
+                        Some(tls) => match tls.accept(client).await {
+                            Ok(mut client) => {
+                                copy_bidirectional(&mut client, &mut hub).await.map(|_| ())
+                            }
+                            // The client did not trust the certificate.
+                            Err(error) => Err(error),
+                        },
+                    }
+                });
+            }
+        });
+        here
+    }
+
+    fn download(&self, vars: &[(&str, &str)]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_hubstow"))
+            .env_clear()
+            .env("HF_HOME", self.folder.path().join("home"))
+            .envs(vars.iter().copied())
+            .args(["download", "acme/tiny", "config.json", "--quiet"])
+            .output()
+            .unwrap()
+    }
+}
+
+#[track_caller]
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Makes an authority and a certificate for `localhost`; returns the authority as PEM.
+fn certificates() -> (String, TlsAcceptor) {
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    let mut site = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    site.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let key = KeyPair::generate().unwrap();
+    let site = site.signed_by(&key, &authority).unwrap();
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![site.der().clone()], key)
+        .unwrap();
+    (authority.pem(), TlsAcceptor::from(Arc::new(config)))
+}
+
+#[test]
+fn a_private_certificate_authority_is_trusted_when_it_is_named_and_only_then() {
+    let stage = Stage::new();
+    let (authority, tls) = certificates();
+    let file = stage.folder.path().join("authority.pem");
+    fs::write(&file, authority).unwrap();
+    let endpoint = format!("https://localhost:{}", stage.relay(Some(tls)).port());
+    let trusted =
+        stage.download(&[("HF_ENDPOINT", &endpoint), ("SSL_CERT_FILE", file.to_str().unwrap())]);
+    assert!(trusted.status.success(), "{}", stderr(&trusted));
+    let unnamed = stage.download(&[("HF_ENDPOINT", &endpoint), ("HF_HOME", "/nonexistent")]);
+    assert_eq!(unnamed.status.code(), Some(8), "{}", stderr(&unnamed));
+    assert!(stderr(&unnamed).contains("SSL_CERT_FILE"), "{}", stderr(&unnamed));
+}
+
+#[test]
+fn a_proxy_is_used_where_the_variables_say_so() {
+    let stage = Stage::new();
+    let proxy = format!("http://{}", stage.relay(None));
+    let through = stage.download(&[
+        ("HF_ENDPOINT", "http://hub.invalid"),
+        ("HTTP_PROXY", &proxy),
+        ("http_proxy", &proxy),
+    ]);
+    assert!(through.status.success(), "{}", stderr(&through));
+    assert!(!stage.hub.requests().is_empty());
+}
