@@ -149,10 +149,18 @@ impl Cache {
                 Err(FsError::io("make the folder", folder, error))
             }
             // It was made by somebody else, or it is a file: looking again tells.
-            Err(error) => match self.disk.entry(folder) {
-                Ok(Some(entry)) if entry.kind == Kind::Directory => Ok(()),
-                Ok(_) | Err(_) => Err(FsError::io("make the folder", folder, error)),
-            },
+            Err(error) => {
+                match self.disk.entry(folder).map(|entry| entry.map(|entry| entry.kind)) {
+                    Ok(Some(Kind::Directory)) => Ok(()),
+                    Ok(Some(Kind::File | Kind::Other)) => {
+                        let error = io::Error::other("something that is no folder has its name");
+                        Err(FsError::io("make the folder", folder, error))
+                    }
+                    Ok(Some(Kind::Symlink) | None) | Err(_) => {
+                        Err(FsError::io("make the folder", folder, error))
+                    }
+                }
+            }
             Ok(()) if self.is_repo_folder(folder) => {
                 self.write_cache_tag();
                 Ok(())
@@ -162,7 +170,7 @@ impl Cache {
     }
 
     /// Checks that nothing between the repo folder and this one is a link.
-    fn check_folders(&self, folder: &CachePath) -> Result<(), FsError> {
+    pub(crate) fn check_folders(&self, folder: &CachePath) -> Result<(), FsError> {
         let mut folder = folder.clone();
         while !folder.as_str().is_empty() && !self.is_repo_folder(&folder) {
             let entry = self.disk.entry(&folder).map_err(|e| FsError::io("look at", &folder, e))?;

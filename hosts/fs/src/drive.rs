@@ -93,6 +93,8 @@ pub enum Next {
 pub struct Outcome {
     /// The method and source of the placing; `None` where the pointer served as it was.
     pub placed: Option<(Method, Source)>,
+    /// Whether the blob was made by this run; where an old pointer leads to it, nothing had to be placed.
+    pub sealed: bool,
     /// The core's reason for the placing, or for the reuse.
     pub reason: Reason,
 }
@@ -196,7 +198,8 @@ impl Placing {
                         (Some((_, _, reason)), _) | (None, Some(reason)) => reason,
                         (None, None) => reason,
                     };
-                    return Ok(Next::Done(Outcome { placed, reason }));
+                    let sealed = self.sealed.is_some();
+                    return Ok(Next::Done(Outcome { placed, sealed, reason }));
                 }
                 Decision::Act(Action::Fetch, _) => return Ok(Next::Fetch),
                 Decision::Act(action, reason) => self.act(action, reason, twin.as_ref())?,

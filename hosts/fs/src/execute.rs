@@ -9,7 +9,7 @@ use hubstow_core::{
     facts::{Blob, Pointer},
     layout::{CachePath, RepoLayout},
     name::{Commit, FileName, Revision},
-    policy::Method,
+    policy::{Method, Support},
 };
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     disk::{Entry, Kind},
     failure::FsError,
     fresh_nonce,
+    proof::Verdict,
     staged::StagedFile,
 };
 
@@ -88,14 +89,19 @@ impl Cache {
         let made = match by {
             Method::Symlink => {
                 let text = RepoLayout::link_text(&target.file, &target.etag);
-                self.disk.symlink(&text, &scratch).map_err(|e| FsError::io("link", &at, e))
+                let linked = self.disk.symlink(&text, &scratch);
+                linked
+                    .map_err(|e| FsError::io("link", &at, e))
+                    .and_then(|()| self.read_through(by, &scratch, from))
             }
-            Method::Hardlink | Method::Reflink => self.share(target, by, from, &scratch),
+            Method::Hardlink | Method::Reflink => self
+                .share(target, by, from, &scratch)
+                .and_then(|()| self.read_through(by, &scratch, from)),
+            // Every byte of a copy was proved on the way, whatever has become of its source by now.
             Method::Copy => self.copy_verified(target, from, &scratch),
             Method::Move => Err(impossible("move what others may use")),
         };
-        made.and_then(|()| self.read_through(&scratch, from))
-            .inspect_err(|_| self.discard(&scratch))?;
+        made.inspect_err(|_| self.discard(&scratch))?;
         self.publish(&scratch, &at, still)?;
         if by != Method::Symlink {
             self.published(&target.layout, &at, &target.etag);
@@ -122,7 +128,9 @@ impl Cache {
             entry.map_err(|error| FsError::io("look at", from, error))?.ok_or_else(changed)
         };
         let before = seen()?;
-        if before.kind != Kind::File || !self.is_proved(&target.etag, &before) {
+        // Another link to it changes its identity but not its bytes: it is proved again then, not given up.
+        let proved = self.proves(&target.layout, from, &target.etag, target.size);
+        if before.kind != Kind::File || !matches!(proved, Ok(Verdict::Holds)) {
             return Err(changed());
         }
         let shared = if by == Method::Hardlink {
@@ -134,9 +142,14 @@ impl Cache {
         if seen()?.identity.same_content(&before.identity) { Ok(()) } else { Err(changed()) }
     }
 
-    /// What was made is opened before it gets its name: some systems make links that can't be read, and some report
-    /// success and make nothing.
-    fn read_through(&self, scratch: &CachePath, from: &CachePath) -> Result<(), FsError> {
+    /// A link is opened before it gets its name: some systems make links that can't be read, and some report success and
+    /// make nothing. Where links work, one that is gone was removed by somebody else.
+    fn read_through(
+        &self,
+        by: Method,
+        scratch: &CachePath,
+        from: &CachePath,
+    ) -> Result<(), FsError> {
         let unreadable = |error: io::Error| {
             let error = io::Error::new(io::ErrorKind::Unsupported, error);
             FsError::io("read through", scratch, error)
@@ -147,6 +160,12 @@ impl Cache {
                 self.disk.open(scratch).map(|_| ()).map_err(unreadable)
             }
             (_, None) => Err(FsError::io("read", from, io::ErrorKind::NotFound.into())),
+            (None, Some(_))
+                if self.methods().support(by) == Support::Works
+                    && matches!(self.disk.entry(scratch), Ok(None)) =>
+            {
+                Err(FsError::io("read through", scratch, io::ErrorKind::NotFound.into()))
+            }
             (Some(_) | None, Some(_)) => {
                 Err(unreadable(io::Error::other("what was made does not lead to the content")))
             }

@@ -48,12 +48,14 @@ impl Cache {
     /// Looks at all that matters for placing a target. The twin is looked for only where it could matter.
     ///
     /// # Errors
-    /// Something that can't be looked at.
+    /// Something that can't be looked at; a link where a folder should be.
     pub fn observe(
         &self,
         target: &Target,
         attempt: Attempt,
     ) -> Result<(PlaceFacts, Option<CachePath>), FsError> {
+        self.check_folders(&target.pointer().parent())?;
+        self.check_folders(&target.layout.blobs())?;
         let mut facts = PlaceFacts {
             policy: self.policy,
             demand: attempt.demand,

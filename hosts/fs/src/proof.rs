@@ -93,11 +93,6 @@ impl Cache {
         Ok(Verdict::Holds)
     }
 
-    /// Tells whether what `entry` was seen to be is proved to hold the content, without reading it.
-    pub(crate) fn is_proved(&self, etag: &Etag, entry: &Entry) -> bool {
-        etag.content_hash() == ContentHash::Opaque || self.proofs.knows(etag, &entry.identity)
-    }
-
     /// Remembers that the file at `at` was proved while it was `entry`; a file that changed meanwhile proves nothing.
     fn proved(&self, layout: &RepoLayout, at: &CachePath, etag: &Etag, entry: &Entry) {
         let unchanged = matches!(self.disk.through(at), Ok(Some(now)) if now == *entry);

@@ -93,7 +93,13 @@ impl StagedFile {
             let mismatch = Mismatch::Size { expected, received: after };
             return Err(io::Error::new(io::ErrorKind::InvalidData, mismatch));
         }
-        self.file.write_all(bytes)?;
+        if let Err(error) = self.file.write_all(bytes) {
+            // Some of them may be there; what is appended next takes their place.
+            let whole = self.hasher.passed_bytes();
+            self.file.set_len(whole)?;
+            self.file.seek(SeekFrom::Start(whole))?;
+            return Err(error);
+        }
         self.hasher.update(bytes);
         Ok(())
     }
@@ -119,6 +125,11 @@ impl StagedFile {
         let received = self.hasher.passed_bytes();
         if let Some(expected) = self.size.filter(|expected| *expected != received) {
             return Ok(Err(Mismatch::Size { expected, received }));
+        }
+        // The hash is of what was sent; the file may hold more where a write has failed half-way.
+        let held = self.file.seek(SeekFrom::End(0))?;
+        if held != received {
+            return Ok(Err(Mismatch::Size { expected: received, received: held }));
         }
         let fresh = Hasher::new(&self.etag, Some(received));
         let mut hasher = std::mem::replace(&mut self.hasher, fresh);
@@ -277,7 +288,7 @@ impl Cache {
     /// tells whether it did.
     ///
     /// # Errors
-    /// Whatever reading or writing says; the staged file is empty then.
+    /// Whatever reading or writing says; what the staged file holds then is a right part.
     pub fn fill_from_blob(&self, target: &Target, staged: &mut StagedFile) -> io::Result<bool> {
         let at = target.blob();
         let held = staged.received_bytes() == 0
@@ -288,13 +299,9 @@ impl Cache {
         let mut blob = self.disk.open(&at)?;
         let mut buffer = vec![0; BUFFER_BYTES];
         loop {
-            let copied = match blob.read(&mut buffer)? {
+            match blob.read(&mut buffer)? {
                 0 => return Ok(true),
-                count => staged.append(buffer.get(..count).unwrap_or_default()),
-            };
-            if let Err(error) = copied {
-                staged.start_over()?;
-                return Err(error);
+                count => staged.append(buffer.get(..count).unwrap_or_default())?,
             }
         }
     }

@@ -235,10 +235,10 @@ fn report(cache: &Cache, content: &Content, outcome: &Outcome, fetched: bool) ->
     });
     let by: Option<Method> = outcome.placed.map(|(by, _)| by);
     let reason: Reason = outcome.reason;
-    let action = match (fetched, by) {
+    let action = match (fetched, by.is_some() || outcome.sealed) {
         (true, _) => Done::Fetched,
-        (false, Some(_)) => Done::Placed,
-        (false, None) => Done::Reused,
+        (false, true) => Done::Placed,
+        (false, false) => Done::Reused,
     };
     FileReport {
         file: target.file.clone(),

@@ -15,7 +15,7 @@ use serde::Serialize;
 pub enum Done {
     /// Nothing: the pointer served.
     Reused,
-    /// The pointer was made from bytes that were here.
+    /// The pointer was made, or what it leads to, from bytes that were here.
     Placed,
     /// Bytes were fetched from the hub.
     Fetched,
@@ -68,7 +68,7 @@ pub struct FileReport {
     pub etag: Option<Etag>,
     /// What was done.
     pub action: Done,
-    /// By which method the pointer was made; `None` where it was reused.
+    /// By which method the pointer was made; `None` where the pointer of before serves.
     pub by: Option<Method>,
     /// The core's reason.
     pub reason: Reason,

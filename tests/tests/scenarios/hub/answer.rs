@@ -11,7 +11,7 @@ use anyhow::Result;
 use axum::{
     body::Body,
     extract::Request,
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::Response,
 };
 use tower::ServiceExt as _;
@@ -45,7 +45,7 @@ pub(super) async fn answer(
         with_token: request.headers().contains_key(header::AUTHORIZATION),
         status: None,
     });
-    let faults = take(&shared, asked, origin, request.uri().path());
+    let faults = take(&shared, asked, origin, &request);
     let answer = match faults.iter().find_map(instead) {
         Some(answer) => answer,
         None => served(&shared, origin, request, &faults).await,
@@ -80,12 +80,15 @@ fn kind(request: &Request) -> Option<Asked> {
 
 /// Takes the faults that strike this request; those that strike a number of times have one time less left. Nothing
 /// redirects away from the other origin.
-fn take(shared: &Shared, asked: Option<Asked>, origin: Origin, path: &str) -> Vec<Fault> {
+fn take(shared: &Shared, asked: Option<Asked>, origin: Origin, request: &Request) -> Vec<Fault> {
     let mut active = lock(&shared.faults);
     let mut taken = Vec::new();
     active.retain_mut(|entry| {
         let here = match entry.fault {
-            Fault::ListAlso { .. } => path.contains("/tree/"),
+            Fault::ListAlso { .. } => request.uri().path().contains("/tree/"),
+            Fault::IgnoreRange | Fault::ShiftRange { .. } => {
+                request.headers().contains_key(header::RANGE)
+            }
             Fault::Redirect { .. } => origin == Origin::Hub,
             _ => true,
         };
@@ -140,8 +143,12 @@ async fn served(
 ) -> Result<Response> {
     let here = request.uri().path().to_owned();
     let is_head = request.method() == Method::HEAD;
-    if faults.iter().any(|fault| matches!(fault, Fault::IgnoreRange)) {
-        request.headers_mut().remove(header::RANGE);
+    for fault in faults {
+        match fault {
+            Fault::IgnoreRange => drop(request.headers_mut().remove(header::RANGE)),
+            Fault::ShiftRange { .. } => drop(request.headers_mut().remove(header::IF_RANGE)),
+            _ => {}
+        }
     }
     let mut response = shared.router.clone().oneshot(request).await?;
     if origin == Origin::Other {
@@ -227,19 +234,20 @@ async fn change_body(
     Ok(Response::from_parts(parts, body::paced(bytes, pace)))
 }
 
-/// Moves what a part claims to be, and keeps its length.
-fn shift(headers: &mut axum::http::HeaderMap, bytes: &mut Vec<u8>, by: usize) -> Result<()> {
+/// Sends a part of the right length that starts too early.
+fn shift(headers: &mut HeaderMap, bytes: &mut Vec<u8>, by: usize) -> Result<()> {
     let Some(range) = headers.get(header::CONTENT_RANGE) else {
         return Ok(());
     };
     let range = range.to_str()?.to_owned();
-    if let Some((start, rest)) =
-        range.strip_prefix("bytes ").and_then(|range| range.split_once('-'))
-    {
-        let start: usize = start.parse()?;
-        let moved = format!("bytes {}-{rest}", start.saturating_sub(by));
+    let numbers: Vec<usize> =
+        range.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok()).collect();
+    if let [start, end, size] = numbers.as_slice() {
+        let moved = format!("bytes {}-{}/{size}", start.saturating_sub(by), end.saturating_sub(by));
         headers.insert(header::CONTENT_RANGE, moved.try_into()?);
+        let length = bytes.len();
         bytes.splice(0..0, vec![b'x'; by]);
+        bytes.truncate(length);
     }
     Ok(())
 }

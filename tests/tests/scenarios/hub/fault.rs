@@ -40,7 +40,7 @@ pub(crate) enum Fault {
     Gzip,
     /// Every request is answered with the whole file.
     IgnoreRange,
-    /// A part is answered that starts elsewhere than asked for, and its header says so.
+    /// A part is answered that starts too early, and its header says so; its length is right.
     ShiftRange { by: usize },
     /// An error page, with whatever the hub says about the error.
     Status {

@@ -1,0 +1,119 @@
+//! `--local-dir`: the files themselves, with the records that the Python client keeps of them.
+
+#![expect(clippy::unwrap_used, reason = "a helper that panics fails the test that called it")]
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Output},
+};
+
+use hubstow_serve::{RunningServer, Server};
+use tempfile::TempDir;
+
+const MODEL: &[u8] = &[7; 300_000];
+
+struct Stage {
+    folder: TempDir,
+    hub: RunningServer,
+}
+
+impl Stage {
+    fn new(files: &[(&str, &[u8])]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in files {
+            let path = folder.path().join("hub/acme/tiny").join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        let hub = Server::builder(folder.path().join("hub")).lfs_from_bytes(1 << 16);
+        Self { hub: hub.build().spawn_on_loopback().unwrap(), folder }
+    }
+
+    fn local(&self, name: &str) -> PathBuf {
+        self.folder.path().join("local").join(name)
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_hubstow"))
+            .env_clear()
+            .env("HF_HOME", self.folder.path().join("home"))
+            .env("HF_ENDPOINT", self.hub.url())
+            .args(["download", "acme/tiny"])
+            .args(args)
+            .output()
+            .unwrap()
+    }
+
+    /// Downloads into the local folder and returns what is printed.
+    #[track_caller]
+    fn download(&self, args: &[&str]) -> String {
+        let local = self.local("");
+        let all = [args, &["--local-dir", local.to_str().unwrap(), "--quiet"]].concat();
+        let output = self.run(&all);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Returns how many requests of a method were sent since this was asked last.
+    fn sent(&self, method: &str) -> usize {
+        let count = self.hub.requests().iter().filter(|request| request.method == method).count();
+        self.hub.clear_requests();
+        count
+    }
+}
+
+#[test]
+fn files_are_regular_and_recorded_as_the_python_client_does() {
+    let stage = Stage::new(&[("model.bin", MODEL), ("sub/config.json", b"{}\n")]);
+    let folder = stage.download(&[]);
+    assert_eq!(PathBuf::from(folder), stage.local(""));
+    assert_eq!(fs::read(stage.local("model.bin")).unwrap(), MODEL);
+    assert!(fs::symlink_metadata(stage.local("model.bin")).unwrap().is_file());
+    let record = ".cache/huggingface/download/sub/config.json.metadata";
+    let record = fs::read_to_string(stage.local(record)).unwrap();
+    let lines: Vec<_> = record.lines().collect();
+    assert!(
+        matches!(lines[..], [commit, etag, time]
+        if commit.len() == 40 && etag.len() == 40 && time.parse::<f64>().is_ok()),
+        "{record}"
+    );
+    assert_eq!(fs::read_to_string(stage.local(".cache/huggingface/.gitignore")).unwrap(), "*");
+    assert!(!stage.local("CACHEDIR.TAG").exists(), "the tag is for the state, not for the files");
+    assert!(!stage.folder.path().join("home/hub").exists(), "the cache is not touched");
+}
+
+#[test]
+fn what_is_there_is_not_fetched_again_and_what_was_changed_is() {
+    let stage = Stage::new(&[("model.bin", MODEL)]);
+    assert_eq!(PathBuf::from(stage.download(&["model.bin"])), stage.local("model.bin"));
+    assert_eq!(stage.sent("GET"), 1);
+    stage.download(&["model.bin"]);
+    assert_eq!((stage.sent("GET"),), (0,));
+    stage.download(&["model.bin", "--offline"]);
+    assert_eq!(stage.hub.requests().len(), 0);
+    fs::write(stage.local("model.bin"), &MODEL[1..]).unwrap();
+    stage.download(&["model.bin"]);
+    assert_eq!(stage.sent("GET"), 1);
+    assert_eq!(fs::read(stage.local("model.bin")).unwrap(), MODEL);
+}
+
+#[test]
+fn what_the_cache_holds_is_copied_from_there() {
+    let stage = Stage::new(&[("model.bin", MODEL)]);
+    assert!(stage.run(&["model.bin", "--quiet"]).status.success());
+    assert_eq!(stage.sent("GET"), 1);
+    stage.download(&["model.bin"]);
+    assert_eq!(stage.sent("GET"), 0);
+    assert_eq!(fs::read(stage.local("model.bin")).unwrap(), MODEL);
+}
+
+#[test]
+fn a_repo_can_not_write_into_the_records() {
+    let stage = Stage::new(&[("config.json", b"{}\n")]);
+    let local = stage.local("");
+    let name = ".cache/huggingface/download/config.json.metadata";
+    let output = stage.run(&[name, "--local-dir", local.to_str().unwrap()]);
+    assert!(!output.status.success());
+    assert!(!stage.local(name).exists());
+}
