@@ -346,3 +346,27 @@ impl RepoLayout {
         Some((Etag::parse(etag).ok()?, Nonce::parse(nonce).ok()?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::name::{RepoId, RepoKind};
+
+    #[test]
+    fn a_repo_can_not_write_into_the_records_of_a_local_folder() {
+        let local = RepoLayout::local();
+        let shared = RepoLayout::new(&Repo::new(RepoKind::Model, RepoId::parse("a/b").unwrap()));
+        for (name, reserved) in [
+            (".cache/huggingface/download/x.metadata", true),
+            (".Cache/HuggingFace/x", true),
+            (".cache/huggingface", true),
+            (".cache/other/x", false),
+            (".cache", false),
+            ("sub/.cache/huggingface/x", false),
+        ] {
+            let file = FileName::parse(name).unwrap();
+            assert_eq!(local.is_reserved(&file), reserved, "{name}");
+            assert!(!shared.is_reserved(&file), "{name}");
+        }
+    }
+}

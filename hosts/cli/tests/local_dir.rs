@@ -89,7 +89,7 @@ fn what_is_there_is_not_fetched_again_and_what_was_changed_is() {
     assert_eq!(PathBuf::from(stage.download(&["model.bin"])), stage.local("model.bin"));
     assert_eq!(stage.sent("GET"), 1);
     stage.download(&["model.bin"]);
-    assert_eq!((stage.sent("GET"),), (0,));
+    assert_eq!(stage.sent("GET"), 0);
     stage.download(&["model.bin", "--offline"]);
     assert_eq!(stage.hub.requests().len(), 0);
     fs::write(stage.local("model.bin"), &MODEL[1..]).unwrap();
@@ -106,14 +106,4 @@ fn what_the_cache_holds_is_copied_from_there() {
     stage.download(&["model.bin"]);
     assert_eq!(stage.sent("GET"), 0);
     assert_eq!(fs::read(stage.local("model.bin")).unwrap(), MODEL);
-}
-
-#[test]
-fn a_repo_can_not_write_into_the_records() {
-    let stage = Stage::new(&[("config.json", b"{}\n")]);
-    let local = stage.local("");
-    let name = ".cache/huggingface/download/config.json.metadata";
-    let output = stage.run(&[name, "--local-dir", local.to_str().unwrap()]);
-    assert!(!output.status.success());
-    assert!(!stage.local(name).exists());
 }
