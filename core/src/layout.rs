@@ -285,10 +285,24 @@ impl RepoLayout {
         CachePath(format!(".locks/.hubstow/{nonce}.tmp"))
     }
 
-    /// Returns a path to try out whether the target filesystem stores a file name as it is.
+    /// Returns each folder of a fresh place in which a file name can be tried out, with the name that must be found in it.
+    pub fn name_trial<'a>(
+        &self,
+        file: &'a FileName,
+        nonce: &Nonce,
+    ) -> impl Iterator<Item = (CachePath, &'a str)> + use<'a> {
+        let mut folder = self.below(&format!(".hubstow/{nonce}.names"));
+        file.parts().map(move |part| {
+            let next = CachePath(format!("{folder}/{part}"));
+            (core::mem::replace(&mut folder, next), part)
+        })
+    }
+
+    /// Returns the path of a name in one of the folders of [`name_trial`](Self::name_trial).
     #[must_use]
-    pub fn name_trial(&self, file: &FileName) -> CachePath {
-        self.below(&format!(".hubstow/names/{file}"))
+    pub fn tried(folder: &CachePath, part: &str) -> Option<CachePath> {
+        FileName::parse(part).ok().filter(|part| part.depth() == 0)?;
+        Some(CachePath(format!("{folder}/{part}")))
     }
 
     /// Returns the path of the record of which files are proved to hold the content of an etag.

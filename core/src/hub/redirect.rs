@@ -100,8 +100,8 @@ cases! {
     }
 }
 
-/// Decides about one redirect. For the HEAD of a file, metadata is read before this is asked: a redirect that leaves
-/// the endpoint's origin is where the content is, not where the metadata is (section 2.4 of the cache's description).
+/// Decides about one redirect. For the HEAD of a file, metadata is read first: a redirect that says what the file is only
+/// tells where the content is, and one that does not (a renamed repo, a mirror) is followed to who can say it.
 #[must_use]
 pub fn redirect(hop: &Hop<'_>) -> Redirect {
     if hop.followed >= REDIRECT_LIMIT {

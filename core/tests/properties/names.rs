@@ -96,7 +96,10 @@ proptest! {
         if let Ok(file) = FileName::parse(&text) {
             is_below_the_root(&layout.pointer(&commit(), &file));
             is_below_the_root(&layout.no_exist(&commit(), &file));
-            is_below_the_root(&layout.name_trial(&file));
+            for (folder, part) in layout.name_trial(&file, &Nonce::from_bits(7)) {
+                is_below_the_root(&folder);
+                is_below_the_root(&RepoLayout::tried(&folder, part).unwrap());
+            }
             is_below_the_root(&RepoLayout::local().pointer(&commit(), &file));
             is_below_the_root(&RepoLayout::local_metadata(&file));
             is_below_the_root(&layout.link_scratch(&file, &Nonce::from_bits(7)));

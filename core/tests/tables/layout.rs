@@ -91,7 +91,10 @@ fn path_of(what: &str, layout: &RepoLayout, given: &Given) -> Result<CachePath, 
         "pointer" => layout.pointer(commit, file),
         "ref-file" => layout.ref_file(revision),
         "link-scratch" => layout.link_scratch(file, nonce),
-        "name-trial" => layout.name_trial(file),
+        "name-trial" => {
+            let first = layout.name_trial(file, nonce).next();
+            first.map(|(folder, _)| folder).ok_or("  a file name has no parts")?
+        }
         "folded-snapshots" => layout.folded_snapshots(),
         "probe-folder" => RepoLayout::probe_folder(),
         "probe-file" => RepoLayout::probe_file(nonce),

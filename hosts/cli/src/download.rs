@@ -135,6 +135,10 @@ impl DownloadArgs {
         let mut config = self.hub.config()?;
         config.max_workers = usize::from(self.max_workers);
         config.durability = self.durability.into();
+        if self.local_dir.as_ref().is_some_and(|dir| dir.as_os_str().is_empty()) {
+            return Err(Error::new(ErrorKind::Usage, "--local-dir is empty")
+                .hint("name a folder, or leave the flag out"));
+        }
         config.local_dir.clone_from(&self.local_dir);
         Ok(config)
     }
@@ -186,7 +190,11 @@ impl DownloadArgs {
         };
         let SnapshotRequest { repo, revision, .. } = request.clone();
         let one = FileRequest { repo, revision, file, force };
-        let report = match (hub.download_cached(&one)?, self.run()) {
+        let cached = match self.run() {
+            Run::Real => hub.download_cached(&one)?,
+            Run::Dry => hub.forecast_cached(&one)?,
+        };
+        let report = match (cached, self.run()) {
             (Some(report), _) => report,
             (None, Run::Real) => runtime::block_on(hub.download(&one))?,
             (None, Run::Dry) => {

@@ -102,6 +102,12 @@ impl Cache {
         Self { records: false, ..self.clone() }
     }
 
+    /// Tells whether nothing may be written.
+    #[must_use]
+    pub fn is_looking_only(&self) -> bool {
+        !self.records
+    }
+
     /// Returns the disk.
     #[must_use]
     pub fn disk(&self) -> &dyn Disk {

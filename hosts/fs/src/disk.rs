@@ -62,6 +62,8 @@ pub struct Entry {
     pub len_bytes: u64,
     /// Which bytes it holds.
     pub identity: Identity,
+    /// Whether the file has no other name, as far as the system tells.
+    pub only_name: bool,
 }
 
 /// An open file.

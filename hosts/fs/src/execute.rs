@@ -9,7 +9,7 @@ use hubstow_core::{
     facts::{Blob, Pointer},
     layout::{CachePath, RepoLayout},
     name::{Commit, FileName, Revision},
-    policy::{Method, Support},
+    policy::Method,
 };
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     disk::{Entry, Kind},
     failure::FsError,
     fresh_nonce,
+    probe::LINK_TRIES,
     proof::Verdict,
     staged::StagedFile,
 };
@@ -80,33 +81,51 @@ impl Cache {
             Bytes::Twin(twin) => twin,
         };
         let scratch = match by {
-            Method::Symlink => target.layout.link_scratch(&target.file, &fresh_nonce()?),
-            Method::Hardlink | Method::Reflink | Method::Copy | Method::Move => {
-                target.layout.scratch(&fresh_nonce()?)
+            Method::Symlink | Method::Hardlink | Method::Reflink => self.link(target, by, from)?,
+            // Every byte of a copy is proved on the way, whatever becomes of its source.
+            Method::Copy => {
+                let scratch = target.layout.scratch(&fresh_nonce()?);
+                self.copy_verified(target, from, &scratch)?;
+                scratch
             }
+            Method::Move => return Err(impossible("move what others may use")),
         };
-        self.make_folders(&scratch.parent())?;
-        let made = match by {
-            Method::Symlink => {
-                let text = RepoLayout::link_text(&target.file, &target.etag);
-                let linked = self.disk.symlink(&text, &scratch);
-                linked
-                    .map_err(|e| FsError::io("link", &at, e))
-                    .and_then(|()| self.read_through(by, &scratch, from))
-            }
-            Method::Hardlink | Method::Reflink => self
-                .share(target, by, from, &scratch)
-                .and_then(|()| self.read_through(by, &scratch, from)),
-            // Every byte of a copy was proved on the way, whatever has become of its source by now.
-            Method::Copy => self.copy_verified(target, from, &scratch),
-            Method::Move => Err(impossible("move what others may use")),
-        };
-        made.inspect_err(|_| self.discard(&scratch))?;
         self.publish(&scratch, &at, still)?;
         if by != Method::Symlink {
             self.published(&target.layout, &at, &target.etag);
         }
         Ok(())
+    }
+
+    /// Links to content under a private name, and returns that. What is gone as soon as it was made is made again: a
+    /// process of ours that starts may have taken it for a dead one's.
+    fn link(&self, target: &Target, by: Method, from: &CachePath) -> Result<CachePath, FsError> {
+        let mut tries_left = LINK_TRIES;
+        loop {
+            let scratch = match by {
+                Method::Symlink => target.layout.link_scratch(&target.file, &fresh_nonce()?),
+                Method::Hardlink | Method::Reflink | Method::Copy | Method::Move => {
+                    target.layout.scratch(&fresh_nonce()?)
+                }
+            };
+            self.make_folders(&scratch.parent())?;
+            let made = if by == Method::Symlink {
+                let text = RepoLayout::link_text(&target.file, &target.etag);
+                self.disk.symlink(&text, &scratch).map_err(|e| FsError::io("link", &scratch, e))
+            } else {
+                self.share(target, by, from, &scratch)
+            };
+            made.inspect_err(|_| self.discard(&scratch))?;
+            let Err(error) = self.read_through(&scratch, from) else {
+                return Ok(scratch);
+            };
+            tries_left -= 1;
+            let gone = matches!(self.disk.entry(&scratch), Ok(None));
+            self.discard(&scratch);
+            if !gone || tries_left == 0 {
+                return Err(error);
+            }
+        }
     }
 
     /// Shares the bytes of a file that is proved at this moment; a source that changed since it was looked at is raced.
@@ -143,13 +162,8 @@ impl Cache {
     }
 
     /// A link is opened before it gets its name: some systems make links that can't be read, and some report success and
-    /// make nothing. Where links work, one that is gone was removed by somebody else.
-    fn read_through(
-        &self,
-        by: Method,
-        scratch: &CachePath,
-        from: &CachePath,
-    ) -> Result<(), FsError> {
+    /// make nothing.
+    fn read_through(&self, scratch: &CachePath, from: &CachePath) -> Result<(), FsError> {
         let unreadable = |error: io::Error| {
             let error = io::Error::new(io::ErrorKind::Unsupported, error);
             FsError::io("read through", scratch, error)
@@ -160,12 +174,6 @@ impl Cache {
                 self.disk.open(scratch).map(|_| ()).map_err(unreadable)
             }
             (_, None) => Err(FsError::io("read", from, io::ErrorKind::NotFound.into())),
-            (None, Some(_))
-                if self.methods().support(by) == Support::Works
-                    && matches!(self.disk.entry(scratch), Ok(None)) =>
-            {
-                Err(FsError::io("read through", scratch, io::ErrorKind::NotFound.into()))
-            }
             (Some(_) | None, Some(_)) => {
                 Err(unreadable(io::Error::other("what was made does not lead to the content")))
             }

@@ -5,7 +5,7 @@ use std::io;
 use hubstow_core::{
     facts::{Blob, Cached, Demand, Marker, PlaceFacts, Pointer, RefFile, Staged, Twin},
     layout::{CachePath, RepoLayout},
-    name::{Commit, Etag, FileName, Revision},
+    name::{Commit, ContentHash, Etag, FileName, Revision},
 };
 
 use crate::{
@@ -42,6 +42,13 @@ pub struct CachedPointer {
     pub size: Option<u64>,
     /// The marker of that commit.
     pub marker: Marker,
+}
+
+impl Default for CachedPointer {
+    /// No commit is known, so nothing is.
+    fn default() -> Self {
+        Self { cached: Cached::Absent, etag: None, size: None, marker: Marker::Absent }
+    }
 }
 
 impl Cache {
@@ -94,6 +101,10 @@ impl Cache {
             Kind::Directory => Pointer::Directory,
             Kind::Other => Pointer::Stray,
             Kind::File => match self.verdict(&target.layout, &at, &target.etag, target.size)? {
+                // The files of a local folder are the same for every commit, and nothing in this one tells which it is.
+                Verdict::Holds if target.layout.is_local() && !self.is_recorded(target) => {
+                    Pointer::Torn
+                }
                 Verdict::Holds => Pointer::Holds,
                 Verdict::Torn => Pointer::Torn,
             },
@@ -109,6 +120,12 @@ impl Cache {
                 }
             }
         })
+    }
+
+    /// Tells whether a file's content speaks for itself, or its record says that it is the target's.
+    fn is_recorded(&self, target: &Target) -> bool {
+        target.etag.content_hash() != ContentHash::Opaque
+            || self.local_record(&target.file).is_some_and(|record| record.etag == target.etag)
     }
 
     fn observe_blob(&self, target: &Target) -> Result<Blob, FsError> {
@@ -236,6 +253,7 @@ impl Cache {
         file: &FileName,
     ) -> Result<CachedPointer, FsError> {
         let at = layout.pointer(commit, file);
+        self.check_folders(&at.parent())?;
         let marker = match self.look(&layout.no_exist(commit, file))? {
             Some(_) => Marker::Present,
             None => Marker::Absent,
@@ -258,6 +276,10 @@ impl Cache {
                     return Ok(plain(Cached::Damaged));
                 };
                 let cached = match self.proves(layout, &at, &etag, None) {
+                    // Nothing proves an opaque one: the hub must say at least its size (row D12).
+                    Ok(Verdict::Holds) if etag.content_hash() == ContentHash::Opaque => {
+                        Cached::Holds
+                    }
                     Ok(Verdict::Holds) => Cached::Linked,
                     Ok(Verdict::Torn) | Err(_) => Cached::Damaged,
                 };

@@ -18,6 +18,9 @@ use crate::{
 
 /// What the probe's file holds; long enough that no filesystem keeps it in the entry itself.
 const PROBE_CONTENT: &[u8] = &[0x68; 4096];
+/// How often a link is made that is gone as soon as it was made, before that counts as an answer of the disk: each
+/// process of ours that starts removes once what it takes for a dead one's.
+pub(crate) const LINK_TRIES: usize = 3;
 
 impl Cache {
     /// Probes a method in the repo folder of a target.
@@ -26,9 +29,7 @@ impl Cache {
     /// The inner error says how the method was refused; the outer one that not even a file could be made.
     pub fn probe(&self, target: &Target, method: Method) -> Result<Result<(), io::Error>, FsError> {
         self.make_folders(&target.layout.private())?;
-        let file = target.layout.scratch(&fresh_nonce()?);
-        let link = target.layout.scratch(&fresh_nonce()?);
-        self.probe_at(&file, &link, method)
+        self.probe_with(method, || Ok(target.layout.scratch(&fresh_nonce()?)))
     }
 
     /// Probes a method at the cache root itself, for reports; the private files are among the locks, which no peer
@@ -39,9 +40,7 @@ impl Cache {
     pub fn probe_root(&self, method: Method) -> Result<Result<(), io::Error>, FsError> {
         let folder = RepoLayout::probe_folder();
         self.make_folders(&folder)?;
-        let (file, link) =
-            (RepoLayout::probe_file(&fresh_nonce()?), RepoLayout::probe_file(&fresh_nonce()?));
-        let result = self.probe_at(&file, &link, method);
+        let result = self.probe_with(method, || Ok(RepoLayout::probe_file(&fresh_nonce()?)));
         self.remove_probe_folder();
         result
     }
@@ -65,33 +64,42 @@ impl Cache {
         folded.map(|entry| entry.is_none()).map_err(|error| FsError::io("look at", &folder, error))
     }
 
-    fn probe_at(
+    fn probe_with(
         &self,
-        file: &CachePath,
-        link: &CachePath,
         method: Method,
+        name: impl Fn() -> Result<CachePath, FsError>,
     ) -> Result<Result<(), io::Error>, FsError> {
-        let made = self.disk.create(file).and_then(|mut made| made.write_all(PROBE_CONTENT));
-        if let Err(error) = made {
-            self.discard(file);
-            return Err(FsError::io("write", file, error));
-        }
-        let tried = match method {
-            Method::Symlink => self.disk.symlink(file.base(), link),
-            Method::Hardlink => self.disk.hardlink(file, link),
-            Method::Reflink => self.disk.reflink(file, link),
-            Method::Move | Method::Copy => Ok(()),
-        };
-        let result = match method {
-            Method::Move | Method::Copy => tried,
-            Method::Symlink | Method::Hardlink | Method::Reflink => {
-                tried.and_then(|()| reads_through(&*self.disk, link))
+        let mut tries_left = LINK_TRIES;
+        loop {
+            let (file, link) = (name()?, name()?);
+            let made = self.disk.create(&file).and_then(|mut made| made.write_all(PROBE_CONTENT));
+            if let Err(error) = made {
+                self.discard(&file);
+                return Err(FsError::io("write", &file, error));
             }
-        };
-        self.discard(link);
-        self.discard(file);
-        tracing::debug!(%method, works = result.is_ok(), "probed");
-        Ok(result)
+            let tried = match method {
+                Method::Symlink => self.disk.symlink(file.base(), &link),
+                Method::Hardlink => self.disk.hardlink(&file, &link),
+                Method::Reflink => self.disk.reflink(&file, &link),
+                Method::Move | Method::Copy => Ok(()),
+            };
+            let made = tried.is_ok();
+            let result = match method {
+                Method::Move | Method::Copy => tried,
+                Method::Symlink | Method::Hardlink | Method::Reflink => {
+                    tried.and_then(|()| reads_through(&*self.disk, &link))
+                }
+            };
+            tries_left -= 1;
+            let gone = |at| matches!(self.disk.entry(at), Ok(None));
+            let again = result.is_err() && tries_left > 0 && (gone(&file) || made && gone(&link));
+            self.discard(&link);
+            self.discard(&file);
+            if !again {
+                tracing::debug!(%method, works = result.is_ok(), "probed");
+                return Ok(result);
+            }
+        }
     }
 
     /// Returns the support that a probe's result stands for.

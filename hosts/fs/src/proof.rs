@@ -6,7 +6,7 @@
 //! reading, nothing else.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     io::{self, Read},
     sync::{Mutex, PoisonError},
 };
@@ -32,7 +32,15 @@ const RECORD_LIMIT_BYTES: u64 = 8 << 10;
 /// The proofs that this process has seen.
 #[derive(Default)]
 pub struct Proofs {
-    seen: Mutex<HashSet<(Etag, Identity)>>,
+    seen: Mutex<HashMap<Identity, Seen>>,
+}
+
+/// What was found when a file was read.
+enum Seen {
+    /// Its hash is this etag, so it is no other of the same kind.
+    Is(Etag),
+    /// Its hash is none of these etags.
+    IsNone(Vec<Etag>),
 }
 
 /// Whether a file holds the content of an etag.
@@ -45,14 +53,31 @@ pub enum Verdict {
 }
 
 impl Proofs {
-    fn knows(&self, etag: &Etag, identity: &Identity) -> bool {
+    /// Says what is known without reading the file again.
+    fn verdict(&self, etag: &Etag, identity: &Identity) -> Option<Verdict> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.contains(&(etag.clone(), identity.clone()))
+        match seen.get(identity)? {
+            Seen::Is(known) if known == etag => Some(Verdict::Holds),
+            Seen::Is(known) if known.content_hash() == etag.content_hash() => Some(Verdict::Torn),
+            Seen::IsNone(others) if others.contains(etag) => Some(Verdict::Torn),
+            Seen::Is(_) | Seen::IsNone(_) => None,
+        }
     }
 
-    fn add(&self, etag: &Etag, identity: &Identity) {
+    fn holds(&self, etag: &Etag, identity: &Identity) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.insert((etag.clone(), identity.clone()));
+        seen.insert(identity.clone(), Seen::Is(etag.clone()));
+    }
+
+    fn torn(&self, etag: &Etag, identity: &Identity) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        match seen.get_mut(identity) {
+            Some(Seen::IsNone(others)) => others.push(etag.clone()),
+            Some(Seen::Is(_)) => {}
+            None => {
+                seen.insert(identity.clone(), Seen::IsNone(vec![etag.clone()]));
+            }
+        }
     }
 }
 
@@ -74,11 +99,14 @@ impl Cache {
         if entry.kind != Kind::File || size.is_some_and(|size| size != entry.len_bytes) {
             return Ok(Verdict::Torn);
         }
-        if etag.content_hash() == ContentHash::Opaque || self.proofs.knows(etag, &entry.identity) {
+        if etag.content_hash() == ContentHash::Opaque {
             return Ok(Verdict::Holds);
         }
+        if let Some(verdict) = self.proofs.verdict(etag, &entry.identity) {
+            return Ok(verdict);
+        }
         if entry.len_bytes >= RECORD_FROM_BYTES && self.recorded(layout, etag, &entry.identity) {
-            self.proofs.add(etag, &entry.identity);
+            self.proofs.holds(etag, &entry.identity);
             return Ok(Verdict::Holds);
         }
         tracing::debug!(path = %at, bytes = entry.len_bytes, "hashing a file that nothing has proved yet");
@@ -86,7 +114,8 @@ impl Cache {
         let mut hasher = Hasher::new(etag, Some(entry.len_bytes));
         pass_through(&mut *file, &mut hasher, |_| Ok(()))?;
         if let Err(found) = hasher.finish() {
-            tracing::warn!(path = %at, %etag, %found, "a file of the cache does not hold its content");
+            tracing::debug!(path = %at, %etag, %found, "a file does not hold the content");
+            self.proofs.torn(etag, &entry.identity);
             return Ok(Verdict::Torn);
         }
         self.proved(layout, at, etag, &entry);
@@ -97,7 +126,7 @@ impl Cache {
     fn proved(&self, layout: &RepoLayout, at: &CachePath, etag: &Etag, entry: &Entry) {
         let unchanged = matches!(self.disk.through(at), Ok(Some(now)) if now == *entry);
         if unchanged {
-            self.proofs.add(etag, &entry.identity);
+            self.proofs.holds(etag, &entry.identity);
             if self.records && entry.len_bytes >= RECORD_FROM_BYTES {
                 self.record(layout, etag, &entry.identity);
             }

@@ -4,7 +4,10 @@
 //! only where that lock is free and proved to exclude; otherwise its bytes are copied. Either way every byte passes the
 //! hasher again, so what is continued is proved by the hash of the whole, never by a name (invariant I19).
 
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::{
+    io::{self, Read, Seek, SeekFrom, Write},
+    time::Duration,
+};
 
 use hubstow_core::{
     facts::Staged,
@@ -16,12 +19,16 @@ use crate::{
     cache::{Cache, Target},
     content::{BUFFER_BYTES, Hasher, pass_through},
     disk::DiskFile,
-    failure::FsError,
+    failure::{ErrorGroup, FsError, group},
     fresh_nonce,
     lock::second_is_kept_out,
     proof::Verdict,
 };
 
+/// The most bytes that are taken of a file whose size nobody has said: what the Python client's plain downloads take.
+const UNKNOWN_SIZE_LIMIT_BYTES: u64 = 50_000_000_000;
+/// How long nobody may have written to a part before it is continued in place: longer than any pause within a transfer.
+const QUIET: Duration = Duration::from_secs(60);
 /// A part shorter than this is not worth continuing.
 const ADOPT_FROM_BYTES: u64 = 1 << 16;
 
@@ -31,6 +38,9 @@ pub struct StagedFile {
     file: Box<dyn DiskFile>,
     hasher: Hasher,
     etag: Etag,
+    /// What the hub promised beforehand; `None` where it did not say.
+    promised: Option<u64>,
+    /// What is expected of this attempt: the promise, or what the answer itself said.
     size: Option<u64>,
     state: Staged,
 }
@@ -89,8 +99,9 @@ impl StagedFile {
     /// The disk's error, or `InvalidData` holding a [`Mismatch`] where too many bytes come.
     pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let after = self.hasher.passed_bytes() + bytes.len() as u64;
-        if let Some(expected) = self.size.filter(|expected| after > *expected) {
-            let mismatch = Mismatch::Size { expected, received: after };
+        let limit = self.size.unwrap_or(UNKNOWN_SIZE_LIMIT_BYTES);
+        if after > limit {
+            let mismatch = Mismatch::Size { expected: limit, received: after };
             return Err(io::Error::new(io::ErrorKind::InvalidData, mismatch));
         }
         if let Err(error) = self.file.write_all(bytes) {
@@ -111,6 +122,7 @@ impl StagedFile {
     pub fn start_over(&mut self) -> io::Result<()> {
         self.file.set_len(0)?;
         self.file.seek(SeekFrom::Start(0))?;
+        self.size = self.promised;
         self.hasher = Hasher::new(&self.etag, self.size);
         self.state = Staged::Partial;
         Ok(())
@@ -131,7 +143,7 @@ impl StagedFile {
         if held != received {
             return Ok(Err(Mismatch::Size { expected: received, received: held }));
         }
-        let fresh = Hasher::new(&self.etag, Some(received));
+        let fresh = Hasher::new(&self.etag, self.promised);
         let mut hasher = std::mem::replace(&mut self.hasher, fresh);
         if self.size.is_none() && self.etag.content_hash() == ContentHash::GitBlobSha1 {
             // Git's hash begins with the size, which was not known until now.
@@ -139,7 +151,6 @@ impl StagedFile {
             self.file.seek(SeekFrom::Start(0))?;
             pass_through(&mut *self.file, &mut hasher, |_| Ok(()))?;
         }
-        self.size = Some(received);
         if let Err(found) = hasher.finish() {
             return Ok(Err(Mismatch::Hash { expected: self.etag.as_str().to_owned(), found }));
         }
@@ -183,6 +194,7 @@ impl Cache {
             file,
             hasher: Hasher::new(&target.etag, target.size),
             etag: target.etag.clone(),
+            promised: target.size,
             size: target.size,
             state: Staged::Partial,
         }
@@ -248,19 +260,49 @@ impl Cache {
             }
             return Ok(None);
         }
-        if dead && self.disk.rename(part, at).is_ok() {
-            let mut staged = self.staged(target, at.clone(), old);
-            let passed = pass_through(&mut *staged.file, &mut staged.hasher, |_| Ok(()));
-            return match passed {
-                Ok(_) => Ok(Some(staged)),
-                Err(error) => {
-                    tracing::debug!(path = %part, %error, "a part could not be read again");
-                    staged.start_over().map_err(|error| FsError::io("empty", at, error))?;
-                    Ok(Some(staged))
-                }
-            };
+        if dead && self.is_quiet(part) {
+            return self.continue_part(target, part, old, at);
         }
-        self.copy_part(target, part, at).map(Some)
+        match self.copy_part(target, part, at) {
+            Ok(copied) => {
+                if dead {
+                    self.discard(part);
+                }
+                Ok(Some(copied))
+            }
+            // Where there is no space for a copy, a part whose lock is free is worth more than caution.
+            Err(error) if dead && group(&error) == ErrorGroup::NoSpace => {
+                self.continue_part(target, part, old, at)
+            }
+            Err(error) => Err(FsError::io("write", at, error)),
+        }
+    }
+
+    /// Tells whether a part has one name and nobody has written to it for a while. On filesystems whose locks end at the
+    /// host, a free lock alone says nothing of other hosts; a live writer never pauses that long within a transfer.
+    fn is_quiet(&self, part: &CachePath) -> bool {
+        let alone = matches!(self.disk.entry(part), Ok(Some(entry)) if entry.only_name);
+        let changed = self.disk.modified(part).ok();
+        alone && changed.and_then(|at| at.elapsed().ok()).is_some_and(|age| age >= QUIET)
+    }
+
+    /// Takes a part over: it gets our name, and its bytes pass the hasher.
+    fn continue_part(
+        &self,
+        target: &Target,
+        part: &CachePath,
+        old: Box<dyn DiskFile>,
+        at: &CachePath,
+    ) -> Result<Option<StagedFile>, FsError> {
+        if self.disk.rename(part, at).is_err() {
+            return Ok(None);
+        }
+        let mut staged = self.staged(target, at.clone(), old);
+        if let Err(error) = pass_through(&mut *staged.file, &mut staged.hasher, |_| Ok(())) {
+            tracing::debug!(path = %part, %error, "a part could not be read again");
+            staged.start_over().map_err(|error| FsError::io("empty", at, error))?;
+        }
+        Ok(Some(staged))
     }
 
     /// Somebody may still write the part: its bytes are copied, and whatever that somebody does stays theirs.
@@ -269,19 +311,26 @@ impl Cache {
         target: &Target,
         part: &CachePath,
         at: &CachePath,
-    ) -> Result<StagedFile, FsError> {
-        let file = self.create_private(at).map_err(|error| FsError::io("make", at, error))?;
-        let mut staged = self.staged(target, at.clone(), file);
+    ) -> io::Result<StagedFile> {
+        let mut staged = self.staged(target, at.clone(), self.create_private(at)?);
         let copied = self.disk.open(part).and_then(|old| {
             let limit = target.size.unwrap_or(u64::MAX);
             let (file, hasher) = (&mut staged.file, &mut staged.hasher);
             pass_through(&mut io::Read::take(old, limit), hasher, |bytes| file.write_all(bytes))
         });
-        if let Err(error) = copied {
-            tracing::debug!(path = %part, %error, "a part could not be copied");
-            staged.start_over().map_err(|error| FsError::io("empty", at, error))?;
+        match copied {
+            Ok(_) => Ok(staged),
+            Err(error) if group(&error) == ErrorGroup::NoSpace => {
+                drop(staged);
+                self.discard(at);
+                Err(error)
+            }
+            Err(error) => {
+                tracing::debug!(path = %part, %error, "a part could not be copied");
+                staged.start_over()?;
+                Ok(staged)
+            }
         }
-        Ok(staged)
     }
 
     /// Fills an empty staged file, of this cache or another, from this cache's blob, if that holds the content;
@@ -308,9 +357,11 @@ impl Cache {
 
     /// Gives a staged file up: it is removed, or left for the next run where its bytes are worth it.
     pub fn abandon(&self, staged: StagedFile, keep: Keep) {
-        let worth = staged.state == Staged::Partial
-            && staged.received_bytes() >= ADOPT_FROM_BYTES
-            && staged.etag.content_hash() != ContentHash::Opaque;
+        let held = match staged.state {
+            Staged::Complete => staged.size.unwrap_or(0),
+            Staged::Partial | Staged::Absent => staged.received_bytes(),
+        };
+        let worth = held >= ADOPT_FROM_BYTES && staged.etag.content_hash() != ContentHash::Opaque;
         let at = staged.at.clone();
         drop(staged);
         match keep {

@@ -79,7 +79,22 @@ fn entry_of(metadata: &fs::Metadata) -> Entry {
         kind if kind.is_file() => Kind::File,
         _ => Kind::Other,
     };
-    Entry { kind, len_bytes: metadata.len(), identity: identity_of(metadata) }
+    Entry {
+        kind,
+        len_bytes: metadata.len(),
+        identity: identity_of(metadata),
+        only_name: only_name(metadata),
+    }
+}
+
+#[cfg(unix)]
+fn only_name(metadata: &fs::Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::nlink(metadata) <= 1
+}
+
+#[cfg(not(unix))]
+fn only_name(_metadata: &fs::Metadata) -> bool {
+    true
 }
 
 #[cfg(unix)]
@@ -112,6 +127,18 @@ fn absent_is_none(result: io::Result<fs::Metadata>) -> io::Result<Option<Entry>>
         }
         Err(error) => Err(error),
     }
+}
+
+/// A pipe in the place of a file must not hold anybody up.
+#[cfg(unix)]
+fn no_wait(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed())
+}
+
+#[cfg(not(unix))]
+fn no_wait(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
+    options
 }
 
 #[cfg(unix)]
@@ -208,7 +235,9 @@ impl Disk for StdDisk {
     }
 
     fn open(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(StdFile(regular(fs::File::open(self.native(at))?)?)))
+        let mut options = fs::OpenOptions::new();
+        let file = no_wait(options.read(true)).open(self.native(at))?;
+        Ok(Box::new(StdFile(regular(file)?)))
     }
 
     fn open_private(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {

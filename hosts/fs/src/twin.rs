@@ -38,6 +38,8 @@ impl Cache {
             .iter()
             .filter(|commit| **commit != target.commit)
             .map(|commit| target.layout.pointer(commit, &target.file))
+            .filter(|at| self.could_be_twin(target, at))
+            .take(HASH_LIMIT)
             .find(|at| self.is_twin(target, at));
         if same_name.is_some() {
             return same_name;
@@ -48,13 +50,13 @@ impl Cache {
         commits.iter().find_map(|commit| search.in_folder(commit, "", 0))
     }
 
+    fn could_be_twin(&self, target: &Target, at: &CachePath) -> bool {
+        matches!(self.disk.entry(at), Ok(Some(entry))
+            if entry.kind == Kind::File && target.size.is_none_or(|size| size == entry.len_bytes))
+    }
+
     fn is_twin(&self, target: &Target, at: &CachePath) -> bool {
-        let regular = matches!(self.disk.entry(at), Ok(Some(entry)) if entry.kind == Kind::File);
-        regular
-            && matches!(
-                self.proves(&target.layout, at, &target.etag, target.size),
-                Ok(Verdict::Holds)
-            )
+        matches!(self.proves(&target.layout, at, &target.etag, target.size), Ok(Verdict::Holds))
     }
 }
 

@@ -183,7 +183,8 @@ fn hf_home(var: &impl Fn(&str) -> Option<String>) -> Result<Option<PathBuf>, Err
 }
 
 fn home(var: &impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
-    var("HOME").or_else(|| var("USERPROFILE")).map(PathBuf::from)
+    let names = if cfg!(windows) { ["USERPROFILE", "HOME"] } else { ["HOME", "USERPROFILE"] };
+    names.into_iter().find_map(var).map(PathBuf::from)
 }
 
 fn homeless() -> Error {
@@ -199,7 +200,8 @@ fn find_token(
     if implicit_disabled {
         return Ok(None);
     }
-    if let Some(text) = var("HF_TOKEN").or_else(|| var("HUGGING_FACE_HUB_TOKEN")) {
+    let named = |name| var(name).filter(|text| !text.trim().is_empty());
+    if let Some(text) = named("HF_TOKEN").or_else(|| named("HUGGING_FACE_HUB_TOKEN")) {
         return Token::new(&text).map(Some);
     }
     let path = match (var("HF_TOKEN_PATH"), home) {

@@ -173,11 +173,14 @@ fn of_group(group: ErrorGroup) -> (ErrorKind, Option<&'static str>) {
             ErrorKind::Other,
             Some("this filesystem can't store the name; choose another disk with --cache-dir"),
         ),
+        ErrorGroup::Busy => (
+            ErrorKind::NotPermitted,
+            Some("another program has it open, or it belongs to somebody else"),
+        ),
         ErrorGroup::Unsupported
         | ErrorGroup::CrossDevice
         | ErrorGroup::TooManyLinks
         | ErrorGroup::Raced
-        | ErrorGroup::Busy
         | ErrorGroup::Stale
         | ErrorGroup::Other => (ErrorKind::Other, None),
     }

@@ -10,7 +10,7 @@ use std::{io, time::Duration};
 use bytes::Bytes;
 use hubstow_core::{
     hub::{Backoff, Metadata},
-    name::FileName,
+    name::{ContentHash, FileName},
 };
 use hubstow_fs::staged::{Mismatch, StagedFile};
 use reqwest::{Response, header::CONTENT_LENGTH};
@@ -180,6 +180,10 @@ impl Http {
         let have = staged.received_bytes();
         let headers = range_headers(have, fetch, is_endpoint(self.endpoint(), at));
         let answer = match self.get(at, &headers, None).await {
+            Ok((from, _)) if spliceable(fetch, have) && !is_endpoint(self.endpoint(), &from) => {
+                let cause = "nothing tells whether the rest belongs to what is here".to_owned();
+                return (staged, Ok(Attempt::Unusable { cause }));
+            }
             Ok((_, answer)) => answer,
             Err(error @ NoAnswer::Transport { .. }) => {
                 return (staged, Ok(Attempt::unreachable(error.to_string())));
@@ -208,6 +212,10 @@ impl Http {
             Ok(()) => Ok(Attempt::Ended),
             Err(Stopped::Line(error)) => {
                 let cause = transport(&url, error).to_string();
+                Ok(Attempt::unreachable(cause))
+            }
+            Err(Stopped::Still) => {
+                let cause = format!("nothing came for {} s", self.stall_timeout().as_secs());
                 Ok(Attempt::unreachable(cause))
             }
             Err(Stopped::TooSlow) => {
@@ -244,10 +252,11 @@ impl Http {
         });
         let mut window = (Instant::now(), 0_u64);
         let line = loop {
-            let piece = match answer.chunk().await {
-                Ok(Some(piece)) => piece,
-                Ok(None) => break Ok(()),
-                Err(error) => break Err(Stopped::Line(error)),
+            let piece = match tokio::time::timeout(self.stall_timeout(), answer.chunk()).await {
+                Ok(Ok(Some(piece))) => piece,
+                Ok(Ok(None)) => break Ok(()),
+                Ok(Err(error)) => break Err(Stopped::Line(error)),
+                Err(_) => break Err(Stopped::Still),
             };
             let bytes = piece.len() as u64;
             self.received(bytes);
@@ -276,6 +285,7 @@ impl Http {
 /// Why a body was not received to its end.
 enum Stopped {
     Line(reqwest::Error),
+    Still,
     TooSlow,
     Disk(io::Error),
 }
@@ -284,7 +294,7 @@ struct State {
     at: Address,
     retries: u32,
     mismatches: u32,
-    /// How many bytes were here when the last failure was counted.
+    /// The most bytes that were here when a failure was counted; starting over is no progress.
     mark: u64,
 }
 
@@ -301,7 +311,7 @@ impl State {
         if staged.received_bytes() >= self.mark.saturating_add(PROGRESS_BYTES) {
             self.retries = 0;
         }
-        self.mark = staged.received_bytes();
+        self.mark = self.mark.max(staged.received_bytes());
         let Some(wait_ms) = fetch.backoff.wait_ms(self.retries) else {
             let error = Error::new(kind, format!("`{}` could not be fetched: {cause}", fetch.file));
             return Err(Failed::Error(
@@ -332,10 +342,15 @@ impl State {
         }
         tracing::warn!(file = %fetch.file, %mismatch, "fetching again");
         self.at = fetch.pinned.clone();
-        self.mark = 0;
         tell(Event::StartedOver { file: fetch.file.clone() });
         Ok(())
     }
+}
+
+/// Tells whether a part could be continued by another version without anything noticing: no hash would tell, and only
+/// the hub itself compares the etag that `If-Range` names.
+fn spliceable(fetch: &Fetch<'_>, have: u64) -> bool {
+    have > 0 && fetch.metadata.etag.content_hash() == ContentHash::Opaque
 }
 
 /// Tells whether the hub does not know any more what it has just told of.

@@ -85,13 +85,18 @@ impl Http {
         Self {
             plain: OnceLock::new(),
             secure: OnceLock::new(),
-            endpoint: config.endpoint.clone(),
+            endpoint: normalised(&config.endpoint),
             token: config.token.clone(),
             user_agent: config.user_agent.clone(),
             stall_timeout: config.stall_timeout,
             requests: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
         }
+    }
+
+    /// How long a transfer may stand still.
+    pub(crate) fn stall_timeout(&self) -> Duration {
+        self.stall_timeout
     }
 
     pub(crate) fn endpoint(&self) -> &Endpoint {
@@ -143,7 +148,11 @@ impl Http {
             request = request.body(body);
         }
         self.requests.fetch_add(1, Ordering::Relaxed);
-        let answer = request.send().await;
+        let limit = timeout.unwrap_or(self.stall_timeout);
+        let Ok(answer) = tokio::time::timeout(limit, request.send()).await else {
+            let cause = format!("no answer within {} s", limit.as_secs());
+            return Err(NoAnswer::Transport { url: shown(&to.url), cause });
+        };
         tracing::debug!(url = %shown(&to.url), status = ?answer.as_ref().map(|a| a.status().as_u16()), "asked");
         answer.map_err(|error| transport(&to.url, error))
     }
@@ -163,7 +172,7 @@ impl Http {
                 sent.remove(reqwest::header::IF_RANGE);
             }
             let answer = self.send(Method::GET, &at, sent, None, timeout).await?;
-            match location(&at, &answer) {
+            match location(&answer) {
                 None => return Ok((at, answer)),
                 Some(location) => at = self.hop(&at, &location, followed)?,
             }
@@ -222,7 +231,6 @@ impl Http {
             .user_agent(&self.user_agent)
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(self.stall_timeout)
             .tls_backend_preconfigured(tls(secure)?)
             .build()
             .map_err(|error| {
@@ -230,6 +238,12 @@ impl Http {
             })?;
         Ok(slot.get_or_init(|| made))
     }
+}
+
+/// Writes an endpoint as every URL made from it will be written, so that origins can be compared.
+fn normalised(endpoint: &Endpoint) -> Endpoint {
+    let url = Url::parse(endpoint.as_str()).ok();
+    url.and_then(|url| Endpoint::parse(url.as_str()).ok()).unwrap_or_else(|| endpoint.clone())
 }
 
 fn tls(secure: bool) -> Result<rustls::ClientConfig, Error> {
@@ -289,7 +303,7 @@ pub(crate) fn causes(error: &dyn std::error::Error) -> String {
 }
 
 /// Returns where a redirect points, as the header says it.
-pub(crate) fn location(_from: &Address, answer: &Response) -> Option<String> {
+pub(crate) fn location(answer: &Response) -> Option<String> {
     let status = answer.status().as_u16();
     if !matches!(status, 301..=303 | 307 | 308) {
         return None;

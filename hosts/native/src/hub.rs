@@ -1,6 +1,9 @@
 //! The hub and its cache: the library's entry.
 
-use std::sync::Arc;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use hubstow_core::{
     layout::RepoLayout,
@@ -61,7 +64,7 @@ impl Hub {
     /// Makes a hub. Nothing is sent, looked at or written yet.
     ///
     /// # Errors
-    /// None today; settings that can't work may be refused here.
+    /// A cache directory without a name.
     pub fn new(config: Config) -> Result<Self, Error> {
         Self::with_decider(config, Arc::new(LinkedCore))
     }
@@ -76,6 +79,10 @@ impl Hub {
             Durability::Safe => hubstow_fs::Durability::Safe,
             Durability::Fast => hubstow_fs::Durability::Fast,
         };
+        let mut config = config;
+        // A program that changes its working directory must not change its cache with it.
+        config.cache_dir = absolute(&config.cache_dir)?;
+        config.local_dir = config.local_dir.as_deref().map(absolute).transpose()?;
         let disk = Arc::new(StdDisk::new(&config.cache_dir));
         let shared = Cache::new(disk, config.policy, durability);
         let cache = match &config.local_dir {
@@ -169,7 +176,18 @@ impl Hub {
     /// # Errors
     /// As [`Hub::download`].
     pub fn download_cached(&self, request: &FileRequest) -> Result<Option<FileReport>, Error> {
-        match self.inner.resolve_cached(request)? {
+        match self.inner.resolve_cached(&self.inner.cache, request)? {
+            Some((served, hit)) => Ok(Some(self.hit(request, served, hit))),
+            None => Ok(None),
+        }
+    }
+
+    /// Says what [`download_cached`](Self::download_cached) would answer, without writing anything.
+    ///
+    /// # Errors
+    /// As [`Hub::download`].
+    pub fn forecast_cached(&self, request: &FileRequest) -> Result<Option<FileReport>, Error> {
+        match self.inner.resolve_cached(&self.inner.cache.looking_only(), request)? {
             Some((served, hit)) => Ok(Some(self.hit(request, served, hit))),
             None => Ok(None),
         }
@@ -209,4 +227,11 @@ impl Hub {
             case_sensitive: if writable { cache.probe_case().ok() } else { None },
         })
     }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Error> {
+    std::path::absolute(path).map_err(|error| {
+        let what = format!("`{}` can't be the name of a directory", path.display());
+        Error::new(ErrorKind::Usage, what).caused_by(error)
+    })
 }

@@ -18,11 +18,15 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::{Error, ErrorKind},
     event::Event,
-    http::{Address, Http, NoAnswer, asked_wait, core_headers, jittered, text},
+    http::{Address, Http, NoAnswer, asked_wait, core_headers, jittered},
 };
 
 /// The most pages of one listing; at 1,000 files a page that is ten million files.
 const PAGE_LIMIT: usize = 10_000;
+/// The most files that are taken of one listing.
+const FILE_LIMIT: usize = 2_000_000;
+/// How many pages in a row may bring nothing new: pages of folders do, and so does a link that leads back.
+const EMPTY_PAGE_LIMIT: usize = 100;
 /// The most bytes of one page or of the answer about a revision.
 const BODY_LIMIT_BYTES: usize = 64 << 20;
 /// The most bytes of a kept listing that are read.
@@ -88,6 +92,12 @@ pub(crate) enum Unlisted {
     Error(Error),
 }
 
+impl Unlisted {
+    fn malformed(cause: String) -> Self {
+        Self::Refused(Refusal::AnswerIncomplete, cause)
+    }
+}
+
 impl From<Error> for Unlisted {
     fn from(error: Error) -> Self {
         Self::Error(error)
@@ -100,10 +110,11 @@ impl Http {
         &self,
         repo: &Repo,
         revision: &Revision,
+        patience: Backoff,
         tell: &(dyn Fn(Event) + Sync),
     ) -> Result<Commit, Unlisted> {
         let at = self.at_endpoint(&self.endpoint().revision(repo, revision))?;
-        let (_, body) = self.json(&at, &repo.to_string(), tell).await?;
+        let (_, body) = self.json(&at, &repo.to_string(), patience, tell).await?;
         let info: RevisionInfo = parse(&body)?;
         Commit::parse(&info.sha).map_err(|error| malformed(&error.to_string()).into())
     }
@@ -113,14 +124,23 @@ impl Http {
         &self,
         repo: &Repo,
         commit: &Commit,
+        patience: Backoff,
         tell: &(dyn Fn(Event) + Sync),
     ) -> Result<Listing, Unlisted> {
-        let mut files = BTreeMap::new();
+        let (mut files, mut empty_pages) = (BTreeMap::new(), 0);
         let mut at = self.at_endpoint(&self.endpoint().tree(repo, &Revision::from(commit)))?;
         for _ in 0..PAGE_LIMIT {
-            let (next, body) = self.json(&at, &repo.to_string(), tell).await?;
+            let (next, body) = self.json(&at, &repo.to_string(), patience, tell).await?;
             let entries: Vec<TreeEntry> = parse(&body)?;
+            let before = files.len();
             files.extend(entries.into_iter().filter(|entry| entry.kind == "file").map(kept));
+            if files.len() > FILE_LIMIT {
+                return Err(malformed("it lists more files than any repo has").into());
+            }
+            empty_pages = if files.len() == before { empty_pages + 1 } else { 0 };
+            if empty_pages > EMPTY_PAGE_LIMIT {
+                return Err(malformed("the listing has no end").into());
+            }
             match next {
                 None => return Ok(Listing::new(files)?),
                 Some(next) => at = self.next_page(&at, &next)?,
@@ -142,6 +162,7 @@ impl Http {
         &self,
         at: &Address,
         subject: &str,
+        patience: Backoff,
         tell: &(dyn Fn(Event) + Sync),
     ) -> Result<(Option<String>, Vec<u8>), Unlisted> {
         let mut sent = 0;
@@ -159,9 +180,11 @@ impl Http {
                     let cause = format!("the hub answered {status}");
                     (refusal, cause, asked_wait(&headers), retry(status))
                 }
-                Err(JsonError::TooLong) => return Err(malformed("the answer is too long").into()),
+                Err(JsonError::Malformed(cause)) => {
+                    (Refusal::AnswerIncomplete, cause.to_owned(), None, Retry::No)
+                }
             };
-            let wait = Backoff { retries: 3, ..Backoff::DEFAULT }.wait_ms(sent);
+            let wait = patience.wait_ms(sent);
             let Some(wait_ms) = wait.filter(|_| passing == Retry::Yes) else {
                 return Err(Unlisted::Refused(refusal, cause));
             };
@@ -179,7 +202,7 @@ impl Http {
         if !answer.status().is_success() {
             return Err(JsonError::Status(answer.status().as_u16(), answer.headers().clone()));
         }
-        let next = text(answer.headers(), &LINK).and_then(next_link);
+        let next = next_link(answer.headers())?;
         let body = limited(answer).await?;
         Ok((next, body))
     }
@@ -188,7 +211,7 @@ impl Http {
 enum JsonError {
     NoAnswer(NoAnswer),
     Status(u16, HeaderMap),
-    TooLong,
+    Malformed(&'static str),
 }
 
 async fn limited(mut answer: Response) -> Result<Vec<u8>, JsonError> {
@@ -201,23 +224,39 @@ async fn limited(mut answer: Response) -> Result<Vec<u8>, JsonError> {
             Err(error) => return Err(JsonError::NoAnswer(crate::http::transport(&url, error))),
         }
         if body.len() > BODY_LIMIT_BYTES {
-            return Err(JsonError::TooLong);
+            return Err(JsonError::Malformed("it is too long"));
         }
     }
 }
 
-/// Reads the `rel="next"` link of a `Link` header.
-fn next_link(header: &str) -> Option<String> {
-    header.split(',').find_map(|link| {
-        let (target, parameters) = link.split_once('>')?;
-        let next = parameters.split(';').any(|p| matches!(p.trim(), "rel=\"next\"" | "rel=next"));
-        next.then(|| target.trim().strip_prefix('<').map(str::to_owned))?
-    })
+/// Finds the `rel="next"` link among all `Link` headers. One that can't be read might be it, and a listing must never be
+/// cut short in silence: that is an error.
+fn next_link(headers: &HeaderMap) -> Result<Option<String>, JsonError> {
+    for header in headers.get_all(LINK) {
+        let mut rest = header.to_str().map_err(|_| JsonError::Malformed("a link is no text"))?;
+        while let Some((_, after)) = rest.split_once('<') {
+            let (target, after) =
+                after.split_once('>').ok_or(JsonError::Malformed("a link has no end"))?;
+            let parameters = after.split_once('<').map_or(after, |(parameters, _)| parameters);
+            if parameters.split([';', ',']).any(is_next) {
+                return Ok(Some(target.to_owned()));
+            }
+            rest = after;
+        }
+    }
+    Ok(None)
 }
 
-fn parse<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, Error> {
+/// Tells whether a parameter of a link says that it leads to the next page.
+fn is_next(parameter: &str) -> bool {
+    let Some((name, value)) = parameter.trim().split_once('=') else { return false };
+    let mut relations = value.trim().trim_matches('"').split_ascii_whitespace();
+    name.trim().eq_ignore_ascii_case("rel") && relations.any(|rel| rel.eq_ignore_ascii_case("next"))
+}
+
+fn parse<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, Unlisted> {
     serde_json::from_slice(body)
-        .map_err(|error| malformed("the answer is not what a hub says").caused_by(error))
+        .map_err(|error| Unlisted::malformed(format!("it is not what a hub says: {error}")))
 }
 
 fn malformed(cause: &str) -> Error {

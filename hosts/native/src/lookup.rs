@@ -88,7 +88,7 @@ impl Http {
             let status = answer.status().as_u16();
             let headers = core_headers(answer.headers());
             let reply = read_head(status, &headers, lookup.revision, kind);
-            let next = match location(&at, &answer).map(|to| self.hop(&at, &to, followed)) {
+            let next = match location(&answer).map(|to| self.hop(&at, &to, followed)) {
                 Some(Ok(next)) => Some(next),
                 Some(Err(error)) => return (unreachable(&error), None, Retry::No),
                 None => None,

@@ -19,6 +19,7 @@ use crate::{
     http::Address,
     hub::Inner,
     lookup::{Found, Lookup},
+    place::blocking,
     refusal::About,
     report::ExplanationLink,
     request::FileRequest,
@@ -83,7 +84,10 @@ impl Inner {
         tell: &(dyn Fn(Event) + Sync),
         chain: &mut Vec<ExplanationLink>,
     ) -> Result<Resolved, Error> {
-        let mut resolving = Resolving::new(self, cache, request)?;
+        // Looking may mean hashing a file that nothing has proved yet.
+        let (watched, asked, layout) = (cache.clone(), request.clone(), self.layout(&request.repo));
+        let looked = blocking(move || look(&watched, &asked, &layout)).await?;
+        let mut resolving = Resolving::new(self, cache, request, looked);
         for _ in 0..ROUND_LIMIT {
             match resolving.decide(chain)? {
                 Resolution::Serve(served, reason) => return resolving.serve(served, reason),
@@ -104,9 +108,15 @@ impl Inner {
     /// Answers from the cache alone where that is enough; `None` means that the hub must be asked.
     pub(crate) fn resolve_cached(
         &self,
+        cache: &Cache,
         request: &FileRequest,
     ) -> Result<Option<(Served, Hit)>, Error> {
-        let resolving = Resolving::new(self, &self.cache, request)?;
+        let resolving = Resolving::new(
+            self,
+            cache,
+            request,
+            look(cache, request, &self.layout(&request.repo))?,
+        );
         match resolving.decide(&mut Vec::new())? {
             Resolution::Serve(served, reason) => match resolving.serve(served, reason)? {
                 Resolved::Cached(served, hit) => Ok(Some((served, hit))),
@@ -135,18 +145,13 @@ impl<'a> Resolving<'a> {
         }
     }
 
-    fn new(inner: &'a Inner, cache: &'a Cache, request: &'a FileRequest) -> Result<Self, Error> {
+    fn new(
+        inner: &'a Inner,
+        cache: &'a Cache,
+        request: &'a FileRequest,
+        (known, pointer): (Option<Commit>, CachedPointer),
+    ) -> Self {
         let layout = inner.layout(&request.repo);
-        let known = cache.commit_of(&layout, &request.revision);
-        let pointer = match &known {
-            Some(commit) => cache.observe_cached(&layout, commit, &request.file)?,
-            None => CachedPointer {
-                cached: Cached::Absent,
-                etag: None,
-                size: None,
-                marker: Marker::Absent,
-            },
-        };
         let revision = match request.revision.as_commit() {
             Some(_) => RevisionKind::Commit,
             None => RevisionKind::Name,
@@ -160,7 +165,7 @@ impl<'a> Resolving<'a> {
             marker: pointer.marker,
             answer: Answer::Pending,
         };
-        Ok(Self { inner, cache, request, layout, known, pointer, facts, found: None, cause: None })
+        Self { inner, cache, request, layout, known, pointer, facts, found: None, cause: None }
     }
 
     async fn lookup(&mut self, kind: Kind, tell: &(dyn Fn(Event) + Sync)) -> Result<(), Error> {
@@ -275,6 +280,20 @@ impl<'a> Resolving<'a> {
         };
         about.error(refusal)
     }
+}
+
+/// Looks at what is known before the hub is asked: the commit, and the pointer there.
+fn look(
+    cache: &Cache,
+    request: &FileRequest,
+    layout: &RepoLayout,
+) -> Result<(Option<Commit>, CachedPointer), Error> {
+    let known = cache.commit_of(layout, &request.revision);
+    let pointer = match &known {
+        Some(commit) => cache.observe_cached(layout, commit, &request.file)?,
+        None => CachedPointer::default(),
+    };
+    Ok((known, pointer))
 }
 
 /// Returns the refusal that an answer would have been, had nothing been cached.

@@ -4,13 +4,13 @@
 
 use futures_util::{StreamExt as _, stream};
 use hubstow_core::{
-    facts::{Force, Reach, Stale},
-    hub::Metadata,
+    facts::{Cached, Force, Reach, Stale},
+    hub::{Backoff, Metadata},
     layout::RepoLayout,
     name::{Commit, FileName, Revision},
     why::{Reason, Refusal},
 };
-use hubstow_fs::Target;
+use hubstow_fs::{Cache, Target};
 
 use crate::{
     error::{Error, ErrorKind},
@@ -26,6 +26,8 @@ use crate::{
 
 /// What is known of a snapshot before its files are looked at.
 struct Known {
+    /// The cache; for looking only where nothing may be written.
+    cache: Cache,
     layout: RepoLayout,
     commit: Commit,
     /// `None` where no listing can be had: then what the folder holds is all there is.
@@ -41,14 +43,16 @@ impl Hub {
     /// See [`ErrorKind`]. A file that fails does not stop the others; all failures are told together, and the next run
     /// goes on from there.
     pub async fn snapshot(&self, request: &SnapshotRequest) -> Result<SnapshotReport, Error> {
-        let known = self.known(request, true).await?;
+        let known = self.known(request, self.inner.cache.clone()).await?;
         let Some(listing) = &known.listing else {
             return self.as_it_is(request, &known);
         };
         let contents = self.wanted(request, &known, listing)?;
         self.tell(Event::Listed {
             files: contents.len(),
-            bytes: contents.iter().map(|content| content.target.size).sum(),
+            bytes: contents
+                .iter()
+                .try_fold(0_u64, |sum, content| Some(sum.saturating_add(content.target.size?))),
         });
         let force = request.force;
         let workers = self.inner.config.max_workers.max(1);
@@ -79,7 +83,7 @@ impl Hub {
     /// # Errors
     /// See [`ErrorKind`].
     pub async fn forecast(&self, request: &SnapshotRequest) -> Result<SnapshotReport, Error> {
-        let known = self.known(request, false).await?;
+        let known = self.known(request, self.inner.cache.looking_only()).await?;
         let Some(listing) = &known.listing else {
             return self.as_it_is(request, &known);
         };
@@ -93,27 +97,42 @@ impl Hub {
     }
 
     /// Finds out the commit and its listing, from the hub or from what is kept.
-    async fn known(&self, request: &SnapshotRequest, writes: bool) -> Result<Known, Error> {
-        let (config, cache) = (&self.inner.config, &self.inner.cache);
+    async fn known(&self, request: &SnapshotRequest, cache: Cache) -> Result<Known, Error> {
+        let config = &self.inner.config;
         let layout = self.inner.layout(&request.repo);
         if config.reach == Reach::Offline {
             if request.force == Force::On {
                 return Err(self.refused(request, Refusal::ForceOffline, None));
             }
-            return self.known_here(request, layout);
+            return self.known_here(request, &cache, layout);
         }
+        // With something to fall back on, nobody has to wait long for the hub (row D28).
+        let here = match (request.force, config.stale) {
+            (Force::On, _) | (_, Stale::Never) => None,
+            (Force::Off, Stale::Unreachable | Stale::Always) => {
+                self.known_here(request, &cache, layout.clone()).ok()
+            }
+        };
+        let retries = if here.is_some() { 1 } else { 3 };
+        let patience = Backoff { retries, ..Backoff::DEFAULT };
         let tell = |event| self.tell(event);
         let asked = async {
             let commit = match request.revision.as_commit() {
                 Some(commit) => commit,
-                None => self.inner.http.commit_of(&request.repo, &request.revision, &tell).await?,
+                None => {
+                    self.inner
+                        .http
+                        .commit_of(&request.repo, &request.revision, patience, &tell)
+                        .await?
+                }
             };
-            let listing = match Listing::of_cache(cache, &layout, &commit) {
+            let listing = match Listing::of_cache(&cache, &layout, &commit) {
                 Some(listing) => listing,
                 None => {
-                    let listing = self.inner.http.tree(&request.repo, &commit, &tell).await?;
-                    if writes {
-                        listing.keep(cache, &layout, &commit);
+                    let listing =
+                        self.inner.http.tree(&request.repo, &commit, patience, &tell).await?;
+                    if !cache.is_looking_only() {
+                        listing.keep(&cache, &layout, &commit);
                     }
                     listing
                 }
@@ -122,15 +141,12 @@ impl Hub {
         };
         match asked.await {
             Ok((commit, listing)) => {
-                Ok(Known { layout, commit, listing: Some(listing), reach: Reach::Online })
+                Ok(Known { cache, layout, commit, listing: Some(listing), reach: Reach::Online })
             }
             Err(Unlisted::Error(error)) => Err(error),
             Err(Unlisted::Refused(refusal, cause)) => {
                 let error = self.refused(request, refusal, Some(&cause));
-                if request.force == Force::On || !self.allows_stale(refusal) {
-                    return Err(error);
-                }
-                let Ok(known) = self.known_here(request, layout) else {
+                let Some(known) = here.filter(|_| self.allows_stale(refusal)) else {
                     return Err(error);
                 };
                 let warning = Warning::StaleSnapshot { repo: request.repo.clone(), refusal, cause };
@@ -143,7 +159,10 @@ impl Hub {
     fn allows_stale(&self, refusal: Refusal) -> bool {
         let unreachable = matches!(
             refusal,
-            Refusal::HubFailing | Refusal::HubUnreachable | Refusal::AnswerUnexpected
+            Refusal::HubFailing
+                | Refusal::HubUnreachable
+                | Refusal::AnswerUnexpected
+                | Refusal::AnswerIncomplete
         );
         match self.inner.config.stale {
             Stale::Never => false,
@@ -152,41 +171,57 @@ impl Hub {
         }
     }
 
-    fn known_here(&self, request: &SnapshotRequest, layout: RepoLayout) -> Result<Known, Error> {
-        let cache = &self.inner.cache;
+    fn known_here(
+        &self,
+        request: &SnapshotRequest,
+        cache: &Cache,
+        layout: RepoLayout,
+    ) -> Result<Known, Error> {
         let missing = || self.refused(request, Refusal::NotCached, None);
         let commit = cache.commit_of(&layout, &request.revision).ok_or_else(missing)?;
         if !cache.disk().native(&layout.snapshot(&commit)).is_dir() {
             return Err(missing());
         }
         let listing = Listing::of_cache(cache, &layout, &commit);
-        Ok(Known { layout, commit, listing, reach: Reach::Offline })
+        Ok(Known { cache: cache.clone(), layout, commit, listing, reach: Reach::Offline })
     }
 
-    /// Without a listing nobody can tell what is missing: the folder is served as it is, as every peer does.
+    /// Without a listing nobody can tell what is missing: the folder is served as it is, as every peer does, but for what
+    /// is proved to be damaged.
     fn as_it_is(&self, request: &SnapshotRequest, known: &Known) -> Result<SnapshotReport, Error> {
-        let path = self.inner.cache.disk().native(&known.layout.snapshot(&known.commit));
-        let mut files = Vec::new();
-        for name in self.inner.cache.snapshot_files(&known.layout, &known.commit) {
-            if !request.patterns.wants(&name) {
-                continue;
+        let (cache, layout, commit) = (&known.cache, &known.layout, &known.commit);
+        let path = cache.disk().native(&layout.snapshot(commit));
+        let (mut files, mut failures) = (Vec::new(), Vec::new());
+        let names = cache.snapshot_files(layout, commit);
+        for name in names.into_iter().filter(|name| request.patterns.wants(name)) {
+            let path = cache.disk().native(&layout.pointer(commit, &name));
+            let cached = cache.observe_cached(layout, commit, &name)?;
+            match cached.cached {
+                Cached::Linked | Cached::Holds => files.push(FileReport {
+                    path,
+                    file: name,
+                    commit: commit.clone(),
+                    size: cached.size,
+                    etag: cached.etag,
+                    action: Done::Reused,
+                    by: None,
+                    reason: Reason::Offline,
+                }),
+                // A user's own file in a local folder, which has no record, is none of the repo's.
+                Cached::Absent => {}
+                Cached::Damaged | Cached::Directory | Cached::Alias => {
+                    let what = format!("`{}` is damaged", path.display());
+                    failures.push((name, Error::new(ErrorKind::ContentMismatch, what)));
+                }
             }
-            let cached = self.inner.cache.observe_cached(&known.layout, &known.commit, &name)?;
-            files.push(FileReport {
-                path: self.inner.cache.disk().native(&known.layout.pointer(&known.commit, &name)),
-                file: name,
-                commit: known.commit.clone(),
-                size: cached.size,
-                etag: cached.etag,
-                action: Done::Reused,
-                by: None,
-                reason: Reason::Offline,
-            });
+        }
+        if !failures.is_empty() {
+            return Err(together(&failures, files.len() + failures.len()));
         }
         if files.is_empty() {
             return Err(self.nothing_wanted(request, &[]));
         }
-        Ok(SnapshotReport { path, commit: known.commit.clone(), files })
+        Ok(SnapshotReport { path, commit: commit.clone(), files })
     }
 
     fn refused(&self, request: &SnapshotRequest, refusal: Refusal, cause: Option<&str>) -> Error {
@@ -269,7 +304,8 @@ impl Hub {
 
     /// Offline a file is taken as it is, if it is what the listing says.
     async fn one_offline(&self, content: &Content) -> Result<FileReport, Error> {
-        let report = self.foretell(content, Force::Off)?;
+        let (hub, wanted) = (self.clone(), content.clone());
+        let report = blocking(move || hub.foretell(&wanted, Force::Off)).await?;
         if report.action == Done::Reused {
             self.tell(Event::Finished { report: report.clone() });
             return Ok(report);

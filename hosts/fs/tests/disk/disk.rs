@@ -17,7 +17,7 @@ use hubstow_fs::{
 
 use crate::{
     kind::{Kind, Locks, Way},
-    watch::{Fate, Op, Watch},
+    watch::{Fate, Op, Watch, is_private},
 };
 
 /// A disk for tests: one process's view of it.
@@ -41,7 +41,7 @@ impl TestDisk {
 
     fn pass(&self, op: Op, at: &CachePath) -> Result<(), Fate> {
         self.watch.pass(op, at.as_str())?;
-        self.kind.refusal(op).map_or(Ok(()), |errno| Err(Fate::Failed(errno.into())))
+        (self.kind.refuses)(op).map_or(Ok(()), |errno| Err(Fate::Failed(errno.into())))
     }
 
     fn file(&self, real: Box<dyn DiskFile>, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
@@ -50,12 +50,7 @@ impl TestDisk {
         Ok(Box::new(TestFile { real, locks, watch, at: at.as_str().to_owned(), inode }))
     }
 
-    fn link(
-        &self,
-        way: Way,
-        probe: bool,
-        make: impl FnOnce() -> io::Result<()>,
-    ) -> io::Result<()> {
+    fn link(&self, way: Way, probe: bool, make: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         match way {
             Way::Works => make(),
             Way::InProbes(_) if probe => make(),
@@ -140,7 +135,11 @@ impl Disk for TestDisk {
     fn hardlink(&self, from: &CachePath, at: &CachePath) -> io::Result<()> {
         self.pass(Op::Hardlink, at)?;
         self.watch.judge_writing(at.as_str());
-        let probe = crate::watch::is_private(from.as_str());
+        let probe = is_private(from.as_str());
+        if let (false, Ok(metadata)) = (probe, fs::metadata(self.native(from))) {
+            // Whoever has published it has synced it.
+            self.watch.synced(metadata.ino());
+        }
         self.link(self.kind.hardlink, probe, || self.real.hardlink(from, at))
     }
 
@@ -149,7 +148,7 @@ impl Disk for TestDisk {
     fn reflink(&self, from: &CachePath, at: &CachePath) -> io::Result<()> {
         let passed = self.pass(Op::Reflink, at);
         self.watch.judge_writing(at.as_str());
-        let probe = crate::watch::is_private(from.as_str());
+        let probe = is_private(from.as_str());
         if matches!(passed, Err(Fate::Killed)) {
             self.link(self.kind.reflink, probe, || self.real.create(at).map(drop))?;
         }
@@ -194,14 +193,14 @@ impl Read for TestFile {
 }
 
 impl Write for TestFile {
-    /// A kill in the middle of a write leaves a part of it.
+    /// Whatever stops a write leaves a part of it.
     fn write(&mut self, from: &[u8]) -> io::Result<usize> {
         let passed = self.watch.pass(Op::Write, &self.at);
-        if matches!(passed, Err(Fate::Killed)) {
-            self.real.write_all(from.get(..from.len() / 2).unwrap_or_default())?;
+        self.watch.written(self.inode);
+        if matches!(passed, Err(Fate::Killed | Fate::Failed(_))) {
+            self.real.write_all(&from[..from.len() / 2])?;
         }
         passed?;
-        self.watch.written(self.inode);
         self.real.write(from)
     }
 

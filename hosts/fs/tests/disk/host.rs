@@ -15,10 +15,7 @@ use hubstow_fs::{
     staged::{Mismatch, StagedFile},
 };
 
-use crate::{
-    disk::TestDisk,
-    sample::Sample,
-};
+use crate::{disk::TestDisk, sample::Sample};
 
 /// How long a lock is waited for; far more than any test holds one.
 const LOCK_PATIENCE: Duration = Duration::from_secs(20);

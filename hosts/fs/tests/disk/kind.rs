@@ -37,8 +37,8 @@ pub(crate) struct Kind {
     pub(crate) hardlink: Way,
     pub(crate) reflink: Way,
     pub(crate) locks: Locks,
-    /// Whether it refuses every change.
-    pub(crate) read_only: bool,
+    /// What else it refuses.
+    pub(crate) refuses: fn(Op) -> Option<Errno>,
 }
 
 const NO_SYMLINK: Way = Way::Refused(Errno::PERM);
@@ -53,7 +53,7 @@ impl Kind {
         hardlink: Way::Works,
         reflink: Way::Works,
         locks: Locks::Work,
-        read_only: false,
+        refuses: |_| None,
     };
     /// As on exFAT.
     pub(crate) const NO_LINKS: Self = Self {
@@ -74,8 +74,11 @@ impl Kind {
         ..Self::NO_LINKS
     };
     /// A probe that succeeds promises nothing.
-    pub(crate) const SYMLINKS_IN_PROBES: Self =
-        Self { name: "symlinks in probes", symlink: Way::InProbes(Errno::ACCESS), ..Self::NO_LINKS };
+    pub(crate) const SYMLINKS_IN_PROBES: Self = Self {
+        name: "symlinks in probes",
+        symlink: Way::InProbes(Errno::ACCESS),
+        ..Self::NO_LINKS
+    };
     /// The same for hard links.
     pub(crate) const HARDLINKS_IN_PROBES: Self = Self {
         name: "hard links in probes",
@@ -91,16 +94,14 @@ impl Kind {
         ..Self::NO_LINKS
     };
     /// As a cache on a read-only mount.
-    pub(crate) const READ_ONLY: Self = Self { name: "read-only", read_only: true, ..Self::ALL_LINKS };
+    pub(crate) const READ_ONLY: Self = Self {
+        name: "nothing that can be written",
+        refuses: |op| (op.changes() || op == Op::OpenPrivate).then_some(Errno::ROFS),
+        ..Self::ALL_LINKS
+    };
 
     /// The same disk with other locks.
     pub(crate) const fn with_locks(self, locks: Locks) -> Self {
         Self { locks, ..self }
-    }
-
-    /// How it refuses an operation of any kind, if it does.
-    pub(crate) fn refusal(&self, op: Op) -> Option<Errno> {
-        let writes = op.changes() || op == Op::OpenPrivate;
-        (self.read_only && writes).then_some(Errno::ROFS)
     }
 }

@@ -11,6 +11,8 @@
 mod disk;
 mod host;
 mod kind;
+mod next;
+mod peer;
 mod rules;
 mod sample;
 mod scene;
@@ -18,4 +20,13 @@ mod start;
 mod tree;
 mod watch;
 
+mod adoption;
 mod crash;
+mod ends;
+mod fault;
+mod folders;
+mod interference;
+mod local;
+mod locks;
+mod proofs;
+mod together;

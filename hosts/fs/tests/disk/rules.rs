@@ -27,7 +27,8 @@ pub(crate) fn always(before: &Tree, now: &Tree) -> Broken {
     let blobs = before.below(BLOBS).filter(|(path, _)| !path.ends_with(".incomplete"));
     let blobs = blobs.map(|(path, _)| path).filter(|path| before.serves(path));
     broken.extend(blobs.filter(|path| !now.serves(path)).map(|path| format!("`{path}` is lost")));
-    let whole = |path: &str, item: &Item| is_ref(now, item) || before.what(path) == Some(&item.what);
+    let whole =
+        |path: &str, item: &Item| is_ref(now, item) || before.what(path) == Some(&item.what);
     let torn = now.below(REFS).filter(|(path, item)| !whole(path, item));
     broken.extend(torn.map(|(path, item)| format!("`{path}` is no ref: {item:?}")));
     broken

@@ -42,9 +42,13 @@ pub(crate) struct Sample {
 }
 
 /// Small content, for what does not depend on size: a debug build hashes slowly.
-pub(crate) static SMALL: LazyLock<Sample> = LazyLock::new(|| Sample::new(1 << 10));
+pub(crate) static SMALL: LazyLock<Sample> = LazyLock::new(|| Sample::new(256));
 /// Content of which every chunk is worth keeping.
 pub(crate) static LARGE: LazyLock<Sample> = LazyLock::new(|| Sample::new(WORTH));
+/// Content of another file.
+pub(crate) static SECOND: LazyLock<Sample> = LazyLock::new(|| Sample::new(300));
+/// Content whose proofs are worth writing down.
+pub(crate) static HUGE: LazyLock<Sample> = LazyLock::new(|| Sample::new(2 << 20));
 
 impl Sample {
     fn new(chunk: usize) -> Self {

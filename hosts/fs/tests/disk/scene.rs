@@ -36,6 +36,25 @@ pub(crate) const SETUPS: [(Policy, &Kind); 14] = [
     (Policy::Strict, &Kind::SYMLINKS_IN_PROBES),
 ];
 
+/// One disk for each method by which a pointer can come to be: for tests that disturb runs in many ways.
+pub(crate) const EACH_METHOD: [(Policy, &Kind); 5] = [
+    (Policy::Compat, &Kind::ALL_LINKS),
+    (Policy::Dedup, &Kind::HARDLINKS),
+    (Policy::Nas, &Kind::REFLINKS),
+    (Policy::Compat, &Kind::SYMLINKS_IN_PROBES),
+    (Policy::Portable, &Kind::NO_LINKS),
+];
+
+/// The starts that force makes a difference to.
+pub(crate) const FORCED: [Start; 6] = [
+    Start::BlobExisting,
+    Start::BlobBorrowed,
+    Start::PointerLinked,
+    Start::PointerHolds,
+    Start::Twin,
+    Start::OtherLinks,
+];
+
 /// One run to be disturbed.
 #[derive(Clone, Copy)]
 pub(crate) struct Scene {
@@ -54,18 +73,13 @@ impl fmt::Display for Scene {
 }
 
 impl Scene {
-    /// All scenes of these setups from these starts, with force and without.
-    pub(crate) fn all(setups: &[(Policy, &Kind)], starts: &[Start]) -> Vec<Self> {
+    /// Each of these setups from each of these starts.
+    pub(crate) fn all(setups: &[(Policy, &Kind)], starts: &[Start], force: Force) -> Vec<Self> {
         let sample: &Sample = &SMALL;
-        let mut scenes = Vec::new();
-        for &(policy, &kind) in setups {
-            for &start in starts {
-                for force in [Force::Off, Force::On] {
-                    scenes.push(Self { policy, kind, start, force, sample });
-                }
-            }
-        }
-        scenes
+        let of = |&(policy, &kind): &(Policy, &Kind)| {
+            starts.iter().map(move |&start| Self { policy, kind, start, force, sample })
+        };
+        setups.iter().flat_map(of).collect()
     }
 
     /// The same with other content.

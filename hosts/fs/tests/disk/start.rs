@@ -1,6 +1,11 @@
 //! What a run finds: a folder with a cache in one of many states, and beside it a file that is none of our business.
 
-use std::{fs, os::unix::fs::symlink, path::PathBuf};
+use std::{
+    fs::{self, File},
+    os::unix::fs::symlink,
+    path::PathBuf,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use tempfile::TempDir;
 
@@ -96,7 +101,8 @@ impl Start {
             Self::PointerTorn => world.write(&pointer(OURS), sample.part_of(1)),
             Self::PointerDangling => link(),
             Self::PointerElsewhere => {
-                symlink(world.victim(), world.make(&pointer(OURS))).unwrap();
+                let text = "../../../../../outside/victim";
+                symlink(text, world.make(&pointer(OURS))).unwrap();
             }
             Self::PointerDirectory => fs::create_dir(world.make(&pointer(OURS))).unwrap(),
             Self::Twin => world.write(&pointer(OTHER), right),
@@ -112,8 +118,8 @@ impl Start {
                 world.write(&sample.blob(), wrong);
                 other_link();
             }
-            Self::Part => world.write(&sample.part(), sample.part_of(2)),
-            Self::PoisonedPart => world.write(&sample.part(), wrong),
+            Self::Part => world.write_long_ago(&sample.part(), sample.part_of(2)),
+            Self::PoisonedPart => world.write_long_ago(&sample.part(), wrong),
         }
         if world.root().join(pointer(OTHER)).exists() {
             world.write(REF_FILE, OTHER.as_bytes());
@@ -165,6 +171,13 @@ impl World {
     /// Writes a file.
     pub(crate) fn write(&self, path: &str, content: &[u8]) {
         fs::write(self.make(path), content).unwrap();
+    }
+
+    /// Writes a file that nobody has touched for long.
+    pub(crate) fn write_long_ago(&self, path: &str, content: &[u8]) {
+        self.write(path, content);
+        let file = File::options().write(true).open(self.root().join(path)).unwrap();
+        file.set_modified(UNIX_EPOCH + Duration::from_secs(1_000_000_000)).unwrap();
     }
 
     /// A process's view of the disk.

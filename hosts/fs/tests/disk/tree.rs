@@ -11,7 +11,7 @@ use std::{
 use crate::sample::{SNAPSHOTS, Sample};
 
 /// What the bytes of a file are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Bytes {
     /// The right content.
     Right,
@@ -24,7 +24,7 @@ pub(crate) enum Bytes {
 }
 
 /// What an entry is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum What {
     Folder,
     Link(String),
@@ -112,20 +112,24 @@ impl Tree {
         self.0.iter().filter_map(len).max().unwrap_or(0)
     }
 
-    /// What everything is, whenever it was made. The cache directory tag is left out: it is written once, with the first
-    /// repo folder, and nothing depends on it.
+    /// What everything is, whenever it was made. The cache directory tag is left out, for it is written only once, with
+    /// the first repo folder, and so are the folders that private files were in: nothing depends on either.
     pub(crate) fn shape(&self) -> BTreeMap<&str, &What> {
         let entries = self.0.iter().map(|(path, item)| (path.as_str(), &item.what));
-        entries.filter(|(path, _)| *path != "CACHEDIR.TAG").collect()
+        entries
+            .filter(|(path, _)| *path != "CACHEDIR.TAG")
+            .filter(|(path, what)| !(path.contains("/.hubstow") && **what == What::Folder))
+            .collect()
     }
 
     /// The differences to another tree, as lines for people.
     pub(crate) fn differences(&self, other: &Self) -> String {
         let paths: std::collections::BTreeSet<_> = self.0.keys().chain(other.0.keys()).collect();
         let differ = |path: &&String| self.what(path) != other.what(path);
-        let lines = paths.into_iter().filter(differ).map(|path| {
-            format!("  {path}: {:?} and {:?}", self.what(path), other.what(path))
-        });
+        let lines = paths
+            .into_iter()
+            .filter(differ)
+            .map(|path| format!("  {path}: {:?} and {:?}", self.what(path), other.what(path)));
         lines.collect::<Vec<_>>().join("\n")
     }
 }

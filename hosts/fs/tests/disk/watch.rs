@@ -41,6 +41,32 @@ pub(crate) enum Op {
 }
 
 impl Op {
+    /// Whether it works on a handle, whatever has become of the name.
+    pub(crate) fn has_handle(self) -> bool {
+        match self {
+            Self::Read | Self::Write | Self::Seek | Self::Sync | Self::SetLen | Self::TryLock => {
+                true
+            }
+            Self::Entry
+            | Self::Through
+            | Self::Modified
+            | Self::LinkText
+            | Self::Names
+            | Self::Open
+            | Self::OpenPrivate
+            | Self::Create
+            | Self::OpenLock
+            | Self::MakeFolder
+            | Self::MakeRoot
+            | Self::Symlink
+            | Self::Hardlink
+            | Self::Reflink
+            | Self::Rename
+            | Self::Remove
+            | Self::RemoveFolder => false,
+        }
+    }
+
     /// Whether it changes the tree.
     pub(crate) fn changes(self) -> bool {
         match self {
@@ -78,8 +104,9 @@ pub(crate) enum Event {
     Death,
     /// This operation fails, and no other.
     Failure(Errno),
-    /// A peer does something just before it.
-    Deed(Box<dyn FnOnce() + Send>),
+    /// A peer does something just before it. Between two operations that can notice the deed it makes no difference when
+    /// it is done, so only those are counted.
+    Deed { noticed: fn(Op, &str) -> bool, deed: Box<dyn FnOnce() + Send> },
 }
 
 /// Why an operation was not done.
@@ -88,6 +115,8 @@ pub(crate) enum Fate {
     Killed,
     /// It failed.
     Failed(io::Error),
+    /// The process was killed before it.
+    Dead,
 }
 
 impl From<Fate> for io::Error {
@@ -95,6 +124,7 @@ impl From<Fate> for io::Error {
         match fate {
             Fate::Killed => Self::other("the process was killed"),
             Fate::Failed(error) => error,
+            Fate::Dead => Self::other("the process is dead"),
         }
     }
 }
@@ -106,7 +136,7 @@ pub(crate) struct Watch(Mutex<State>);
 #[derive(Default)]
 struct State {
     planned: Option<(usize, Event)>,
-    changes: usize,
+    counted: usize,
     log: Vec<(Op, String)>,
     happened: Option<usize>,
     dead: bool,
@@ -115,7 +145,7 @@ struct State {
 }
 
 impl Watch {
-    /// Plans an event for the `at`-th operation (of a death: the `at`-th change), counted from one.
+    /// Plans an event for the `at`-th operation of those that count for it, the first being one.
     pub(crate) fn with(at: usize, event: Event) -> Self {
         Self(Mutex::new(State { planned: Some((at, event)), ..State::default() }))
     }
@@ -128,15 +158,17 @@ impl Watch {
     pub(crate) fn pass(&self, op: Op, path: &str) -> Result<(), Fate> {
         let mut state = self.state();
         if state.dead {
-            return Err(Fate::Failed(io::Error::other("the process is dead")));
+            return Err(Fate::Dead);
         }
         state.log.push((op, path.to_owned()));
-        state.changes += usize::from(op.changes());
-        let now = match &state.planned {
-            Some((at, Event::Death)) => op.changes() && *at == state.changes,
-            Some((at, Event::Failure(_) | Event::Deed(_))) => *at == state.log.len(),
+        let counts = match &state.planned {
+            Some((_, Event::Death)) => op.changes(),
+            Some((_, Event::Failure(_))) => true,
+            Some((_, Event::Deed { noticed, .. })) => noticed(op, path),
             None => false,
         };
+        state.counted += usize::from(counts);
+        let now = matches!(&state.planned, Some((at, _)) if counts && *at == state.counted);
         let Some((_, event)) = state.planned.take_if(|_| now) else {
             return Ok(());
         };
@@ -147,28 +179,35 @@ impl Watch {
                 Err(Fate::Killed)
             }
             Event::Failure(errno) => Err(Fate::Failed(errno.into())),
-            Event::Deed(deed) => {
+            Event::Deed { deed, .. } => {
                 deed();
                 Ok(())
             }
         }
     }
 
-    /// Whether the planned event has happened.
-    pub(crate) fn happened(&self) -> bool {
-        self.state().happened.is_some()
+    /// The operation at which the planned event happened, if it did.
+    pub(crate) fn event(&self) -> Option<String> {
+        let state = self.state();
+        let (op, path) = state.log.get(state.happened? - 1)?;
+        Some(format!("{op:?} {path}"))
     }
 
-    /// Whether one of these paths was looked at, in any way, at or after the planned event.
-    pub(crate) fn looked_since(&self, paths: &[&str]) -> bool {
+    /// Whether a path was looked at at or after the planned event.
+    pub(crate) fn looked_since(&self, path: &str) -> bool {
         let state = self.state();
         let since = state.happened.map_or(0, |at| at - 1);
-        state.log.iter().skip(since).any(|(_, path)| paths.contains(&path.as_str()))
+        state.log.iter().skip(since).any(|(op, at)| *op == Op::Entry && at == path)
     }
 
-    /// How often an operation was done on a path that ends so.
-    pub(crate) fn count(&self, op: Op, ending: &str) -> usize {
-        self.state().log.iter().filter(|(done, at)| *done == op && at.ends_with(ending)).count()
+    /// How many operations there were.
+    pub(crate) fn operations(&self) -> usize {
+        self.state().log.len()
+    }
+
+    /// How often an operation was done on a path.
+    pub(crate) fn count(&self, op: Op, path: &str) -> usize {
+        self.state().log.iter().filter(|(done, at)| *done == op && at == path).count()
     }
 
     /// The operations that would have changed the tree.
@@ -194,16 +233,15 @@ impl Watch {
     /// A file is being made or opened for writing.
     pub(crate) fn judge_writing(&self, path: &str) {
         let known = ["CACHEDIR.TAG", ".gitignore"].iter().any(|name| path.ends_with(name));
-        let named = path.contains("/.hubstow/names/") || path.contains("/.no_exist/");
-        if !is_private(path) && !known && !named {
+        let marker = path.contains("/.no_exist/");
+        if !is_private(path) && !is_name_trial(path) && !known && !marker {
             self.broken(format!("`{path}` is written to under its public name"));
         }
     }
 
     /// A name is being removed.
     pub(crate) fn judge_removal(&self, path: &str) {
-        let named = path.contains("/.hubstow/names/") || path.ends_with(".lock");
-        if !is_private(path) && !named {
+        if !is_private(path) && !is_name_trial(path) && !path.ends_with(".lock") {
             self.broken(format!("`{path}` is removed"));
         }
     }
@@ -221,6 +259,11 @@ impl Watch {
     fn broken(&self, rule: String) {
         self.state().misconduct.push(rule);
     }
+}
+
+/// Whether a name is only tried out there.
+fn is_name_trial(path: &str) -> bool {
+    path.contains("/.hubstow/") && path.contains(".names/")
 }
 
 /// Whether a path can only be the work of one attempt.

@@ -57,7 +57,10 @@ pub(super) fn accept(
     }
     if status == StatusCode::PARTIAL_CONTENT {
         let (start, total) = content_range(headers);
-        if start != Some(have) || (promised.is_some() && total.is_some() && total != promised) {
+        if have == 0
+            || start != Some(have)
+            || (promised.is_some() && total.is_some() && total != promised)
+        {
             return Err(Ok(Attempt::Unusable { cause: "the hub sent another range".to_owned() }));
         }
         return Ok(true);

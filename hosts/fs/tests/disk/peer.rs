@@ -1,0 +1,91 @@
+//! What another program may do to the cache at any moment, taking no heed of us.
+
+use std::{fs, io, os::unix::fs::symlink, path::Path};
+
+use crate::sample::{BLOBS, OTHER, OURS, REF_FILE, SNAPSHOTS, Sample, pointer};
+
+/// One deed of a peer, as the clients that we share the cache with do them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deed {
+    /// The Python client without links moves the blob to a pointer of its own.
+    MovesBlob,
+    /// It prunes.
+    DeletesBlob,
+    /// It prunes what it takes for broken downloads.
+    DeletesParts,
+    /// It stores a body that was cut short, as hf-hub may.
+    TearsBlob,
+    LinksPointer,
+    FillsPointer,
+    TearsPointer,
+    PutsFolderAtPointer,
+    TurnsRef,
+    DeletesSnapshot,
+    /// `hf cache delete`.
+    DeletesRepo,
+}
+
+impl Deed {
+    pub(crate) const ALL: [Self; 11] = [
+        Self::MovesBlob,
+        Self::DeletesBlob,
+        Self::DeletesParts,
+        Self::TearsBlob,
+        Self::LinksPointer,
+        Self::FillsPointer,
+        Self::TearsPointer,
+        Self::PutsFolderAtPointer,
+        Self::TurnsRef,
+        Self::DeletesSnapshot,
+        Self::DeletesRepo,
+    ];
+
+    /// Whether it may leave nothing right to be done.
+    pub(crate) fn may_end_us(self) -> bool {
+        matches!(self, Self::PutsFolderAtPointer | Self::DeletesRepo)
+    }
+
+    /// Does it, unless what it needs is not there.
+    pub(crate) fn done_to(self, root: &Path, sample: &Sample) -> io::Result<()> {
+        let (blob, ours) = (root.join(sample.blob()), root.join(pointer(OURS)));
+        match self {
+            Self::MovesBlob => {
+                let own = root.join(pointer(OTHER));
+                fs::create_dir_all(own.parent().unwrap())?;
+                fs::rename(blob, own)
+            }
+            Self::DeletesBlob => fs::remove_file(blob),
+            Self::DeletesParts => {
+                for entry in fs::read_dir(root.join(BLOBS))? {
+                    let path = entry?.path();
+                    if path.extension().is_some_and(|ending| ending == "incomplete") {
+                        fs::remove_file(path)?;
+                    }
+                }
+                Ok(())
+            }
+            Self::TearsBlob => replace(&blob, |at| fs::write(at, sample.part_of(1))),
+            Self::LinksPointer => replace(&ours, |at| symlink(sample.link_text(), at)),
+            Self::FillsPointer => replace(&ours, |at| fs::write(at, &sample.content)),
+            Self::TearsPointer => replace(&ours, |at| fs::write(at, sample.part_of(1))),
+            Self::PutsFolderAtPointer => {
+                let _ = fs::remove_file(&ours);
+                fs::create_dir_all(&ours)
+            }
+            Self::TurnsRef => {
+                fs::create_dir_all(root.join(SNAPSHOTS).join(OTHER))?;
+                replace(&root.join(REF_FILE), |at| fs::write(at, OTHER))
+            }
+            Self::DeletesSnapshot => fs::remove_dir_all(root.join(SNAPSHOTS).join(OURS)),
+            Self::DeletesRepo => fs::remove_dir_all(root.join(crate::sample::REPO)),
+        }
+    }
+}
+
+/// Makes something beside and renames it over.
+fn replace(at: &Path, make: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    let beside = at.with_extension("beside");
+    fs::create_dir_all(at.parent().unwrap())?;
+    make(&beside)?;
+    fs::rename(beside, at)
+}
