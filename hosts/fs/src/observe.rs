@@ -328,3 +328,27 @@ fn is_shared_store_link(text: &str) -> bool {
         .and_then(|rest| rest.split_once('/'))
         .is_some_and(|(shard, hash)| hex(shard, 2) && hex(hash, 64) && hash.starts_with(shard))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_shared_store_is_borrowed_from() {
+        let (hash, other) = ("ab".repeat(32), "cd".repeat(32));
+        for (text, is_store) in [
+            (format!("../../blobs/ab/{hash}"), true),
+            (format!("../../blobs/cd/{hash}"), false),
+            (format!("../../blobs/ab/{other}"), false),
+            (format!("../../blobs/{hash}"), false),
+            (format!("../../../blobs/ab/{hash}"), false),
+            (format!("../../blobs/ab/../{hash}"), false),
+            (format!("../../blobs/AB/{}", hash.to_uppercase()), false),
+            (format!("/blobs/ab/{hash}"), false),
+            ("/etc/passwd".to_owned(), false),
+            (String::new(), false),
+        ] {
+            assert_eq!(is_shared_store_link(&text), is_store, "{text}");
+        }
+    }
+}

@@ -1,14 +1,20 @@
 //! Every point at which an operation can fail once, and the run after it (F5–F10, I17, I18).
 
-use hubstow_core::facts::Force;
+use std::sync::Arc;
+
+use hubstow_core::{facts::Force, policy::Policy};
+use hubstow_fs::{Cache, Durability};
 use rustix::io::Errno;
 
 use crate::{
+    host::{self, Hub},
+    kind::Kind,
     next::Next,
     rules::{self, Broken},
+    sample::SMALL,
     scene::{EACH_METHOD, Scene, check_each},
-    start::Start,
-    watch::Event,
+    start::{Start, World},
+    watch::{Event, Op},
 };
 
 /// A failing disk, a full one, missing rights, and an entry that is gone: one of each group that is treated alike.
@@ -45,4 +51,16 @@ fn failed(scene: &Scene, next: &mut Next<'_>, at: usize, errno: Errno) -> Option
         broken.push("something outside was touched".to_owned());
     }
     Some(broken.into_iter().map(|what| format!("{errno} at {operation}: {what}")).collect())
+}
+
+#[test]
+fn what_is_safe_is_synced_and_what_is_fast_is_left_to_the_system() {
+    for (durability, syncs) in [(Durability::Safe, true), (Durability::Fast, false)] {
+        let world = World::new(Start::Empty, &SMALL);
+        let disk = world.disk(Kind::ALL_LINKS);
+        let cache = Cache::new(Arc::new(disk.clone()), Policy::Compat, durability);
+        let run = host::place(&cache, &SMALL.target(), Force::Off, &mut Hub::of(&SMALL));
+        run.result.unwrap();
+        assert_eq!(disk.watch().did(Op::Sync), syncs, "{durability:?}");
+    }
 }

@@ -205,6 +205,11 @@ impl Watch {
         self.state().log.len()
     }
 
+    /// Whether there was an operation of this kind.
+    pub(crate) fn did(&self, op: Op) -> bool {
+        self.state().log.iter().any(|(done, _)| *done == op)
+    }
+
     /// How often an operation was done on a path.
     pub(crate) fn count(&self, op: Op, path: &str) -> usize {
         self.state().log.iter().filter(|(done, at)| *done == op && at == path).count()
