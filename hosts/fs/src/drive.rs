@@ -233,7 +233,7 @@ impl Placing {
         cache.remove_leftovers(&target.layout);
         let done = match action {
             Action::Probe(method) => cache.probe(target, method).and_then(|result| {
-                result.map_err(|error| FsError::io("probe", &target.layout.repo(), refused(error)))
+                result.map_err(|e| FsError::method(method, &target.layout.repo(), refused(e)))
             }),
             Action::Seal { from, over } => {
                 let bytes = bytes(&mut self.staged, from, twin)?;
@@ -273,16 +273,9 @@ impl Placing {
     }
 
     fn learn_from(&mut self, action: Action, error: FsError) -> Result<(), FsError> {
-        let method = match action {
-            Action::Probe(method) | Action::Place { by: method, .. } => Some(method),
-            Action::Lookup(_)
-            | Action::Mark
-            | Action::Fetch
-            | Action::Seal { .. }
-            | Action::Point => None,
-        };
         let failure = match &error {
-            FsError::Io { source, .. } => failure_of(method, source),
+            FsError::Method { method, source, .. } => failure_of(Some(*method), source),
+            FsError::Io { source, .. } => failure_of(None, source),
             FsError::Other { .. }
             | FsError::FolderIsLink { .. }
             | FsError::Refused { .. }

@@ -16,7 +16,7 @@ use crate::{
     cache::{Cache, Target},
     content::{Hasher, pass_through},
     disk::{Entry, Kind},
-    failure::FsError,
+    failure::{ErrorGroup, FsError, group},
     fresh_nonce,
     probe::LINK_TRIES,
     proof::Verdict,
@@ -43,18 +43,18 @@ impl Cache {
     ) -> Result<(), FsError> {
         let at = target.blob();
         self.make_folders(&target.layout.blobs())?;
-        match bytes {
+        let made = match bytes {
             Bytes::Staged(slot) => {
-                self.publish_staged(target, slot, &at, |entry| over_blob(over, entry))?;
+                self.publish_staged(target, slot, &at, |entry| over_blob(over, entry))?
             }
             Bytes::Twin(twin) => {
                 let scratch = target.layout.scratch(&fresh_nonce()?);
                 self.copy_verified(target, twin, &scratch)?;
-                self.publish(&scratch, &at, |entry| over_blob(over, entry))?;
+                self.publish(&scratch, &at, |entry| over_blob(over, entry))?
             }
             Bytes::Blob => return Err(impossible("seal from blob")),
-        }
-        self.published(&target.layout, &at, &target.etag);
+        };
+        self.published(&target.layout, &at, &target.etag, &made);
         Ok(())
     }
 
@@ -72,8 +72,8 @@ impl Cache {
         let blob = target.blob();
         let from = match bytes {
             Bytes::Staged(slot) if by == Method::Move => {
-                self.publish_staged(target, slot, &at, still)?;
-                self.published(&target.layout, &at, &target.etag);
+                let made = self.publish_staged(target, slot, &at, still)?;
+                self.published(&target.layout, &at, &target.etag, &made);
                 return Ok(());
             }
             Bytes::Staged(_) => return Err(impossible("place a staged file by anything but move")),
@@ -90,9 +90,9 @@ impl Cache {
             }
             Method::Move => return Err(impossible("move what others may use")),
         };
-        self.publish(&scratch, &at, still)?;
+        let made = self.publish(&scratch, &at, still)?;
         if by != Method::Symlink {
-            self.published(&target.layout, &at, &target.etag);
+            self.published(&target.layout, &at, &target.etag, &made);
         }
         Ok(())
     }
@@ -111,12 +111,12 @@ impl Cache {
             self.make_folders(&scratch.parent())?;
             let made = if by == Method::Symlink {
                 let text = RepoLayout::link_text(&target.file, &target.etag);
-                self.disk.symlink(&text, &scratch).map_err(|e| FsError::io("link", &scratch, e))
+                self.disk.symlink(&text, &scratch).map_err(|e| FsError::method(by, &scratch, e))
             } else {
                 self.share(target, by, from, &scratch)
             };
             made.inspect_err(|_| self.discard(&scratch))?;
-            let Err(error) = self.read_through(&scratch, from) else {
+            let Err(error) = self.read_through(by, &scratch, from) else {
                 return Ok(scratch);
             };
             tries_left -= 1;
@@ -157,19 +157,36 @@ impl Cache {
         } else {
             self.disk.reflink(from, scratch)
         };
-        shared.map_err(|error| FsError::io("link", scratch, error))?;
+        shared.map_err(|error| FsError::method(by, scratch, error))?;
         if seen()?.identity.same_content(&before.identity) { Ok(()) } else { Err(changed()) }
     }
 
     /// A link is opened before it gets its name: some systems make links that can't be read, and some report success and
     /// make nothing.
-    fn read_through(&self, scratch: &CachePath, from: &CachePath) -> Result<(), FsError> {
-        let unreadable = |error: io::Error| {
-            let error = io::Error::new(io::ErrorKind::Unsupported, error);
-            FsError::io("read through", scratch, error)
+    fn read_through(
+        &self,
+        by: Method,
+        scratch: &CachePath,
+        from: &CachePath,
+    ) -> Result<(), FsError> {
+        let unreadable = |error: io::Error| match group(&error) {
+            // These say nothing about links.
+            ErrorGroup::NoSpace | ErrorGroup::Stale => FsError::io("read through", scratch, error),
+            ErrorGroup::Unsupported
+            | ErrorGroup::Denied
+            | ErrorGroup::CrossDevice
+            | ErrorGroup::TooManyLinks
+            | ErrorGroup::Raced
+            | ErrorGroup::Busy
+            | ErrorGroup::ReadOnly
+            | ErrorGroup::NameTooLong
+            | ErrorGroup::BadName
+            | ErrorGroup::Other => {
+                FsError::method(by, scratch, io::Error::new(io::ErrorKind::Unsupported, error))
+            }
         };
-        let (made, source) = (self.disk.through(scratch), self.disk.through(from));
-        match (made.map_err(unreadable)?, source.map_err(unreadable)?) {
+        let source = self.disk.through(from).map_err(|e| FsError::io("look at", from, e))?;
+        match (self.disk.through(scratch).map_err(unreadable)?, source) {
             (Some(made), Some(source)) if made.len_bytes == source.len_bytes => {
                 self.disk.open(scratch).map(|_| ()).map_err(unreadable)
             }
@@ -186,17 +203,17 @@ impl Cache {
         slot: &mut Option<StagedFile>,
         at: &CachePath,
         still: impl Fn(Option<Kind>) -> bool,
-    ) -> Result<(), FsError> {
+    ) -> Result<Entry, FsError> {
         let Some(staged) = slot.as_mut() else {
             return Err(impossible("no staged file"));
         };
         let private = staged.at().clone();
         let named = self.disk.entry(&private).map_err(|e| FsError::io("look at", &private, e))?;
-        if named.is_none() {
-            // Somebody cleaned up: the bytes have no name any more and must be fetched again.
+        let Some(entry) = named.filter(|entry| staged.is_whole(entry)) else {
+            // Somebody cleaned up, or wrote to it: the bytes that were verified are not there and must be fetched again.
             *slot = None;
             return Err(FsError::io("publish", &private, io::ErrorKind::NotFound.into()));
-        }
+        };
         if let Err(error) = staged.sync(self) {
             // After a failed sync the system may have dropped the bytes: they are never published (I18).
             *slot = None;
@@ -209,7 +226,7 @@ impl Cache {
             *slot = None;
         }
         tracing::debug!(path = %at, etag = %target.etag, published = renamed.is_ok());
-        renamed
+        renamed.map(|()| entry)
     }
 
     fn publish(
@@ -217,7 +234,10 @@ impl Cache {
         scratch: &CachePath,
         at: &CachePath,
         still: impl Fn(Option<Kind>) -> bool,
-    ) -> Result<(), FsError> {
+    ) -> Result<Entry, FsError> {
+        let gone = || FsError::io("publish", scratch, io::ErrorKind::NotFound.into());
+        let entry = self.disk.entry(scratch).map_err(|e| FsError::io("look at", scratch, e))?;
+        let entry = entry.ok_or_else(gone)?;
         let renamed = self.check_over(at, still).and_then(|()| {
             self.disk.rename(scratch, at).map_err(|error| FsError::io("publish", at, error))
         });
@@ -225,7 +245,7 @@ impl Cache {
         if renamed.is_err() || matches!(self.disk.entry(scratch), Ok(Some(_))) {
             self.discard(scratch);
         }
-        renamed
+        renamed.map(|()| entry)
     }
 
     fn check_over(

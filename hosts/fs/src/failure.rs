@@ -140,8 +140,8 @@ fn group_of_kind(kind: io::ErrorKind) -> ErrorGroup {
     }
 }
 
-/// Says how an action failed. For a link method a refusal of any colour means "not here"; for everything else it is
-/// fatal, because nothing better is left.
+/// Says how an operation failed; `method` is the one that the disk itself was asked for, where it was asked for one. For a
+/// link a refusal of any colour means "not here"; for everything else it is fatal, because nothing better is left.
 #[must_use]
 pub fn failure_of(method: Option<Method>, error: &io::Error) -> Failure {
     let link = match method {
@@ -183,6 +183,16 @@ pub enum FsError {
         /// What was to be done, as a verb with its object's preposition.
         what: &'static str,
         /// The path, relative to the cache root.
+        path: String,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// The disk refused a method of placing, or made something that can't be read.
+    #[error("can't {method} to `{path}` in the cache: {source}")]
+    Method {
+        /// The method.
+        method: Method,
+        /// The path that was to be made, relative to the cache root.
         path: String,
         /// The system's error.
         source: io::Error,
@@ -234,6 +244,10 @@ impl FsError {
         Self::Io { what, path: path.as_str().to_owned(), source }
     }
 
+    pub(crate) fn method(method: Method, path: &CachePath, source: io::Error) -> Self {
+        Self::Method { method, path: path.as_str().to_owned(), source }
+    }
+
     pub(crate) fn other(
         what: &'static str,
         source: impl Into<Box<dyn StdError + Send + Sync>>,
@@ -245,7 +259,7 @@ impl FsError {
     #[must_use]
     pub fn group(&self) -> Option<ErrorGroup> {
         match self {
-            Self::Io { source, .. } => Some(group(source)),
+            Self::Io { source, .. } | Self::Method { source, .. } => Some(group(source)),
             Self::Other { .. }
             | Self::FolderIsLink { .. }
             | Self::Refused { .. }

@@ -133,10 +133,14 @@ impl Cache {
         }
     }
 
-    /// Remembers that this process has just published verified content at `at`.
-    pub(crate) fn published(&self, layout: &RepoLayout, at: &CachePath, etag: &Etag) {
-        if let Ok(Some(entry)) = self.disk.through(at) {
-            self.proved(layout, at, etag, &entry);
+    /// Remembers that this process has just published verified content at `at`, unless somebody has put something else
+    /// there since: `made` is what it was under its private name.
+    pub(crate) fn published(&self, layout: &RepoLayout, at: &CachePath, etag: &Etag, made: &Entry) {
+        match self.disk.through(at) {
+            Ok(Some(entry)) if entry.identity.same_content(&made.identity) => {
+                self.proved(layout, at, etag, &entry);
+            }
+            Ok(_) | Err(_) => {}
         }
     }
 

@@ -18,7 +18,7 @@ use hubstow_core::{
 use crate::{
     cache::{Cache, Target},
     content::{BUFFER_BYTES, Hasher, pass_through},
-    disk::DiskFile,
+    disk::{DiskFile, Entry, Kind},
     failure::{ErrorGroup, FsError, group},
     fresh_nonce,
     lock::second_is_kept_out,
@@ -154,8 +154,14 @@ impl StagedFile {
         if let Err(found) = hasher.finish() {
             return Ok(Err(Mismatch::Hash { expected: self.etag.as_str().to_owned(), found }));
         }
+        self.size = Some(received);
         self.state = Staged::Complete;
         Ok(Ok(()))
+    }
+
+    /// Tells whether what is on the disk has the length of what was verified.
+    pub(crate) fn is_whole(&self, entry: &Entry) -> bool {
+        entry.kind == Kind::File && self.size == Some(entry.len_bytes)
     }
 
     /// Brings the content to the disk.

@@ -189,7 +189,9 @@ fn of_group(group: ErrorGroup) -> (ErrorKind, Option<&'static str>) {
 impl From<FsError> for Error {
     fn from(error: FsError) -> Self {
         let (kind, hint) = match &error {
-            FsError::Io { .. } => error.group().map_or((ErrorKind::Other, None), of_group),
+            FsError::Io { .. } | FsError::Method { .. } => {
+                error.group().map_or((ErrorKind::Other, None), of_group)
+            }
             FsError::Refused { refusal } => ((*refusal).into(), None),
             FsError::FolderIsLink { .. } => (
                 ErrorKind::CacheObstructed,

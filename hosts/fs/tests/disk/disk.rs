@@ -17,6 +17,7 @@ use hubstow_fs::{
 
 use crate::{
     kind::{Kind, Locks, Way},
+    sample::{OURS, Sample, pointer},
     watch::{Fate, Op, Watch, is_private},
 };
 
@@ -25,13 +26,14 @@ use crate::{
 pub(crate) struct TestDisk {
     real: StdDisk,
     kind: Kind,
+    sample: &'static Sample,
     watch: Arc<Watch>,
 }
 
 impl TestDisk {
-    /// A disk of this kind below a folder.
-    pub(crate) fn new(root: &Path, kind: Kind, watch: Watch) -> Self {
-        Self { real: StdDisk::new(root), kind, watch: Arc::new(watch) }
+    /// A disk of this kind below a folder, in which the sample is to be placed.
+    pub(crate) fn new(root: &Path, kind: Kind, sample: &'static Sample, watch: Watch) -> Self {
+        Self { real: StdDisk::new(root), kind, sample, watch: Arc::new(watch) }
     }
 
     /// What was done.
@@ -161,6 +163,12 @@ impl Disk for TestDisk {
         self.pass(Op::Rename, from)?;
         if let Ok(metadata) = fs::symlink_metadata(self.native(from)) {
             self.watch.judge_rename(metadata.ino(), from.as_str(), to.as_str());
+            let of_sample = [self.sample.blob(), pointer(OURS)].iter().any(|at| at == to.as_str());
+            // What has another name is not ours alone: a peer may change it under our hands.
+            if of_sample && metadata.is_file() && metadata.nlink() == 1 {
+                let right = fs::read(self.native(from)).is_ok_and(|b| b == self.sample.content);
+                self.watch.judge_content(right, to.as_str());
+            }
         }
         self.real.rename(from, to)
     }

@@ -88,6 +88,11 @@ fn disturbed(scene: &Scene, next: &mut Next<'_>, at: usize, deed: Deed) -> Optio
     if disk.watch().looked_since(&pointer(OURS)) {
         broken.extend(rules::acknowledged(&run, &after));
     }
+    // What a peer has put there serves as well as ours: it is not replaced (I12).
+    let ours = [pointer(OURS), sample.blob()];
+    let seen = ours.iter().filter(|path| disk.watch().looked_since(path) && before.serves(path));
+    let replaced = seen.filter(|path| !after.kept(&before, path));
+    broken.extend(replaced.map(|path| format!("`{path}` served and was replaced")));
     if let (Err(error), false) = (&run.result, deed.may_end_us()) {
         broken.push(format!("it gives up: {error}"));
     }

@@ -1,12 +1,20 @@
 //! What another program may do to the cache at any moment, taking no heed of us.
 
-use std::{fs, io, os::unix::fs::symlink, path::Path};
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    os::unix::fs::symlink,
+    path::Path,
+    time::UNIX_EPOCH,
+};
 
 use crate::sample::{BLOBS, OTHER, OURS, REF_FILE, SNAPSHOTS, Sample, pointer};
 
 /// One deed of a peer, as the clients that we share the cache with do them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Deed {
+    /// It finishes a download of its own.
+    SealsBlob,
     /// The Python client without links moves the blob to a pointer of its own.
     MovesBlob,
     /// It prunes.
@@ -15,6 +23,8 @@ pub(crate) enum Deed {
     DeletesParts,
     /// It stores a body that was cut short, as hf-hub may.
     TearsBlob,
+    /// It writes to a blob in place, and the size stays as it was.
+    DamagesBlob,
     LinksPointer,
     FillsPointer,
     TearsPointer,
@@ -26,11 +36,13 @@ pub(crate) enum Deed {
 }
 
 impl Deed {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 13] = [
+        Self::SealsBlob,
         Self::MovesBlob,
         Self::DeletesBlob,
         Self::DeletesParts,
         Self::TearsBlob,
+        Self::DamagesBlob,
         Self::LinksPointer,
         Self::FillsPointer,
         Self::TearsPointer,
@@ -49,6 +61,7 @@ impl Deed {
     pub(crate) fn done_to(self, root: &Path, sample: &Sample) -> io::Result<()> {
         let (blob, ours) = (root.join(sample.blob()), root.join(pointer(OURS)));
         match self {
+            Self::SealsBlob => replace(&blob, |at| fs::write(at, &sample.content)),
             Self::MovesBlob => {
                 let own = root.join(pointer(OTHER));
                 fs::create_dir_all(own.parent().unwrap())?;
@@ -65,6 +78,12 @@ impl Deed {
                 Ok(())
             }
             Self::TearsBlob => replace(&blob, |at| fs::write(at, sample.part_of(1))),
+            Self::DamagesBlob => {
+                let mut file = File::options().write(true).open(blob)?;
+                file.write_all(&[!sample.content[0]])?;
+                // Time passes between us and a peer, if not in a test.
+                file.set_modified(UNIX_EPOCH)
+            }
             Self::LinksPointer => replace(&ours, |at| symlink(sample.link_text(), at)),
             Self::FillsPointer => replace(&ours, |at| fs::write(at, &sample.content)),
             Self::TearsPointer => replace(&ours, |at| fs::write(at, sample.part_of(1))),

@@ -182,12 +182,12 @@ impl World {
 
     /// A process's view of the disk.
     pub(crate) fn disk(&self, kind: Kind) -> TestDisk {
-        TestDisk::new(&self.root(), kind, Watch::default())
+        TestDisk::new(&self.root(), kind, self.sample, Watch::default())
     }
 
     /// The view of a process to which something happens.
     pub(crate) fn disk_with(&self, kind: Kind, at: usize, event: Event) -> TestDisk {
-        TestDisk::new(&self.root(), kind, Watch::with(at, event))
+        TestDisk::new(&self.root(), kind, self.sample, Watch::with(at, event))
     }
 
     /// All that is in the cache.

@@ -81,6 +81,12 @@ impl Tree {
         self.get(path).is_some_and(|item| item.opens == Some(Bytes::Right))
     }
 
+    /// Whether a path is still the very entry that it was.
+    pub(crate) fn kept(&self, before: &Self, path: &str) -> bool {
+        let identity = |tree: &Self| tree.get(path).map(|item| item.identity);
+        identity(self) == identity(before)
+    }
+
     /// All entries that are no folders, below a folder.
     pub(crate) fn below(&self, folder: &'static str) -> impl Iterator<Item = (&str, &Item)> {
         let inside =

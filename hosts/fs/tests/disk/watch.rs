@@ -261,6 +261,13 @@ impl Watch {
         }
     }
 
+    /// A file is getting the name of the content.
+    pub(crate) fn judge_content(&self, right: bool, to: &str) {
+        if !right {
+            self.broken(format!("`{to}` is published with wrong bytes"));
+        }
+    }
+
     fn broken(&self, rule: String) {
         self.state().misconduct.push(rule);
     }
