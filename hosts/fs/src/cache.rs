@@ -126,9 +126,10 @@ impl Cache {
         *self.methods.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Publishes what has become known of the methods here.
-    pub fn learned(&self, methods: Methods) {
-        *self.methods.lock().unwrap_or_else(PoisonError::into_inner) = methods;
+    /// Publishes what has become known of the methods here, on top of what others have learned meanwhile.
+    pub fn learned(&self, learn: impl FnOnce(Methods) -> Methods) {
+        let mut methods = self.methods.lock().unwrap_or_else(PoisonError::into_inner);
+        *methods = learn(*methods);
     }
 
     /// Makes a folder and those above it. The repo folder itself may be a link to another disk; nothing below it may be

@@ -4,7 +4,7 @@
 //! tokio, blocking under WASI, or from a script. The [`Decider`] is the seam where the component takes the place of the
 //! linked core.
 
-use std::{error::Error as StdError, io, sync::Arc};
+use std::{error::Error as StdError, sync::Arc};
 
 use hubstow_core::{
     action::{Action, Decision, Source},
@@ -20,7 +20,7 @@ use hubstow_core::{
 use crate::{
     cache::{Cache, Target},
     execute::Bytes,
-    failure::{FsError, failure_of},
+    failure::{FsError, as_unsupported, failure_of},
     guard::possible,
     observe::Attempt,
     staged::{Keep, StagedFile},
@@ -233,7 +233,8 @@ impl Placing {
         cache.remove_leftovers(&target.layout);
         let done = match action {
             Action::Probe(method) => cache.probe(target, method).and_then(|result| {
-                result.map_err(|e| FsError::method(method, &target.layout.repo(), refused(e)))
+                result
+                    .map_err(|e| FsError::method(method, &target.layout.repo(), as_unsupported(e)))
             }),
             Action::Seal { from, over } => {
                 let bytes = bytes(&mut self.staged, from, twin)?;
@@ -251,7 +252,7 @@ impl Placing {
         match done {
             Ok(()) => {
                 self.demand = action.demand_after(self.demand);
-                cache.learned(learn_done(cache.methods(), action));
+                cache.learned(|methods| learn_done(methods, action));
                 match action {
                     Action::Place { by, from, .. } => self.placed = Some((by, from, reason)),
                     Action::Seal { .. } => self.sealed = Some(reason),
@@ -293,7 +294,7 @@ impl Placing {
             .map_err(|source| FsError::Decider { source })?;
         match lesson {
             Lesson::Again(methods) => {
-                self.cache.learned(methods);
+                self.cache.learned(|_| methods);
                 Ok(())
             }
             Lesson::GiveUp => Err(error),
@@ -306,24 +307,6 @@ impl Drop for Placing {
         if let Some(staged) = self.staged.take() {
             self.cache.abandon(staged, Keep::IfWorth);
         }
-    }
-}
-
-/// Whatever colour a probe's refusal has, it means "not here"; only a full or read-only disk says nothing about links.
-fn refused(error: io::Error) -> io::Error {
-    use crate::failure::{ErrorGroup, group};
-    match group(&error) {
-        ErrorGroup::NoSpace | ErrorGroup::ReadOnly => error,
-        ErrorGroup::Unsupported
-        | ErrorGroup::Denied
-        | ErrorGroup::CrossDevice
-        | ErrorGroup::TooManyLinks
-        | ErrorGroup::Raced
-        | ErrorGroup::Busy
-        | ErrorGroup::Stale
-        | ErrorGroup::NameTooLong
-        | ErrorGroup::BadName
-        | ErrorGroup::Other => io::Error::new(io::ErrorKind::Unsupported, error),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     cache::{Cache, Target},
     content::{Hasher, pass_through},
     disk::{Entry, Kind},
-    failure::{ErrorGroup, FsError, group},
+    failure::{FsError, as_unsupported},
     fresh_nonce,
     probe::LINK_TRIES,
     proof::Verdict,
@@ -169,22 +169,7 @@ impl Cache {
         scratch: &CachePath,
         from: &CachePath,
     ) -> Result<(), FsError> {
-        let unreadable = |error: io::Error| match group(&error) {
-            // These say nothing about links.
-            ErrorGroup::NoSpace | ErrorGroup::Stale => FsError::io("read through", scratch, error),
-            ErrorGroup::Unsupported
-            | ErrorGroup::Denied
-            | ErrorGroup::CrossDevice
-            | ErrorGroup::TooManyLinks
-            | ErrorGroup::Raced
-            | ErrorGroup::Busy
-            | ErrorGroup::ReadOnly
-            | ErrorGroup::NameTooLong
-            | ErrorGroup::BadName
-            | ErrorGroup::Other => {
-                FsError::method(by, scratch, io::Error::new(io::ErrorKind::Unsupported, error))
-            }
-        };
+        let unreadable = |error| FsError::method(by, scratch, as_unsupported(error));
         let source = self.disk.through(from).map_err(|e| FsError::io("look at", from, e))?;
         match (self.disk.through(scratch).map_err(unreadable)?, source) {
             (Some(made), Some(source)) if made.len_bytes == source.len_bytes => {

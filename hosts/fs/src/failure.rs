@@ -173,6 +173,24 @@ pub fn failure_of(method: Option<Method>, error: &io::Error) -> Failure {
     }
 }
 
+/// Whatever colour a refusal of a link has, or of reading through one, it means "not here"; only a full disk and a handle
+/// that went stale say nothing of links.
+pub(crate) fn as_unsupported(error: io::Error) -> io::Error {
+    match group(&error) {
+        ErrorGroup::NoSpace | ErrorGroup::Stale => error,
+        ErrorGroup::Unsupported
+        | ErrorGroup::Denied
+        | ErrorGroup::CrossDevice
+        | ErrorGroup::TooManyLinks
+        | ErrorGroup::Raced
+        | ErrorGroup::Busy
+        | ErrorGroup::ReadOnly
+        | ErrorGroup::NameTooLong
+        | ErrorGroup::BadName
+        | ErrorGroup::Other => io::Error::new(io::ErrorKind::Unsupported, error),
+    }
+}
+
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
