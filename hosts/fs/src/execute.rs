@@ -15,7 +15,7 @@ use hubstow_core::{
 use crate::{
     cache::{Cache, Target},
     content::{Hasher, pass_through},
-    disk::{Entry, Kind},
+    disk::{Entry, Identity, Kind},
     failure::{FsError, as_unsupported},
     fresh_nonce,
     probe::LINK_TRIES,
@@ -80,26 +80,33 @@ impl Cache {
             Bytes::Blob => &blob,
             Bytes::Twin(twin) => twin,
         };
-        let scratch = match by {
+        let (scratch, shared) = match by {
             Method::Symlink | Method::Hardlink | Method::Reflink => self.link(target, by, from)?,
             // Every byte of a copy is proved on the way, whatever becomes of its source.
             Method::Copy => {
                 let scratch = target.layout.scratch(&fresh_nonce()?);
                 self.copy_verified(target, from, &scratch)?;
-                scratch
+                (scratch, None)
             }
             Method::Move => return Err(impossible("move what others may use")),
         };
         let made = self.publish(&scratch, &at, still)?;
-        if by != Method::Symlink {
+        let unchanged = shared.is_none_or(|proved| made.identity.same_content(&proved));
+        if by != Method::Symlink && unchanged {
             self.published(&target.layout, &at, &target.etag, &made);
         }
         Ok(())
     }
 
-    /// Links to content under a private name, and returns that. What is gone as soon as it was made is made again: a
-    /// process of ours that starts may have taken it for a dead one's.
-    fn link(&self, target: &Target, by: Method, from: &CachePath) -> Result<CachePath, FsError> {
+    /// Links to content under a private name, and returns that and, of a file that others may write to, which content was
+    /// proved. What is gone as soon as it was made is made again: a process of ours that starts may have taken it for a
+    /// dead one's.
+    fn link(
+        &self,
+        target: &Target,
+        by: Method,
+        from: &CachePath,
+    ) -> Result<(CachePath, Option<Identity>), FsError> {
         let mut tries_left = LINK_TRIES;
         loop {
             let scratch = match by {
@@ -109,15 +116,20 @@ impl Cache {
                 }
             };
             self.make_folders(&scratch.parent())?;
-            let made = if by == Method::Symlink {
-                let text = RepoLayout::link_text(&target.file, &target.etag);
-                self.disk.symlink(&text, &scratch).map_err(|e| FsError::method(by, &scratch, e))
-            } else {
-                self.share(target, by, from, &scratch)
+            let made = match by {
+                Method::Symlink => {
+                    let text = RepoLayout::link_text(&target.file, &target.etag);
+                    let made = self.disk.symlink(&text, &scratch);
+                    made.map(|()| None).map_err(|error| FsError::method(by, &scratch, error))
+                }
+                Method::Hardlink => self.share(target, by, from, &scratch).map(Some),
+                Method::Reflink | Method::Copy | Method::Move => {
+                    self.share(target, by, from, &scratch).map(|_| None)
+                }
             };
-            made.inspect_err(|_| self.discard(&scratch))?;
+            let proved = made.inspect_err(|_| self.discard(&scratch))?;
             let Err(error) = self.read_through(by, &scratch, from) else {
-                return Ok(scratch);
+                return Ok((scratch, proved));
             };
             tries_left -= 1;
             let gone = matches!(self.disk.entry(&scratch), Ok(None));
@@ -135,7 +147,7 @@ impl Cache {
         by: Method,
         from: &CachePath,
         scratch: &CachePath,
-    ) -> Result<(), FsError> {
+    ) -> Result<Identity, FsError> {
         let changed = || FsError::io("link", from, io::ErrorKind::NotFound.into());
         let seen = || {
             // A second name of a link would be a second link.
@@ -158,7 +170,11 @@ impl Cache {
             self.disk.reflink(from, scratch)
         };
         shared.map_err(|error| FsError::method(by, scratch, error))?;
-        if seen()?.identity.same_content(&before.identity) { Ok(()) } else { Err(changed()) }
+        if seen()?.identity.same_content(&before.identity) {
+            Ok(before.identity)
+        } else {
+            Err(changed())
+        }
     }
 
     /// A link is opened before it gets its name: some systems make links that can't be read, and some report success and

@@ -14,7 +14,7 @@ use crate::{
     scene::{EACH_METHOD, Scene, check_each},
     start::Start,
     tree::Tree,
-    watch::Event,
+    watch::{Event, Op},
 };
 
 const STARTS: [Start; 3] = [Start::Empty, Start::OtherLinks, Start::Twin];
@@ -50,7 +50,8 @@ fn joined(scene: &Scene, calm: &Tree, at: usize) -> Option<Broken> {
         let cache = host::cache(&other, policy);
         host::place(&cache, &second, Force::Off, &mut Hub::of(&SECOND)).result.unwrap();
     };
-    let event = Event::Deed { noticed: |op, _| !op.has_handle(), deed: Box::new(act) };
+    let noticed = |op: Op, _: &str| !op.has_handle();
+    let event = Event::Deed { noticed: Box::new(noticed), deed: Box::new(act) };
     let disk = world.disk_with(scene.kind, at, event);
     let run = scene.run(&disk);
     let operation = disk.watch().event()?;
@@ -74,7 +75,8 @@ fn disturbed(scene: &Scene, next: &mut Next<'_>, at: usize, deed: Deed) -> Optio
         let done = deed.done_to(&root, sample).is_ok();
         *slot.lock().unwrap() = done.then(|| Tree::of(&root, sample));
     };
-    let event = Event::Deed { noticed: |op, _| !op.has_handle(), deed: Box::new(act) };
+    let noticed = move |op, path: &str| deed.is_noticed(op, path);
+    let event = Event::Deed { noticed: Box::new(noticed), deed: Box::new(act) };
     let disk = world.disk_with(scene.kind, at, event);
     let run = scene.run(&disk);
     let operation = disk.watch().event()?;
@@ -88,9 +90,10 @@ fn disturbed(scene: &Scene, next: &mut Next<'_>, at: usize, deed: Deed) -> Optio
     if disk.watch().looked_since(&pointer(OURS)) {
         broken.extend(rules::acknowledged(&run, &after));
     }
-    // What a peer has put there serves as well as ours: it is not replaced (I12).
+    // What a peer has put there serves as well as ours: it is not replaced, unless that is being done already.
     let ours = [pointer(OURS), sample.blob()];
     let seen = ours.iter().filter(|path| disk.watch().looked_since(path) && before.serves(path));
+    let seen = seen.filter(|_| !operation.starts_with("Rename"));
     let replaced = seen.filter(|path| !after.kept(&before, path));
     broken.extend(replaced.map(|path| format!("`{path}` served and was replaced")));
     if let (Err(error), false) = (&run.result, deed.may_end_us()) {

@@ -8,7 +8,10 @@ use std::{
     time::UNIX_EPOCH,
 };
 
-use crate::sample::{BLOBS, OTHER, OURS, REF_FILE, SNAPSHOTS, Sample, pointer};
+use crate::{
+    sample::{BLOBS, OTHER, OURS, REF_FILE, REFS, REPO, SNAPSHOTS, Sample, pointer},
+    watch::Op,
+};
 
 /// One deed of a peer, as the clients that we share the cache with do them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +60,33 @@ impl Deed {
         matches!(self, Self::PutsFolderAtPointer | Self::DeletesRepo)
     }
 
+    /// Whether an operation can notice it. Renaming and linking have to do with two paths, of which one is on record.
+    pub(crate) fn is_noticed(self, op: Op, path: &str) -> bool {
+        let two_paths = matches!(op, Op::Rename | Op::Symlink | Op::Hardlink | Op::Reflink);
+        let related = |touched: &&str| path.starts_with(*touched) || touched.starts_with(path);
+        !op.has_handle() && (two_paths || self.touches().iter().any(|touched| related(touched)))
+    }
+
+    /// What it changes, and what leads there.
+    fn touches(self) -> &'static [&'static str] {
+        const LINKS: &str = "models--org--name/.hubstow/links";
+        match self {
+            Self::SealsBlob
+            | Self::MovesBlob
+            | Self::DeletesBlob
+            | Self::TearsBlob
+            | Self::DamagesBlob => &[BLOBS, SNAPSHOTS, LINKS],
+            Self::DeletesParts => &[BLOBS],
+            Self::LinksPointer
+            | Self::FillsPointer
+            | Self::TearsPointer
+            | Self::PutsFolderAtPointer
+            | Self::DeletesSnapshot => &[SNAPSHOTS],
+            Self::TurnsRef => &[REFS, SNAPSHOTS],
+            Self::DeletesRepo => &[REPO],
+        }
+    }
+
     /// Does it, unless what it needs is not there.
     pub(crate) fn done_to(self, root: &Path, sample: &Sample) -> io::Result<()> {
         let (blob, ours) = (root.join(sample.blob()), root.join(pointer(OURS)));
@@ -96,7 +126,7 @@ impl Deed {
                 replace(&root.join(REF_FILE), |at| fs::write(at, OTHER))
             }
             Self::DeletesSnapshot => fs::remove_dir_all(root.join(SNAPSHOTS).join(OURS)),
-            Self::DeletesRepo => fs::remove_dir_all(root.join(crate::sample::REPO)),
+            Self::DeletesRepo => fs::remove_dir_all(root.join(REPO)),
         }
     }
 }

@@ -106,7 +106,7 @@ pub(crate) enum Event {
     Failure(Errno),
     /// A peer does something just before it. Between two operations that can notice the deed it makes no difference when
     /// it is done, so only those are counted.
-    Deed { noticed: fn(Op, &str) -> bool, deed: Box<dyn FnOnce() + Send> },
+    Deed { noticed: Box<dyn Fn(Op, &str) -> bool + Send>, deed: Box<dyn FnOnce() + Send> },
 }
 
 /// Why an operation was not done.
