@@ -64,7 +64,7 @@ impl Deed {
     pub(crate) fn is_noticed(self, op: Op, path: &str) -> bool {
         let two_paths = matches!(op, Op::Rename | Op::Symlink | Op::Hardlink | Op::Reflink);
         let related = |touched: &&str| path.starts_with(*touched) || touched.starts_with(path);
-        !op.has_handle() && (two_paths || self.touches().iter().any(|touched| related(touched)))
+        !op.has_handle() && (two_paths || self.touches().iter().any(related))
     }
 
     /// What it changes, and what leads there.

@@ -97,6 +97,9 @@ impl Op {
     }
 }
 
+/// Tells whether an operation on a path is the one to wait for.
+type Notice = Box<dyn Fn(Op, &str) -> bool + Send>;
+
 /// What happens at the chosen operation.
 pub(crate) enum Event {
     /// The process is killed: this operation and every later one fail. Where it dies between two changes makes no
@@ -106,7 +109,7 @@ pub(crate) enum Event {
     Failure(Errno),
     /// A peer does something just before it. Between two operations that can notice the deed it makes no difference when
     /// it is done, so only those are counted.
-    Deed { noticed: Box<dyn Fn(Op, &str) -> bool + Send>, deed: Box<dyn FnOnce() + Send> },
+    Deed { noticed: Notice, deed: Box<dyn FnOnce() + Send> },
 }
 
 /// Why an operation was not done.
