@@ -1,12 +1,13 @@
 //! Every point at which a run can be killed, and the run after it.
 
-use hubstow_core::facts::Force;
+use hubstow_core::{facts::Force, policy::Policy};
 
 use crate::{
     host::Run,
+    kind::Kind,
     rules::{self, Broken},
     sample::{BLOBS, LARGE, SNAPSHOTS, WORTH},
-    scene::{EACH_METHOD, FORCED, SETUPS, Scene, check_each},
+    scene::{FORCED, SETUPS, Scene, check_each},
     start::Start,
     tree::Tree,
     watch::Event,
@@ -38,7 +39,8 @@ fn a_run_that_is_killed_at_any_change_leaves_nothing_wrong_and_the_next_one_ends
 #[test]
 fn what_a_killed_run_has_fetched_is_not_fetched_again() {
     let starts = [Start::Empty, Start::Part, Start::PoisonedPart];
-    let scenes = Scene::all(&EACH_METHOD[2..4], &starts, Force::Off);
+    let setups = [(Policy::Compat, &Kind::ALL_LINKS), (Policy::Portable, &Kind::NO_LINKS)];
+    let scenes = Scene::all(&setups, &starts, Force::Off);
     let large: Vec<_> = scenes.into_iter().map(|scene| scene.with(&LARGE)).collect();
     check_each(&large, killed_at_every_change);
 }

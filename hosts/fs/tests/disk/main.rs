@@ -30,5 +30,6 @@ mod leftovers;
 mod local;
 mod locks;
 mod proofs;
+mod refs;
 mod together;
 mod twins;
