@@ -323,8 +323,7 @@ impl Cache {
         {
             return Ok(());
         }
-        self.make_folders(&layout.snapshot(commit))?;
-        self.write_whole(layout, &layout.ref_file(revision), commit.as_str().as_bytes())
+        self.point(layout, revision, commit)
     }
 }
 
