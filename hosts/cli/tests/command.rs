@@ -290,3 +290,20 @@ fn help_manual_and_completions_are_there() {
     }
     assert_eq!(stage.run(&[]).status.code(), Some(2));
 }
+
+#[test]
+fn a_cache_directory_that_can_not_be_made_is_named_at_once() {
+    let stage = Stage::new();
+    let file = stage.folder.path().join("a-file");
+    fs::write(&file, "").unwrap();
+    let cache = file.join("cache");
+    let output = stage.run(&[
+        "download",
+        "acme/tiny",
+        "config.json",
+        "--cache-dir",
+        cache.to_str().unwrap(),
+    ]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains(&format!("can't make the folder `{}`", cache.display())));
+}

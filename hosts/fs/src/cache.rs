@@ -13,7 +13,7 @@ use hubstow_core::{
 
 use crate::{
     disk::{Disk, DiskFile, Kind},
-    failure::FsError,
+    failure::{ErrorGroup, FsError, group},
     fresh_nonce,
     leftovers::Swept,
     proof::Proofs,
@@ -139,7 +139,7 @@ impl Cache {
     /// Whatever the system says, or a link where a folder should be.
     pub fn make_folders(&self, folder: &CachePath) -> Result<(), FsError> {
         if folder.as_str().is_empty() {
-            return self.disk.make_root().map_err(|e| FsError::io("make the folder", folder, e));
+            return self.make_root();
         }
         let entry = self.disk.entry(folder).map_err(|e| FsError::io("look at", folder, e))?;
         match entry.map(|entry| entry.kind) {
@@ -174,6 +174,16 @@ impl Cache {
             }
             Ok(()) => Ok(()),
         }
+    }
+
+    /// Makes the cache root. What is missing or in the way above it is no race within the cache: it will not pass.
+    fn make_root(&self) -> Result<(), FsError> {
+        self.disk.make_root().map_err(|error| {
+            let path = self.disk.native(&CachePath::root()).display().to_string();
+            let missing = group(&error) == ErrorGroup::Raced;
+            let source = if missing { io::Error::other(error) } else { error };
+            FsError::Io { what: "make the folder", path, source }
+        })
     }
 
     /// Checks that nothing between the repo folder and this one is a link.
