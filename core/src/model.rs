@@ -90,6 +90,24 @@ pub enum End {
 }
 
 impl Model {
+    /// Makes the model that a forecast starts from: what is already known of the disk goes before what is assumed of it.
+    #[must_use]
+    pub fn foreseen(facts: &PlaceFacts, assumed: DiskKind) -> Self {
+        Self { facts: *facts, disk: known(facts, assumed) }
+    }
+
+    /// Applies one action and what its failure teaches; tells whether there is a way on.
+    pub fn go_on(&mut self, action: Action) -> bool {
+        let Err(failure) = self.apply(action) else { return true };
+        match learn(self.facts.methods, action, failure) {
+            Lesson::Again(methods) => {
+                self.facts.methods = methods;
+                true
+            }
+            Lesson::GiveUp => false,
+        }
+    }
+
     /// Applies one action, or says how it fails; a failed action changes nothing.
     ///
     /// # Errors
@@ -156,7 +174,7 @@ fn consume(facts: &mut PlaceFacts, source: Source) {
 /// Returns what would be done from these facts on this kind of disk if nobody interfered.
 #[must_use]
 pub fn forecast(facts: &PlaceFacts, disk: DiskKind) -> (Vec<Round>, End) {
-    let mut model = Model { facts: *facts, disk: known(facts, disk) };
+    let mut model = Model::foreseen(facts, disk);
     let mut rounds = Vec::new();
     for _ in 0..=ROUND_LIMIT {
         match place(&model.facts) {
@@ -164,11 +182,8 @@ pub fn forecast(facts: &PlaceFacts, disk: DiskKind) -> (Vec<Round>, End) {
             Decision::Refuse(refusal) => return (rounds, End::Refuse(refusal)),
             Decision::Act(action, reason) => {
                 rounds.push(Round { action, reason });
-                if let Err(failure) = model.apply(action) {
-                    match learn(model.facts.methods, action, failure) {
-                        Lesson::Again(methods) => model.facts.methods = methods,
-                        Lesson::GiveUp => break,
-                    }
+                if !model.go_on(action) {
+                    break;
                 }
             }
         }
@@ -176,7 +191,6 @@ pub fn forecast(facts: &PlaceFacts, disk: DiskKind) -> (Vec<Round>, End) {
     (rounds, End::Unfinished)
 }
 
-/// What is already known of the disk goes before what is assumed of it.
 fn known(facts: &PlaceFacts, assumed: DiskKind) -> DiskKind {
     let answer = |support, assumed| match support {
         Support::Untried => assumed,

@@ -51,6 +51,12 @@ impl NameError {
         Self { what, value: shown, rule }
     }
 
+    /// Makes the error of a size that is none.
+    #[must_use]
+    pub fn size(value: &str) -> Self {
+        Self::new("size", value, "a size is a whole number of bytes")
+    }
+
     /// Returns what kind of name was expected, such as `file name`.
     #[must_use]
     pub fn what(&self) -> &'static str {

@@ -117,8 +117,7 @@ fn read_found(status: u16, headers: &Headers<'_>, commit: Option<Commit>) -> Rep
         None => None,
         Some((_, Some(size))) => Some(size),
         Some((text, None)) => {
-            let broken = NameError::new("size", text, "a size is a whole number of bytes");
-            return Reply { commit: Some(commit), ..Reply::hostile(broken) };
+            return Reply { commit: Some(commit), ..Reply::hostile(NameError::size(text)) };
         }
     };
     let metadata = Metadata { commit, etag, size, xet_hash: headers.xet_hash.map(String::from) };

@@ -1,6 +1,6 @@
 //! Which redirects are followed, and when the token stays behind.
 
-use alloc::string::String;
+use alloc::{format, string::String};
 
 use crate::cases;
 
@@ -58,6 +58,13 @@ impl Origin {
     #[must_use]
     pub fn has_user_info(&self) -> bool {
         self.user_info
+    }
+
+    /// Returns the origin as a URL, with its port.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = if self.secure { "https" } else { "http" };
+        format!("{scheme}://{}:{}", self.host, self.port)
     }
 
     /// Returns the host.

@@ -1,24 +1,23 @@
 //! The bounded loop: look, ask, act, look again.
 //!
 //! The loop has no colour: it does the local actions itself and hands fetching back to the host, which does it async on
-//! tokio, blocking under WASI, or from a script. The [`Decider`] is the seam where the component takes the place of the
-//! linked core.
+//! tokio, blocking under WASI, or from a script. Who decides is the [`Decider`]'s affair.
 
-use std::{error::Error as StdError, sync::Arc};
+use std::sync::Arc;
 
 use hubstow_core::{
     action::{Action, Decision, Source},
-    facts::{Demand, Force, PlaceFacts, RefFile, ResolveFacts, Staged},
+    facts::{Demand, Force, RefFile, Staged},
     layout::CachePath,
-    learn::{Failure, Lesson, learn, learn_done},
-    place::{ROUND_LIMIT, place},
-    policy::{Method, Methods},
-    resolve::{Resolution, resolve},
+    learn::{Failure, Lesson, learn_done},
+    place::ROUND_LIMIT,
+    policy::Method,
     why::Reason,
 };
 
 use crate::{
     cache::{Cache, Target},
+    decider::Decider,
     execute::Bytes,
     failure::{FsError, as_unsupported, failure_of},
     guard::possible,
@@ -28,56 +27,6 @@ use crate::{
 
 /// How many rounds may be lost to others who change the cache at the same time.
 const RACE_ALLOWANCE: usize = 20;
-
-/// An error of a decider.
-pub type DeciderError = Box<dyn StdError + Send + Sync>;
-
-/// Who decides: the linked core, or a component.
-pub trait Decider: Send + Sync {
-    /// Decides which content is meant.
-    ///
-    /// # Errors
-    /// A decider that can't answer; the linked core always can.
-    fn resolve(&self, facts: &ResolveFacts) -> Result<Resolution, DeciderError>;
-    /// Decides how content gets to its place.
-    ///
-    /// # Errors
-    /// As [`Decider::resolve`].
-    fn place(&self, facts: &PlaceFacts) -> Result<Decision, DeciderError>;
-    /// Says what a failure teaches.
-    ///
-    /// # Errors
-    /// As [`Decider::resolve`].
-    fn learn(
-        &self,
-        methods: Methods,
-        action: Action,
-        failure: Failure,
-    ) -> Result<Lesson, DeciderError>;
-}
-
-/// The core itself, linked into this program.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct LinkedCore;
-
-impl Decider for LinkedCore {
-    fn resolve(&self, facts: &ResolveFacts) -> Result<Resolution, DeciderError> {
-        Ok(resolve(facts))
-    }
-
-    fn place(&self, facts: &PlaceFacts) -> Result<Decision, DeciderError> {
-        Ok(place(facts))
-    }
-
-    fn learn(
-        &self,
-        methods: Methods,
-        action: Action,
-        failure: Failure,
-    ) -> Result<Lesson, DeciderError> {
-        Ok(learn(methods, action, failure))
-    }
-}
 
 /// What the loop wants next.
 #[derive(Debug)]

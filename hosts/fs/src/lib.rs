@@ -3,13 +3,15 @@
 //! - [`disk`]: the narrow set of primitive operations that everything else is written on
 //! - [`observe`]: what is there, as facts; it changes nothing
 //! - [`execute`]: one atomic action: write beside, sync, rename over; nothing is ever deleted first
-//! - [`drive`]: the bounded loop of look, ask, act; the [`Decider`] is the seam where the component fits in
+//! - [`drive`]: the bounded loop of look, ask, act
+//! - [`decider`]: the seam where the component fits in; [`guard`]: what is refused, whoever asks
 //! - [`lock`]: the very files that the Python client locks; they save bandwidth and guarantee nothing
 //!
 //! It knows no network. Fetching is handed back to the host, which does it its own way.
 
 pub mod cache;
 pub mod content;
+pub mod decider;
 pub mod disk;
 pub mod drive;
 pub mod execute;
@@ -27,8 +29,8 @@ mod std_disk;
 mod twin;
 
 pub use cache::{Cache, Durability, Target};
+pub use decider::{Decider, LinkedCore};
 pub use disk::Disk;
-pub use drive::{Decider, LinkedCore};
 pub use failure::FsError;
 pub use std_disk::StdDisk;
 
