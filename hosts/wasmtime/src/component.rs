@@ -123,21 +123,18 @@ impl ComponentCore {
         Self::load(engine, &component, options.bounds)
     }
 
-    /// Binds a component to nothing: whatever it imports is missing, and that is an error.
+    /// Binds a component to nothing. An import that asks for nothing would be satisfied by that, so imports are looked for
+    /// by name first.
     fn load(engine: Engine, component: &Component, bounds: Bounds) -> Result<Self, CoreError> {
+        if let Some((name, _)) = component.component_type().imports(&engine).next() {
+            return Err(CoreError::Unfit { cause: format!("it imports `{name}`") });
+        }
         let linker = Linker::<Limits>::new(&engine);
         let pre = linker
             .instantiate_pre(component)
             .and_then(CorePre::new)
             .map_err(|error| CoreError::unfit(&error))?;
         Ok(Self { engine, pre, bounds, watch: Watch::new() })
-    }
-
-    /// Returns what the component imports. It is empty for every component that could be loaded.
-    #[must_use]
-    pub fn imports(&self) -> Vec<String> {
-        let of = self.pre.instance_pre().component().component_type();
-        of.imports(&self.engine).map(|(name, _)| name.to_owned()).collect()
     }
 
     /// Makes one call in a fresh instance, within the bounds. `questions` is how many are asked at once: a batch may cost
