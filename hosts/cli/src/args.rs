@@ -2,12 +2,12 @@
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+#[cfg(not(target_family = "wasm"))]
+use crate::{demo::DemoArgs, serve::ServeArgs};
 use crate::{
-    demo::DemoArgs,
     download::DownloadArgs,
     env::EnvArgs,
     explain::ExplainArgs,
-    serve::ServeArgs,
     shell::{CompletionsArgs, ManArgs},
 };
 
@@ -35,7 +35,9 @@ pub(crate) enum Command {
     Download(DownloadArgs),
     Explain(ExplainArgs),
     Env(EnvArgs),
+    #[cfg(not(target_family = "wasm"))]
     Serve(ServeArgs),
+    #[cfg(not(target_family = "wasm"))]
     Demo(DemoArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),

@@ -10,6 +10,7 @@ use hubstow_native::{
 };
 
 use crate::{
+    PartsOf,
     args::{Format, Global},
     hub_args::{self, HubArgs},
     output,
@@ -94,13 +95,13 @@ enum Wanted {
 }
 
 /// Downloads, and prints where the files are.
-pub(crate) fn run(args: &DownloadArgs, global: &Global) -> Result<(), Error> {
+pub(crate) fn run(args: &DownloadArgs, global: &Global, parts: PartsOf) -> Result<(), Error> {
     let place = args.repo.place()?;
     let wanted = args.wanted(&place)?;
     let config = args.config()?;
     let format = global.format();
     let progress = Arc::new(Progress::start(format, global.verbose));
-    let hub = Hub::new(config)?.on_event({
+    let hub = args.hub.hub(config, parts)?.on_event({
         let progress = Arc::clone(&progress);
         move |event| progress.show(event)
     });

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use hubstow_native::{
-    Config, Environment, Error, Hub,
+    Config, Environment, Error,
     core::{
         facts::Reach,
         policy::{Method, Support},
@@ -11,6 +11,7 @@ use hubstow_native::{
 use serde::Serialize;
 
 use crate::{
+    PartsOf,
     args::{Format, Global},
     hub_args::HubArgs,
     output::{self, BAD, CAUTION, FAINT, GOOD, TITLE, styled},
@@ -38,8 +39,8 @@ struct EnvJson<'a> {
 }
 
 /// Probes the cache directory and prints what was found.
-pub(crate) fn run(args: &EnvArgs, global: &Global) -> Result<(), Error> {
-    let hub = Hub::new(args.hub.config()?)?;
+pub(crate) fn run(args: &EnvArgs, global: &Global, parts: PartsOf) -> Result<(), Error> {
+    let hub = args.hub.hub(args.hub.config()?, parts)?;
     let environment = hub.environment()?;
     let config = hub.config();
     match global.format() {

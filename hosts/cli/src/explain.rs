@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 
 use clap::Args;
 use hubstow_native::{
-    Error, ErrorKind, Explanation, ExplanationLink, FileRequest, Hub, core::facts::Force,
+    Error, ErrorKind, Explanation, ExplanationLink, FileRequest, core::facts::Force,
 };
 
 use crate::{
+    PartsOf,
     args::{Format, Global},
     hub_args::HubArgs,
     output::{self, FAINT, GOOD, NAME, TITLE, styled},
@@ -42,9 +43,9 @@ pub(crate) struct ExplainArgs {
 }
 
 /// Asks the core, and shows its answers.
-pub(crate) fn run(args: &ExplainArgs, global: &Global) -> Result<(), Error> {
+pub(crate) fn run(args: &ExplainArgs, global: &Global, parts: PartsOf) -> Result<(), Error> {
     let request = args.request()?;
-    let hub = Hub::new(args.hub.config()?)?;
+    let hub = args.hub.hub(args.hub.config()?, parts)?;
     let explanation = runtime::block_on(hub.explain(&request))?;
     match global.format() {
         Format::Json => output::json(&explanation),

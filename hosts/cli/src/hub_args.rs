@@ -2,17 +2,20 @@
 //!
 //! A flag wins over its variable, and a variable that a flag replaces may hold anything.
 
-use std::{env, path::PathBuf};
+use std::{env, path::PathBuf, sync::Arc};
 
 use clap::{Args, ValueEnum};
 use hubstow_native::{
-    Config, Error, ErrorKind, Token,
+    Config, Error, ErrorKind, Hub, Parts, Token,
     core::{
         facts::{Reach, Stale},
         hub::Endpoint,
         policy::Policy,
     },
+    fs::Decider,
 };
+
+use crate::PartsOf;
 
 /// The flags that say which hub, cache and ladder are meant.
 #[derive(Args)]
@@ -104,13 +107,6 @@ impl HubArgs {
     /// # Errors
     /// A value that is not what its flag or variable takes.
     pub(crate) fn config(&self) -> Result<Config, Error> {
-        if self.host == HostArg::Wasmtime {
-            return Err(Error::new(
-                ErrorKind::Usage,
-                "this build has no wasmtime host",
-            )
-            .hint("it needs the cargo feature `wasmtime`, which is not part of this version yet; leave --host out"));
-        }
         let mut config = Config::from_vars(|name| self.var(name))?;
         if let Some(dir) = &self.cache_dir {
             if dir.as_os_str().is_empty() {
@@ -137,6 +133,19 @@ impl HubArgs {
         Ok(config)
     }
 
+    /// Makes the hub of these settings, on the parts of the host; the component decides where that was asked for.
+    ///
+    /// # Errors
+    /// A build that has no component; a component that can't be loaded.
+    pub(crate) fn hub(&self, config: Config, parts: PartsOf) -> Result<Hub, Error> {
+        let parts = parts(&config);
+        let parts = match self.host {
+            HostArg::Native => parts,
+            HostArg::Wasmtime => Parts { decider: component()?, ..parts },
+        };
+        Hub::with_parts(config, parts)
+    }
+
     /// Reads a variable, unless a flag replaces it.
     fn var(&self, name: &str) -> Option<String> {
         let replaced = match name {
@@ -149,6 +158,24 @@ impl HubArgs {
         };
         if replaced { None } else { env::var(name).ok() }
     }
+}
+
+#[cfg(feature = "wasmtime")]
+fn component() -> Result<Arc<dyn Decider>, Error> {
+    match hubstow_wasmtime::ComponentCore::embedded() {
+        Ok(core) => Ok(Arc::new(core)),
+        Err(error) => {
+            let what = "the component that decides can't be loaded";
+            Err(Error::new(ErrorKind::Other, what).hint("leave --host out").caused_by(error))
+        }
+    }
+}
+
+#[cfg(not(feature = "wasmtime"))]
+fn component() -> Result<Arc<dyn Decider>, Error> {
+    Err(Error::new(ErrorKind::Usage, "this build has no wasmtime host").hint(
+        "build it with `cargo install --path hosts/cli --features wasmtime`, or leave --host out",
+    ))
 }
 
 /// Tells whether a variable is set to a word for yes.

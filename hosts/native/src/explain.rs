@@ -5,15 +5,15 @@ use std::fmt::Write as _;
 use hubstow_core::{
     action::{Action, Decision, Lookup},
     facts::{Force, PlaceFacts, ResolveFacts, Staged},
-    model::{DiskKind, End, Round, forecast},
+    model::{DiskKind, End, Model, Round},
     policy::Method,
     resolve::Resolution,
     why::{Reason, Refusal},
 };
-use hubstow_fs::observe::Attempt;
+use hubstow_fs::{guard::possible_forecast, observe::Attempt};
 
 use crate::{
-    error::Error,
+    error::{Error, ErrorKind},
     hub::Hub,
     report::{Done, Explanation, ExplanationLink, FileReport},
     request::FileRequest,
@@ -69,7 +69,15 @@ impl Hub {
         };
         let attempt = Attempt { demand, staged, ref_unwritable: false, twin_failed: false };
         let (facts, _) = cache.observe(&content.target, attempt)?;
-        let (rounds, end) = forecast(&facts, DiskKind::ALL_LINKS);
+        let disk = DiskKind::ALL_LINKS;
+        let decider = &self.inner.decider;
+        let (rounds, end) = decider.forecast(&facts, disk).map_err(|error| {
+            Error::new(ErrorKind::Other, "nothing could be foretold").caused_by(error)
+        })?;
+        if !possible_forecast(&facts, disk, &rounds, end) {
+            let what = "the forecast is not possible for what is there";
+            return Err(Error::new(ErrorKind::Other, what));
+        }
         Ok((facts, rounds, end))
     }
 
@@ -185,18 +193,12 @@ impl ExplanationLink {
 
 /// Replays a forecast, so that each round shows the facts it would be decided on.
 fn links(facts: &PlaceFacts, rounds: &[Round], end: End) -> Vec<ExplanationLink> {
-    use hubstow_core::model::Model;
-    let mut model = Model { facts: *facts, disk: DiskKind::ALL_LINKS };
+    let mut model = Model::foreseen(facts, DiskKind::ALL_LINKS);
     let mut links = Vec::new();
     for round in rounds {
         links
             .push(ExplanationLink::place(&model.facts, &Decision::Act(round.action, round.reason)));
-        if let Err(failure) = model.apply(round.action) {
-            use hubstow_core::learn::{Lesson, learn};
-            if let Lesson::Again(methods) = learn(model.facts.methods, round.action, failure) {
-                model.facts.methods = methods;
-            }
-        }
+        model.go_on(round.action);
     }
     match end {
         End::Reuse(reason) => {

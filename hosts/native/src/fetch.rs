@@ -4,27 +4,30 @@
 //! whole must have the promised size and hash. INVARIANT (I14): no more bytes than promised are written.
 
 mod accept;
+mod writer;
 
 use std::{io, time::Duration};
 
-use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use hubstow_core::{
     hub::{Backoff, Metadata},
     name::{ContentHash, FileName},
 };
 use hubstow_fs::staged::{Mismatch, StagedFile};
-use reqwest::{Response, header::CONTENT_LENGTH};
-use tokio::{sync::mpsc, time::Instant};
+use tokio::time::Instant;
 
-use self::accept::{accept, header_number, range_headers};
+use self::{
+    accept::{accept, header_number, range_headers},
+    writer::Writer,
+};
 use crate::{
     error::{Error, ErrorKind},
     event::Event,
     http::{Address, Http, NoAnswer, is_endpoint, jittered, transport},
+    task::blocking,
+    transport::{Answer, TransportError},
 };
 
-/// How many received pieces may wait to be written, at about 16 KiB to 1 MiB each.
-const QUEUE_PIECES: usize = 16;
 /// A transfer that gets this far between two failures starts to count its retries anew.
 const PROGRESS_BYTES: u64 = 1 << 20;
 /// In each window of this length a transfer must receive [`WINDOW_BYTES`], or it counts as stalled (row F34).
@@ -179,12 +182,12 @@ impl Http {
     ) -> (StagedFile, Result<Attempt, Failed>) {
         let have = staged.received_bytes();
         let headers = range_headers(have, fetch, is_endpoint(self.endpoint(), at));
-        let answer = match self.get(at, &headers, None).await {
+        let (from, answer) = match self.get(at, &headers, None).await {
             Ok((from, _)) if spliceable(fetch, have) && !is_endpoint(self.endpoint(), &from) => {
                 let cause = "nothing tells whether the rest belongs to what is here".to_owned();
                 return (staged, Ok(Attempt::Unusable { cause }));
             }
-            Ok((_, answer)) => answer,
+            Ok(answered) => answered,
             Err(error @ NoAnswer::Transport { .. }) => {
                 return (staged, Ok(Attempt::unreachable(error.to_string())));
             }
@@ -202,16 +205,14 @@ impl Http {
             }
             tell(Event::StartedOver { file: fetch.file.clone() });
         }
-        if let Some(length) = header_number(answer.headers(), &CONTENT_LENGTH).filter(|_| !resumed)
-        {
+        if let Some(length) = header_number(&answer.headers, &CONTENT_LENGTH).filter(|_| !resumed) {
             staged.promise_size(length);
         }
-        let url = answer.url().clone();
         let (staged, result) = self.receive(fetch.file, answer, staged, tell).await;
         let attempt = match result {
             Ok(()) => Ok(Attempt::Ended),
             Err(Stopped::Line(error)) => {
-                let cause = transport(&url, error).to_string();
+                let cause = transport(&from.url, error).to_string();
                 Ok(Attempt::unreachable(cause))
             }
             Err(Stopped::Still) => {
@@ -235,24 +236,15 @@ impl Http {
     async fn receive(
         &self,
         file: &FileName,
-        mut answer: Response,
-        mut staged: StagedFile,
+        mut answer: Answer,
+        staged: StagedFile,
         tell: Tell<'_>,
     ) -> (StagedFile, Result<(), Stopped>) {
-        let (to_disk, mut pieces) = mpsc::channel::<Bytes>(QUEUE_PIECES);
-        let writer = tokio::task::spawn_blocking(move || {
-            let mut result = Ok(());
-            while let Some(piece) = pieces.blocking_recv() {
-                result = staged.append(&piece);
-                if result.is_err() {
-                    break;
-                }
-            }
-            (staged, result)
-        });
+        let mut writer = Writer::start(staged);
         let mut window = (Instant::now(), 0_u64);
         let line = loop {
-            let piece = match tokio::time::timeout(self.stall_timeout(), answer.chunk()).await {
+            let piece = match tokio::time::timeout(self.stall_timeout(), answer.body.chunk()).await
+            {
                 Ok(Ok(Some(piece))) => piece,
                 Ok(Ok(None)) => break Ok(()),
                 Ok(Err(error)) => break Err(Stopped::Line(error)),
@@ -267,24 +259,21 @@ impl Http {
                 }
                 window = (Instant::now(), 0);
             }
-            if to_disk.send(piece).await.is_err() {
-                // The writer has stopped and says why.
+            if !writer.write(piece).await {
                 break Ok(());
             }
             tell(Event::Received { file: file.clone(), bytes });
         };
-        drop(to_disk);
-        match writer.await {
-            Ok((staged, Ok(()))) => (staged, line),
-            Ok((staged, Err(error))) => (staged, Err(Stopped::Disk(error))),
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        match writer.end().await {
+            (staged, Ok(())) => (staged, line),
+            (staged, Err(error)) => (staged, Err(Stopped::Disk(error))),
         }
     }
 }
 
 /// Why a body was not received to its end.
 enum Stopped {
-    Line(reqwest::Error),
+    Line(TransportError),
     Still,
     TooSlow,
     Disk(io::Error),
@@ -373,10 +362,7 @@ async fn verify(staged: StagedFile) -> (StagedFile, io::Result<Result<(), Mismat
         let verdict = staged.verify();
         (staged, verdict)
     };
-    match tokio::task::spawn_blocking(check).await {
-        Ok(checked) => checked,
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    }
+    blocking(check).await
 }
 
 fn hub_failing(file: &FileName, cause: &str) -> Error {

@@ -2,30 +2,26 @@
 
 use std::{
     sync::{
-        OnceLock,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use hubstow_core::hub::{
-    Endpoint, Headers, Hop, Origin, REDIRECT_LIMIT, Redirect, redirect, retry_after_s,
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method,
+    header::{ACCEPT_ENCODING, AUTHORIZATION, IF_RANGE, LOCATION},
 };
-use reqwest::{
-    Client, Method, Response,
-    header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION},
-};
-use rustls_platform_verifier::BuilderVerifierExt as _;
+use hubstow_core::hub::{Endpoint, Headers, Hop, Origin, REDIRECT_LIMIT, Redirect, retry_after_s};
+use hubstow_fs::{Decider, guard::possible_redirect};
 use url::Url;
 
 use crate::{
     config::{Config, Token},
     error::{Error, ErrorKind},
     report::Traffic,
+    transport::{Answer, Request, Transport, TransportError},
 };
-
-/// How long a connection may take to be made.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A request that got no answer, or a redirect that must not be followed. The text names no query and no secret.
 #[derive(Debug, thiserror::Error)]
@@ -68,26 +64,28 @@ pub(crate) struct Address {
     pub(crate) token: TokenUse,
 }
 
-/// The HTTP side of a hub. Clients are made when the first request needs them: a cached file needs none.
+/// The HTTP side of a hub: which requests are sent, with or without the token, and which redirects are followed.
 pub(crate) struct Http {
-    plain: OnceLock<Client>,
-    secure: OnceLock<Client>,
+    transport: Arc<dyn Transport>,
+    pub(crate) decider: Arc<dyn Decider>,
     endpoint: Endpoint,
     token: Option<Token>,
-    user_agent: String,
     stall_timeout: Duration,
     requests: AtomicU64,
     bytes: AtomicU64,
 }
 
 impl Http {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(
+        config: &Config,
+        transport: Arc<dyn Transport>,
+        decider: Arc<dyn Decider>,
+    ) -> Self {
         Self {
-            plain: OnceLock::new(),
-            secure: OnceLock::new(),
+            transport,
+            decider,
             endpoint: normalised(&config.endpoint),
             token: config.token.clone(),
-            user_agent: config.user_agent.clone(),
             stall_timeout: config.stall_timeout,
             requests: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
@@ -127,33 +125,22 @@ impl Http {
         &self,
         method: Method,
         to: &Address,
-        headers: HeaderMap,
+        mut headers: HeaderMap,
         body: Option<Vec<u8>>,
         timeout: Option<Duration>,
-    ) -> Result<Response, NoAnswer> {
-        let client = self.client(to.url.scheme() == "https").map_err(|error| {
-            NoAnswer::Transport { url: shown(&to.url), cause: error.to_string() }
-        })?;
-        let mut request = client
-            .request(method, to.url.clone())
-            .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))
-            .headers(headers);
+    ) -> Result<Answer, NoAnswer> {
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if let Some(token) = self.token.as_ref().filter(|_| to.token == TokenUse::Send) {
-            request = request.header(AUTHORIZATION, bearer(token));
-        }
-        if let Some(timeout) = timeout {
-            request = request.timeout(timeout);
-        }
-        if let Some(body) = body {
-            request = request.body(body);
+            headers.insert(AUTHORIZATION, bearer(token));
         }
         self.requests.fetch_add(1, Ordering::Relaxed);
+        let request = Request { method, url: to.url.clone(), headers, body, timeout };
         let limit = timeout.unwrap_or(self.stall_timeout);
-        let Ok(answer) = tokio::time::timeout(limit, request.send()).await else {
+        let Ok(answer) = tokio::time::timeout(limit, self.transport.send(request)).await else {
             let cause = format!("no answer within {} s", limit.as_secs());
             return Err(NoAnswer::Transport { url: shown(&to.url), cause });
         };
-        tracing::debug!(url = %shown(&to.url), status = ?answer.as_ref().map(|a| a.status().as_u16()), "asked");
+        tracing::debug!(url = %shown(&to.url), status = ?answer.as_ref().map(|a| a.status.as_u16()), "asked");
         answer.map_err(|error| transport(&to.url, error))
     }
 
@@ -163,13 +150,13 @@ impl Http {
         to: &Address,
         headers: &HeaderMap,
         timeout: Option<Duration>,
-    ) -> Result<(Address, Response), NoAnswer> {
+    ) -> Result<(Address, Answer), NoAnswer> {
         let mut at = to.clone();
         for followed in 0..=REDIRECT_LIMIT {
             let mut sent = headers.clone();
             if at.token == TokenUse::Withhold {
                 // The store behind a redirect has validators of its own.
-                sent.remove(reqwest::header::IF_RANGE);
+                sent.remove(IF_RANGE);
             }
             let answer = self.send(Method::GET, &at, sent, None, timeout).await?;
             match location(&answer) {
@@ -189,12 +176,13 @@ impl Http {
     ) -> Result<Address, NoAnswer> {
         let joined = from.url.join(to);
         let target = joined.as_ref().map_or(to, Url::as_str);
-        let rule = redirect(&Hop {
-            from: from.url.as_str(),
-            to: target,
-            endpoint: self.endpoint.origin(),
-            followed,
-        });
+        let hop =
+            Hop { from: from.url.as_str(), to: target, endpoint: self.endpoint.origin(), followed };
+        let undecided = |cause: String| NoAnswer::Transport { url: shown(&from.url), cause };
+        let rule = self.decider.redirect(&hop).map_err(|error| undecided(error.to_string()))?;
+        if !possible_redirect(&hop, rule) {
+            return Err(undecided(format!("the decision `{rule}` is not possible for a redirect")));
+        }
         let token = match (rule, from.token) {
             (Redirect::FollowWithToken, TokenUse::Send) => TokenUse::Send,
             (Redirect::FollowWithToken, TokenUse::Withhold) | (Redirect::FollowWithoutToken, _) => {
@@ -219,51 +207,12 @@ impl Http {
     pub(crate) fn too_many(&self, at: &Address) -> NoAnswer {
         NoAnswer::Redirected { from: shown(&at.url), to: shown(&at.url), rule: Redirect::TooMany }
     }
-
-    /// A client that only speaks plain HTTP has no certificates to load; where the endpoint needs none, that saves the
-    /// most expensive part of starting up.
-    fn client(&self, secure: bool) -> Result<&Client, Error> {
-        let slot = if secure { &self.secure } else { &self.plain };
-        if let Some(client) = slot.get() {
-            return Ok(client);
-        }
-        let made = Client::builder()
-            .user_agent(&self.user_agent)
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .tls_backend_preconfigured(tls(secure)?)
-            .build()
-            .map_err(|error| {
-                Error::new(ErrorKind::Other, "the HTTP client can't be set up").caused_by(error)
-            })?;
-        Ok(slot.get_or_init(|| made))
-    }
 }
 
 /// Writes an endpoint as every URL made from it will be written, so that origins can be compared.
 fn normalised(endpoint: &Endpoint) -> Endpoint {
     let url = Url::parse(endpoint.as_str()).ok();
     url.and_then(|url| Endpoint::parse(url.as_str()).ok()).unwrap_or_else(|| endpoint.clone())
-}
-
-fn tls(secure: bool) -> Result<rustls::ClientConfig, Error> {
-    let unusable = |error: rustls::Error| {
-        Error::new(ErrorKind::Other, "TLS can't be set up")
-            .hint("check the system's certificates, or the file that SSL_CERT_FILE names")
-            .caused_by(error)
-    };
-    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(unusable)?;
-    let builder = if secure {
-        builder.with_platform_verifier().map_err(unusable)?
-    } else {
-        builder.with_root_certificates(rustls::RootCertStore::empty())
-    };
-    let mut config = builder.with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
 }
 
 fn bearer(token: &Token) -> HeaderValue {
@@ -284,34 +233,17 @@ pub(crate) fn shown(url: &Url) -> String {
     url.into()
 }
 
-pub(crate) fn transport(url: &Url, error: reqwest::Error) -> NoAnswer {
-    NoAnswer::Transport { url: shown(url), cause: causes(&error.without_url()) }
-}
-
-/// Writes an error and its causes on one line; the outermost says the least.
-pub(crate) fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let more = cause.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        source = cause.source();
-    }
-    text
+pub(crate) fn transport(url: &Url, error: TransportError) -> NoAnswer {
+    NoAnswer::Transport { url: shown(url), cause: error.0 }
 }
 
 /// Returns where a redirect points, as the header says it.
-pub(crate) fn location(answer: &Response) -> Option<String> {
-    let status = answer.status().as_u16();
+pub(crate) fn location(answer: &Answer) -> Option<String> {
+    let status = answer.status.as_u16();
     if !matches!(status, 301..=303 | 307 | 308) {
         return None;
     }
-    answer
-        .headers()
-        .get(LOCATION)
-        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+    answer.headers.get(LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
 /// Reads a header as text; one that is no text counts as present and wrong.

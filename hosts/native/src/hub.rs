@@ -11,8 +11,10 @@ use hubstow_core::{
     policy::{Method, Support},
     resolve::Served,
 };
-use hubstow_fs::{Cache, Decider, LinkedCore, StdDisk, Target};
+use hubstow_fs::{Cache, Decider, Disk, Target};
 
+#[cfg(not(target_family = "wasm"))]
+use crate::reqwest_transport::ReqwestTransport;
 use crate::{
     config::{Config, Durability},
     error::{Error, ErrorKind},
@@ -22,6 +24,7 @@ use crate::{
     report::{Done, Environment, FileReport, MethodSupport, Traffic, Warning},
     request::FileRequest,
     resolve::{Hit, Resolved},
+    transport::Transport,
 };
 
 /// How often the hub is asked again because its answer was outdated when the content came.
@@ -60,13 +63,41 @@ impl Inner {
     }
 }
 
+/// What a host brings: who decides, how requests are sent, and how directories are reached.
+pub struct Parts {
+    /// Who decides.
+    pub decider: Arc<dyn Decider>,
+    /// How requests are sent.
+    pub transport: Arc<dyn Transport>,
+    /// Makes the disk of a directory.
+    pub disk: DiskOf,
+}
+
+/// Makes the disk of a directory, which need not exist yet.
+pub type DiskOf = Box<dyn Fn(&Path) -> Arc<dyn Disk> + Send + Sync>;
+
+#[cfg(not(target_family = "wasm"))]
+impl Parts {
+    /// The parts of a native program: the linked core, reqwest, and the system's own filesystem.
+    #[must_use]
+    pub fn native(config: &Config) -> Self {
+        Self {
+            decider: Arc::new(hubstow_fs::LinkedCore),
+            transport: Arc::new(ReqwestTransport::new(&config.user_agent)),
+            disk: Box::new(|directory| Arc::new(hubstow_fs::StdDisk::new(directory))),
+        }
+    }
+}
+
 impl Hub {
     /// Makes a hub. Nothing is sent, looked at or written yet.
     ///
     /// # Errors
     /// A cache directory without a name.
+    #[cfg(not(target_family = "wasm"))]
     pub fn new(config: Config) -> Result<Self, Error> {
-        Self::with_decider(config, Arc::new(LinkedCore))
+        let parts = Parts::native(&config);
+        Self::with_parts(config, parts)
     }
 
     /// Makes a hub whose decisions come from elsewhere than the linked core. Whatever it decides is checked against the
@@ -74,7 +105,17 @@ impl Hub {
     ///
     /// # Errors
     /// As [`Hub::new`].
+    #[cfg(not(target_family = "wasm"))]
     pub fn with_decider(config: Config, decider: Arc<dyn Decider>) -> Result<Self, Error> {
+        let parts = Parts { decider, ..Parts::native(&config) };
+        Self::with_parts(config, parts)
+    }
+
+    /// Makes a hub of the parts that a host brings.
+    ///
+    /// # Errors
+    /// As [`Hub::new`].
+    pub fn with_parts(config: Config, parts: Parts) -> Result<Self, Error> {
         let durability = match config.durability {
             Durability::Safe => hubstow_fs::Durability::Safe,
             Durability::Fast => hubstow_fs::Durability::Fast,
@@ -83,13 +124,13 @@ impl Hub {
         // A program that changes its working directory must not change its cache with it.
         config.cache_dir = absolute(&config.cache_dir)?;
         config.local_dir = config.local_dir.as_deref().map(absolute).transpose()?;
-        let disk = Arc::new(StdDisk::new(&config.cache_dir));
-        let shared = Cache::new(disk, config.policy, durability);
+        let Parts { decider, transport, disk } = parts;
+        let shared = Cache::new(disk(&config.cache_dir), config.policy, durability);
         let cache = match &config.local_dir {
-            Some(local) => Cache::local(Arc::new(StdDisk::new(local)), durability),
+            Some(local) => Cache::local(disk(local), durability),
             None => shared.clone(),
         };
-        let http = Http::new(&config);
+        let http = Http::new(&config, transport, decider.clone());
         Ok(Self { inner: Arc::new(Inner { config, http, cache, shared, decider }), observer: None })
     }
 

@@ -29,17 +29,23 @@ mod place;
 mod refusal;
 mod report;
 mod request;
+#[cfg(not(target_family = "wasm"))]
+mod reqwest_transport;
 mod resolve;
 mod snapshot;
+mod task;
+mod transport;
 
 pub use config::{Config, Durability, Token, default_user_agent};
 pub use error::{Error, ErrorKind};
 pub use event::{Event, Observer};
-pub use hub::Hub;
+pub use hub::{DiskOf, Hub, Parts};
 pub use hubstow_core as core;
+pub use hubstow_fs as fs;
 pub use pattern::Patterns;
 pub use report::{
     Done, Environment, Explanation, ExplanationLink, FileReport, MethodSupport, SnapshotReport,
     Traffic, Warning,
 };
 pub use request::{FileRequest, SnapshotRequest};
+pub use transport::{Answer, Body, BoxFuture, Request, Transport, TransportError};

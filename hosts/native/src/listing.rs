@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, ops::Bound};
 
+use http::{HeaderMap, header::LINK};
 use hubstow_core::{
     hub::{Backoff, Retry, refusal_of_status, retry},
     layout::RepoLayout,
@@ -9,16 +10,13 @@ use hubstow_core::{
     why::Refusal,
 };
 use hubstow_fs::Cache;
-use reqwest::{
-    Response,
-    header::{HeaderMap, LINK},
-};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Error, ErrorKind},
     event::Event,
     http::{Address, Http, NoAnswer, asked_wait, core_headers, jittered},
+    transport::Answer,
 };
 
 /// The most pages of one listing; at 1,000 files a page that is ten million files.
@@ -197,13 +195,13 @@ impl Http {
 
     async fn json_once(&self, at: &Address) -> Result<(Option<String>, Vec<u8>), JsonError> {
         let timeout = Some(std::time::Duration::from_secs(60));
-        let (_, answer) =
+        let (from, answer) =
             self.get(at, &HeaderMap::new(), timeout).await.map_err(JsonError::NoAnswer)?;
-        if !answer.status().is_success() {
-            return Err(JsonError::Status(answer.status().as_u16(), answer.headers().clone()));
+        if !answer.status.is_success() {
+            return Err(JsonError::Status(answer.status.as_u16(), answer.headers));
         }
-        let next = next_link(answer.headers())?;
-        let body = limited(answer).await?;
+        let next = next_link(&answer.headers)?;
+        let body = limited(&from, answer).await?;
         Ok((next, body))
     }
 }
@@ -214,14 +212,15 @@ enum JsonError {
     Malformed(&'static str),
 }
 
-async fn limited(mut answer: Response) -> Result<Vec<u8>, JsonError> {
-    let url = answer.url().clone();
+async fn limited(from: &Address, mut answer: Answer) -> Result<Vec<u8>, JsonError> {
     let mut body = Vec::new();
     loop {
-        match answer.chunk().await {
+        match answer.body.chunk().await {
             Ok(None) => return Ok(body),
             Ok(Some(piece)) => body.extend_from_slice(&piece),
-            Err(error) => return Err(JsonError::NoAnswer(crate::http::transport(&url, error))),
+            Err(error) => {
+                return Err(JsonError::NoAnswer(crate::http::transport(&from.url, error)));
+            }
         }
         if body.len() > BODY_LIMIT_BYTES {
             return Err(JsonError::Malformed("it is too long"));

@@ -2,20 +2,18 @@
 
 use std::time::Duration;
 
+use http::{HeaderMap, HeaderValue, Method, header::IF_NONE_MATCH};
 use hubstow_core::{
     action::Lookup as Kind,
     facts::Answer,
-    hub::{Backoff, REDIRECT_LIMIT, Reply, Retry, read_head, retry},
+    hub::{Backoff, Headers, REDIRECT_LIMIT, Reply, Retry, retry},
     name::{Commit, Etag, FileName, Repo, Revision},
 };
-use reqwest::{
-    Method,
-    header::{HeaderMap, HeaderValue, IF_NONE_MATCH},
-};
+use hubstow_fs::guard::possible_reply;
 use url::Url;
 
 use crate::{
-    error::Error,
+    error::{Error, ErrorKind},
     event::Event,
     http::{Address, Http, NoAnswer, asked_wait, core_headers, jittered, location},
 };
@@ -54,7 +52,7 @@ impl Http {
         let start = self.at_endpoint(&url)?;
         let mut sent = 0;
         loop {
-            let (found, asked, passing) = self.lookup_once(lookup, &start).await;
+            let (found, asked, passing) = self.lookup_once(lookup, &start).await?;
             let wait = lookup.backoff.wait_ms(sent).filter(|_| passing == Retry::Yes);
             let Some(wait_ms) = wait else {
                 return Ok(found);
@@ -75,7 +73,7 @@ impl Http {
         &self,
         lookup: &Lookup<'_>,
         start: &Address,
-    ) -> (Found, Option<Duration>, Retry) {
+    ) -> Result<(Found, Option<Duration>, Retry), Error> {
         let kind = if lookup.known.is_some() { Kind::Conditional } else { Kind::Plain };
         let mut at = start.clone();
         for followed in 0..=REDIRECT_LIMIT {
@@ -83,14 +81,14 @@ impl Http {
             let sent = self.send(Method::HEAD, &at, headers, None, Some(lookup.timeout)).await;
             let answer = match sent {
                 Ok(answer) => answer,
-                Err(error) => return (unreachable(&error), None, Retry::Yes),
+                Err(error) => return Ok((unreachable(&error), None, Retry::Yes)),
             };
-            let status = answer.status().as_u16();
-            let headers = core_headers(answer.headers());
-            let reply = read_head(status, &headers, lookup.revision, kind);
+            let status = answer.status.as_u16();
+            let headers = core_headers(&answer.headers);
+            let reply = self.read_head(status, &headers, lookup.revision, kind)?;
             let next = match location(&answer).map(|to| self.hop(&at, &to, followed)) {
                 Some(Ok(next)) => Some(next),
-                Some(Err(error)) => return (unreachable(&error), None, Retry::No),
+                Some(Err(error)) => return Ok((unreachable(&error), None, Retry::No)),
                 None => None,
             };
             match (next, reply.answer) {
@@ -103,12 +101,33 @@ impl Http {
                         (Some(commit), None) => Some(pinned(&at, lookup.revision, commit)),
                         (None, None) => None,
                     };
-                    let asked = asked_wait(answer.headers());
-                    return (Found { reply, content, cause }, asked, retry(status));
+                    let asked = asked_wait(&answer.headers);
+                    return Ok((Found { reply, content, cause }, asked, retry(status)));
                 }
             }
         }
-        (unreachable(&self.too_many(&at)), None, Retry::No)
+        Ok((unreachable(&self.too_many(&at)), None, Retry::No))
+    }
+
+    /// Puts the answer to the decider, and checks that its reading is possible.
+    fn read_head(
+        &self,
+        status: u16,
+        headers: &Headers<'_>,
+        asked: &Revision,
+        kind: Kind,
+    ) -> Result<Reply, Error> {
+        let undecided = "what the hub answered could not be read";
+        let reply = self
+            .decider
+            .read_head(status, headers, asked, kind)
+            .map_err(|error| Error::new(ErrorKind::Other, undecided).caused_by(error))?;
+        if possible_reply(status, headers, asked, kind, &reply) {
+            Ok(reply)
+        } else {
+            let what = format!("the reading `{reply:?}` is not possible for what the hub answered");
+            Err(Error::new(ErrorKind::Other, what))
+        }
     }
 }
 
@@ -128,7 +147,7 @@ fn unreachable(error: &NoAnswer) -> Found {
     Found { reply: Reply::bare(answer), content: None, cause: Some(error.to_string()) }
 }
 
-fn refusal_text(status: u16, headers: &hubstow_core::hub::Headers<'_>) -> String {
+fn refusal_text(status: u16, headers: &Headers<'_>) -> String {
     match (headers.error_code, headers.error_message) {
         (Some(code), Some(message)) => format!("the hub answered {status} {code}: {message}"),
         (Some(text), None) | (None, Some(text)) => format!("the hub answered {status}: {text}"),

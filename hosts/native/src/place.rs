@@ -25,6 +25,7 @@ use crate::{
     refusal::About,
     report::{Done, FileReport, Warning},
     resolve::Content,
+    task::blocking,
 };
 
 /// How often a held lock is looked at again.
@@ -217,14 +218,6 @@ async fn advance(mut placing: Placing) -> (Placing, Result<Next, FsError>) {
         (placing, next)
     })
     .await
-}
-
-/// Runs disk work off the async threads.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    }
 }
 
 fn report(cache: &Cache, content: &Content, outcome: &Outcome, fetched: bool) -> FileReport {

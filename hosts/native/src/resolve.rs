@@ -19,10 +19,10 @@ use crate::{
     http::Address,
     hub::Inner,
     lookup::{Found, Lookup},
-    place::blocking,
     refusal::About,
     report::ExplanationLink,
     request::FileRequest,
+    task::blocking,
 };
 
 /// How long a HEAD may take that nothing cached could stand in for.

@@ -17,11 +17,12 @@ use crate::{
     event::Event,
     hub::Hub,
     listing::{Listed, Listing, Unlisted},
-    place::{Placed, blocking},
+    place::Placed,
     refusal::About,
     report::{Done, FileReport, SnapshotReport, Warning},
     request::SnapshotRequest,
     resolve::Content,
+    task::blocking,
 };
 
 /// What is known of a snapshot before its files are looked at.

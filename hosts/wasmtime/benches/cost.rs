@@ -59,19 +59,24 @@ fn main() {
     );
 
     let native = median_of_many(|| {
-        black_box(place(black_box(&facts)));
+        let _ = black_box(place(black_box(&facts)));
     });
     let native_batch = median(|| {
         black_box(batch.iter().map(|facts| place(black_box(facts))).collect::<Vec<_>>());
     });
-    let asked = |core: &ComponentCore| median(|| drop(black_box(core.place(&facts).unwrap())));
+    let asked = |core: &ComponentCore| {
+        median(|| {
+            let _ = black_box(core.place(&facts).unwrap());
+        })
+    };
     let many = median(|| drop(black_box(core.place_many(&batch).unwrap())));
     let load = median(|| drop(black_box(ComponentCore::embedded().unwrap())));
     let compile =
         median(|| drop(black_box(ComponentCore::compile(COMPONENT, Options::default()).unwrap())));
     // One call that decides nothing is the cost of a fresh instance and the way there and back.
-    let bare =
-        median(|| drop(black_box(core.ask(1, |core, store| core.call_retry(store, 200)).unwrap())));
+    let bare = median(|| {
+        let _ = black_box(core.ask(1, |core, store| core.call_retry(store, 200)).unwrap());
+    });
 
     println!("| what | time | times the linked core's decision |");
     println!("|---|---|---|");

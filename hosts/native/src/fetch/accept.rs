@@ -1,28 +1,26 @@
 //! What a GET must ask for, and what its answer must look like, before a byte of it is taken.
 
+use http::{
+    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, IF_RANGE, RANGE},
+};
 use hubstow_core::hub::{Retry, refusal_of_status, retry, same_content};
 use hubstow_fs::staged::Mismatch;
-use reqwest::{
-    Response, StatusCode,
-    header::{
-        CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderName, HeaderValue,
-        IF_RANGE, RANGE,
-    },
-};
 
 use super::{Attempt, Failed, Fetch, hub_failing};
 use crate::{
     error::{Error, ErrorKind},
     http::{asked_wait, core_headers, text},
+    transport::Answer,
 };
 
 /// Checks that an answer brings what was asked for; tells whether it continues what is here.
 pub(super) fn accept(
     fetch: &Fetch<'_>,
-    answer: &Response,
+    answer: &Answer,
     have: u64,
 ) -> Result<bool, Result<Attempt, Failed>> {
-    let (status, headers) = (answer.status(), answer.headers());
+    let (status, headers) = (answer.status, &answer.headers);
     let core = core_headers(headers);
     let promised = fetch.metadata.size;
     match status {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    plan::{MACOS, Planned, WINDOWS},
+    plan::{COMPONENT, MACOS, Planned, WINDOWS},
     step::{self, End},
 };
 
@@ -97,7 +97,8 @@ pub(crate) fn everything(shop: &Workshop, steps: &[Planned]) {
 }
 
 fn rust_parts(shop: &Workshop) {
-    let targets = [WINDOWS, MACOS].map(|target| shop.target_missing(target).map(|_| target));
+    let targets =
+        [COMPONENT, WINDOWS, MACOS].map(|target| shop.target_missing(target).map(|_| target));
     if targets.iter().any(Option::is_some) {
         let mut command = Command::new("rustup");
         command.args(["target", "add"]).args(targets.iter().flatten());

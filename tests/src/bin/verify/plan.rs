@@ -12,6 +12,8 @@ const FOR_MACOS: [&str; 2] = ["hubstow-core", "hubstow-fs"];
 pub(crate) const WINDOWS: &str = "x86_64-pc-windows-gnu";
 /// See [`WINDOWS`].
 pub(crate) const MACOS: &str = "aarch64-apple-darwin";
+/// What the component is built for.
+pub(crate) const COMPONENT: &str = "wasm32-unknown-unknown";
 
 /// A step that may be run.
 pub(crate) struct Planned {
@@ -54,7 +56,9 @@ pub(crate) fn steps() -> Vec<Planned> {
             slow: false,
             runs_tests: true,
             missing: nothing,
-            command: |shop| cargo(shop, "test --workspace --no-fail-fast"),
+            command: |shop| {
+                cargo(shop, "test --workspace --features hubstow/wasmtime --no-fail-fast")
+            },
         },
         Planned {
             name: format!("check for {WINDOWS}"),

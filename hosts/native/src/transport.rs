@@ -1,0 +1,67 @@
+//! The seam below the library: how one request is sent and its answer received.
+//!
+//! A transport sends what it is given and follows nothing: redirects, retries, the token and every rule about them are
+//! the library's. Natively that is reqwest; a sandbox brings its own.
+
+use std::{fmt, pin::Pin, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
+use url::Url;
+
+/// A future on the heap.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// One request.
+#[derive(Debug)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// Where to; its scheme is http or https.
+    pub url: Url,
+    /// All headers but those that belong to the connection and the `User-Agent`.
+    pub headers: HeaderMap,
+    /// The body of a POST.
+    pub body: Option<Vec<u8>>,
+    /// How long the whole exchange may take, body and all; `None` where only standing still counts.
+    pub timeout: Option<Duration>,
+}
+
+/// What came back. The body is read piece by piece.
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body. Dropping it gives the rest up.
+    pub body: Box<dyn Body>,
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+/// The body of an answer, as it arrives.
+pub trait Body: Send {
+    /// Returns the next piece; `None` at the end.
+    ///
+    /// # Errors
+    /// A transfer that breaks. A body that ends early is an error wherever the transport can tell.
+    fn chunk(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, TransportError>>;
+}
+
+/// Sends requests.
+pub trait Transport: Send + Sync {
+    /// Sends one request and returns its answer, whatever its status. Nothing is followed and nothing is decoded.
+    ///
+    /// # Errors
+    /// A request that got no answer.
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Answer, TransportError>>;
+}
+
+/// Why there was no answer, or no more of it, in words that name no query and no secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct TransportError(pub String);
