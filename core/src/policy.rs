@@ -74,6 +74,18 @@ impl Methods {
     }
 }
 
+impl Methods {
+    /// Returns the same knowledge with what has changed between two others: what one file taught, while others were
+    /// placed.
+    #[must_use]
+    pub fn updated(self, before: Self, after: Self) -> Self {
+        [Method::Symlink, Method::Hardlink, Method::Reflink]
+            .into_iter()
+            .filter(|&method| before.support(method) != after.support(method))
+            .fold(self, |known, method| known.with(method, after.support(method)))
+    }
+}
+
 impl Default for Methods {
     fn default() -> Self {
         Self::UNTRIED

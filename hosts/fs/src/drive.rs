@@ -20,7 +20,7 @@ use crate::{
     decider::Decider,
     execute::Bytes,
     failure::{FsError, as_unsupported, failure_of},
-    guard::possible,
+    guard::{possible, possible_lesson},
     observe::Attempt,
     staged::{Keep, StagedFile},
 };
@@ -237,13 +237,18 @@ impl Placing {
         if failure == Failure::Raced && from_twin(action) {
             self.twin_failed = true;
         }
+        let asked = self.cache.methods();
         let lesson = self
             .decider
-            .learn(self.cache.methods(), action, failure)
+            .learn(asked, action, failure)
             .map_err(|source| FsError::Decider { source })?;
+        if !possible_lesson(asked, action, failure, lesson) {
+            return Err(FsError::ImpossibleAction { action: format!("{lesson:?}") });
+        }
         match lesson {
-            Lesson::Again(methods) => {
-                self.cache.learned(|_| methods);
+            Lesson::Again(learnt) => {
+                // Others may have learned of other methods meanwhile.
+                self.cache.learned(|known| known.updated(asked, learnt));
                 Ok(())
             }
             Lesson::GiveUp => Err(error),

@@ -10,9 +10,10 @@ use hubstow_core::{
         ResolveFacts, RevisionKind, Staged, Stale, Twin,
     },
     hub::{Headers, Hop, Metadata, Redirect, Reply, redirect},
+    learn::{Failure, Lesson},
     model::{DiskKind, End, Model, Round},
     name::{Commit, Etag, NameError, Revision},
-    policy::{Method, Support},
+    policy::{Method, Methods, Support},
     resolve::{Resolution, Served},
 };
 
@@ -60,6 +61,22 @@ fn makes_progress(facts: &PlaceFacts, action: Action) -> bool {
 /// Tells whether the blob may be used: it holds the content, and this run has made it where only fresh content counts.
 fn blob_counts(facts: &PlaceFacts) -> bool {
     matches!(facts.blob, Blob::Existing | Blob::Borrowed) && facts.demand != Demand::Fresh
+}
+
+/// Tells whether a lesson is possible: a refused method is known as refused, and of other methods nothing changes. The
+/// method may have been known as refused before, where two files were placed at once.
+#[must_use]
+pub fn possible_lesson(methods: Methods, action: Action, failure: Failure, lesson: Lesson) -> bool {
+    match (lesson, failure, action) {
+        (Lesson::GiveUp, _, _) => true,
+        (Lesson::Again(known), Failure::Raced, _) => known == methods,
+        (
+            Lesson::Again(known),
+            Failure::Unsupported,
+            Action::Probe(by) | Action::Place { by, .. },
+        ) => link(by) && known == methods.with(by, Support::Refused),
+        (Lesson::Again(_), _, _) => false,
+    }
 }
 
 /// Tells whether a resolution is possible for the facts it was made of.

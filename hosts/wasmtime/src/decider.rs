@@ -14,8 +14,8 @@ use hubstow_fs::{
     Decider,
     decider::DeciderError,
     guard::{
-        broken_name, possible, possible_forecast, possible_redirect, possible_reply,
-        possible_resolution,
+        broken_name, possible, possible_forecast, possible_lesson, possible_redirect,
+        possible_reply, possible_resolution,
     },
 };
 
@@ -79,16 +79,7 @@ impl ComponentCore {
         let asked = (methods.into(), action.into(), failure.into());
         let lesson: Lesson =
             self.ask(1, |core, store| core.call_learn(store, asked.0, asked.1, asked.2))?.into();
-        let possible = match (lesson, action) {
-            (Lesson::GiveUp, _) => true,
-            (Lesson::Again(known), _) if known == methods => failure == Failure::Raced,
-            (Lesson::Again(known), Action::Probe(by) | Action::Place { by, .. }) => {
-                failure == Failure::Unsupported
-                    && known == methods.with(by, hubstow_core::policy::Support::Refused)
-            }
-            (Lesson::Again(_), _) => false,
-        };
-        checked(possible, lesson)
+        checked(possible_lesson(methods, action, failure, lesson), lesson)
     }
 
     /// Foretells the whole way of a file.

@@ -1,5 +1,6 @@
 use hubstow_core::{
     hub::{Endpoint, read_head},
+    learn::learn,
     place::place,
     policy::{Methods, Policy},
     resolve::resolve,
@@ -40,6 +41,25 @@ fn what_the_core_decides_about_a_place_is_always_possible() {
         checked += 1;
     });
     assert_eq!(checked, 340_200);
+}
+
+#[test]
+fn what_the_core_learns_is_always_possible_and_nothing_else_is() {
+    for_every!(symlink: Support, hardlink: Support, reflink: Support, by: Method, failure: Failure => {
+        let methods = Methods { symlink, hardlink, reflink };
+        let place = Action::Place { by, from: Source::Blob, over: Pointer::Absent };
+        for action in [Action::Probe(by), place, Action::Fetch, Action::Mark] {
+            let lesson = learn(methods, action, failure);
+            assert!(possible_lesson(methods, action, failure, lesson), "{methods:?} {action:?}");
+            for_every!(first: Support, second: Support, third: Support => {
+                let known = Methods { symlink: first, hardlink: second, reflink: third };
+                let again = Lesson::Again(known);
+                if again != lesson {
+                    assert!(!possible_lesson(methods, action, failure, again), "{lesson:?} {known:?}");
+                }
+            });
+        }
+    });
 }
 
 #[test]
