@@ -311,6 +311,24 @@ impl RepoLayout {
         self.below(&format!(".hubstow/proved/{etag}"))
     }
 
+    /// Returns the folder of the records of what is proved.
+    #[must_use]
+    pub fn proofs(&self) -> CachePath {
+        self.below(".hubstow/proved")
+    }
+
+    /// Returns the path of the record of which files of a snapshot are proved. No etag begins with `_`.
+    #[must_use]
+    pub fn snapshot_proofs(&self, commit: &Commit) -> CachePath {
+        self.below(&format!(".hubstow/proved/_snapshot-{commit}"))
+    }
+
+    /// Reads the commit from the name of a record of [`snapshot_proofs`](Self::snapshot_proofs).
+    #[must_use]
+    pub fn parse_snapshot_proofs(name: &str) -> Option<Commit> {
+        Commit::parse(name.strip_prefix("_snapshot-")?).ok()
+    }
+
     /// Reads the name of a private file in one of our private folders.
     #[must_use]
     pub fn parse_scratch(folder: &CachePath, name: &str) -> Option<CachePath> {

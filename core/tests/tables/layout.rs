@@ -34,6 +34,8 @@ struct Expected {
     etag_of_link: Option<String>,
     /// The names that are looked for, folder by folder, on the way to the pointer.
     pointer_steps: Option<Vec<[String; 2]>>,
+    /// The commit of the given record of a snapshot; empty where it is none.
+    snapshot_proofs_of_base: Option<String>,
     /// Etag and nonce of the given staged file; empty where it is none of ours.
     staged_of_base: Option<Vec<String>>,
 }
@@ -71,6 +73,10 @@ pub(crate) fn one_set_of_paths(row: &Row) -> Checked {
             .collect();
         same("the steps", steps, &came)?;
     }
+    if let Some(commit) = &expected.snapshot_proofs_of_base {
+        let came = RepoLayout::parse_snapshot_proofs(&given.base);
+        same("the record's commit", commit, &came.map_or_else(String::new, |c| c.to_string()))?;
+    }
     if let Some(parts) = &expected.staged_of_base {
         let came = RepoLayout::parse_staged(&given.base)
             .map_or_else(Vec::new, |(etag, nonce)| vec![etag.to_string(), nonce.to_string()]);
@@ -104,6 +110,8 @@ fn path_of(what: &str, layout: &RepoLayout, given: &Given) -> Result<CachePath, 
         "private" => layout.private(),
         "scratch" => layout.scratch(nonce),
         "proof" => layout.proof(etag),
+        "proofs" => layout.proofs(),
+        "snapshot-proofs" => layout.snapshot_proofs(commit),
         "local-metadata" => RepoLayout::local_metadata(file),
         "cache-tag" => CachePath::cache_tag(),
         "root" => CachePath::root(),

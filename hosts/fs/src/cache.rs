@@ -12,6 +12,7 @@ use hubstow_core::{
 };
 
 use crate::{
+    bulk::Bulk,
     disk::{Disk, DiskFile, Kind},
     failure::{ErrorGroup, FsError, group},
     fresh_nonce,
@@ -40,6 +41,8 @@ pub struct Cache {
     /// Whether this is a shared cache, and not a local folder.
     shared: bool,
     pub(crate) swept: Arc<Swept>,
+    /// What the bulk operation that this is used for remembers.
+    pub(crate) bulk: Option<Arc<Bulk>>,
     methods: Arc<Mutex<Methods>>,
 }
 
@@ -86,6 +89,7 @@ impl Cache {
             records: true,
             shared: true,
             swept: Arc::default(),
+            bulk: None,
             methods: Arc::new(Mutex::new(Methods::UNTRIED)),
         }
     }
@@ -138,6 +142,15 @@ impl Cache {
     /// # Errors
     /// Whatever the system says, or a link where a folder should be.
     pub fn make_folders(&self, folder: &CachePath) -> Result<(), FsError> {
+        let Some(bulk) = &self.bulk else { return self.make_folders_now(folder) };
+        if !bulk.is_made(folder) {
+            self.make_folders_now(folder)?;
+            bulk.made(folder);
+        }
+        Ok(())
+    }
+
+    fn make_folders_now(&self, folder: &CachePath) -> Result<(), FsError> {
         if folder.as_str().is_empty() {
             return self.make_root();
         }
@@ -189,12 +202,18 @@ impl Cache {
     /// Checks that nothing between the repo folder and this one is a link.
     pub(crate) fn check_folders(&self, folder: &CachePath) -> Result<(), FsError> {
         let mut folder = folder.clone();
-        while !folder.as_str().is_empty() && !self.is_repo_folder(&folder) {
+        let mut checked = Vec::new();
+        let known = |folder: &_| self.bulk.as_ref().is_some_and(|bulk| bulk.is_checked(folder));
+        while !folder.as_str().is_empty() && !self.is_repo_folder(&folder) && !known(&folder) {
             let entry = self.disk.entry(&folder).map_err(|e| FsError::io("look at", &folder, e))?;
             if entry.is_some_and(|entry| entry.kind == Kind::Symlink) {
                 return Err(FsError::FolderIsLink { path: folder.as_str().to_owned() });
             }
-            folder = folder.parent();
+            let above = folder.parent();
+            checked.push(std::mem::replace(&mut folder, above));
+        }
+        if let Some(bulk) = &self.bulk {
+            bulk.checked(checked);
         }
         Ok(())
     }
@@ -229,23 +248,24 @@ impl Cache {
         at: &CachePath,
         content: &[u8],
     ) -> Result<(), FsError> {
-        self.make_folders(&layout.private())?;
-        self.make_folders(&at.parent())?;
-        let scratch = layout.scratch(&fresh_nonce()?);
-        let written = self.create_private(&scratch).and_then(|mut file| {
-            file.write_all(content)?;
-            self.sync(&mut *file)?;
-            drop(file);
-            self.disk.rename(&scratch, at)
-        });
-        written.map_err(|error| {
-            self.discard(&scratch);
-            FsError::io("write", at, error)
+        self.in_folder(&layout.private(), || {
+            self.make_folders(&at.parent())?;
+            let scratch = layout.scratch(&fresh_nonce()?);
+            let written = self.create_private(&scratch).and_then(|mut file| {
+                file.write_all(content)?;
+                self.sync(&mut *file)?;
+                drop(file);
+                self.disk.rename(&scratch, at)
+            });
+            written.map_err(|error| {
+                self.discard(&scratch);
+                FsError::io("write", at, error)
+            })
         })
     }
 
-    /// Makes a private file and locks it, so that nobody takes it for dead. Where locks are not to be had, nobody can
-    /// tell, and it stays for ever if this run is killed.
+    /// Makes a private file and locks it, so that nobody takes it for dead. Where locks are not to be had, only its age
+    /// tells.
     pub(crate) fn create_private(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
         let mut file = self.disk.create(at)?;
         let _ = file.try_lock();

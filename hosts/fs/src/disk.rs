@@ -46,6 +46,13 @@ impl Identity {
         format!("{} {}", self.content, self.status)
     }
 
+    /// Reads what [`line`](Self::line) has written.
+    #[must_use]
+    pub fn of_line(line: &str) -> Option<Self> {
+        let (content, status) = line.rsplit_once(' ')?;
+        Some(Self::new(content.to_owned(), status.to_owned()))
+    }
+
     /// Tells whether the content is the same although the file may have got or lost a name.
     #[must_use]
     pub fn same_content(&self, other: &Self) -> bool {
@@ -64,6 +71,8 @@ pub struct Entry {
     pub identity: Identity,
     /// Whether the file has no other name, as far as the system tells.
     pub only_name: bool,
+    /// Whether its mode alone says that everybody can read it; where it does not, only opening tells.
+    pub readable_by_all: bool,
 }
 
 /// An open file.
@@ -79,6 +88,38 @@ pub trait DiskFile: Read + Write + Seek + Send {
     /// # Errors
     /// Whatever the system says.
     fn set_len(&mut self, len_bytes: u64) -> io::Result<()>;
+
+    /// Returns which filesystem the file is on, where [`sync_all`](Self::sync_all) is to be had and tells every failure
+    /// that a sync of the file itself would tell.
+    fn flushable(&self) -> Option<u64> {
+        None
+    }
+
+    /// Brings everything on the file's filesystem to the disk. An error may be anybody's: each file must then be synced
+    /// by itself. Failures since this file was opened are told, so of many files the one that was opened first is to be
+    /// asked.
+    ///
+    /// # Errors
+    /// Whatever the system says; `Unsupported` where it is not to be had.
+    fn sync_all(&mut self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Reserves space for bytes that are to be written, without changing the file's length.
+    ///
+    /// # Errors
+    /// Whatever the system says; `Unsupported` where it is not to be had.
+    fn reserve(&mut self, _from: u64, _len_bytes: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Begins to write these bytes to the disk without waiting for it, so that syncing later takes less time.
+    ///
+    /// # Errors
+    /// Whatever the system says; nothing depends on it.
+    fn start_writing(&mut self, _from: u64, _len_bytes: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     /// Tries to lock the file for this process alone.
     ///
@@ -116,6 +157,19 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// Whatever the system says. Names that are not Unicode are left out: none of ours is such.
     fn names(&self, folder: &CachePath) -> io::Result<Vec<String>>;
+    /// Lists the names in a folder with what each is, without a look at each where the system can.
+    ///
+    /// # Errors
+    /// As [`Disk::names`].
+    fn kinds(&self, folder: &CachePath) -> io::Result<Vec<(String, Kind)>>;
+    /// Returns how many bytes may still be written on the filesystem of a path, or of the nearest folder above it that is
+    /// there; `None` where that is not known.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn free_bytes(&self, _at: &CachePath) -> io::Result<Option<u64>> {
+        Ok(None)
+    }
     /// Opens a file for reading, through links.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use hubstow_core::{
     action::{Action, Decision, Source},
-    facts::{Demand, Force, RefFile, Staged},
+    facts::{Demand, Force, PlaceFacts, RefFile, Staged},
     layout::CachePath,
     learn::{Failure, Lesson, learn_done},
     place::ROUND_LIMIT,
@@ -21,6 +21,7 @@ use crate::{
     execute::Bytes,
     failure::{FsError, as_unsupported, failure_of},
     guard::{possible, possible_lesson},
+    many::Seen,
     observe::Attempt,
     staged::{Keep, StagedFile},
 };
@@ -55,6 +56,8 @@ pub struct Placing {
     target: Target,
     demand: Demand,
     staged: Option<StagedFile>,
+    /// What was seen before, to be acted on once.
+    seen: Option<(PlaceFacts, Option<CachePath>)>,
     twin_failed: bool,
     ref_error: Option<FsError>,
     ref_file: RefFile,
@@ -78,6 +81,7 @@ impl Placing {
             target,
             demand,
             staged: None,
+            seen: None,
             twin_failed: false,
             ref_error: None,
             ref_file: RefFile::Unwanted,
@@ -85,6 +89,14 @@ impl Placing {
             placed: None,
             sealed: None,
         }
+    }
+
+    /// Takes what [`Cache::observe_many`] has seen of the target, so that it is not looked at again before the first
+    /// action.
+    #[must_use]
+    pub fn with_seen(mut self, seen: Seen) -> Self {
+        self.seen = Some((seen.facts, seen.twin));
+        self
     }
 
     /// Returns the target.
@@ -130,7 +142,7 @@ impl Placing {
                 let path = self.target.pointer().as_str().to_owned();
                 return Err(FsError::Unsettled { path, rounds: self.rounds });
             }
-            let (facts, twin) = self.cache.observe(&self.target, self.attempt())?;
+            let (facts, twin) = self.look()?;
             self.ref_file = facts.ref_file;
             let decision =
                 self.decider.place(&facts).map_err(|source| FsError::Decider { source })?;
@@ -153,6 +165,18 @@ impl Placing {
                 Decision::Act(Action::Fetch, _) => return Ok(Next::Fetch),
                 Decision::Act(action, reason) => self.act(action, reason, twin.as_ref())?,
             }
+        }
+    }
+
+    fn look(&mut self) -> Result<(PlaceFacts, Option<CachePath>), FsError> {
+        let attempt = self.attempt();
+        match self.seen.take() {
+            Some((facts, twin))
+                if (facts.demand, facts.staged) == (attempt.demand, attempt.staged) =>
+            {
+                Ok((PlaceFacts { methods: self.cache.methods(), ..facts }, twin))
+            }
+            Some(_) | None => self.cache.observe(&self.target, attempt),
         }
     }
 
@@ -234,6 +258,9 @@ impl Placing {
             | FsError::Unsettled { .. } => Failure::Fatal,
         };
         tracing::debug!(?action, %failure, %error, "failed");
+        if failure == Failure::Raced {
+            self.cache.forget_folders();
+        }
         if failure == Failure::Raced && from_twin(action) {
             self.twin_failed = true;
         }

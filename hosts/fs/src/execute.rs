@@ -74,6 +74,7 @@ impl Cache {
             Bytes::Staged(slot) if by == Method::Move => {
                 let made = self.publish_staged(target, slot, &at, still)?;
                 self.published(&target.layout, &at, &target.etag, &made);
+                self.remember_twin(target, &made);
                 return Ok(());
             }
             Bytes::Staged(_) => return Err(impossible("place a staged file by anything but move")),
@@ -94,8 +95,16 @@ impl Cache {
         let unchanged = shared.is_none_or(|proved| made.identity.same_content(&proved));
         if by != Method::Symlink && unchanged {
             self.published(&target.layout, &at, &target.etag, &made);
+            self.remember_twin(target, &made);
         }
         Ok(())
+    }
+
+    /// The next file of a bulk operation may hold the same.
+    fn remember_twin(&self, target: &Target, made: &Entry) {
+        if let Some(bulk) = self.bulk_of(&target.layout) {
+            bulk.placed(target, made.len_bytes);
+        }
     }
 
     /// Links to content under a private name, and returns that and, of a file that others may write to, which content was
@@ -215,7 +224,7 @@ impl Cache {
             *slot = None;
             return Err(FsError::io("publish", &private, io::ErrorKind::NotFound.into()));
         };
-        if let Err(error) = staged.sync(self) {
+        if let Err(error) = staged.sync() {
             // After a failed sync the system may have dropped the bytes: they are never published (I18).
             *slot = None;
             self.discard(&private);

@@ -5,10 +5,13 @@
 //! - [`execute`]: one atomic action: write beside, sync, rename over; nothing is ever deleted first
 //! - [`drive`]: the bounded loop of look, ask, act
 //! - [`decider`]: the seam where the component fits in; [`guard`]: what is refused, whoever asks
+//! - [`group`]: bringing many complete files to the disk at once
+//! - [`many`]: what is there of many files, with few looks
 //! - [`lock`]: the very files that the Python client locks; they save bandwidth and guarantee nothing
 //!
 //! It knows no network. Fetching is handed back to the host, which does it its own way.
 
+mod bulk;
 pub mod cache;
 pub mod content;
 pub mod decider;
@@ -16,16 +19,22 @@ pub mod disk;
 pub mod drive;
 pub mod execute;
 pub mod failure;
+pub mod group;
 pub mod guard;
 mod leftovers;
 pub mod local;
 pub mod lock;
+pub mod many;
 mod naming;
 pub mod observe;
+mod parts;
 pub mod probe;
 pub mod proof;
+mod record;
+pub mod space;
 pub mod staged;
 mod std_disk;
+mod system;
 mod twin;
 
 pub use cache::{Cache, Durability, Target};

@@ -63,15 +63,29 @@ impl Cache {
     ) -> Result<(PlaceFacts, Option<CachePath>), FsError> {
         self.check_folders(&target.pointer().parent())?;
         self.check_folders(&target.layout.blobs())?;
+        let (pointer, blob) = (self.observe_pointer(target)?, self.observe_blob(target)?);
+        let ref_file = self.observe_ref(target, attempt.ref_unwritable)?;
+        Ok(self.facts(target, attempt, pointer, blob, ref_file))
+    }
+
+    /// Puts together what was seen, and looks for the twin where it could matter.
+    pub(crate) fn facts(
+        &self,
+        target: &Target,
+        attempt: Attempt,
+        pointer: Pointer,
+        blob: Blob,
+        ref_file: RefFile,
+    ) -> (PlaceFacts, Option<CachePath>) {
         let mut facts = PlaceFacts {
             policy: self.policy,
             demand: attempt.demand,
-            pointer: self.observe_pointer(target)?,
-            blob: self.observe_blob(target)?,
+            pointer,
+            blob,
             staged: attempt.staged,
             twin: Twin::Absent,
             methods: self.methods(),
-            ref_file: self.observe_ref(target, attempt.ref_unwritable)?,
+            ref_file,
         };
         let wanted = facts.demand == Demand::Any
             && facts.staged != Staged::Complete
@@ -82,7 +96,7 @@ impl Cache {
         if twin.is_some() {
             facts.twin = Twin::Present;
         }
-        Ok((facts, twin))
+        (facts, twin)
     }
 
     fn look(&self, at: &CachePath) -> Result<Option<Entry>, FsError> {
@@ -100,14 +114,7 @@ impl Cache {
         Ok(match entry.kind {
             Kind::Directory => Pointer::Directory,
             Kind::Other => Pointer::Stray,
-            Kind::File => match self.verdict(&target.layout, &at, &target.etag, target.size)? {
-                // The files of a local folder are the same for every commit, and nothing in this one tells which it is.
-                Verdict::Holds if target.layout.is_local() && !self.is_recorded(target) => {
-                    Pointer::Torn
-                }
-                Verdict::Holds => Pointer::Holds,
-                Verdict::Torn => Pointer::Torn,
-            },
+            Kind::File => self.regular_pointer(target, &at, &entry)?,
             Kind::Symlink => {
                 let text = self.disk.link_text(&at).unwrap_or_default();
                 let ours = RepoLayout::etag_of_link(&target.file, &text);
@@ -122,6 +129,23 @@ impl Cache {
         })
     }
 
+    /// Looks at what a pointer that is a regular file holds.
+    pub(crate) fn regular_pointer(
+        &self,
+        target: &Target,
+        at: &CachePath,
+        entry: &Entry,
+    ) -> Result<Pointer, FsError> {
+        Ok(match self.verdict(target, at, Some(entry))? {
+            // The files of a local folder are the same for every commit, and nothing in this one tells which it is.
+            Verdict::Holds if target.layout.is_local() && !self.is_recorded(target) => {
+                Pointer::Torn
+            }
+            Verdict::Holds => Pointer::Holds,
+            Verdict::Torn => Pointer::Torn,
+        })
+    }
+
     /// Tells whether a file's content speaks for itself, or its record says that it is the target's.
     fn is_recorded(&self, target: &Target) -> bool {
         target.etag.content_hash() != ContentHash::Opaque
@@ -129,11 +153,21 @@ impl Cache {
     }
 
     fn observe_blob(&self, target: &Target) -> Result<Blob, FsError> {
+        match self.look(&target.blob())? {
+            Some(entry) => self.blob_of_kind(target, entry.kind, None),
+            None => Ok(Blob::Absent),
+        }
+    }
+
+    /// Looks at a blob of which only the kind is known, and maybe what it leads to.
+    pub(crate) fn blob_of_kind(
+        &self,
+        target: &Target,
+        kind: Kind,
+        through: Option<&Entry>,
+    ) -> Result<Blob, FsError> {
         let at = target.blob();
-        let Some(entry) = self.look(&at)? else {
-            return Ok(Blob::Absent);
-        };
-        let held = match entry.kind {
+        let held = match kind {
             Kind::Directory => return Ok(Blob::Directory),
             Kind::Other => return Ok(Blob::Torn),
             Kind::File => Blob::Existing,
@@ -145,7 +179,7 @@ impl Cache {
                 Blob::Borrowed
             }
         };
-        Ok(match self.verdict(&target.layout, &at, &target.etag, target.size)? {
+        Ok(match self.verdict(target, &at, through)? {
             Verdict::Holds => held,
             Verdict::Torn => Blob::Torn,
         })
@@ -154,12 +188,16 @@ impl Cache {
     /// A file that can't be read can't serve; what stands in its place is replaced, as if it were torn.
     fn verdict(
         &self,
-        layout: &RepoLayout,
+        target: &Target,
         at: &CachePath,
-        etag: &Etag,
-        size: Option<u64>,
+        seen: Option<&Entry>,
     ) -> Result<Verdict, FsError> {
-        match self.proves(layout, at, etag, size) {
+        let Target { layout, etag, size, .. } = target;
+        let proved = match seen {
+            Some(entry) => self.proves_entry(layout, at, etag, *size, entry),
+            None => self.proves(layout, at, etag, *size),
+        };
+        match proved {
             Ok(verdict) => Ok(verdict),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Verdict::Torn),
             Err(error) => Err(FsError::io("read", at, error)),
@@ -170,7 +208,11 @@ impl Cache {
         self.disk.open(at).is_ok()
     }
 
-    fn observe_ref(&self, target: &Target, unwritable: bool) -> Result<RefFile, FsError> {
+    pub(crate) fn observe_ref(
+        &self,
+        target: &Target,
+        unwritable: bool,
+    ) -> Result<RefFile, FsError> {
         if target.revision.as_commit().is_some() {
             return Ok(RefFile::Unwanted);
         }
@@ -309,7 +351,7 @@ impl Cache {
     /// Tells whether another name answers to this one: a filesystem that folds case or normalises Unicode would serve
     /// another file's bytes (invariant I16). Where it tells names apart, that costs one look.
     fn is_alias(&self, layout: &RepoLayout, commit: &Commit, file: &FileName) -> bool {
-        if !matches!(self.disk.entry(&layout.folded_snapshots()), Ok(Some(_))) {
+        if !self.folds_case(layout) {
             return false;
         }
         layout.pointer_steps(commit, file).any(|(folder, part)| {

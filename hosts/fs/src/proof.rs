@@ -39,6 +39,8 @@ pub struct Proofs {
 enum Seen {
     /// Its hash is this etag, so it is no other of the same kind.
     Is(Etag),
+    /// A record says that its hash is this etag. A record may be damaged, so it never speaks against a file.
+    Recorded(Etag),
     /// Its hash is none of these etags.
     IsNone(Vec<Etag>),
 }
@@ -59,9 +61,23 @@ impl Proofs {
         match seen.get(identity)? {
             Seen::Is(known) if known == etag => Some(Verdict::Holds),
             Seen::Is(known) if known.content_hash() == etag.content_hash() => Some(Verdict::Torn),
+            Seen::Recorded(known) if known == etag => Some(Verdict::Holds),
             Seen::IsNone(others) if others.contains(etag) => Some(Verdict::Torn),
-            Seen::Is(_) | Seen::IsNone(_) => None,
+            Seen::Is(_) | Seen::Recorded(_) | Seen::IsNone(_) => None,
         }
+    }
+
+    /// Takes over what a record says, where nothing better is known.
+    pub(crate) fn recall(&self, recorded: impl IntoIterator<Item = (Identity, Etag)>) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        for (identity, etag) in recorded {
+            seen.entry(identity).or_insert(Seen::Recorded(etag));
+        }
+    }
+
+    /// Tells whether this file is proved to hold this content.
+    pub(crate) fn vouch(&self, etag: &Etag, identity: &Identity) -> bool {
+        self.verdict(etag, identity) == Some(Verdict::Holds)
     }
 
     fn holds(&self, etag: &Etag, identity: &Identity) {
@@ -74,7 +90,7 @@ impl Proofs {
         match seen.get_mut(identity) {
             Some(Seen::IsNone(others)) => others.push(etag.clone()),
             Some(Seen::Is(_)) => {}
-            None => {
+            Some(Seen::Recorded(_)) | None => {
                 seen.insert(identity.clone(), Seen::IsNone(vec![etag.clone()]));
             }
         }
@@ -93,9 +109,21 @@ impl Cache {
         etag: &Etag,
         size: Option<u64>,
     ) -> io::Result<Verdict> {
-        let Some(entry) = self.disk.through(at)? else {
-            return Ok(Verdict::Torn);
-        };
+        match self.disk.through(at)? {
+            Some(entry) => self.proves_entry(layout, at, etag, size, &entry),
+            None => Ok(Verdict::Torn),
+        }
+    }
+
+    /// As [`proves`](Self::proves), of what was just seen at `at` or behind it.
+    pub(crate) fn proves_entry(
+        &self,
+        layout: &RepoLayout,
+        at: &CachePath,
+        etag: &Etag,
+        size: Option<u64>,
+        entry: &Entry,
+    ) -> io::Result<Verdict> {
         if entry.kind != Kind::File || size.is_some_and(|size| size != entry.len_bytes) {
             return Ok(Verdict::Torn);
         }
@@ -118,7 +146,7 @@ impl Cache {
             self.proofs.torn(etag, &entry.identity);
             return Ok(Verdict::Torn);
         }
-        self.proved(layout, at, etag, &entry);
+        self.proved(layout, at, etag, entry);
         Ok(Verdict::Holds)
     }
 
@@ -127,6 +155,9 @@ impl Cache {
         let unchanged = matches!(self.disk.through(at), Ok(Some(now)) if now == *entry);
         if unchanged {
             self.proofs.holds(etag, &entry.identity);
+            if let Some(bulk) = self.bulk_of(layout) {
+                bulk.proved_anew();
+            }
             if self.records && entry.len_bytes >= RECORD_FROM_BYTES {
                 self.record(layout, etag, &entry.identity);
             }

@@ -1,48 +1,69 @@
 //! Staged files: a download under a private, random name beside the blob.
 //!
-//! The process that writes a staged file holds a lock on the file itself. An earlier run's part is continued in place
-//! only where that lock is free and proved to exclude; otherwise its bytes are copied. Either way every byte passes the
-//! hasher again, so what is continued is proved by the hash of the whole, never by a name (invariant I19).
+//! The process that writes a staged file holds a lock on the file itself, so that others can tell whether it lives.
 
 use std::{
     io::{self, Read, Seek, SeekFrom, Write},
-    time::Duration,
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use hubstow_core::{
     facts::Staged,
-    layout::{CachePath, RepoLayout},
+    layout::CachePath,
     name::{ContentHash, Etag},
 };
 
 use crate::{
-    cache::{Cache, Target},
+    cache::{Cache, Durability, Target},
     content::{BUFFER_BYTES, Hasher, pass_through},
     disk::{DiskFile, Entry, Kind},
-    failure::{ErrorGroup, FsError, group},
+    failure::FsError,
     fresh_nonce,
-    lock::second_is_kept_out,
     proof::Verdict,
 };
 
 /// The most bytes that are taken of a file whose size nobody has said: what the Python client's plain downloads take.
 const UNKNOWN_SIZE_LIMIT_BYTES: u64 = 50_000_000_000;
-/// How long nobody may have written to a part before it is continued in place: longer than any pause within a transfer.
-const QUIET: Duration = Duration::from_secs(60);
 /// A part shorter than this is not worth continuing.
-const ADOPT_FROM_BYTES: u64 = 1 << 16;
+pub(crate) const ADOPT_FROM_BYTES: u64 = 1 << 16;
+/// How many bytes are received before the disk is told to begin with them: little enough that the sync at the end has
+/// little to wait for, and much enough that the disk writes in long runs.
+const START_WRITING_BYTES: u64 = 32 << 20;
 
 /// The staged file of one attempt.
 pub struct StagedFile {
-    at: CachePath,
-    file: Box<dyn DiskFile>,
-    hasher: Hasher,
+    pub(crate) at: CachePath,
+    pub(crate) file: Box<dyn DiskFile>,
+    pub(crate) hasher: Hasher,
     etag: Etag,
     /// What the hub promised beforehand; `None` where it did not say.
     promised: Option<u64>,
     /// What is expected of this attempt: the promise, or what the answer itself said.
     size: Option<u64>,
     state: Staged,
+    durability: Durability,
+    pub(crate) on_disk: OnDisk,
+    /// A number that is smaller the earlier the file was opened, or last told of a failure of the disk.
+    pub(crate) opened: u64,
+    /// How many bytes the disk has been told to begin with.
+    started_bytes: u64,
+}
+
+/// Whether all bytes of a staged file have reached the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnDisk {
+    /// Nobody has made sure.
+    Unsure,
+    /// They have.
+    Synced,
+    /// A sync has failed. The next one may succeed without them, so it is never asked for (invariant I18).
+    Failed(io::ErrorKind, Option<i32>),
+}
+
+/// Returns the next number in the order in which files are opened.
+pub(crate) fn next_opened() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// Why a staged file is not what it should be.
@@ -104,6 +125,9 @@ impl StagedFile {
             let mismatch = Mismatch::Size { expected: limit, received: after };
             return Err(io::Error::new(io::ErrorKind::InvalidData, mismatch));
         }
+        if self.on_disk == OnDisk::Synced {
+            self.on_disk = OnDisk::Unsure;
+        }
         if let Err(error) = self.file.write_all(bytes) {
             // Some of them may be there; what is appended next takes their place.
             let whole = self.hasher.passed_bytes();
@@ -112,6 +136,12 @@ impl StagedFile {
             return Err(error);
         }
         self.hasher.update(bytes);
+        let waiting = after.saturating_sub(self.started_bytes);
+        if self.durability == Durability::Safe && waiting >= START_WRITING_BYTES {
+            // That it can't be done here costs time at the end and nothing else.
+            let _ = self.file.start_writing(self.started_bytes, waiting);
+            self.started_bytes = after;
+        }
         Ok(())
     }
 
@@ -122,10 +152,19 @@ impl StagedFile {
     pub fn start_over(&mut self) -> io::Result<()> {
         self.file.set_len(0)?;
         self.file.seek(SeekFrom::Start(0))?;
+        self.on_disk = OnDisk::Unsure;
+        self.started_bytes = 0;
         self.size = self.promised;
         self.hasher = Hasher::new(&self.etag, self.size);
         self.state = Staged::Partial;
         Ok(())
+    }
+
+    /// Reserves space for what is missing, where that is known and at least so much.
+    pub(crate) fn reserve(&mut self, from_bytes: u64) -> io::Result<()> {
+        let received = self.hasher.passed_bytes();
+        let missing = self.size.unwrap_or(0).saturating_sub(received);
+        if missing < from_bytes { Ok(()) } else { self.file.reserve(received, missing) }
     }
 
     /// Checks size and hash; only what passes is complete. The inner error says what does not match; the file must start
@@ -164,9 +203,22 @@ impl StagedFile {
         entry.kind == Kind::File && self.size == Some(entry.len_bytes)
     }
 
-    /// Brings the content to the disk.
-    pub(crate) fn sync(&mut self, cache: &Cache) -> io::Result<()> {
-        cache.sync(&mut *self.file)
+    /// Brings the content to the disk, unless it is there.
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        match (self.on_disk, self.durability) {
+            (OnDisk::Synced, _) => Ok(()),
+            (OnDisk::Failed(_, Some(code)), _) => Err(io::Error::from_raw_os_error(code)),
+            (OnDisk::Failed(kind, None), _) => Err(kind.into()),
+            (OnDisk::Unsure, Durability::Fast) => self.file.flush(),
+            (OnDisk::Unsure, Durability::Safe) => {
+                let synced = self.file.sync();
+                self.on_disk = match &synced {
+                    Ok(()) => OnDisk::Synced,
+                    Err(error) => OnDisk::Failed(error.kind(), error.raw_os_error()),
+                };
+                synced
+            }
+        }
     }
 }
 
@@ -175,9 +227,15 @@ impl Cache {
     /// that nobody writes any more and that were not taken are removed.
     ///
     /// # Errors
-    /// A folder or file that can't be made.
+    /// A folder or file that can't be made; a size for which there is no space.
     pub fn stage(&self, target: &Target) -> Result<StagedFile, FsError> {
-        self.make_folders(&target.layout.blobs())?;
+        let opened = self.in_folder(&target.layout.blobs(), || self.open_staged(target));
+        let mut staged = opened?;
+        staged.started_bytes = staged.received_bytes();
+        self.reserve(staged)
+    }
+
+    fn open_staged(&self, target: &Target) -> Result<StagedFile, FsError> {
         let at = target.layout.staged(&target.etag, &fresh_nonce()?);
         let mut adopted = None;
         for (part, len) in self.parts(target) {
@@ -194,7 +252,12 @@ impl Cache {
         Ok(self.staged(target, at, file))
     }
 
-    fn staged(&self, target: &Target, at: CachePath, file: Box<dyn DiskFile>) -> StagedFile {
+    pub(crate) fn staged(
+        &self,
+        target: &Target,
+        at: CachePath,
+        file: Box<dyn DiskFile>,
+    ) -> StagedFile {
         StagedFile {
             at,
             file,
@@ -203,139 +266,10 @@ impl Cache {
             promised: target.size,
             size: target.size,
             state: Staged::Partial,
-        }
-    }
-
-    /// Lists the parts of this content that runs of ours have left, longest first.
-    fn parts(&self, target: &Target) -> Vec<(CachePath, u64)> {
-        let names = self.disk.names(&target.layout.blobs()).unwrap_or_default();
-        let mut parts: Vec<_> = names
-            .iter()
-            .filter_map(|name| RepoLayout::parse_staged(name))
-            .filter(|(etag, _)| *etag == target.etag)
-            .map(|(etag, nonce)| target.layout.staged(&etag, &nonce))
-            .filter_map(|at| {
-                let entry = self.disk.entry(&at).ok()??;
-                Some((at, entry.len_bytes))
-            })
-            .collect();
-        parts.sort_by_key(|(_, len)| std::cmp::Reverse(*len));
-        parts
-    }
-
-    /// Returns how many bytes of this content are in parts that nobody knows to be alive; for forecasts.
-    #[must_use]
-    pub fn part_bytes(&self, target: &Target) -> u64 {
-        self.parts(target).first().map_or(0, |(_, len)| *len)
-    }
-
-    /// Returns how much of this content anybody has staged, by whatever name: a number that changes while somebody
-    /// downloads it.
-    #[must_use]
-    pub fn progress(&self, target: &Target) -> u64 {
-        let folder = target.layout.blobs();
-        let names = self.disk.names(&folder).unwrap_or_default();
-        let ours = |name: &&String| {
-            name.starts_with(target.etag.as_str()) && name.ends_with(".incomplete")
-        };
-        names
-            .iter()
-            .filter(ours)
-            .filter_map(|name| self.disk.entry(&folder.incomplete(name)?).ok()?)
-            .map(|entry| entry.len_bytes)
-            .fold(0, u64::wrapping_add)
-    }
-
-    fn adopt(
-        &self,
-        target: &Target,
-        part: &CachePath,
-        len: u64,
-        at: &CachePath,
-    ) -> Result<Option<StagedFile>, FsError> {
-        let provable = target.etag.content_hash() != ContentHash::Opaque
-            && target.size.is_some_and(|size| len <= size);
-        let Ok(mut old) = self.disk.open_private(part) else {
-            return Ok(None);
-        };
-        let dead = old.try_lock().is_ok() && second_is_kept_out(&*self.disk, part);
-        if !provable || len < ADOPT_FROM_BYTES {
-            drop(old);
-            if dead {
-                self.discard(part);
-            }
-            return Ok(None);
-        }
-        if dead && self.is_quiet(part) {
-            return self.continue_part(target, part, old, at);
-        }
-        match self.copy_part(target, part, at) {
-            Ok(copied) => {
-                if dead {
-                    self.discard(part);
-                }
-                Ok(Some(copied))
-            }
-            // Where there is no space for a copy, a part whose lock is free is worth more than caution.
-            Err(error) if dead && group(&error) == ErrorGroup::NoSpace => {
-                self.continue_part(target, part, old, at)
-            }
-            Err(error) => Err(FsError::io("write", at, error)),
-        }
-    }
-
-    /// Tells whether a part has one name and nobody has written to it for a while. On filesystems whose locks end at the
-    /// host, a free lock alone says nothing of other hosts; a live writer never pauses that long within a transfer.
-    fn is_quiet(&self, part: &CachePath) -> bool {
-        let alone = matches!(self.disk.entry(part), Ok(Some(entry)) if entry.only_name);
-        let changed = self.disk.modified(part).ok();
-        alone && changed.and_then(|at| at.elapsed().ok()).is_some_and(|age| age >= QUIET)
-    }
-
-    /// Takes a part over: it gets our name, and its bytes pass the hasher.
-    fn continue_part(
-        &self,
-        target: &Target,
-        part: &CachePath,
-        old: Box<dyn DiskFile>,
-        at: &CachePath,
-    ) -> Result<Option<StagedFile>, FsError> {
-        if self.disk.rename(part, at).is_err() {
-            return Ok(None);
-        }
-        let mut staged = self.staged(target, at.clone(), old);
-        if let Err(error) = pass_through(&mut *staged.file, &mut staged.hasher, |_| Ok(())) {
-            tracing::debug!(path = %part, %error, "a part could not be read again");
-            staged.start_over().map_err(|error| FsError::io("empty", at, error))?;
-        }
-        Ok(Some(staged))
-    }
-
-    /// Somebody may still write the part: its bytes are copied, and whatever that somebody does stays theirs.
-    fn copy_part(
-        &self,
-        target: &Target,
-        part: &CachePath,
-        at: &CachePath,
-    ) -> io::Result<StagedFile> {
-        let mut staged = self.staged(target, at.clone(), self.create_private(at)?);
-        let copied = self.disk.open(part).and_then(|old| {
-            let limit = target.size.unwrap_or(u64::MAX);
-            let (file, hasher) = (&mut staged.file, &mut staged.hasher);
-            pass_through(&mut io::Read::take(old, limit), hasher, |bytes| file.write_all(bytes))
-        });
-        match copied {
-            Ok(_) => Ok(staged),
-            Err(error) if group(&error) == ErrorGroup::NoSpace => {
-                drop(staged);
-                self.discard(at);
-                Err(error)
-            }
-            Err(error) => {
-                tracing::debug!(path = %part, %error, "a part could not be copied");
-                staged.start_over()?;
-                Ok(staged)
-            }
+            durability: self.durability,
+            on_disk: OnDisk::Unsure,
+            opened: next_opened(),
+            started_bytes: 0,
         }
     }
 
@@ -368,10 +302,14 @@ impl Cache {
             Staged::Partial | Staged::Absent => staged.received_bytes(),
         };
         let worth = held >= ADOPT_FROM_BYTES && staged.etag.content_hash() != ContentHash::Opaque;
-        let at = staged.at.clone();
+        let (at, etag) = (staged.at.clone(), staged.etag.clone());
         drop(staged);
         match keep {
-            Keep::IfWorth if worth => {}
+            Keep::IfWorth if worth => {
+                if let Some(bulk) = &self.bulk {
+                    bulk.left_part(&etag, &at);
+                }
+            }
             Keep::IfWorth | Keep::Nothing => self.discard(&at),
         }
     }

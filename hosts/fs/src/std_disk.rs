@@ -12,6 +12,7 @@ use hubstow_core::layout::CachePath;
 use crate::{
     disk::{Disk, DiskFile, Entry, Identity, Kind},
     failure::{ErrorGroup, group},
+    system,
 };
 
 /// The system's own filesystem below one directory.
@@ -67,23 +68,43 @@ impl DiskFile for StdFile {
         self.0.set_len(len_bytes)
     }
 
+    fn flushable(&self) -> Option<u64> {
+        system::flushable(&self.0)
+    }
+
+    fn sync_all(&mut self) -> io::Result<()> {
+        system::sync_all(&self.0)
+    }
+
+    fn reserve(&mut self, from: u64, len_bytes: u64) -> io::Result<()> {
+        system::reserve(&self.0, from, len_bytes)
+    }
+
+    fn start_writing(&mut self, from: u64, len_bytes: u64) -> io::Result<()> {
+        system::start_writing(&self.0, from, len_bytes)
+    }
+
     fn try_lock(&mut self) -> io::Result<()> {
         self.0.try_lock().map_err(io::Error::from)
     }
 }
 
-fn entry_of(metadata: &fs::Metadata) -> Entry {
-    let kind = match metadata.file_type() {
+fn kind_of(kind: fs::FileType) -> Kind {
+    match kind {
         kind if kind.is_symlink() => Kind::Symlink,
         kind if kind.is_dir() => Kind::Directory,
         kind if kind.is_file() => Kind::File,
         _ => Kind::Other,
-    };
+    }
+}
+
+fn entry_of(metadata: &fs::Metadata) -> Entry {
     Entry {
-        kind,
+        kind: kind_of(metadata.file_type()),
         len_bytes: metadata.len(),
         identity: identity_of(metadata),
         only_name: only_name(metadata),
+        readable_by_all: system::readable_by_all(metadata),
     }
 }
 
@@ -232,6 +253,30 @@ impl Disk for StdDisk {
             names.extend(entry?.file_name().into_string().ok());
         }
         Ok(names)
+    }
+
+    fn kinds(&self, folder: &CachePath) -> io::Result<Vec<(String, Kind)>> {
+        let mut kinds = Vec::new();
+        for entry in fs::read_dir(self.native(folder))? {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            match entry.file_type() {
+                Ok(kind) => kinds.push((name, kind_of(kind))),
+                // Where the listing itself does not tell, it is looked at, and may be gone.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(kinds)
+    }
+
+    fn free_bytes(&self, at: &CachePath) -> io::Result<Option<u64>> {
+        let path = std::path::absolute(self.native(at))?;
+        let missing = |error: &io::Error| {
+            matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+        };
+        let asked = path.ancestors().map(system::free_bytes);
+        asked.into_iter().find(|found| !found.as_ref().is_err_and(missing)).unwrap_or(Ok(None))
     }
 
     fn open(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {

@@ -16,7 +16,7 @@ use hubstow_fs::{
 };
 
 use crate::{
-    kind::{Kind, Locks, Way},
+    kind::{Flush, Kind, Locks, Way},
     sample::{OURS, Sample, pointer},
     watch::{Fate, Op, Watch, is_private},
 };
@@ -48,8 +48,8 @@ impl TestDisk {
 
     fn file(&self, real: Box<dyn DiskFile>, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
         let inode = fs::metadata(self.real.native(at))?.ino();
-        let (locks, watch) = (self.kind.locks, Arc::clone(&self.watch));
-        Ok(Box::new(TestFile { real, locks, watch, at: at.as_str().to_owned(), inode }))
+        let (kind, watch) = (self.kind, Arc::clone(&self.watch));
+        Ok(Box::new(TestFile { real, kind, watch, at: at.as_str().to_owned(), inode }))
     }
 
     fn link(&self, way: Way, probe: bool, make: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
@@ -69,6 +69,10 @@ impl Disk for TestDisk {
 
     fn entry(&self, at: &CachePath) -> io::Result<Option<Entry>> {
         self.pass(Op::Entry, at)?;
+        let layout = self.sample.target().layout;
+        if self.kind.folds && *at == layout.folded_snapshots() {
+            return self.real.entry(&layout.snapshots());
+        }
         self.real.entry(at)
     }
 
@@ -90,6 +94,16 @@ impl Disk for TestDisk {
     fn names(&self, folder: &CachePath) -> io::Result<Vec<String>> {
         self.pass(Op::Names, folder)?;
         self.real.names(folder)
+    }
+
+    fn kinds(&self, folder: &CachePath) -> io::Result<Vec<(String, hubstow_fs::disk::Kind)>> {
+        self.pass(Op::Kinds, folder)?;
+        self.real.kinds(folder)
+    }
+
+    fn free_bytes(&self, at: &CachePath) -> io::Result<Option<u64>> {
+        self.pass(Op::FreeBytes, at)?;
+        Ok(self.kind.free_bytes)
     }
 
     fn open(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
@@ -187,7 +201,7 @@ impl Disk for TestDisk {
 
 struct TestFile {
     real: Box<dyn DiskFile>,
-    locks: Locks,
+    kind: Kind,
     watch: Arc<Watch>,
     at: String,
     inode: u64,
@@ -227,7 +241,10 @@ impl Seek for TestFile {
 impl DiskFile for TestFile {
     /// It is only noted: nothing cuts the power in these tests, and syncing is what takes time.
     fn sync(&mut self) -> io::Result<()> {
-        self.watch.pass(Op::Sync, &self.at)?;
+        if let Err(fate) = self.watch.pass(Op::Sync, &self.at) {
+            self.watch.lost(self.inode);
+            return Err(fate.into());
+        }
         self.watch.synced(self.inode);
         Ok(())
     }
@@ -238,9 +255,41 @@ impl DiskFile for TestFile {
         self.real.set_len(len_bytes)
     }
 
+    fn flushable(&self) -> Option<u64> {
+        match self.kind.flush {
+            Flush::Works | Flush::Refused(_) => Some(1),
+            Flush::Missing => None,
+        }
+    }
+
+    fn sync_all(&mut self) -> io::Result<()> {
+        self.watch.pass(Op::SyncAll, &self.at)?;
+        match self.kind.flush {
+            Flush::Works => {
+                self.watch.all_synced();
+                Ok(())
+            }
+            Flush::Refused(errno) => Err(errno.into()),
+            Flush::Missing => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    fn reserve(&mut self, from: u64, len_bytes: u64) -> io::Result<()> {
+        self.watch.pass(Op::Reserve, &self.at)?;
+        match self.kind.free_bytes {
+            Some(free) if free < len_bytes => Err(rustix::io::Errno::NOSPC.into()),
+            Some(_) | None => self.real.reserve(from, len_bytes),
+        }
+    }
+
+    fn start_writing(&mut self, from: u64, len_bytes: u64) -> io::Result<()> {
+        self.watch.pass(Op::StartWriting, &self.at)?;
+        self.real.start_writing(from, len_bytes)
+    }
+
     fn try_lock(&mut self) -> io::Result<()> {
         self.watch.pass(Op::TryLock, &self.at)?;
-        match self.locks {
+        match self.kind.locks {
             Locks::Work => self.real.try_lock(),
             Locks::Missing(errno) => Err(errno.into()),
             Locks::Granted => Ok(()),

@@ -28,6 +28,17 @@ pub(crate) enum Locks {
     Granted,
 }
 
+/// How a disk answers to being flushed as a whole.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Flush {
+    /// It brings everything to the disk.
+    Works,
+    /// It fails, always.
+    Refused(Errno),
+    /// It is not to be had.
+    Missing,
+}
+
 /// One kind of disk.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kind {
@@ -37,6 +48,11 @@ pub(crate) struct Kind {
     pub(crate) hardlink: Way,
     pub(crate) reflink: Way,
     pub(crate) locks: Locks,
+    pub(crate) flush: Flush,
+    /// Whether it says that it does not tell names apart by case.
+    pub(crate) folds: bool,
+    /// How much may still be written, where that is known.
+    pub(crate) free_bytes: Option<u64>,
     /// What else it refuses.
     pub(crate) refuses: fn(Op) -> Option<Errno>,
 }
@@ -53,6 +69,9 @@ impl Kind {
         hardlink: Way::Works,
         reflink: Way::Works,
         locks: Locks::Work,
+        flush: Flush::Works,
+        folds: false,
+        free_bytes: None,
         refuses: |_| None,
     };
     /// As on exFAT.

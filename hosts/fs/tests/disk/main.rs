@@ -9,6 +9,7 @@
 )]
 
 mod disk;
+mod files;
 mod host;
 mod kind;
 mod next;
@@ -21,15 +22,20 @@ mod tree;
 mod watch;
 
 mod adoption;
+mod bulk;
 mod crash;
 mod ends;
 mod fault;
 mod folders;
+mod group;
 mod interference;
 mod leftovers;
 mod local;
 mod locks;
+mod many;
 mod proofs;
+mod record;
 mod refs;
+mod space;
 mod together;
 mod twins;

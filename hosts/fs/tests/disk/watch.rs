@@ -20,6 +20,8 @@ pub(crate) enum Op {
     Modified,
     LinkText,
     Names,
+    Kinds,
+    FreeBytes,
     Open,
     OpenPrivate,
     Create,
@@ -36,6 +38,9 @@ pub(crate) enum Op {
     Write,
     Seek,
     Sync,
+    SyncAll,
+    Reserve,
+    StartWriting,
     SetLen,
     TryLock,
 }
@@ -44,14 +49,22 @@ impl Op {
     /// Whether it works on a handle, whatever has become of the name.
     pub(crate) fn has_handle(self) -> bool {
         match self {
-            Self::Read | Self::Write | Self::Seek | Self::Sync | Self::SetLen | Self::TryLock => {
-                true
-            }
+            Self::Read
+            | Self::Write
+            | Self::Seek
+            | Self::Sync
+            | Self::SyncAll
+            | Self::Reserve
+            | Self::StartWriting
+            | Self::SetLen
+            | Self::TryLock => true,
             Self::Entry
             | Self::Through
             | Self::Modified
             | Self::LinkText
             | Self::Names
+            | Self::Kinds
+            | Self::FreeBytes
             | Self::Open
             | Self::OpenPrivate
             | Self::Create
@@ -87,11 +100,16 @@ impl Op {
             | Self::Modified
             | Self::LinkText
             | Self::Names
+            | Self::Kinds
+            | Self::FreeBytes
             | Self::Open
             | Self::OpenPrivate
             | Self::Read
             | Self::Seek
             | Self::Sync
+            | Self::SyncAll
+            | Self::Reserve
+            | Self::StartWriting
             | Self::TryLock => false,
         }
     }
@@ -144,6 +162,8 @@ struct State {
     happened: Option<usize>,
     dead: bool,
     unsynced: BTreeSet<u64>,
+    /// Files of which a sync has failed: the next one may succeed without their bytes.
+    lost: BTreeSet<u64>,
     misconduct: Vec<String>,
 }
 
@@ -218,6 +238,11 @@ impl Watch {
         self.state().log.iter().filter(|(done, at)| *done == op && at == path).count()
     }
 
+    /// How many operations of this kind there were.
+    pub(crate) fn total(&self, op: Op) -> usize {
+        self.state().log.iter().filter(|(done, _)| *done == op).count()
+    }
+
     /// The operations that would have changed the tree.
     pub(crate) fn changes(&self) -> Vec<(Op, String)> {
         self.state().log.iter().filter(|(op, _)| op.changes()).cloned().collect()
@@ -236,6 +261,16 @@ impl Watch {
     /// All its bytes are on the disk.
     pub(crate) fn synced(&self, inode: u64) {
         self.state().unsynced.remove(&inode);
+    }
+
+    /// Some of its bytes will never be on the disk.
+    pub(crate) fn lost(&self, inode: u64) {
+        self.state().lost.insert(inode);
+    }
+
+    /// All bytes of all files are on the disk.
+    pub(crate) fn all_synced(&self) {
+        self.state().unsynced.clear();
     }
 
     /// A file is being made or opened for writing.
@@ -261,6 +296,9 @@ impl Watch {
         }
         if !is_private(to) && self.state().unsynced.contains(&inode) {
             self.broken(format!("`{to}` is published before its bytes are on the disk"));
+        }
+        if !is_private(to) && self.state().lost.contains(&inode) {
+            self.broken(format!("`{to}` is published although a sync of it has failed"));
         }
     }
 
