@@ -149,6 +149,9 @@ impl Bench {
                 }
             }
         }
+        if self.room.exists() {
+            fs::remove_dir_all(&self.room)?;
+        }
         Ok(Report::new(case, rows))
     }
 
@@ -176,6 +179,9 @@ impl Bench {
         };
         run.hub_cpu_s = self.hub.cpu_s().zip(hub_cpu_s).map(|(now, then)| now - then);
         run.written_bytes = check::disk_use(&dest)?.saturating_sub(written);
+        if case.state == State::Fresh {
+            fs::remove_dir_all(&dest)?;
+        }
         Ok(Some(run))
     }
 
