@@ -38,6 +38,8 @@ pub(crate) struct Run {
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Medians {
     pub(crate) wall_s: f64,
+    /// The shortest and the longest time: how far the median can be trusted.
+    pub(crate) wall_range_s: (f64, f64),
     pub(crate) cpu_s: f64,
     pub(crate) peak_bytes: f64,
     pub(crate) requests: f64,
@@ -57,6 +59,9 @@ impl Medians {
         let hub: Option<Vec<f64>> = runs.iter().map(|run| run.hub_cpu_s).collect();
         Self {
             wall_s: of(&|run| run.wall_s),
+            wall_range_s: runs.iter().fold((f64::MAX, 0.0), |(shortest, longest), run| {
+                (shortest.min(run.wall_s), longest.max(run.wall_s))
+            }),
             cpu_s: of(&|run| run.cpu_s),
             peak_bytes: of(&|run| run.peak_bytes as f64),
             requests: of(&requests),

@@ -81,16 +81,16 @@ impl Report {
     pub(crate) fn print(&self) {
         println!("\n### {} (`{}`)\n", self.about, self.case);
         println!(
-            "| client | wall | × hubstow | CPU | peak | requests | received | disk | CPU of the hub |"
+            "| client | wall | shortest–longest | × hubstow | CPU | peak | requests | received | disk | CPU of the hub |"
         );
-        println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|");
+        println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
         let own = self.clients.iter().find(|it| it.client == HUBSTOW.name());
         let own = own.and_then(|it| it.medians.as_ref());
         for Measured { client, medians, failure, .. } in &self.clients {
             match medians {
                 Some(medians) => println!("| {client} | {} |", medians.cells(own)),
                 None => {
-                    println!("| {client} | {} | | | | | | | |", failure.as_deref().unwrap_or(""));
+                    println!("| {client} | {} | | | | | | | | |", failure.as_deref().unwrap_or(""));
                 }
             }
         }
@@ -105,6 +105,7 @@ impl Medians {
         let hub = self.hub_cpu_s.map(seconds).unwrap_or_default();
         [
             seconds(self.wall_s),
+            format!("{}–{}", seconds(self.wall_range_s.0), seconds(self.wall_range_s.1)),
             ratio,
             seconds(self.cpu_s),
             mib(self.peak_bytes),
