@@ -3,13 +3,14 @@
 //! Commit, etag and length of an answer are those of the file that was opened for it, so they hold even while the
 //! folder changes. The content route tells nothing of repos: like a store behind a hub it knows content only.
 
-use std::sync::Arc;
+use std::{io::Read as _, sync::Arc};
 
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header, response::Builder},
     response::Response,
 };
+use bytes::Bytes;
 use hubstow_core::{
     hub::{quote, quote_path},
     name::{Commit, FileName, Repo, Revision},
@@ -19,7 +20,7 @@ use crate::{
     body::FileBody,
     fault::{Fault, X_REPO_COMMIT},
     hash::{Opened, Storage},
-    library::OpenedFile,
+    library::{Library, OpenedFile},
     range::{self, Part},
     route::CONTENT_PREFIX,
     server::Shared,
@@ -29,6 +30,8 @@ const X_LINKED_ETAG: HeaderName = HeaderName::from_static("x-linked-etag");
 const X_LINKED_SIZE: HeaderName = HeaderName::from_static("x-linked-size");
 /// The query parameter of the content route that stands for the token.
 const SIGNATURE: &str = "signature";
+/// Files up to this size are read in one go: most of a repo's files, though not of its bytes.
+const SMALL_BYTES: u64 = 64 * 1024;
 
 /// Answers a request for a file at a revision.
 pub(crate) async fn file(
@@ -38,11 +41,16 @@ pub(crate) async fn file(
     file: Option<FileName>,
     request: (&Method, &HeaderMap),
 ) -> Result<Response, Fault> {
-    let found = {
-        let (repo, file) = (repo.clone(), file.clone());
-        shared.ask(move |library| library.open(&repo, revision.as_ref(), file.as_ref())).await?
+    let (method, headers) = request;
+    let (OpenedFile { commit, opened }, content) = {
+        let (repo, file, method) = (repo.clone(), file.clone(), method.clone());
+        let open = move |library: &Library| {
+            let found = library.open(&repo, revision.as_ref(), file.as_ref())?;
+            let content = if method == Method::GET { small(&found.opened) } else { None };
+            Ok((found, content))
+        };
+        shared.ask(open).await?
     };
-    let OpenedFile { commit, opened } = found;
     // A file without a name was not found above.
     let Some(file) = file else {
         return Err(Fault::EntryMissing(commit));
@@ -56,7 +64,6 @@ pub(crate) async fn file(
             .header(X_LINKED_ETAG, format!("\"{etag}\""))
             .header(X_LINKED_SIZE, opened.len_bytes);
     }
-    let (method, headers) = request;
     if text(headers, &header::IF_NONE_MATCH)
         .is_some_and(|names| range::none_match_names(names, etag))
     {
@@ -75,7 +82,20 @@ pub(crate) async fn file(
             .header(header::CONTENT_TYPE, "text/plain; charset=utf-8")
             .body(Body::from(format!("Found. Redirecting to {location}")))?);
     }
-    carry(answer.header(header::CONTENT_DISPOSITION, disposition(&file)), opened, method, headers)
+    let answer = answer.header(header::CONTENT_DISPOSITION, disposition(&file));
+    carry(answer, (opened, content), method, headers)
+}
+
+/// Reads a small file at once, where it was opened: handing it to another thread takes longer than reading it. What can't
+/// be read is tried again as a body, which says what is wrong.
+fn small(opened: &Opened) -> Option<Bytes> {
+    if opened.len_bytes > SMALL_BYTES {
+        return None;
+    }
+    let file = &opened.file;
+    let mut content = Vec::with_capacity(usize::try_from(opened.len_bytes).ok()? + 1);
+    file.take(opened.len_bytes).read_to_end(&mut content).ok()?;
+    (content.len() as u64 == opened.len_bytes).then(|| content.into())
 }
 
 /// Answers a request for the content that a redirect named.
@@ -100,7 +120,7 @@ pub(crate) async fn content(
             let answer = Response::builder()
                 .header(header::ETAG, format!("\"{sha256}\""))
                 .header(header::CONTENT_DISPOSITION, shown);
-            carry(answer, found.opened, method, headers)
+            carry(answer, (found.opened, None), method, headers)
         }
         Err(fault @ (Fault::Io(_) | Fault::Answer(_))) => Err(fault),
         Ok(_) | Err(_) => Err(Fault::NoRoute),
@@ -110,7 +130,7 @@ pub(crate) async fn content(
 /// Adds the content, or the range of it that is asked for.
 fn carry(
     answer: Builder,
-    opened: Opened,
+    (opened, content): (Opened, Option<Bytes>),
     method: &Method,
     headers: &HeaderMap,
 ) -> Result<Response, Fault> {
@@ -143,8 +163,15 @@ fn carry(
                 .body(Body::empty())?);
         }
     };
-    let body = Body::new(FileBody::new(opened.file, start, len));
+    let read = content.and_then(|content| slice(&content, start, len));
+    let body = read.map_or_else(|| Body::new(FileBody::new(opened.file, start, len)), Body::from);
     Ok(answer.header(header::CONTENT_LENGTH, len).body(body)?)
+}
+
+fn slice(content: &Bytes, start: u64, len: u64) -> Option<Bytes> {
+    let (start, len) = (usize::try_from(start).ok()?, usize::try_from(len).ok()?);
+    let end = start.checked_add(len).filter(|end| *end <= content.len())?;
+    Some(content.slice(start..end))
 }
 
 fn content_path(sha256: &str, repo: &Repo, commit: &Commit, file: &FileName) -> String {

@@ -1,7 +1,8 @@
 //! Repos as folders: which folder a revision is, what it holds, and its files opened for reading.
 //!
-//! It blocks: callers run it off the async threads. Folders are looked at anew for every request; what is remembered
-//! are digests and the listings of recent commits, and both are checked against the disk before they are used.
+//! It blocks: callers run it off the async threads. Folders are looked at anew for every request, unless the library is
+//! frozen; what is remembered are digests and the listings of recent commits, and both are checked against the disk
+//! before they are used.
 
 use std::{
     collections::VecDeque,
@@ -84,13 +85,23 @@ pub(crate) struct Library {
     root: PathBuf,
     rules: LfsRules,
     hashes: Hashes,
+    /// Whether a folder that was listed is not listed again.
+    frozen: bool,
     /// The listings of recent commits, oldest first.
-    known: Mutex<VecDeque<(Repo, Arc<Listing>)>>,
+    known: Mutex<VecDeque<Known>>,
+}
+
+/// A listing that was read once, and where from.
+#[derive(Debug)]
+struct Known {
+    repo: Repo,
+    folder: PathBuf,
+    listing: Arc<Listing>,
 }
 
 impl Library {
-    pub(crate) fn new(root: PathBuf, rules: LfsRules) -> Self {
-        Self { root, rules, hashes: Hashes::default(), known: Mutex::default() }
+    pub(crate) fn new(root: PathBuf, rules: LfsRules, frozen: bool) -> Self {
+        Self { root, rules, hashes: Hashes::default(), frozen, known: Mutex::default() }
     }
 
     /// Checks that the folder can be read.
@@ -191,11 +202,20 @@ impl Library {
         let named = |error: io::Error| {
             io::Error::new(error.kind(), format!("{}: {error}", folder.display()))
         };
+        if self.frozen
+            && let Some(listing) = self.find(|known| known.folder == folder)
+        {
+            return Ok(listing);
+        }
         let entries = self.entries(confines, folder).map_err(named)?;
         let listing = Arc::new(Listing::new(entries).map_err(io::Error::other)?);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|(of, old)| of != repo || old.commit() != listing.commit());
-        known.push_back((repo.clone(), Arc::clone(&listing)));
+        known.retain(|old| old.repo != *repo || old.listing.commit() != listing.commit());
+        known.push_back(Known {
+            repo: repo.clone(),
+            folder: folder.to_owned(),
+            listing: Arc::clone(&listing),
+        });
         if known.len() > KNOWN_LIMIT {
             known.pop_front();
         }
@@ -209,9 +229,12 @@ impl Library {
     }
 
     fn known(&self, repo: &Repo, commit: &Commit) -> Option<Arc<Listing>> {
+        self.find(|known| known.repo == *repo && known.listing.commit() == commit)
+    }
+
+    fn find(&self, which: impl Fn(&Known) -> bool) -> Option<Arc<Listing>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |(of, listing): &&(Repo, Arc<Listing>)| of == repo && listing.commit() == commit;
-        known.iter().find(same).map(|(_, listing)| Arc::clone(listing))
+        known.iter().find(|known| which(known)).map(|known| Arc::clone(&known.listing))
     }
 
     /// Opens the file that was listed; `None` where something else is there by now.

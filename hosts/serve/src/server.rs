@@ -43,6 +43,7 @@ pub struct Builder {
     token: Option<Token>,
     cdn: Option<Endpoint>,
     page_limit: usize,
+    frozen: bool,
 }
 
 impl Builder {
@@ -83,11 +84,19 @@ impl Builder {
         self
     }
 
+    /// Takes every revision for what it was when first asked for: then a big repo is not walked for each
+    /// request. A file that changes afterwards can't be served any more.
+    #[must_use]
+    pub fn frozen(mut self) -> Self {
+        self.frozen = true;
+        self
+    }
+
     /// Makes the server. The folder is first looked at when the server starts.
     #[must_use]
     pub fn build(self) -> Server {
         let shared = Shared {
-            library: Library::new(self.root, self.rules),
+            library: Library::new(self.root, self.rules, self.frozen),
             token: self.token,
             cdn: self.cdn,
             page_limit: self.page_limit,
@@ -112,6 +121,7 @@ impl Server {
             token: None,
             cdn: None,
             page_limit: PAGE_LIMIT,
+            frozen: false,
         }
     }
 

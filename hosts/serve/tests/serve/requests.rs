@@ -1,5 +1,7 @@
 //! The routes, their headers and their errors.
 
+use hubstow_serve::Builder;
+
 use crate::{HELLO_SHA1, HELLO_SHA256, Served};
 
 fn served() -> Served {
@@ -243,6 +245,19 @@ fn a_commit_is_served_while_a_folder_has_its_content() {
     assert_eq!(served.commit(&one), one);
     served.check(&format!("GET /api/models/org/name/tree/{two}"), gone);
     served.check("GET /org/name/resolve/main/f", "200\n\nthree");
+}
+
+#[test]
+fn a_frozen_folder_is_what_it_was_when_first_asked_for() {
+    let served = Served::with(&[("org/name/f", "one")], Builder::frozen);
+    let commit = served.commit("main");
+    served.write("org/name/g", "two");
+    assert_eq!(served.commit("main"), commit);
+    served.check("GET /org/name/resolve/main/f", "200\n\none");
+    served.check("GET /org/name/resolve/main/g", "404\nx-error-code: EntryNotFound");
+    served.write("org/name/f", "three");
+    served.check("GET /org/name/resolve/main/f", "500");
+    served.check(&format!("GET /org/name/resolve/{commit}/f"), "500");
 }
 
 #[test]

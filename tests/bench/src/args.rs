@@ -1,0 +1,87 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// Measure hubstow and its peers on the same work
+#[derive(Debug, Parser)]
+#[command(name = "cargo bench -p hubstow-bench --")]
+pub(crate) struct Args {
+    /// Small files and one repetition: shows that everything works, and measures nothing
+    #[arg(long)]
+    quick: bool,
+    /// Only cases with TEXT in their name; may be repeated
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) only: Vec<String>,
+    /// Only clients with TEXT in their name, besides hubstow itself; may be repeated
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) client: Vec<String>,
+    /// How often each client does the work of a case
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    repeat: Option<u8>,
+    /// The size of the large file
+    #[arg(long, value_name = "MIB")]
+    large_mib: Option<u64>,
+    /// The size of the medium file
+    #[arg(long, value_name = "MIB")]
+    medium_mib: Option<u64>,
+    /// How many small files there are
+    #[arg(long, value_name = "N")]
+    files: Option<usize>,
+    /// Where everything is written, and deleted at the end
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Write every run with its numbers to FILE
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Name the cases and end
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// What cargo says when it runs a benchmark
+    #[arg(long, hide = true)]
+    pub(crate) bench: bool,
+    #[command(subcommand)]
+    pub(crate) role: Option<Role>,
+}
+
+/// What this program does when it is not the one that measures.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Role {
+    /// Be the hub: print the endpoint, and serve until stdin ends
+    #[command(hide = true)]
+    Hub { dir: PathBuf },
+    /// Receive, write and hash one file
+    #[command(hide = true)]
+    Receive {
+        url: String,
+        file: PathBuf,
+        #[arg(long)]
+        sync: bool,
+    },
+}
+
+/// How much there is to download.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sizes {
+    pub(crate) large_bytes: u64,
+    pub(crate) medium_bytes: u64,
+    pub(crate) files: usize,
+}
+
+impl Args {
+    /// Returns the sizes of this run.
+    pub(crate) fn sizes(&self) -> Sizes {
+        let (large, medium, files) = if self.quick { (64, 32, 100) } else { (2048, 512, 2000) };
+        Sizes {
+            large_bytes: self.large_mib.unwrap_or(large) << 20,
+            medium_bytes: self.medium_mib.unwrap_or(medium) << 20,
+            files: self.files.unwrap_or(files).max(2),
+        }
+    }
+
+    /// Returns how often each client does the work of a case.
+    pub(crate) fn repeat(&self) -> usize {
+        self.repeat.map_or(if self.quick { 1 } else { 3 }, usize::from)
+    }
+}

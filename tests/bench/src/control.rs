@@ -1,0 +1,105 @@
+//! The hub as the one that measures sees it: a process, its behaviour and what it has counted.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    path::Path,
+    process::{Child, ChildStdin, Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use serde::{Deserialize, Serialize};
+
+/// Where the hub tells what it counted.
+pub(crate) const PATH: &str = "/__bench";
+/// Clock ticks of `/proc` in a second, on every Linux that is in use.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// What the hub has counted.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub(crate) struct Counts {
+    /// Requests by method and whether they were for a file: `GET file`, `HEAD file`, `GET api`.
+    pub(crate) requests: BTreeMap<String, u64>,
+    pub(crate) sent_bytes: u64,
+}
+
+/// How the hub behaves.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Behaviour {
+    /// What every request waits before it is looked at.
+    pub(crate) latency_ms: u64,
+    /// Bytes per second and connection; 0 where nothing limits them.
+    pub(crate) rate: u64,
+}
+
+/// A running hub. It ends when this value is dropped.
+pub(crate) struct Hub {
+    process: Child,
+    /// The hub ends when this is closed.
+    stdin: Option<ChildStdin>,
+    pub(crate) url: String,
+}
+
+impl Hub {
+    /// Starts the hub over a folder.
+    pub(crate) fn start(dir: &Path) -> Result<Self> {
+        let mut process = Command::new(env::current_exe()?)
+            .arg("hub")
+            .arg(dir)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let stdin = process.stdin.take();
+        let mut url = String::new();
+        BufReader::new(process.stdout.take().context("stdout is a pipe")?).read_line(&mut url)?;
+        Ok(Self { process, stdin, url: url.trim().to_owned() })
+    }
+
+    /// Sets how the hub behaves, and forgets what it counted.
+    pub(crate) fn set(&self, Behaviour { latency_ms, rate }: Behaviour) -> Result<()> {
+        self.get(&format!("{PATH}?latency_ms={latency_ms}&rate={rate}")).map(drop)
+    }
+
+    /// Takes what the hub has counted.
+    pub(crate) fn counts(&self) -> Result<Counts> {
+        Ok(serde_json::from_str(&self.get(PATH)?)?)
+    }
+
+    /// Asks for the commit of a revision; the hub hashes all its files for that, once.
+    pub(crate) fn commit(&self, repo: &str, revision: &str) -> Result<String> {
+        let told = self.get(&format!("/api/models/{repo}/revision/{revision}"))?;
+        let told: serde_json::Value = serde_json::from_str(&told)?;
+        let sha = told.get("sha").and_then(serde_json::Value::as_str);
+        Ok(sha.with_context(|| format!("no commit of {repo}@{revision}: {told}"))?.to_owned())
+    }
+
+    /// Returns the seconds of CPU that the hub has used so far, where the system tells.
+    pub(crate) fn cpu_s(&self) -> Option<f64> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).ok()?;
+        // The name in parentheses may hold anything; after it the 12th and 13th words are the times.
+        let mut words = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+        let mut ticks = || words.next()?.parse::<f64>().ok();
+        Some((ticks()? + ticks()?) / TICKS_PER_SECOND)
+    }
+
+    fn get(&self, path: &str) -> Result<String> {
+        let address = self.url.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(address)?;
+        let head = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let (head, body) = answer.split_once("\r\n\r\n").context("the hub broke off")?;
+        ensure!(head.contains(" 200 "), "the hub answers {path} with {head}");
+        Ok(body.to_owned())
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        drop(self.stdin.take());
+        drop(self.process.wait());
+    }
+}

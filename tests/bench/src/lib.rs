@@ -1,0 +1,59 @@
+//! Measures hubstow and its peers on the same work, side by side, against a hub on loopback.
+//!
+//! One program in three roles: the one that measures, the hub in a process of its own (so that what it needs is not
+//! counted as a client's), and the client that does the least a verifying client can do. `docs/benchmarks.md` says what
+//! the cases are and how to read the tables.
+//!
+//! What this crate does not do: it judges nothing but the targets that a case names, and a missed one is no failure.
+//!
+//! INVARIANT (right or nothing): a run counts only when every file it was to bring is there with its size, and a sample
+//! of them with its sha256.
+
+mod args;
+mod case;
+mod cases;
+mod check;
+mod client;
+mod content;
+mod control;
+mod hub;
+mod limit;
+mod measure;
+mod report;
+mod target;
+mod throttle;
+mod tools;
+
+use std::{path::Path, process::ExitCode};
+
+use anyhow::Result;
+use clap::Parser as _;
+
+use crate::args::{Args, Role};
+
+/// Runs the benchmark, or the role that the arguments name, with `scratch` as the place for everything it writes.
+#[must_use]
+pub fn main(scratch: &Path) -> ExitCode {
+    match try_main(scratch) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn try_main(scratch: &Path) -> Result<ExitCode> {
+    let args = Args::parse();
+    match &args.role {
+        Some(Role::Hub { dir }) => hub::run(dir).map(|()| ExitCode::SUCCESS),
+        Some(Role::Receive { url, file, sync }) => {
+            limit::receive(url, file, *sync).map(|()| ExitCode::SUCCESS)
+        }
+        None if args.bench => measure::all(&args, scratch),
+        None => {
+            println!("nothing is measured but by `cargo bench -p hubstow-bench`");
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

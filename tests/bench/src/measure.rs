@@ -1,0 +1,234 @@
+//! Runs the cases, clients in turn, and takes the numbers of each run.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode, Stdio},
+    time::Instant,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use serde::Serialize;
+use wait4::Wait4 as _;
+
+use crate::{
+    args::Args,
+    case::{Case, State},
+    cases, check,
+    client::{Client, Job, Order},
+    content::Content,
+    control::{Behaviour, Counts, Hub},
+    report::{self, Report, Row},
+    target::Quantity,
+    tools::Tools,
+};
+
+/// The numbers of one run.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Run {
+    wall_s: f64,
+    cpu_s: f64,
+    peak_bytes: u64,
+    counts: Counts,
+    written_bytes: u64,
+    hub_cpu_s: Option<f64>,
+}
+
+/// The medians of some runs.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Medians {
+    pub(crate) wall_s: f64,
+    /// The shortest and the longest time: how far the median can be trusted.
+    pub(crate) wall_range_s: (f64, f64),
+    pub(crate) cpu_s: f64,
+    pub(crate) peak_bytes: f64,
+    pub(crate) requests: f64,
+    pub(crate) file_gets: f64,
+    pub(crate) received_bytes: f64,
+    pub(crate) written_bytes: f64,
+    pub(crate) hub_cpu_s: Option<f64>,
+}
+
+impl Medians {
+    /// Takes the medians, each quantity for itself.
+    #[expect(clippy::cast_precision_loss, reason = "no count or size here needs 53 bits")]
+    pub(crate) fn of(runs: &[Run]) -> Self {
+        let of = |take: &dyn Fn(&Run) -> f64| median(runs.iter().map(take).collect());
+        let requests = |run: &Run| run.counts.requests.values().sum::<u64>() as f64;
+        let gets = |run: &Run| *run.counts.requests.get("GET file").unwrap_or(&0) as f64;
+        let hub: Option<Vec<f64>> = runs.iter().map(|run| run.hub_cpu_s).collect();
+        Self {
+            wall_s: of(&|run| run.wall_s),
+            wall_range_s: runs.iter().fold((f64::MAX, 0.0), |(shortest, longest), run| {
+                (shortest.min(run.wall_s), longest.max(run.wall_s))
+            }),
+            cpu_s: of(&|run| run.cpu_s),
+            peak_bytes: of(&|run| run.peak_bytes as f64),
+            requests: of(&requests),
+            file_gets: of(&gets),
+            received_bytes: of(&|run| run.counts.sent_bytes as f64),
+            written_bytes: of(&|run| run.written_bytes as f64),
+            hub_cpu_s: hub.map(median),
+        }
+    }
+
+    /// Returns one of them, in its unit.
+    pub(crate) fn value(&self, quantity: Quantity) -> f64 {
+        match quantity {
+            Quantity::WallSeconds => self.wall_s,
+            Quantity::CpuMilliseconds => self.cpu_s * 1e3,
+            Quantity::PeakMib => self.peak_bytes / f64::from(1 << 20),
+            Quantity::Requests => self.requests,
+            Quantity::FileGets => self.file_gets,
+            Quantity::WrittenMib => self.written_bytes / f64::from(1 << 20),
+        }
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let at = |index: usize| values.get(index).copied().unwrap_or_default();
+    match values.len() {
+        0 => 0.0,
+        len if len % 2 == 1 => at(len / 2),
+        len => f64::midpoint(at(len / 2 - 1), at(len / 2)),
+    }
+}
+
+/// What all cases share.
+struct Bench {
+    tools: Tools,
+    content: Content,
+    hub: Hub,
+    /// Where clients download to.
+    room: PathBuf,
+    repeat: usize,
+}
+
+/// Measures every case that is asked for, and prints a table for each.
+pub(crate) fn all(args: &Args, scratch: &Path) -> Result<ExitCode> {
+    let chosen = |name: &str, of: &[String]| of.is_empty() || of.iter().any(|it| name.contains(it));
+    let mut cases = cases::all();
+    cases.retain(|case| chosen(case.name, &args.only));
+    for case in &mut cases {
+        case.clients.retain(|it| it.is_hubstow() || chosen(it.name(), &args.client));
+    }
+    ensure!(!cases.is_empty(), "no case has such a name; --list names them");
+    if args.list {
+        cases.iter().for_each(|case| println!("{:<22} {}", case.name, case.about));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let tools = Tools::gather(scratch.parent().context("the target folder is above")?)?;
+    let scratch = args.dir.as_deref().unwrap_or(scratch);
+    fs::create_dir_all(scratch)?;
+    let scratch = tempfile::Builder::new().prefix("bench-").tempdir_in(scratch)?;
+    let (served, room) = (scratch.path().join("hub"), scratch.path().join("room"));
+    eprintln!("making what the hub holds …");
+    let content = Content::generate(&served, args.sizes())?;
+    let hub = Hub::start(&served)?;
+    let bench = Bench { tools, content, hub, room, repeat: args.repeat() };
+    report::begin(&bench.tools.lacking, args.sizes(), bench.repeat);
+    let mut reports = Vec::new();
+    for case in &cases {
+        let report = bench.case(case)?;
+        report.print();
+        reports.push(report);
+    }
+    if let Some(file) = &args.json {
+        fs::write(file, serde_json::to_string_pretty(&reports)?)?;
+    }
+    let failed = reports.iter().any(Report::hubstow_failed);
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+impl Bench {
+    fn case(&self, case: &Case) -> Result<Report> {
+        let mut rows: Vec<Row> = case.clients.iter().map(|client| Row::new(*client)).collect();
+        for repetition in 0..case.state.repetitions(self.repeat) {
+            for row in rows.iter_mut().filter(|row| row.failure.is_none()) {
+                eprintln!("{} {}: {}", case.name, repetition + 1, row.client.name());
+                match self.run(case, row.client, repetition) {
+                    Ok(Some(run)) => row.runs.push(run),
+                    Ok(None) => row.failure = Some("not on this machine".to_owned()),
+                    Err(error) => row.failure = Some(format!("failed: {error:#}")),
+                }
+            }
+        }
+        if self.room.exists() {
+            fs::remove_dir_all(&self.room)?;
+        }
+        Ok(Report::new(case, rows))
+    }
+
+    /// Does the work of a case once, and measures it.
+    fn run(&self, case: &Case, client: Client, repetition: usize) -> Result<Option<Run>> {
+        let dest = self.room.join(client.name().replace([' ', ','], "-"));
+        if case.state == State::Fresh || repetition == 0 {
+            if dest.exists() {
+                fs::remove_dir_all(&dest)?;
+            }
+            fs::create_dir_all(&dest)?;
+            self.hub.set(Behaviour::default())?;
+            if let Some(before) = case.before
+                && self.job(client, before, &dest)?.is_none()
+            {
+                return Ok(None);
+            }
+        }
+        // What one client wrote must not be written back in the time of the next.
+        ensure!(Command::new("sync").status()?.success(), "`sync` failed");
+        self.hub.set(case.behaviour)?;
+        let (written, hub_cpu_s) = (check::disk_use(&dest)?, self.hub.cpu_s());
+        let Some(mut run) = self.job(client, case.job, &dest)? else {
+            return Ok(None);
+        };
+        run.hub_cpu_s = self.hub.cpu_s().zip(hub_cpu_s).map(|(now, then)| now - then);
+        run.written_bytes = check::disk_use(&dest)?.saturating_sub(written);
+        if case.state == State::Fresh {
+            fs::remove_dir_all(&dest)?;
+        }
+        Ok(Some(run))
+    }
+
+    /// Lets a client do a job, and checks what it brought.
+    fn job(&self, client: Client, job: Job, dest: &Path) -> Result<Option<Run>> {
+        let commit = self.commits(job)?;
+        let files = self.content.files(job.repo, job.revision)?;
+        let order = Order { job, endpoint: &self.hub.url, commit: &commit, files, dest };
+        let Some(mut command) = client.command(&self.tools, &order)? else {
+            return Ok(None);
+        };
+        let told = dest.with_extension("told");
+        let errors = fs::File::create(&told)?;
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
+        self.hub.counts()?;
+        let begin = Instant::now();
+        let end = command.spawn().context("it can't be started")?.wait4()?;
+        let wall_s = begin.elapsed().as_secs_f64();
+        let counts = self.hub.counts()?;
+        let status = end.status;
+        let last = || fs::read_to_string(&told).unwrap_or_default();
+        ensure!(status.success(), "{status}: {}", last().lines().last().unwrap_or_default());
+        check::right(client, &order)?;
+        let cpu_s = (end.rusage.utime + end.rusage.stime).as_secs_f64();
+        let peak_bytes = end.rusage.maxrss;
+        Ok(Some(Run { wall_s, cpu_s, peak_bytes, counts, written_bytes: 0, hub_cpu_s: None }))
+    }
+
+    /// Asks for the commit every time, which also lets the hub hash everything before any clock runs.
+    fn commits(&self, job: Job) -> Result<String> {
+        self.hub.commit(job.repo, job.revision)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert_eq!(median(vec![9.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(vec![4.0, 1.0, 2.0, 9.0]), 3.0);
+        assert_eq!(median(Vec::new()), 0.0);
+    }
+}

@@ -1,0 +1,128 @@
+//! Tables in Markdown, one a case.
+
+use serde::Serialize;
+
+use crate::{
+    args::Sizes,
+    case::Case,
+    client::{Client, HUBSTOW},
+    measure::{Medians, Run},
+};
+
+/// The runs of one client.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) client: Client,
+    pub(crate) runs: Vec<Run>,
+    /// Why there are no more.
+    pub(crate) failure: Option<String>,
+}
+
+impl Row {
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client, runs: Vec::new(), failure: None }
+    }
+}
+
+/// A case with its numbers.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    case: &'static str,
+    about: &'static str,
+    clients: Vec<Measured>,
+    targets: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Measured {
+    client: &'static str,
+    is_hubstow: bool,
+    /// `None` where no run came to its end.
+    medians: Option<Medians>,
+    runs: Vec<Run>,
+    failure: Option<String>,
+}
+
+/// Prints what holds for all tables.
+pub(crate) fn begin(lacking: &[String], sizes: Sizes, repeat: usize) {
+    println!(
+        "Large {} MiB, medium {} MiB, {} small files; medians of {repeat}, of warm cases {}.",
+        sizes.large_bytes >> 20,
+        sizes.medium_bytes >> 20,
+        sizes.files,
+        repeat * 3
+    );
+    lacking.iter().for_each(|line| println!("{line}."));
+}
+
+impl Report {
+    /// Takes the medians, and compares them with the targets.
+    pub(crate) fn new(case: &Case, rows: Vec<Row>) -> Self {
+        let measured = |Row { client, runs, failure }: Row| Measured {
+            client: client.name(),
+            is_hubstow: client.is_hubstow(),
+            medians: (failure.is_none() && !runs.is_empty()).then(|| Medians::of(&runs)),
+            runs,
+            failure,
+        };
+        let clients: Vec<Measured> = rows.into_iter().map(measured).collect();
+        let medians: Vec<_> =
+            clients.iter().filter_map(|it| Some((it.client, it.medians.clone()?))).collect();
+        let targets = case.targets.iter().map(|target| target.verdict(&medians)).collect();
+        Self { case: case.name, about: case.about, clients, targets }
+    }
+
+    /// Tells whether hubstow did not do the work.
+    pub(crate) fn hubstow_failed(&self) -> bool {
+        self.clients.iter().any(|it| it.is_hubstow && it.failure.is_some())
+    }
+
+    /// Prints the table.
+    pub(crate) fn print(&self) {
+        println!("\n### {} (`{}`)\n", self.about, self.case);
+        println!(
+            "| client | wall | shortest–longest | × hubstow | CPU | peak | requests | received | disk | CPU of the hub |"
+        );
+        println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
+        let own = self.clients.iter().find(|it| it.client == HUBSTOW.name());
+        let own = own.and_then(|it| it.medians.as_ref());
+        for Measured { client, medians, failure, .. } in &self.clients {
+            match medians {
+                Some(medians) => println!("| {client} | {} |", medians.cells(own)),
+                None => {
+                    println!("| {client} | {} | | | | | | | | |", failure.as_deref().unwrap_or(""));
+                }
+            }
+        }
+        println!();
+        self.targets.iter().for_each(|target| println!("- {target}"));
+    }
+}
+
+impl Medians {
+    fn cells(&self, own: Option<&Self>) -> String {
+        let ratio = own.map(|own| format!("{:.2}", self.wall_s / own.wall_s)).unwrap_or_default();
+        let hub = self.hub_cpu_s.map(seconds).unwrap_or_default();
+        [
+            seconds(self.wall_s),
+            format!("{}–{}", seconds(self.wall_range_s.0), seconds(self.wall_range_s.1)),
+            ratio,
+            seconds(self.cpu_s),
+            mib(self.peak_bytes),
+            format!("{:.0}", self.requests),
+            mib(self.received_bytes),
+            mib(self.written_bytes),
+            hub,
+        ]
+        .join(" | ")
+    }
+}
+
+fn seconds(value: f64) -> String {
+    if value < 1.0 { format!("{:.0} ms", value * 1e3) } else { format!("{value:.2} s") }
+}
+
+fn mib(bytes: f64) -> String {
+    let mib = bytes / f64::from(1 << 20);
+    if mib < 10.0 { format!("{mib:.1} MiB") } else { format!("{mib:.0} MiB") }
+}

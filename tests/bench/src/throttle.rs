@@ -1,0 +1,178 @@
+//! A connection whose sending side is counted and has a rate of its own, however many answers it carries.
+
+use std::{
+    future::Future as _,
+    io::{self, IoSlice},
+    net::SocketAddr,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use axum::serve::Listener;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+    time::{Instant, Sleep},
+};
+
+/// How much of its rate a connection may save up: more than the grain of the timer, and too little to matter.
+const BURST: Duration = Duration::from_millis(5);
+/// The most that is sent at once where there is a rate.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// What all connections share.
+#[derive(Debug, Default)]
+pub(crate) struct Line {
+    /// Bytes per second and connection; 0 where nothing limits them.
+    pub(crate) rate: AtomicU64,
+    /// Bytes sent, heads of answers included.
+    pub(crate) sent: AtomicU64,
+}
+
+/// A listener whose connections are throttled.
+pub(crate) struct Throttling {
+    pub(crate) listener: TcpListener,
+    pub(crate) line: Arc<Line>,
+}
+
+impl Listener for Throttling {
+    type Io = Throttled;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Throttled, SocketAddr) {
+        let (stream, address) = Listener::accept(&mut self.listener).await;
+        // Otherwise the body of a small file waits until the client has acknowledged its head.
+        drop(stream.set_nodelay(true));
+        let line = Arc::clone(&self.line);
+        (Throttled { stream, line, paid_until: Instant::now(), wait: None }, address)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+/// A connection.
+pub(crate) struct Throttled {
+    stream: TcpStream,
+    line: Arc<Line>,
+    /// When what was sent so far is sent at the given rate.
+    paid_until: Instant,
+    wait: Option<Pin<Box<Sleep>>>,
+}
+
+impl Throttled {
+    /// Sends by `send`, which is told how much it may send at most.
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        send: impl FnOnce(Pin<&mut TcpStream>, &mut Context<'_>, usize) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let Some(wait) = &mut self.wait {
+            ready!(wait.as_mut().poll(cx));
+            self.wait = None;
+        }
+        let rate = self.line.rate.load(Relaxed);
+        let limit = if rate == 0 { usize::MAX } else { PIECE_BYTES };
+        let sent = ready!(send(Pin::new(&mut self.stream), cx, limit))?;
+        self.line.sent.fetch_add(sent as u64, Relaxed);
+        if let Some(nanos) = (sent as u64 * 1_000_000_000).checked_div(rate) {
+            let now = Instant::now();
+            let from = now.checked_sub(BURST).map_or(now, |earliest| self.paid_until.max(earliest));
+            self.paid_until = from + Duration::from_nanos(nanos);
+            if self.paid_until > now {
+                self.wait = Some(Box::pin(tokio::time::sleep_until(self.paid_until)));
+            }
+        }
+        Poll::Ready(Ok(sent))
+    }
+}
+
+impl AsyncRead for Throttled {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Throttled {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_send(cx, |stream, cx, limit| {
+            stream.poll_write(cx, buf.get(..limit).unwrap_or(buf))
+        })
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_send(cx, |stream, cx, limit| {
+            let all: usize = bufs.iter().map(|buf| buf.len()).sum();
+            match bufs.iter().find(|buf| !buf.is_empty()) {
+                Some(first) if all > limit => {
+                    stream.poll_write(cx, first.get(..limit).unwrap_or(first))
+                }
+                Some(_) | None => stream.poll_write_vectored(cx, bufs),
+            }
+        })
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    #[test]
+    fn a_connection_keeps_its_rate_over_all_that_it_sends() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (spent, sent) = runtime.block_on(async {
+            let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+            let line = Arc::new(Line::default());
+            line.rate.store(4_000_000, Relaxed);
+            let mut throttling = Throttling { listener, line: Arc::clone(&line) };
+            let mut client = TcpStream::connect(throttling.local_addr().unwrap()).await.unwrap();
+            let (mut server, _) = throttling.accept().await;
+            let begin = Instant::now();
+            let send = async move {
+                for _ in 0..8 {
+                    server.write_all(&[7; 100_000]).await.unwrap();
+                }
+            };
+            let mut received = Vec::new();
+            let receive = async { client.read_to_end(&mut received).await.unwrap() };
+            tokio::join!(send, receive);
+            assert_eq!(received, [7; 800_000]);
+            (begin.elapsed(), line.sent.load(Relaxed))
+        });
+        assert_eq!(sent, 800_000);
+        // The last piece is sent before it is paid for, and the first ones from what was saved up.
+        assert!(spent >= Duration::from_millis(170), "800 kB at 4 MB/s in {spent:?}");
+    }
+}

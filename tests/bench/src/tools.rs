@@ -1,0 +1,105 @@
+//! The programs that are measured: built here, or found on this machine.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+/// The folder of this package.
+const PACKAGE: &str = env!("CARGO_MANIFEST_DIR");
+/// The Python client that is measured.
+const PYTHON_CLIENT: &str = "huggingface_hub==2.4.0";
+
+/// Where the programs are; `None` for one that is not on this machine.
+#[derive(Debug)]
+pub(crate) struct Tools {
+    pub(crate) hubstow: PathBuf,
+    /// Runs a command with system calls refused.
+    pub(crate) refuse: PathBuf,
+    pub(crate) hf_hub: Option<PathBuf>,
+    pub(crate) python: Option<PathBuf>,
+    pub(crate) python_script: PathBuf,
+    pub(crate) curl: Option<PathBuf>,
+    pub(crate) aria2: Option<PathBuf>,
+    /// What is not measured, and why.
+    pub(crate) lacking: Vec<String>,
+}
+
+impl Tools {
+    /// Builds and finds them. `target` is cargo's target folder.
+    pub(crate) fn gather(target: &Path) -> Result<Self> {
+        eprintln!("building hubstow and its peers …");
+        let mut lacking = Vec::new();
+        let mut note = |what: &str, found: Result<PathBuf>| match found {
+            Ok(path) => Some(path),
+            Err(why) => {
+                lacking.push(format!("{what} is not measured: {why:#}"));
+                None
+            }
+        };
+        let hf_hub = note("hf-hub", hf_hub(target));
+        let python = note("huggingface_hub", python(target));
+        let curl = note("curl", find("curl"));
+        let aria2 = note("aria2c", find("aria2c"));
+        Ok(Self {
+            hubstow: build(&["--package", "hubstow"])?,
+            refuse: build(&["--package", "hubstow-tests", "--bin", "refuse"])?,
+            hf_hub,
+            python,
+            python_script: Path::new(PACKAGE).join("python/download.py"),
+            curl,
+            aria2,
+            lacking,
+        })
+    }
+}
+
+/// The driver is a workspace of its own and is built into a folder of its own.
+fn hf_hub(target: &Path) -> Result<PathBuf> {
+    let manifest = format!("{PACKAGE}/hf-hub/Cargo.toml");
+    let folder = target.join("hf-hub").display().to_string();
+    build(&["--locked", "--manifest-path", &manifest, "--target-dir", &folder])
+}
+
+/// Builds a program as it is released, and returns where it is.
+fn build(arguments: &[&str]) -> Result<PathBuf> {
+    let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["build", "--quiet", "--release", "--message-format=json"])
+        .args(arguments)
+        .current_dir(PACKAGE)
+        .stdin(Stdio::null())
+        .output()?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "it can't be built: {}", told.lines().next().unwrap_or(""));
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let mut executables = messages.lines().filter_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        message.get("executable")?.as_str().map(PathBuf::from)
+    });
+    executables.next_back().context("cargo named no executable")
+}
+
+/// Takes the Python that the tests install, unless another is named. Its first start writes what later ones only read.
+fn python(target: &Path) -> Result<PathBuf> {
+    let installed = || target.join("verify/python/bin/python");
+    let python = env::var_os("HUBSTOW_PYTHON").map_or_else(installed, PathBuf::from);
+    let script = "import huggingface_hub as h; h.snapshot_download; h.hf_hub_download; \
+                  print('huggingface_hub==' + h.__version__)";
+    let output = Command::new(&python)
+        .args(["-c", script])
+        .stderr(Stdio::null())
+        .output()
+        .context("`cargo verify` installs it, or HUBSTOW_PYTHON names a Python that has it")?;
+    let version = String::from_utf8_lossy(&output.stdout);
+    ensure!(version.trim() == PYTHON_CLIENT, "{PYTHON_CLIENT} is asked for, and this is {version}");
+    Ok(python)
+}
+
+fn find(program: &str) -> Result<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let mut places = env::split_paths(&path).map(|folder| folder.join(program));
+    places.find(|place| place.is_file()).context("it is not installed")
+}
