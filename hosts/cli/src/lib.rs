@@ -5,6 +5,8 @@
 //! command runs on other parts, with the subcommands that make sense there.
 
 mod args;
+#[cfg(not(target_family = "wasm"))]
+mod bars;
 mod hub_args;
 mod repo_arg;
 

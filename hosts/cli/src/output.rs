@@ -11,6 +11,7 @@ use std::{
 use anstyle::{AnsiColor, Style};
 use hubstow_native::{Error, ErrorKind};
 use serde::Serialize;
+use unit_prefix::NumberPrefix;
 
 use crate::args::Format;
 
@@ -36,6 +37,14 @@ pub(crate) fn styled(style: Style, text: impl Display) -> String {
 pub(crate) fn plain(text: &str) -> String {
     let shown = |c: char| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c };
     text.chars().map(shown).collect()
+}
+
+/// Writes a size for people, in powers of ten.
+pub(crate) fn size(bytes: u64) -> String {
+    match NumberPrefix::decimal(bytes as f64) {
+        NumberPrefix::Standalone(bytes) => format!("{bytes:.0} B"),
+        NumberPrefix::Prefixed(prefix, number) => format!("{number:.2} {prefix}B"),
+    }
 }
 
 /// Prints a line of the result.

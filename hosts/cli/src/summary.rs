@@ -6,10 +6,9 @@ use hubstow_native::{
     Done, FileReport,
     core::{name::Commit, policy::Method, why::Reason},
 };
-use indicatif::DecimalBytes;
 use serde::Serialize;
 
-use crate::output::{FAINT, GOOD, TITLE, styled};
+use crate::output::{self, FAINT, GOOD, TITLE, styled};
 
 /// Whether something was done, or only foretold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +74,7 @@ impl Summary<'_> {
                 "{} {}, {}",
                 styled(GOOD, format_args!("{:>8}", done(group.action))),
                 files(group.files),
-                DecimalBytes(group.bytes)
+                output::size(group.bytes)
             );
             if let Some(by) = group.by {
                 let _ = write!(text, ", by {by}");
@@ -93,7 +92,7 @@ impl Summary<'_> {
                 format_args!(
                     "{:>8} {} received in {:.1} s, {}",
                     "",
-                    DecimalBytes(self.bytes_downloaded),
+                    output::size(self.bytes_downloaded),
                     elapsed.as_secs_f64(),
                     requests(self.requests)
                 )
@@ -129,7 +128,7 @@ impl Summary<'_> {
                     "{} of {} would be fetched, {}; nothing was written",
                     wanted.len(),
                     files(self.files.len()),
-                    DecimalBytes(bytes)
+                    output::size(bytes)
                 )
             )
         );
@@ -197,7 +196,7 @@ pub(crate) fn done(action: Done) -> &'static str {
 
 /// Returns a size for people; `-` where it is not known.
 pub(crate) fn size(bytes: Option<u64>) -> String {
-    bytes.map_or_else(|| "-".to_owned(), |bytes| DecimalBytes(bytes).to_string())
+    bytes.map_or_else(|| "-".to_owned(), output::size)
 }
 
 fn files(count: usize) -> String {

@@ -5,9 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use indicatif::DecimalBytes;
-
-use crate::output::{FAINT, NAME, TITLE, styled};
+use crate::output::{self, FAINT, NAME, TITLE, styled};
 
 /// So much of a hash tells two apart.
 const HASH_SHOWN: usize = 8;
@@ -47,7 +45,7 @@ fn draw_below(folder: &Path, indent: &str, lines: &mut Vec<String>) -> io::Resul
             let commit = shortened(fs::read_to_string(path)?.trim());
             lines.push(format!("{start:<NAME_COLUMNS$} {}", styled(FAINT, commit)));
         } else {
-            let size = DecimalBytes(metadata.len()).to_string();
+            let size = output::size(metadata.len());
             lines.push(format!("{start:<NAME_COLUMNS$} {size:>9}"));
         }
     }

@@ -1,0 +1,102 @@
+//! The disk of a sandbox: the standard library's, but for open files.
+
+use std::{io, path::Path, path::PathBuf, time::SystemTime};
+
+use hubstow_core::layout::CachePath;
+use hubstow_fs::{
+    Disk, StdDisk,
+    disk::{DiskFile, Entry, Kind},
+};
+
+use crate::file::{Opening, WasiFile};
+
+/// A folder of the sandbox.
+pub(crate) struct WasiDisk(StdDisk);
+
+impl WasiDisk {
+    pub(crate) fn new(directory: &Path) -> Self {
+        Self(StdDisk::new(directory))
+    }
+
+    fn opened(&self, at: &CachePath, how: Opening) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(WasiFile::open(&self.0.native(at), how)?))
+    }
+}
+
+impl Disk for WasiDisk {
+    fn native(&self, at: &CachePath) -> PathBuf {
+        self.0.native(at)
+    }
+
+    fn open(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
+        self.opened(at, Opening { through_links: true, new: false, write: false })
+    }
+
+    fn open_private(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
+        self.opened(at, Opening { through_links: false, new: false, write: true })
+    }
+
+    fn create(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
+        self.opened(at, Opening { through_links: false, new: true, write: true })
+    }
+
+    fn open_lock(&self, at: &CachePath) -> io::Result<(Box<dyn DiskFile>, bool)> {
+        self.0.open_lock(at)
+    }
+
+    fn entry(&self, at: &CachePath) -> io::Result<Option<Entry>> {
+        self.0.entry(at)
+    }
+
+    fn through(&self, at: &CachePath) -> io::Result<Option<Entry>> {
+        self.0.through(at)
+    }
+
+    fn modified(&self, at: &CachePath) -> io::Result<SystemTime> {
+        self.0.modified(at)
+    }
+
+    fn link_text(&self, at: &CachePath) -> io::Result<String> {
+        self.0.link_text(at)
+    }
+
+    fn names(&self, folder: &CachePath) -> io::Result<Vec<String>> {
+        self.0.names(folder)
+    }
+
+    fn kinds(&self, folder: &CachePath) -> io::Result<Vec<(String, Kind)>> {
+        self.0.kinds(folder)
+    }
+
+    fn make_folder(&self, at: &CachePath) -> io::Result<()> {
+        self.0.make_folder(at)
+    }
+
+    fn make_root(&self) -> io::Result<()> {
+        self.0.make_root()
+    }
+
+    fn symlink(&self, text: &str, at: &CachePath) -> io::Result<()> {
+        self.0.symlink(text, at)
+    }
+
+    fn hardlink(&self, from: &CachePath, at: &CachePath) -> io::Result<()> {
+        self.0.hardlink(from, at)
+    }
+
+    fn reflink(&self, from: &CachePath, at: &CachePath) -> io::Result<()> {
+        self.0.reflink(from, at)
+    }
+
+    fn rename(&self, from: &CachePath, to: &CachePath) -> io::Result<()> {
+        self.0.rename(from, to)
+    }
+
+    fn remove(&self, at: &CachePath) -> io::Result<()> {
+        self.0.remove(at)
+    }
+
+    fn remove_folder(&self, at: &CachePath) -> io::Result<()> {
+        self.0.remove_folder(at)
+    }
+}

@@ -1,0 +1,32 @@
+//! The command `hubstow` inside a sandbox: files by wasi:filesystem, requests by wasi:http, and nothing else.
+//!
+//! The program sees what the host has opened for it: one folder with the cache is enough. What a sandbox lacks, such as
+//! locks, modes and reflinks, the library learns as it does on any disk that lacks them.
+
+#[cfg(all(target_os = "wasi", target_env = "p2"))]
+mod disk;
+#[cfg(all(target_os = "wasi", target_env = "p2"))]
+mod file;
+#[cfg(all(target_os = "wasi", target_env = "p2"))]
+mod transport;
+
+#[cfg(all(target_os = "wasi", target_env = "p2"))]
+fn main() -> std::process::ExitCode {
+    use std::sync::Arc;
+
+    use hubstow_native::{Config, Parts, fs::LinkedCore};
+
+    use crate::{disk::WasiDisk, transport::WasiTransport};
+
+    hubstow_command::main_with(|config: &Config| Parts {
+        decider: Arc::new(LinkedCore),
+        transport: Arc::new(WasiTransport::new(&config.user_agent, config.stall_timeout)),
+        disk: Box::new(|directory| Arc::new(WasiDisk::new(directory))),
+    })
+}
+
+#[cfg(not(all(target_os = "wasi", target_env = "p2")))]
+fn main() -> std::process::ExitCode {
+    eprintln!("this program runs inside a sandbox: build it with --target wasm32-wasip2");
+    std::process::ExitCode::from(2)
+}
