@@ -1,4 +1,4 @@
-//! The disk of a sandbox: the standard library's, but for open files.
+//! The disk of a sandbox: the standard library's, but for open files and for what tells files apart.
 
 use std::{io, path::Path, path::PathBuf, time::SystemTime};
 
@@ -8,7 +8,7 @@ use hubstow_fs::{
     disk::{DiskFile, Entry, Kind},
 };
 
-use crate::file::{Opening, WasiFile};
+use crate::file::{self, Opening, WasiFile};
 
 /// A folder of the sandbox.
 pub(crate) struct WasiDisk(StdDisk);
@@ -45,11 +45,11 @@ impl Disk for WasiDisk {
     }
 
     fn entry(&self, at: &CachePath) -> io::Result<Option<Entry>> {
-        self.0.entry(at)
+        file::look(&self.0.native(at), false)
     }
 
     fn through(&self, at: &CachePath) -> io::Result<Option<Entry>> {
-        self.0.through(at)
+        file::look(&self.0.native(at), true)
     }
 
     fn modified(&self, at: &CachePath) -> io::Result<SystemTime> {

@@ -3,12 +3,19 @@
 use std::{
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Component, Path},
+    sync::LazyLock,
 };
 
-use hubstow_fs::disk::DiskFile;
-use wasip2::filesystem::{
-    preopens::get_directories,
-    types::{Descriptor, DescriptorFlags, DescriptorType, ErrorCode, OpenFlags, PathFlags},
+use hubstow_fs::disk::{DiskFile, Entry, Identity, Kind};
+use wasip2::{
+    clocks::wall_clock::Datetime,
+    filesystem::{
+        preopens::get_directories,
+        types::{
+            Descriptor, DescriptorFlags, DescriptorStat, DescriptorType, ErrorCode,
+            MetadataHashValue, OpenFlags, PathFlags,
+        },
+    },
 };
 
 /// The most bytes that are asked for at once; the host gives no more than it likes.
@@ -56,11 +63,55 @@ impl WasiFile {
     }
 }
 
+/// Looks at an entry, or at what it leads to. The host's hash tells one file from another, as an inode does; without it,
+/// two files of one size and one moment would be one.
+///
+/// # Errors
+/// Whatever the host says; an absent entry is no error.
+pub(crate) fn look(path: &Path, through_links: bool) -> io::Result<Option<Entry>> {
+    let (folder, relative) = opened_folder(path)?;
+    let flags = if through_links { PathFlags::SYMLINK_FOLLOW } else { PathFlags::empty() };
+    let looked = folder.stat_at(flags, &relative).and_then(|stat| {
+        let hash = folder.metadata_hash_at(flags, &relative)?;
+        Ok((stat, hash))
+    });
+    match looked {
+        Ok((stat, hash)) => Ok(Some(entry_of(&stat, &hash))),
+        Err(ErrorCode::NoEntry | ErrorCode::NotDirectory) => Ok(None),
+        Err(code) => Err(io_error(code)),
+    }
+}
+
+fn entry_of(stat: &DescriptorStat, hash: &MetadataHashValue) -> Entry {
+    let time = |time: Option<Datetime>| {
+        time.map_or_else(String::new, |time| format!("{}.{:09}", time.seconds, time.nanoseconds))
+    };
+    let (file, size) = (format!("{:016x}{:016x}", hash.upper, hash.lower), stat.size);
+    let content = format!("{file} {size} {}", time(stat.data_modification_timestamp));
+    Entry {
+        kind: match stat.type_ {
+            DescriptorType::RegularFile => Kind::File,
+            DescriptorType::Directory => Kind::Directory,
+            DescriptorType::SymbolicLink => Kind::Symlink,
+            DescriptorType::Unknown
+            | DescriptorType::BlockDevice
+            | DescriptorType::CharacterDevice
+            | DescriptorType::Fifo
+            | DescriptorType::Socket => Kind::Other,
+        },
+        len_bytes: size,
+        identity: Identity::new(content, time(stat.status_change_timestamp)),
+        only_name: stat.link_count <= 1,
+        readable_by_all: false,
+    }
+}
+
 /// Returns the folder of the sandbox that a path is in, and the way from there: the one with the longest name that fits.
-fn opened_folder(path: &Path) -> io::Result<(Descriptor, String)> {
+fn opened_folder(path: &Path) -> io::Result<(&'static Descriptor, String)> {
+    static OPENED: LazyLock<Vec<(Descriptor, String)>> = LazyLock::new(get_directories);
     let wanted = parts(path)?;
-    let fitting = get_directories().into_iter().filter_map(|(folder, name)| {
-        let given = parts(Path::new(&name)).ok()?;
+    let fitting = OPENED.iter().filter_map(|(folder, name)| {
+        let given = parts(Path::new(name)).ok()?;
         let rest = wanted.strip_prefix(given.as_slice())?.join("/");
         Some((given.len(), folder, rest))
     });

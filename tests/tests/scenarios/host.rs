@@ -1,68 +1,137 @@
 //! The hosts that every scenario is played on. A host is a program with hubstow's command line; how it decides and how it
-//! reaches the disk is its own affair. To add one, add a line to [`ALL`].
+//! reaches the disk is its own affair. To add one, add a line to [`ALL`] and say how it is started.
 
 use std::{
     env,
     ffi::OsString,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::OnceLock,
 };
 
 use anyhow::{Context as _, Result, ensure};
+use serde::Deserialize;
 
 /// A host.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Host {
-    /// Its name, the first part of the names of its tests.
-    pub(crate) name: &'static str,
-    /// What comes after a subcommand that asks for decisions.
-    arguments: &'static [&'static str],
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Host {
+    /// The command, with the linked core.
+    Native,
+    /// The command, where the component decides.
+    Wasmtime,
+    /// The command as a WASI program in a sandbox that sees the cache root and nothing else.
+    Wasi,
 }
 
 /// Every host.
-pub(crate) const ALL: [Host; 2] = [
-    Host { name: "native", arguments: &[] },
-    Host { name: "wasmtime", arguments: &["--host", "wasmtime"] },
-];
+pub(crate) const ALL: [Host; 3] = [Host::Native, Host::Wasmtime, Host::Wasi];
 
 /// The subcommands that take `--host`.
 const DECIDING: [&str; 3] = ["download", "explain", "env"];
+/// What the WASI program is built for.
+const WASI_TARGET: &str = "wasm32-wasip2";
 
 impl Host {
+    /// Returns its name, the first part of the names of its tests.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Wasmtime => "wasmtime",
+            Self::Wasi => "wasi",
+        }
+    }
+
     /// Returns the program and its arguments for the arguments of a scenario.
-    pub(crate) fn command_line(self, arguments: &[String]) -> Result<Vec<OsString>> {
-        let program = program().as_ref().map_err(|error| anyhow::anyhow!("{error}"))?;
-        let mut line = vec![OsString::from(program)];
-        for word in arguments {
+    pub(crate) fn command_line(self, arguments: &[String], cache: &Path) -> Result<Vec<OsString>> {
+        let mut line = match self {
+            Self::Native | Self::Wasmtime => vec![OsString::from(command()?)],
+            Self::Wasi => {
+                let (sandbox, program) = wasi_program()?;
+                let before = [sandbox.as_os_str(), "--dir".as_ref(), cache.as_os_str()];
+                let after = [program.as_os_str(), "--".as_ref()];
+                before.into_iter().chain(after).map(OsString::from).collect()
+            }
+        };
+        let mut told = self != Self::Wasmtime;
+        for (at, word) in arguments.iter().enumerate() {
             line.push(word.into());
             // Once, and not where a repo or a file has the name of a subcommand.
-            if line.len() <= 3 && DECIDING.contains(&word.as_str()) {
-                line.extend(self.arguments.iter().map(OsString::from));
+            if !told && at <= 1 && DECIDING.contains(&word.as_str()) {
+                line.extend(["--host", "wasmtime"].map(OsString::from));
+                told = true;
             }
         }
         Ok(line)
     }
+
+    /// Returns how a process ends that is to end with this code. A sandbox knows success and failure, and no numbers:
+    /// `wasi:cli/exit` has a result, and a stock host has nothing more.
+    pub(crate) fn exit_code(self, code: i32) -> i32 {
+        match self {
+            Self::Native | Self::Wasmtime => code,
+            Self::Wasi => code.min(1),
+        }
+    }
+
+    /// Says what the host needs and this machine lacks.
+    pub(crate) fn missing(self) -> Option<String> {
+        static INSTALLED: OnceLock<bool> = OnceLock::new();
+        let installed = || {
+            let asked = ["--print", "target-libdir", "--target", WASI_TARGET];
+            let folder = answer(&mut Command::new("rustc"), &asked);
+            folder.is_ok_and(|folder| Path::new(folder.trim()).is_dir())
+        };
+        let lacks = self == Self::Wasi && !*INSTALLED.get_or_init(installed);
+        lacks.then(|| format!("the Rust target {WASI_TARGET}"))
+    }
 }
 
 /// Builds the command once, and returns where it is.
-fn program() -> &'static Result<PathBuf, String> {
+fn command() -> Result<&'static Path> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    BUILT.get_or_init(|| build().map_err(|error| format!("`hubstow` can't be built: {error:#}")))
+    once(&BUILT, || build(&["--package", "hubstow", "--features", "wasmtime"]))
 }
 
-fn build() -> Result<PathBuf> {
-    let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--quiet", "--package", "hubstow", "--features", "wasmtime"])
-        .arg("--message-format=json")
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stdin(Stdio::null())
-        .output()?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let messages = String::from_utf8_lossy(&output.stdout);
+/// Builds the WASI program and the sandbox once, compiles the one by the other, and returns where they are.
+fn wasi_program() -> Result<(&'static Path, &'static Path)> {
+    static SANDBOX: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let sandbox = once(&SANDBOX, || build(&["--package", "hubstow-sandbox"]))?;
+    let program = once(&PROGRAM, || {
+        // As it is released: hashing without optimisation takes a hundred times as long.
+        let guest = build(&["--package", "hubstow-wasi", "--release", "--target", WASI_TARGET])?;
+        let compiled = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hubstow-wasi.cwasm");
+        answer(
+            &mut Command::new(sandbox),
+            &["--compile-to".as_ref(), compiled.as_os_str(), guest.as_os_str()],
+        )?;
+        Ok(compiled)
+    })?;
+    Ok((sandbox, program))
+}
+
+fn once(
+    built: &'static OnceLock<Result<PathBuf, String>>,
+    build: impl FnOnce() -> Result<PathBuf>,
+) -> Result<&'static Path> {
+    let path = built.get_or_init(|| build().map_err(|error| format!("{error:#}")));
+    path.as_deref().map_err(|error| anyhow::anyhow!("the host can't be built: {error}"))
+}
+
+fn build(arguments: &[&str]) -> Result<PathBuf> {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--quiet", "--message-format=json"]);
+    let messages = answer(cargo.current_dir(env!("CARGO_MANIFEST_DIR")), arguments)?;
     let mut executables = messages.lines().filter_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         message.get("executable")?.as_str().map(PathBuf::from)
     });
     executables.next_back().context("cargo named no executable")
+}
+
+fn answer(command: &mut Command, arguments: &[impl AsRef<std::ffi::OsStr>]) -> Result<String> {
+    let output = command.args(arguments).stdin(Stdio::null()).output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

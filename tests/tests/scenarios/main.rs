@@ -6,6 +6,7 @@
 mod check;
 mod content;
 mod crash;
+mod differs;
 mod disk;
 mod host;
 mod hub;
@@ -65,7 +66,7 @@ fn trials_of(path: &Path) -> Vec<Trial> {
     for host in host::ALL {
         for disk in scenario.disks.clone() {
             let scenario = Arc::clone(&scenario);
-            let name = format!("{}/{}/{name}", host.name, disk.name());
+            let name = format!("{}/{}/{name}", host.name(), disk.name());
             trials.push(Trial::ignorable_test(name, move || {
                 Ok(trial(&scenario, disk, host).map_err(told)?)
             }));
@@ -75,10 +76,10 @@ fn trials_of(path: &Path) -> Vec<Trial> {
 }
 
 fn trial(scenario: &Scenario, disk: DiskKind, host: Host) -> Result<Completion> {
-    if let Some(missing) = missing(scenario, disk) {
+    if let Some(missing) = host.missing().or_else(|| missing(scenario, disk)) {
         return Ok(Completion::ignored_with(missing));
     }
-    play::play(scenario, disk, host).with_context(|| scenario.story.trim().to_owned())?;
+    play::play(&scenario.on(host), disk, host).with_context(|| scenario.story.trim().to_owned())?;
     Ok(Completion::Completed)
 }
 

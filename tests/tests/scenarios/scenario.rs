@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
-use crate::{content::Content, disk::DiskKind, step::Step};
+use crate::{content::Content, differs::PerHost, disk::DiskKind, step::Step};
 
 /// The repo of every scenario.
 pub(crate) const REPO: &str = "org/model";
@@ -27,6 +27,9 @@ pub(crate) struct Scenario {
     /// The paths that are damaged at the end, because the scenario damaged them and nothing healed them.
     #[serde(default)]
     pub(crate) leaves_damaged: Vec<String>,
+    /// What differs at the end on hosts that can't do something.
+    #[serde(default)]
+    pub(crate) hosts: PerHost,
     /// What the hub holds: the files of each commit, by the scenario's own name for it.
     #[serde(default)]
     pub(crate) commits: BTreeMap<String, BTreeMap<String, Content>>,
@@ -53,6 +56,7 @@ impl Scenario {
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let mut scenario: Self = toml::from_str(text)?;
         anyhow::ensure!(!scenario.story.trim().is_empty(), "a scenario tells a story");
+        scenario.differs_for_reasons()?;
         if scenario.branches.is_empty()
             && let Some(first) = scenario.commits.keys().next()
         {

@@ -36,7 +36,7 @@ pub(crate) struct Stage {
     pub(crate) disk: Disk,
     pub(crate) names: Names,
     kind: DiskKind,
-    host: Host,
+    pub(crate) host: Host,
     /// The cache root, deep enough that a climbing name stays in the watched folder.
     cache: PathBuf,
     outside: BTreeMap<String, String>,
@@ -145,7 +145,7 @@ impl Stage {
         if !words.iter().any(|word| says_format.contains(&word.as_str())) {
             words.insert(0, "--json".to_owned());
         }
-        self.host.command_line(&words)
+        self.host.command_line(&words, &self.cache)
     }
 
     fn peer_line(&self, line: &str) -> Result<Vec<OsString>> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Result, bail};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::{disk::DiskKind, hub::Fault};
+use crate::{differs::StepPerHost, disk::DiskKind, hub::Fault};
 
 /// One step.
 #[derive(Clone, Debug, Deserialize)]
@@ -68,6 +68,9 @@ pub(crate) struct Run {
     pub(crate) requests: Option<BTreeMap<String, usize>>,
     /// What the repo folder must hold after this step, line by line, and nothing else.
     pub(crate) tree: Option<String>,
+    /// What differs on hosts that can't do something.
+    #[serde(default)]
+    pub(crate) hosts: StepPerHost,
 }
 
 /// What is reported of a file; only what is stated is compared.
@@ -105,6 +108,9 @@ pub(crate) struct AtOnce {
     pub(crate) at_once: Vec<Run>,
     pub(crate) requests: Option<BTreeMap<String, usize>>,
     pub(crate) tree: Option<String>,
+    /// What differs on hosts that can't do something.
+    #[serde(default)]
+    pub(crate) hosts: StepPerHost,
 }
 
 /// A command that is killed at each of its system calls, and then run to its end.
