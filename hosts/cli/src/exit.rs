@@ -26,7 +26,11 @@ pub(crate) fn exit_code(kind: ErrorKind) -> u8 {
         ErrorKind::NoSpace | ErrorKind::NotPermitted | ErrorKind::ReadOnly => 7,
         ErrorKind::HubUnreachable | ErrorKind::HubFailing => 8,
         // The kinds may grow; a lint finds the ones that are not named here.
-        ErrorKind::CacheObstructed | ErrorKind::NoMethodLeft | ErrorKind::Other | _ => 1,
+        ErrorKind::CacheObstructed
+        | ErrorKind::NoMethodLeft
+        | ErrorKind::Undecided
+        | ErrorKind::Other
+        | _ => 1,
     }
 }
 
@@ -171,6 +175,7 @@ mod tests {
             (ErrorKind::HubFailing, 8),
             (ErrorKind::CacheObstructed, 1),
             (ErrorKind::NoMethodLeft, 1),
+            (ErrorKind::Undecided, 1),
             (ErrorKind::Other, 1),
         ];
         for (kind, code) in table {

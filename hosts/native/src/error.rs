@@ -40,6 +40,8 @@ pub enum ErrorKind {
     CacheObstructed,
     /// No method of the policy works here.
     NoMethodLeft,
+    /// Who decides gave no decision, or one that is not possible; nothing followed from it.
+    Undecided,
     /// Anything else.
     Other,
 }
@@ -63,6 +65,7 @@ impl ErrorKind {
             Self::HubFailing => "hub-failing",
             Self::CacheObstructed => "cache-obstructed",
             Self::NoMethodLeft => "no-method-left",
+            Self::Undecided => "undecided",
             Self::Other => "other",
         }
     }
@@ -138,6 +141,11 @@ impl Error {
     }
 }
 
+/// A decider that failed, or decided what is not possible for what it was asked.
+pub(crate) fn undecided(what: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Undecided, what)
+}
+
 impl From<NameError> for Error {
     fn from(error: NameError) -> Self {
         Self::new(ErrorKind::Usage, error.to_string())
@@ -201,15 +209,19 @@ impl From<FsError> for Error {
                 ErrorKind::Other,
                 Some("end the other programs that change this cache, and run it again"),
             ),
-            FsError::Other { .. }
-            | FsError::ImpossibleAction { .. }
-            | FsError::Decider { .. }
-            | _ => (ErrorKind::Other, None),
+            FsError::ImpossibleAction { .. } | FsError::Decider { .. } => {
+                (ErrorKind::Undecided, None)
+            }
+            FsError::Other { .. } | _ => (ErrorKind::Other, None),
         };
         let made = Self::new(kind, error.to_string());
-        match hint {
+        let made = match hint {
             Some(hint) => made.hint(hint),
             None => made,
+        };
+        match error {
+            FsError::Decider { source } => made.caused_by(source),
+            _ => made,
         }
     }
 }

@@ -13,7 +13,7 @@ use hubstow_core::{
 use hubstow_fs::{guard::possible_forecast, observe::Attempt};
 
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, undecided},
     hub::Hub,
     report::{Done, Explanation, ExplanationLink, FileReport},
     request::FileRequest,
@@ -72,11 +72,11 @@ impl Hub {
         let disk = DiskKind::ALL_LINKS;
         let decider = &self.inner.decider;
         let (rounds, end) = decider.forecast(&facts, disk).map_err(|error| {
-            Error::new(ErrorKind::Other, "nothing could be foretold").caused_by(error)
+            undecided(format!("nothing could be foretold: {error}")).caused_by(error)
         })?;
         if !possible_forecast(&facts, disk, &rounds, end) {
             let what = "the forecast is not possible for what is there";
-            return Err(Error::new(ErrorKind::Other, what));
+            return Err(undecided(what));
         }
         Ok((facts, rounds, end))
     }

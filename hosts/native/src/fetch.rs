@@ -194,6 +194,9 @@ impl Http {
             Err(error @ NoAnswer::Redirected { .. }) => {
                 return (staged, Ok(Attempt::Expired(hub_failing(fetch.file, &error.to_string()))));
             }
+            Err(error @ NoAnswer::Undecided { .. }) => {
+                return (staged, Err(Failed::Error(error.into())));
+            }
         };
         let resumed = match accept(fetch, &answer, have) {
             Ok(resumed) => resumed,

@@ -13,12 +13,12 @@ use http::{
     header::{ACCEPT_ENCODING, AUTHORIZATION, IF_RANGE, LOCATION},
 };
 use hubstow_core::hub::{Endpoint, Headers, Hop, Origin, REDIRECT_LIMIT, Redirect, retry_after_s};
-use hubstow_fs::{Decider, guard::possible_redirect};
+use hubstow_fs::{Decider, decider::DeciderError, guard::possible_redirect};
 use url::Url;
 
 use crate::{
     config::{Config, Token},
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, undecided},
     report::Traffic,
     transport::{Answer, Request, Transport, TransportError},
 };
@@ -44,6 +44,25 @@ pub(crate) enum NoAnswer {
         /// The rule.
         rule: Redirect,
     },
+    /// Nobody could say, or not truly, whether a redirect may be followed.
+    #[error("a redirect of {from} could not be decided: {source}")]
+    Undecided {
+        /// Where the redirect came from.
+        from: String,
+        /// Why.
+        source: DeciderError,
+    },
+}
+
+impl From<NoAnswer> for Error {
+    fn from(error: NoAnswer) -> Self {
+        let what = error.to_string();
+        match error {
+            NoAnswer::Transport { .. } => Self::new(ErrorKind::HubUnreachable, what),
+            NoAnswer::Redirected { .. } => Self::new(ErrorKind::HubFailing, what),
+            NoAnswer::Undecided { source, .. } => undecided(what).caused_by(source),
+        }
+    }
 }
 
 /// Whether the token may go along.
@@ -178,10 +197,12 @@ impl Http {
         let target = joined.as_ref().map_or(to, Url::as_str);
         let hop =
             Hop { from: from.url.as_str(), to: target, endpoint: self.endpoint.origin(), followed };
-        let undecided = |cause: String| NoAnswer::Transport { url: shown(&from.url), cause };
-        let rule = self.decider.redirect(&hop).map_err(|error| undecided(error.to_string()))?;
+        let undecided =
+            |source: DeciderError| NoAnswer::Undecided { from: shown(&from.url), source };
+        let rule = self.decider.redirect(&hop).map_err(undecided)?;
         if !possible_redirect(&hop, rule) {
-            return Err(undecided(format!("the decision `{rule}` is not possible for a redirect")));
+            let what = format!("the decision `{rule}` is not possible for a redirect");
+            return Err(undecided(what.into()));
         }
         let token = match (rule, from.token) {
             (Redirect::FollowWithToken, TokenUse::Send) => TokenUse::Send,

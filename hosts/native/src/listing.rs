@@ -151,6 +151,7 @@ impl Http {
     fn next_page(&self, at: &Address, next: &str) -> Result<Address, Error> {
         match self.hop(at, next, 0) {
             Ok(page) if crate::http::is_endpoint(self.endpoint(), &page) => Ok(page),
+            Err(error @ NoAnswer::Undecided { .. }) => Err(error.into()),
             Ok(_) | Err(_) => Err(malformed("the listing goes on at another server")),
         }
     }
@@ -172,6 +173,9 @@ impl Http {
                 }
                 Err(JsonError::NoAnswer(error @ NoAnswer::Redirected { .. })) => {
                     (Refusal::AnswerUnexpected, error.to_string(), None, Retry::No)
+                }
+                Err(JsonError::NoAnswer(error @ NoAnswer::Undecided { .. })) => {
+                    return Err(Unlisted::Error(error.into()));
                 }
                 Err(JsonError::Status(status, headers)) => {
                     let refusal = refusal_of_status(status, &core_headers(&headers));

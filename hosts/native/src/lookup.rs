@@ -13,7 +13,7 @@ use hubstow_fs::guard::possible_reply;
 use url::Url;
 
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, undecided},
     event::Event,
     http::{Address, Http, NoAnswer, asked_wait, core_headers, jittered, location},
 };
@@ -81,14 +81,14 @@ impl Http {
             let sent = self.send(Method::HEAD, &at, headers, None, Some(lookup.timeout)).await;
             let answer = match sent {
                 Ok(answer) => answer,
-                Err(error) => return Ok((unreachable(&error), None, Retry::Yes)),
+                Err(error) => return Ok((unreachable(error)?, None, Retry::Yes)),
             };
             let status = answer.status.as_u16();
             let headers = core_headers(&answer.headers);
             let reply = self.read_head(status, &headers, lookup.revision, kind)?;
             let next = match location(&answer).map(|to| self.hop(&at, &to, followed)) {
                 Some(Ok(next)) => Some(next),
-                Some(Err(error)) => return Ok((unreachable(&error), None, Retry::No)),
+                Some(Err(error)) => return Ok((unreachable(error)?, None, Retry::No)),
                 None => None,
             };
             match (next, reply.answer) {
@@ -106,7 +106,7 @@ impl Http {
                 }
             }
         }
-        Ok((unreachable(&self.too_many(&at)), None, Retry::No))
+        Ok((unreachable(self.too_many(&at))?, None, Retry::No))
     }
 
     /// Puts the answer to the decider, and checks that its reading is possible.
@@ -117,16 +117,14 @@ impl Http {
         asked: &Revision,
         kind: Kind,
     ) -> Result<Reply, Error> {
-        let undecided = "what the hub answered could not be read";
-        let reply = self
-            .decider
-            .read_head(status, headers, asked, kind)
-            .map_err(|error| Error::new(ErrorKind::Other, undecided).caused_by(error))?;
+        let reply = self.decider.read_head(status, headers, asked, kind).map_err(|error| {
+            undecided(format!("what the hub answered could not be read: {error}")).caused_by(error)
+        })?;
         if possible_reply(status, headers, asked, kind, &reply) {
             Ok(reply)
         } else {
             let what = format!("the reading `{reply:?}` is not possible for what the hub answered");
-            Err(Error::new(ErrorKind::Other, what))
+            Err(undecided(what))
         }
     }
 }
@@ -139,12 +137,13 @@ fn conditional(known: Option<&Etag>) -> HeaderMap {
     headers
 }
 
-fn unreachable(error: &NoAnswer) -> Found {
-    let answer = match error {
+fn unreachable(error: NoAnswer) -> Result<Found, Error> {
+    let answer = match &error {
         NoAnswer::Transport { .. } => Answer::Unreachable,
         NoAnswer::Redirected { .. } => Answer::Unexpected,
+        NoAnswer::Undecided { .. } => return Err(error.into()),
     };
-    Found { reply: Reply::bare(answer), content: None, cause: Some(error.to_string()) }
+    Ok(Found { reply: Reply::bare(answer), content: None, cause: Some(error.to_string()) })
 }
 
 fn refusal_text(status: u16, headers: &Headers<'_>) -> String {

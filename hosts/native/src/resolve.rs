@@ -14,7 +14,7 @@ use hubstow_core::{
 use hubstow_fs::{Cache, Target, guard::possible_resolution, observe::CachedPointer};
 
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, undecided},
     event::Event,
     http::Address,
     hub::Inner,
@@ -133,7 +133,7 @@ impl<'a> Resolving<'a> {
     fn decide(&self, chain: &mut Vec<ExplanationLink>) -> Result<Resolution, Error> {
         let facts = self.facts;
         let resolution = self.inner.decider.resolve(&facts).map_err(|error| {
-            Error::new(ErrorKind::Other, "the decision could not be made").caused_by(error)
+            undecided(format!("the decision could not be made: {error}")).caused_by(error)
         })?;
         tracing::debug!(file = %self.request.file, ?facts, ?resolution, "resolved");
         chain.push(ExplanationLink::resolve(&facts, &resolution));
@@ -141,7 +141,7 @@ impl<'a> Resolving<'a> {
             Ok(resolution)
         } else {
             let what = format!("the decision `{resolution:?}` is not possible for what is known");
-            Err(Error::new(ErrorKind::Other, what))
+            Err(undecided(what))
         }
     }
 

@@ -2,7 +2,9 @@
 
 use crate::{
     case::{Case, State},
-    client::{By, Client, HUBSTOW, HUBSTOW_DEDUP, HUBSTOW_FAST, Job, Links, Network},
+    client::{
+        By, COMPONENT, Client, HUBSTOW, HUBSTOW_DEDUP, HUBSTOW_FAST, Job, LINKED, Links, Network,
+    },
     content::{BIG_FILE, SECOND, SMALL_FILE},
     control::Behaviour,
     target::{Quantity, Target},
@@ -35,6 +37,7 @@ pub(crate) fn all() -> Vec<Case> {
     cases.extend([0, 20].map(cold));
     cases.extend([0, 20].map(second));
     cases.extend([degraded_small(), degraded_medium()]);
+    cases.extend([decided_file(), decided_snapshot()]);
     cases.extend(warm());
     cases
 }
@@ -163,6 +166,32 @@ fn degraded_medium() -> Case {
     }
 }
 
+fn decided_file() -> Case {
+    Case {
+        name: "decided-file",
+        about: "One small file, decided by the linked core and by the component",
+        behaviour: Behaviour::default(),
+        before: None,
+        job: ONE_SMALL,
+        state: State::Fresh,
+        clients: vec![HUBSTOW, LINKED, COMPONENT],
+        targets: vec![Target::more_ms("T9", COMPONENT.name(), 30.0, LINKED.name())],
+    }
+}
+
+fn decided_snapshot() -> Case {
+    Case {
+        name: "decided-snapshot",
+        about: "Small files, decided by the linked core and by the component",
+        behaviour: Behaviour::default(),
+        before: None,
+        job: SNAPSHOT,
+        state: State::Fresh,
+        clients: vec![HUBSTOW, LINKED, COMPONENT],
+        targets: vec![Target::time("T9", COMPONENT.name(), 1.05, LINKED.name())],
+    }
+}
+
 fn warm() -> Vec<Case> {
     let case = |name, about, job, before| Case {
         name,
@@ -221,7 +250,7 @@ mod tests {
             for target in &case.targets {
                 assert!(names.contains(&target.who), "{}: {target:?}", case.name);
                 assert!(
-                    target.of.is_none_or(|of| names.contains(&of)),
+                    target.against.client().is_none_or(|client| names.contains(&client)),
                     "{}: {target:?}",
                     case.name
                 );

@@ -11,6 +11,8 @@ use crate::{content::Expected, tools::Tools};
 pub(crate) enum Client {
     /// The command, with flags; the first word is its name in tables.
     Hubstow(&'static str, &'static [&'static str]),
+    /// The command that is built with the wasmtime host, and who decides.
+    Decided(&'static str, &'static str),
     /// `huggingface_hub`.
     Python,
     /// The hf-hub crate.
@@ -29,6 +31,9 @@ pub(crate) const HUBSTOW: Client = Client::Hubstow("hubstow", &[]);
 pub(crate) const HUBSTOW_FAST: Client = Client::Hubstow("hubstow fast", &["--durability", "fast"]);
 pub(crate) const HUBSTOW_DEDUP: Client =
     Client::Hubstow("hubstow dedup", &["--placement", "dedup"]);
+
+pub(crate) const LINKED: Client = Client::Decided("linked core", "native");
+pub(crate) const COMPONENT: Client = Client::Decided("component", "wasmtime");
 
 /// What a client is to do.
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +82,7 @@ pub(crate) struct Order<'a> {
 impl Client {
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Hubstow(name, _) => name,
+            Self::Hubstow(name, _) | Self::Decided(name, _) => name,
             Self::Python => "huggingface_hub",
             Self::HfHub => "hf-hub",
             Self::Curl => "curl",
@@ -89,12 +94,12 @@ impl Client {
     }
 
     pub(crate) fn is_hubstow(self) -> bool {
-        matches!(self, Self::Hubstow(..))
+        matches!(self, Self::Hubstow(..) | Self::Decided(..))
     }
 
     /// Tells whether files end up in the cache's layout.
     pub(crate) fn has_cache(self) -> bool {
-        matches!(self, Self::Hubstow(..) | Self::Python | Self::HfHub)
+        self.is_hubstow() || matches!(self, Self::Python | Self::HfHub)
     }
 
     /// Makes the command for an order; `None` where the client is not on this machine.
@@ -117,17 +122,10 @@ impl Client {
         let revision = order.revision();
         let for_cache = [job.repo, revision].into_iter().chain(job.file).map(OsString::from);
         Ok(match self {
-            Self::Hubstow(_, flags) => {
-                let mut words: Vec<OsString> = vec![
-                    tools.hubstow.clone().into(),
-                    "download".into(),
-                    "--quiet".into(),
-                    "--revision".into(),
-                    revision.into(),
-                ];
-                words.extend(flags.iter().map(OsString::from));
-                words.extend([job.repo].into_iter().chain(job.file).map(OsString::from));
-                Some(words)
+            Self::Hubstow(_, flags) => Some(order.hubstow(&tools.hubstow, flags)),
+            Self::Decided(_, host) => {
+                let program = tools.with_component.as_ref();
+                program.map(|program| order.hubstow(program, &["--host", host]))
             }
             Self::Python => tools.python.as_ref().map(|python| {
                 let own = [python.into(), tools.python_script.clone().into()];
@@ -170,6 +168,14 @@ impl Order<'_> {
             By::Branch => self.job.revision,
             By::Commit => self.commit,
         }
+    }
+
+    fn hubstow(&self, program: &Path, flags: &[&str]) -> Vec<OsString> {
+        let mut words = vec![OsString::from(program)];
+        words.extend(["download", "--quiet", "--revision", self.revision()].map(OsString::from));
+        words.extend(flags.iter().map(OsString::from));
+        words.extend([self.job.repo].into_iter().chain(self.job.file).map(OsString::from));
+        words
     }
 
     fn url_of(&self, file: &str) -> String {

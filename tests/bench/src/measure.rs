@@ -76,6 +76,7 @@ impl Medians {
     pub(crate) fn value(&self, quantity: Quantity) -> f64 {
         match quantity {
             Quantity::WallSeconds => self.wall_s,
+            Quantity::WallMilliseconds => self.wall_s * 1e3,
             Quantity::CpuMilliseconds => self.cpu_s * 1e3,
             Quantity::PeakMib => self.peak_bytes / f64::from(1 << 20),
             Quantity::Requests => self.requests,

@@ -6,6 +6,7 @@ use crate::measure::Medians;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Quantity {
     WallSeconds,
+    WallMilliseconds,
     CpuMilliseconds,
     PeakMib,
     Requests,
@@ -13,6 +14,20 @@ pub(crate) enum Quantity {
     FileGets,
     /// What the folder grew by.
     WrittenMib,
+}
+
+impl Quantity {
+    fn name(self) -> &'static str {
+        match self {
+            Self::WallSeconds => "s",
+            Self::WallMilliseconds => "ms",
+            Self::CpuMilliseconds => "ms of CPU",
+            Self::PeakMib => "MiB at the peak",
+            Self::Requests => "requests",
+            Self::FileGets => "GETs of files",
+            Self::WrittenMib => "MiB on the disk",
+        }
+    }
 }
 
 /// A target.
@@ -24,8 +39,28 @@ pub(crate) struct Target {
     pub(crate) who: &'static str,
     pub(crate) quantity: Quantity,
     pub(crate) at_most: f64,
-    /// The client whose value is the unit.
-    pub(crate) of: Option<&'static str>,
+    pub(crate) against: Against,
+}
+
+/// What a value is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Against {
+    /// Nothing: it has a bound of its own.
+    Nothing,
+    /// The value of this client is the unit.
+    Ratio(&'static str),
+    /// The value of this client is taken off.
+    Difference(&'static str),
+}
+
+impl Against {
+    /// Returns the client that is compared with.
+    pub(crate) fn client(self) -> Option<&'static str> {
+        match self {
+            Self::Nothing => None,
+            Self::Ratio(client) | Self::Difference(client) => Some(client),
+        }
+    }
 }
 
 /// A client may use so much memory, whatever it does.
@@ -39,7 +74,18 @@ impl Target {
         at_most: f64,
         of: &'static str,
     ) -> Self {
-        Self { id, who, quantity: Quantity::WallSeconds, at_most, of: Some(of) }
+        Self { id, who, quantity: Quantity::WallSeconds, at_most, against: Against::Ratio(of) }
+    }
+
+    /// The time is at most so many milliseconds more than that of another client.
+    pub(crate) const fn more_ms(
+        id: &'static str,
+        who: &'static str,
+        at_most_ms: f64,
+        than: &'static str,
+    ) -> Self {
+        let (quantity, against) = (Quantity::WallMilliseconds, Against::Difference(than));
+        Self { id, who, quantity, at_most: at_most_ms, against }
     }
 
     /// A quantity has a bound of its own.
@@ -49,7 +95,7 @@ impl Target {
         quantity: Quantity,
         at_most: f64,
     ) -> Self {
-        Self { id, who, quantity, at_most, of: None }
+        Self { id, who, quantity, at_most, against: Against::Nothing }
     }
 
     /// The bound of memory that holds in every case.
@@ -63,21 +109,19 @@ impl Target {
             let (_, medians) = medians.iter().find(|(name, _)| *name == who)?;
             Some(medians.value(self.quantity))
         };
-        let unit = match self.of {
-            Some(of) => format!("× {of}"),
-            None => match self.quantity {
-                Quantity::WallSeconds => "s".to_owned(),
-                Quantity::CpuMilliseconds => "ms of CPU".to_owned(),
-                Quantity::PeakMib => "MiB at the peak".to_owned(),
-                Quantity::Requests => "requests".to_owned(),
-                Quantity::FileGets => "GETs of files".to_owned(),
-                Quantity::WrittenMib => "MiB on the disk".to_owned(),
-            },
+        let name = self.quantity.name();
+        let unit = match self.against {
+            Against::Ratio(of) => format!("× {of}"),
+            Against::Difference(than) => format!("{name} more than {than}"),
+            Against::Nothing => name.to_owned(),
         };
         let (id, who, at_most) = (self.id, self.who, self.at_most);
-        let measured = match self.of {
-            None => value(who),
-            Some(of) => value(who).zip(value(of)).map(|(own, other)| own / other),
+        let measured = match self.against {
+            Against::Nothing => value(who),
+            Against::Ratio(of) => value(who).zip(value(of)).map(|(own, other)| own / other),
+            Against::Difference(than) => {
+                value(who).zip(value(than)).map(|(own, other)| own - other)
+            }
         };
         match measured {
             None => format!("{id} {who}: not measured (≤ {at_most:.3} {unit})"),
@@ -104,6 +148,10 @@ mod tests {
     fn a_target_is_a_ratio_in_one_run() {
         check(1.1, 1.0, "T1 hubstow: **met** 1.100 ≤ 1.150 × limit");
         check(3.0, 2.0, "T1 hubstow: **missed** 1.500 > 1.150 × limit");
+        let medians = |wall_s| Medians { wall_s, ..Medians::default() };
+        let measured = [("component", medians(0.012)), ("linked", medians(0.010))];
+        let verdict = Target::more_ms("T9", "component", 30.0, "linked").verdict(&measured);
+        assert_eq!(verdict, "T9 component: **met** 2.000 ≤ 30.000 ms more than linked");
         let nobody = Target::time("T1", "hubstow", 1.15, "limit").verdict(&[]);
         assert_eq!(nobody, "T1 hubstow: not measured (≤ 1.150 × limit)");
     }

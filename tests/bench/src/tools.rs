@@ -17,6 +17,8 @@ const PYTHON_CLIENT: &str = "huggingface_hub==2.4.0";
 #[derive(Debug)]
 pub(crate) struct Tools {
     pub(crate) hubstow: PathBuf,
+    /// The same with the wasmtime host, which takes minutes to build.
+    pub(crate) with_component: Option<PathBuf>,
     /// Runs a command with system calls refused.
     pub(crate) refuse: PathBuf,
     pub(crate) hf_hub: Option<PathBuf>,
@@ -40,12 +42,14 @@ impl Tools {
                 None
             }
         };
+        let with_component = note("the component", with_component(target));
         let hf_hub = note("hf-hub", hf_hub(target));
         let python = note("huggingface_hub", python(target));
         let curl = note("curl", find("curl"));
         let aria2 = note("aria2c", find("aria2c"));
         Ok(Self {
             hubstow: build(&["--package", "hubstow"])?,
+            with_component,
             refuse: build(&["--package", "hubstow-tests", "--bin", "refuse"])?,
             hf_hub,
             python,
@@ -55,6 +59,16 @@ impl Tools {
             lacking,
         })
     }
+}
+
+/// Both builds of the command have one name, so this one is set aside before the other is built.
+fn with_component(target: &Path) -> Result<PathBuf> {
+    let built = build(&["--package", "hubstow", "--features", "wasmtime"])?;
+    let aside = target.join("bench");
+    std::fs::create_dir_all(&aside)?;
+    let aside = aside.join("hubstow-with-component");
+    std::fs::copy(built, &aside)?;
+    Ok(aside)
 }
 
 /// The driver is a workspace of its own and is built into a folder of its own.

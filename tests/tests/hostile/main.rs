@@ -7,6 +7,7 @@
     reason = "a test says what is wrong by failing"
 )]
 
+mod disk;
 mod guest;
 mod names;
 mod process;
