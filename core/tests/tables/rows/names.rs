@@ -1,20 +1,32 @@
 //! Rows about names: which values are accepted, and what becomes of them.
 
-use hubstow_core::{
-    hub::Endpoint,
-    name::{
-        Commit, ContentHash, Etag, FileName, NameError, Naming, Nonce, RepoId, RepoKind, Revision,
-    },
-};
+use hubstow_core::name::{ContentHash, Naming};
 use serde::Deserialize;
 
-use crate::row::{Checked, Row, same};
+use super::row::{Checked, Row, same};
+use crate::subject;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Given {
-    kind: String,
+    kind: NameKind,
     naming: Naming,
+}
+
+/// The kinds of names that are parsed at the edge.
+#[derive(Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum NameKind {
+    RepoId,
+    RepoKind,
+    Revision,
+    Commit,
+    Etag,
+    EtagHeader,
+    RefFile,
+    FileName,
+    Nonce,
+    Endpoint,
 }
 
 #[derive(Default, Deserialize)]
@@ -55,17 +67,16 @@ pub(crate) fn one_kind_of_name(row: &Row) -> Checked {
     }
     for value in &expected.accepted {
         let text = value.text();
-        let parsed = parse(&given, &text)?.map_err(|rule| format!("  refused {text:?}: {rule}"))?;
+        let parsed = parse(&given, &text).map_err(|rule| format!("  refused {text:?}: {rule}"))?;
         let becomes = expected.becomes.as_ref().unwrap_or(&text);
         same(&format!("what {text:?} becomes"), becomes, &parsed)?;
         if let Some(hash) = expected.content_hash {
-            let etag = Etag::parse(&parsed).map_err(|error| error.to_string())?;
-            same("how content is proved", &hash, &etag.content_hash())?;
+            same("how content is proved", &hash, &subject::content_hash_of(&parsed)?)?;
         }
     }
     for value in &expected.refused {
         let text = value.text();
-        match (parse(&given, &text)?, &expected.rule) {
+        match (parse(&given, &text), &expected.rule) {
             (Ok(_), _) => return Err(format!("  accepted {text:?}")),
             (Err(came), Some(rule)) => {
                 same(&format!("the rule that {text:?} breaks"), rule, &came)?
@@ -77,26 +88,10 @@ pub(crate) fn one_kind_of_name(row: &Row) -> Checked {
 }
 
 /// Parses a value as this kind of name: its text, or the rule that it breaks.
-fn parse(given: &Given, text: &str) -> Result<Result<String, String>, String> {
-    let parsed: Result<String, NameError> = match given.kind.as_str() {
-        "commit" => Commit::parse(text).map(|name| name.to_string()),
-        "ref-file" => return Ok(ref_file(text)),
-        "revision" => Revision::parse(text).map(|name| name.to_string()),
-        "etag" => Etag::parse(text).map(|name| name.to_string()),
-        "etag-header" => Etag::from_header(text).map(|name| name.to_string()),
-        "file-name" => FileName::parse(text)
-            .and_then(|name| name.check(given.naming).map(|()| name.to_string())),
-        "repo-id" => RepoId::parse(text).map(|name| name.to_string()),
-        "repo-kind" => RepoKind::parse(text).map(|name| name.to_string()),
-        "nonce" => Nonce::parse(text).map(|name| name.to_string()),
-        "endpoint" => Endpoint::parse(text).map(|name| name.as_str().to_owned()),
-        other => return Err(format!("  no kind of name: {other}")),
-    };
-    Ok(parsed.map_err(|error| error.rule().to_owned()))
-}
-
-fn ref_file(content: &str) -> Result<String, String> {
-    Commit::from_ref_file(content.as_bytes())
-        .map(|commit| commit.to_string())
-        .ok_or_else(|| "it holds no commit".to_owned())
+fn parse(given: &Given, text: &str) -> Result<String, String> {
+    let name = subject::parse_name(given.kind, text)?;
+    if given.kind == NameKind::FileName {
+        subject::check_file_name(&name, given.naming)?;
+    }
+    Ok(name)
 }
