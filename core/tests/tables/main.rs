@@ -16,6 +16,12 @@ mod subject;
 
 use rows::check_story;
 
+/// Where the tables are.
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tables");
+
+/// Whether only what the component exports can be asked here.
+const EXPORTED_ONLY: bool = false;
+
 #[test]
 fn pointer_fallback_moves_new_blob() {
     check_story("pointer_fallback_moves_new_blob");

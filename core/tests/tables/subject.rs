@@ -18,12 +18,6 @@ use hubstow_core::{
 
 use crate::rows::{NameKind, Page, Place, Read, ReadFile};
 
-/// Where the tables are.
-pub(crate) const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tables");
-
-/// Whether only what the component exports can be asked here.
-pub(crate) const EXPORTED_ONLY: bool = false;
-
 /// An answer, or the rule that a name breaks.
 type Ruled<T> = Result<T, String>;
 

@@ -59,6 +59,7 @@ impl Written {
 }
 
 /// The reading of one answer, names as text.
+#[derive(Debug, PartialEq)]
 pub(crate) struct Read {
     pub(crate) answer: Answer,
     pub(crate) commit: Option<String>,
@@ -68,6 +69,7 @@ pub(crate) struct Read {
 }
 
 /// What the hub says about a file.
+#[derive(Debug, PartialEq)]
 pub(crate) struct ReadFile {
     pub(crate) commit: String,
     pub(crate) etag: String,

@@ -17,8 +17,6 @@ pub(crate) use layout::Given as Place;
 pub(crate) use names::NameKind;
 use row::{Checked, Row, Table};
 
-use crate::subject;
-
 /// Ties each table to the function that checks one of its rows, and makes one test of each.
 macro_rules! tables {
     ($($test:ident: $file:literal => $check:path,)+) => {
@@ -62,7 +60,7 @@ pub(crate) fn check_story(id: &str) {
 
 #[test]
 fn no_table_is_forgotten() {
-    let found: BTreeSet<_> = fs::read_dir(subject::FOLDER)
+    let found: BTreeSet<_> = fs::read_dir(crate::FOLDER)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter(|name| name.ends_with(".toml"))

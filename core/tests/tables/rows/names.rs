@@ -14,7 +14,7 @@ struct Given {
 }
 
 /// The kinds of names that are parsed at the edge.
-#[derive(Clone, Copy, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum NameKind {
     RepoId,

@@ -6,8 +6,6 @@ use std::{collections::BTreeSet, fs, path::Path};
 use serde::{Deserialize, de::DeserializeOwned};
 use toml::Value;
 
-use crate::subject;
-
 /// Nothing, or what is wrong with a row.
 pub(crate) type Checked = Result<(), String>;
 
@@ -60,7 +58,7 @@ struct NotDecided {
 impl Table {
     #[track_caller]
     pub(crate) fn read(file: &str) -> Self {
-        let text = fs::read_to_string(Path::new(subject::FOLDER).join(file)).unwrap();
+        let text = fs::read_to_string(Path::new(crate::FOLDER).join(file)).unwrap();
         let text: Text = toml::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
         let mut ids = BTreeSet::new();
         let rows = text.rows.into_iter().map(|written| {
@@ -71,7 +69,7 @@ impl Table {
             merge(&mut given, written.differs)
                 .unwrap_or_else(|key| panic!("{file} {}: no default for `{key}`", written.id));
             let mut expect = written.expect;
-            if subject::EXPORTED_ONLY {
+            if crate::EXPORTED_ONLY {
                 expect.retain(|key, _| !text.crate_only.iter().any(|only| only == key));
             }
             Row { file: file.to_owned(), id: written.id, name: written.name, given, expect }
