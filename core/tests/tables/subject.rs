@@ -106,7 +106,7 @@ pub(crate) fn path(what: &str, place: &Place) -> Result<String, String> {
         "probe-folder" => RepoLayout::probe_folder(),
         "probe-file" => RepoLayout::probe_file(nonce),
         "no-exist" => layout.no_exist(commit, file),
-        "tree" => layout.tree(commit),
+        "listing" => layout.tree(commit),
         "lock" => layout.lock(etag),
         "private" => layout.private(),
         "scratch" => layout.scratch(nonce),

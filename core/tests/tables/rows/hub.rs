@@ -210,7 +210,7 @@ struct Asked {
 struct Urls {
     file: Option<String>,
     revision: Option<String>,
-    tree: Option<String>,
+    listing: Option<String>,
     paths_info: Option<String>,
 }
 
@@ -222,7 +222,7 @@ pub(crate) fn one_set_of_urls(row: &Row) -> Checked {
     let urls = [
         ("file", expected.file, Page::File(&given.file)),
         ("revision", expected.revision, Page::Revision),
-        ("tree", expected.tree, Page::Listing),
+        ("listing", expected.listing, Page::Listing),
         ("paths-info", expected.paths_info, Page::PathsInfo),
     ];
     for (what, expected, page) in urls {

@@ -35,6 +35,9 @@ struct Text {
     /// Expectations about what the component does not export.
     #[serde(default)]
     crate_only: Vec<String>,
+    /// How other languages ask for the paths of `layout.toml`.
+    #[serde(default, rename = "items")]
+    _items: toml::Table,
 }
 
 #[derive(Deserialize)]
