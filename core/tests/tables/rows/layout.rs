@@ -10,7 +10,7 @@ use super::row::{Checked, Row, same};
 use crate::subject;
 
 /// What paths are made of.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Given {
     pub(crate) local: bool,
