@@ -79,7 +79,7 @@ pub(crate) fn one_kind_of_name(row: &Row) -> Checked {
         match (parse(&given, &text), &expected.rule) {
             (Ok(_), _) => return Err(format!("  accepted {text:?}")),
             (Err(came), Some(rule)) => {
-                same(&format!("the rule that {text:?} breaks"), rule, &came)?
+                same(&format!("the rule that {text:?} breaks"), rule, &came)?;
             }
             (Err(_), None) => {}
         }
