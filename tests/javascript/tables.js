@@ -277,5 +277,5 @@ const core = await Core.load(component, workshop);
 const files = readdirSync(tables).filter((name) => name.endsWith('.toml')).sort();
 const counts = files.map((name) => checkTable(core, join(tables, name), parse));
 const [rows, differ] = [0, 1].map((column) => counts.reduce((sum, count) => sum + count[column], 0));
-console.log(`${rows} rows in ${counts.length} tables, ${differ} differ`);
+console.log(`JavaScript: ${rows} rows in ${counts.length} tables, ${differ} differ`);
 process.exitCode = differ > 0 || rows === 0 ? 1 : 0;

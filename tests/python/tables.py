@@ -310,7 +310,7 @@ def main():
     core = Core(sys.argv[1])
     counts = [check_table(core, path) for path in sorted(Path(sys.argv[2]).glob("*.toml"))]
     rows, differ = (sum(column) for column in zip(*counts, strict=True))
-    print(f"{rows} rows in {len(counts)} tables, {differ} differ")
+    print(f"Python: {rows} rows in {len(counts)} tables, {differ} differ")
     return 1 if differ or not rows else 0
 
 
