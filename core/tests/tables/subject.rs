@@ -16,13 +16,22 @@ use hubstow_core::{
     why::{Reason, Refusal},
 };
 
-use crate::rows::{NameKind, Page, Place, Read, ReadFile};
+use crate::rows::{NameKind, Page, Place, Read, ReadFile, Refused};
 
-/// An answer, or the rule that a name breaks.
-type Ruled<T> = Result<T, String>;
+/// An answer, unless a name is none.
+type Answered<T> = Result<T, Refused>;
 
-fn rule(error: NameError) -> String {
-    error.rule().to_owned()
+impl From<NameError> for Refused {
+    fn from(error: NameError) -> Self {
+        let message = error.to_string();
+        Self { what: error.what().to_owned(), rule: error.rule().to_owned(), message }
+    }
+}
+
+fn no_ref_file() -> Refused {
+    let [what, rule] = ["ref file", "it holds no commit"].map(str::to_owned);
+    let message = format!("what was read is not a {what}: {rule}");
+    Refused { what, rule, message }
 }
 
 pub(crate) fn resolve(facts: &ResolveFacts) -> Resolution {
@@ -49,7 +58,7 @@ pub(crate) fn forecast(facts: &PlaceFacts, disk: DiskKind) -> (Vec<Round>, End) 
     hubstow_core::model::forecast(facts, disk)
 }
 
-pub(crate) fn parse_name(kind: NameKind, text: &str) -> Ruled<String> {
+pub(crate) fn parse_name(kind: NameKind, text: &str) -> Answered<String> {
     let parsed = match kind {
         NameKind::RepoId => RepoId::parse(text).map(|name| name.to_string()),
         NameKind::RepoKind => RepoKind::parse(text).map(|name| name.to_string()),
@@ -59,21 +68,21 @@ pub(crate) fn parse_name(kind: NameKind, text: &str) -> Ruled<String> {
         NameKind::EtagHeader => Etag::from_header(text).map(|name| name.to_string()),
         NameKind::RefFile => {
             let commit = Commit::from_ref_file(text.as_bytes());
-            return commit.map(|c| c.to_string()).ok_or_else(|| "it holds no commit".to_owned());
+            return commit.map(|commit| commit.to_string()).ok_or_else(no_ref_file);
         }
         NameKind::FileName => FileName::parse(text).map(|name| name.to_string()),
         NameKind::Nonce => Nonce::parse(text).map(|name| name.to_string()),
         NameKind::Endpoint => Endpoint::parse(text).map(|name| name.as_str().to_owned()),
     };
-    parsed.map_err(rule)
+    Ok(parsed?)
 }
 
-pub(crate) fn check_file_name(file: &str, naming: Naming) -> Ruled<()> {
-    FileName::parse(file).and_then(|name| name.check(naming)).map_err(rule)
+pub(crate) fn check_file_name(file: &str, naming: Naming) -> Answered<()> {
+    Ok(FileName::parse(file)?.check(naming)?)
 }
 
-pub(crate) fn content_hash_of(etag: &str) -> Ruled<ContentHash> {
-    Etag::parse(etag).map(|etag| etag.content_hash()).map_err(rule)
+pub(crate) fn content_hash_of(etag: &str) -> Answered<ContentHash> {
+    Ok(Etag::parse(etag)?.content_hash())
 }
 
 fn layout(place: &Place) -> RepoLayout {
@@ -179,8 +188,8 @@ pub(crate) fn same_content(commit: &Commit, etag: &Etag, headers: &Headers<'_>) 
     hubstow_core::hub::same_content(&promised, headers)
 }
 
-pub(crate) fn redirect(endpoint: &str, from: &str, to: &str, followed: u32) -> Ruled<Redirect> {
-    let endpoint = Endpoint::parse(endpoint).map_err(rule)?;
+pub(crate) fn redirect(endpoint: &str, from: &str, to: &str, followed: u32) -> Answered<Redirect> {
+    let endpoint = Endpoint::parse(endpoint)?;
     let followed = usize::try_from(followed).unwrap_or(usize::MAX);
     let hop = Hop { from, to, endpoint: endpoint.origin(), followed };
     Ok(hubstow_core::hub::redirect(&hop))
@@ -203,8 +212,8 @@ pub(crate) fn url(
     repo: &Repo,
     revision: &Revision,
     page: Page<'_>,
-) -> Ruled<String> {
-    let endpoint = Endpoint::parse(endpoint).map_err(rule)?;
+) -> Answered<String> {
+    let endpoint = Endpoint::parse(endpoint)?;
     Ok(match page {
         Page::File(file) => endpoint.file(repo, revision, file),
         Page::Revision => endpoint.revision(repo, revision),

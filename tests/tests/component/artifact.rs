@@ -75,6 +75,20 @@ fn the_interface_is_the_one_that_is_written_down() {
 }
 
 #[test]
+fn every_function_of_the_interface_is_asked() {
+    let asked = [include_str!("subject.rs"), include_str!("every.rs")].concat();
+    let golden = fs::read_to_string(GOLDEN).unwrap();
+    let functions: Vec<_> =
+        golden.lines().filter_map(|line| line.trim().split_once(": func(")).collect();
+    println!("{} functions", functions.len());
+    for (name, _) in functions {
+        let function = name.replace('-', "_");
+        let called = ["core.call_", "CORE."].map(|by| format!("{by}{function}("));
+        assert!(called.iter().any(|call| asked.contains(call)), "nothing asks `{name}`");
+    }
+}
+
+#[test]
 fn the_core_depends_on_nothing() {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/Cargo.toml");
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

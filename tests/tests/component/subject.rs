@@ -17,7 +17,7 @@ use hubstow_core::{
 use hubstow_wasmtime::{Bounds, ComponentCore, Limits, Options, Pool, wit};
 use wasmtime::Store;
 
-use crate::rows::{NameKind, Page, Place, Read, ReadFile};
+use crate::rows::{NameKind, Page, Place, Read, ReadFile, Refused};
 
 /// The component that is part of the host, loaded once. A busy machine may take longer than a host would wait.
 pub(crate) static CORE: LazyLock<ComponentCore> = LazyLock::new(|| {
@@ -26,15 +26,16 @@ pub(crate) static CORE: LazyLock<ComponentCore> = LazyLock::new(|| {
     ComponentCore::embedded_with(options).unwrap()
 });
 
-/// An answer, or the rule that a name breaks.
-type Ruled<T> = Result<T, String>;
+/// An answer, unless a name is none.
+type Answered<T> = Result<T, Refused>;
 
 fn ask<T>(call: impl FnOnce(&wit::Guest, &mut Store<Limits>) -> wasmtime::Result<T>) -> T {
     CORE.ask(1, call).unwrap()
 }
 
-fn rule<T>(answer: Result<T, wit::NameError>) -> Ruled<T> {
-    answer.map_err(|error| error.rule)
+fn answered<T>(answer: Result<T, wit::NameError>) -> Answered<T> {
+    let refused = |wit::NameError { what, rule, message }| Refused { what, rule, message };
+    answer.map_err(refused)
 }
 
 pub(crate) fn resolve(facts: &ResolveFacts) -> Resolution {
@@ -80,16 +81,16 @@ impl From<NameKind> for wit::NameKind {
     }
 }
 
-pub(crate) fn parse_name(kind: NameKind, text: &str) -> Ruled<String> {
-    rule(ask(|core, store| core.call_parse_name(store, kind.into(), text)))
+pub(crate) fn parse_name(kind: NameKind, text: &str) -> Answered<String> {
+    answered(ask(|core, store| core.call_parse_name(store, kind.into(), text)))
 }
 
-pub(crate) fn check_file_name(file: &str, naming: Naming) -> Ruled<()> {
-    rule(ask(|core, store| core.call_check_file_name(store, file, naming.into())))
+pub(crate) fn check_file_name(file: &str, naming: Naming) -> Answered<()> {
+    answered(ask(|core, store| core.call_check_file_name(store, file, naming.into())))
 }
 
-pub(crate) fn content_hash_of(etag: &str) -> Ruled<ContentHash> {
-    rule(ask(|core, store| core.call_content_hash_of(store, etag))).map(Into::into)
+pub(crate) fn content_hash_of(etag: &str) -> Answered<ContentHash> {
+    answered(ask(|core, store| core.call_content_hash_of(store, etag))).map(Into::into)
 }
 
 fn tree(place: &Place) -> wit::Tree {
@@ -133,7 +134,7 @@ pub(crate) fn path(what: &str, place: &Place) -> Result<String, String> {
         "local-metadata" => wit::Item::LocalMetadata(file()),
         other => return Err(format!("  no such item: {other}")),
     };
-    rule(ask(|core, store| core.call_path(store, &tree(place), &item)))
+    Ok(answered(ask(|core, store| core.call_path(store, &tree(place), &item)))?)
 }
 
 pub(crate) fn is_reserved(place: &Place) -> bool {
@@ -208,10 +209,10 @@ pub(crate) fn same_content(commit: &Commit, etag: &Etag, headers: &Headers<'_>) 
     ask(|core, store| core.call_same_content(store, &promised, &owned(headers))).unwrap()
 }
 
-pub(crate) fn redirect(endpoint: &str, from: &str, to: &str, followed: u32) -> Ruled<Redirect> {
+pub(crate) fn redirect(endpoint: &str, from: &str, to: &str, followed: u32) -> Answered<Redirect> {
     let [from, to, endpoint] = [from, to, endpoint].map(str::to_owned);
     let hop = wit::Hop { from, to, endpoint, followed };
-    rule(ask(|core, store| core.call_redirect(store, &hop))).map(Into::into)
+    answered(ask(|core, store| core.call_redirect(store, &hop))).map(Into::into)
 }
 
 pub(crate) fn retry(status: u16) -> Retry {
@@ -231,7 +232,7 @@ pub(crate) fn url(
     repo: &Repo,
     revision: &Revision,
     page: Page<'_>,
-) -> Ruled<String> {
+) -> Answered<String> {
     let page = match page {
         Page::File(file) => wit::Page::File(file.to_string()),
         Page::Revision => wit::Page::Revision,
@@ -239,5 +240,5 @@ pub(crate) fn url(
         Page::PathsInfo => wit::Page::PathsInfo,
     };
     let repo = wit::Repo { kind: repo.kind.into(), id: repo.id.to_string() };
-    rule(ask(|core, store| core.call_url(store, endpoint, &repo, revision.as_str(), &page)))
+    answered(ask(|core, store| core.call_url(store, endpoint, &repo, revision.as_str(), &page)))
 }

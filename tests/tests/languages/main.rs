@@ -51,12 +51,13 @@ fn python() -> Result<Option<String>> {
 
 /// Runs the rows in JavaScript; returns what is missing.
 fn javascript() -> Result<Option<String>> {
+    let is_old = "process.exit(process.versions.node.split('.')[0] < 20 ? 1 : 0)";
+    if !runs(Command::new("node").args(["--eval", is_old])) {
+        return Ok(Some("node 20 or newer".to_owned()));
+    }
     let Some(packages) = env::var_os(JAVASCRIPT).map(PathBuf::from) else {
         return Ok(Some(unset(JAVASCRIPT)));
     };
-    if !runs(Command::new("node").arg("--version")) {
-        return Ok(Some("node".to_owned()));
-    }
     let mut program = Command::new("node");
     program.arg(here("javascript/tables.js"));
     run(program, &[&packages]).map(|()| None)

@@ -14,7 +14,7 @@ use std::{collections::BTreeSet, fs};
 
 pub(crate) use hub::{Page, Read, ReadFile};
 pub(crate) use layout::Given as Place;
-pub(crate) use names::NameKind;
+pub(crate) use names::{NameKind, Refused};
 use row::{Checked, Row, Table};
 
 /// Ties each table to the function that checks one of its rows, and makes one test of each.

@@ -29,6 +29,20 @@ pub(crate) enum NameKind {
     Endpoint,
 }
 
+/// Why a text is no such name.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Refused {
+    pub(crate) what: String,
+    pub(crate) rule: String,
+    pub(crate) message: String,
+}
+
+impl From<Refused> for String {
+    fn from(refused: Refused) -> Self {
+        format!("  {}", refused.message)
+    }
+}
+
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 struct Expected {
@@ -67,7 +81,7 @@ pub(crate) fn one_kind_of_name(row: &Row) -> Checked {
     }
     for value in &expected.accepted {
         let text = value.text();
-        let parsed = parse(&given, &text).map_err(|rule| format!("  refused {text:?}: {rule}"))?;
+        let parsed = parse(&given, &text)?;
         let becomes = expected.becomes.as_ref().unwrap_or(&text);
         same(&format!("what {text:?} becomes"), becomes, &parsed)?;
         if let Some(hash) = expected.content_hash {
@@ -79,7 +93,7 @@ pub(crate) fn one_kind_of_name(row: &Row) -> Checked {
         match (parse(&given, &text), &expected.rule) {
             (Ok(_), _) => return Err(format!("  accepted {text:?}")),
             (Err(came), Some(rule)) => {
-                same(&format!("the rule that {text:?} breaks"), rule, &came)?;
+                same(&format!("the rule that {text:?} breaks"), rule, &came.rule)?;
             }
             (Err(_), None) => {}
         }
@@ -87,8 +101,8 @@ pub(crate) fn one_kind_of_name(row: &Row) -> Checked {
     Ok(())
 }
 
-/// Parses a value as this kind of name: its text, or the rule that it breaks.
-fn parse(given: &Given, text: &str) -> Result<String, String> {
+/// Parses a value as this kind of name.
+fn parse(given: &Given, text: &str) -> Result<String, Refused> {
     let name = subject::parse_name(given.kind, text)?;
     if given.kind == NameKind::FileName {
         subject::check_file_name(&name, given.naming)?;
