@@ -11,81 +11,13 @@ use hubstow_core::{
     name::{FileName, Repo, RepoId, RepoKind, Revision},
     why::Refusal,
 };
-use proptest::{collection::vec, prelude::*, sample::select};
+use proptest::{prelude::*, sample::select};
 use url::Url;
 
-use crate::{config, odd_text};
+use crate::odd::{config, header, odd_text, odd_url, plain_url};
 
 const HUB: &str = "https://huggingface.co";
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
-
-/// A header that is absent, odd, or as it should be.
-fn header(good: &'static str) -> impl Strategy<Value = Option<String>> {
-    prop_oneof![
-        Just(None),
-        Just(Some(good.to_owned())),
-        Just(Some(good.to_owned())),
-        odd_text().prop_map(Some),
-    ]
-}
-
-/// What URLs are made of, and what they stumble over.
-const URL_PIECES: &[&str] = &[
-    "https://",
-    "http://",
-    "HTTPS://",
-    "https:",
-    "//",
-    "/",
-    "\\",
-    "huggingface.co",
-    "HuggingFace.co",
-    "evil.example",
-    "localhost",
-    "127.0.0.1",
-    "[::1]",
-    "@",
-    ":",
-    ":443",
-    ":80",
-    ":8443",
-    ":+443",
-    ":0443",
-    ":99999",
-    "user",
-    "?",
-    "#",
-    ".",
-    "%2e",
-    "%40",
-    "\t",
-    "\n",
-    " ",
-    "ä",
-    "\0",
-];
-
-/// Texts made of the pieces of URLs, in any order.
-fn odd_url() -> impl Strategy<Value = String> {
-    let pieces = vec(select(URL_PIECES), 0..7).prop_map(|pieces| pieces.concat());
-    let start = select(["", "https://", "https://huggingface.co"].as_slice());
-    (start, pieces).prop_map(|(start, rest)| format!("{start}{rest}"))
-}
-
-/// URLs as people and hubs write them.
-fn plain_url() -> impl Strategy<Value = String> {
-    let host = prop_oneof![
-        "[a-z]{1,8}(\\.[a-z]{2,5}){0,2}",
-        "[A-Z]{3}\\.EXAMPLE",
-        Just("[::1]".to_owned())
-    ];
-    let user = prop_oneof![Just(String::new()), "[a-z]{1,4}(:[a-z0-9]{1,4})?@"];
-    let port = prop_oneof![Just(String::new()), (1_u16..).prop_map(|port| format!(":{port}"))];
-    let rest = prop_oneof![Just(String::new()), "[/?#][a-z@:/?#]{0,8}"];
-    let scheme = select(["http", "https", "HTTP", "Https"].as_slice());
-    (scheme, user, host, port, rest)
-        .prop_map(|(scheme, user, host, port, rest)| format!("{scheme}://{user}{host}{port}{rest}"))
-}
 
 fn decoded(text: &str) -> String {
     let mut bytes = Vec::new();

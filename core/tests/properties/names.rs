@@ -10,7 +10,7 @@ use hubstow_core::{
 use proptest::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{config, odd_text};
+use crate::odd::{config, etag, file_name, odd_text};
 
 /// What is accepted is shown as it came, and read back from there, also as data.
 fn reads_back<T>(text: &str)
@@ -48,17 +48,6 @@ fn layout() -> RepoLayout {
 
 fn commit() -> Commit {
     Commit::parse("0123456789abcdef0123456789abcdef01234567").unwrap()
-}
-
-/// File names that are accepted, most of them plain and some odd.
-fn file_name() -> impl Strategy<Value = FileName> {
-    prop_oneof!["[a-z.]{1,4}(/[a-z]{1,3}){0,3}", odd_text()]
-        .prop_filter_map("refused", |text| FileName::parse(&text).ok())
-}
-
-fn etag() -> impl Strategy<Value = Etag> {
-    prop_oneof!["[0-9a-f]{40}", "[0-9a-f]{64}", "[A-Za-z0-9][A-Za-z0-9._-]{0,20}", odd_text()]
-        .prop_filter_map("refused", |text| Etag::parse(&text).ok())
 }
 
 /// Follows the text of a link from the folder of its pointer, by words alone.

@@ -3,6 +3,7 @@
 //!
 //! A test is skipped, and says why, where this machine can't make its disk or has no Python client.
 
+mod big;
 mod check;
 mod content;
 mod crash;
@@ -52,7 +53,12 @@ fn trials() -> Result<Vec<Trial>> {
         fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
     paths.retain(|path| path.extension().is_some_and(|end| end == "toml"));
     paths.sort();
-    Ok(paths.iter().flat_map(|path| trials_of(path)).chain(selftest::trials()).collect())
+    Ok(paths
+        .iter()
+        .flat_map(|path| trials_of(path))
+        .chain(selftest::trials())
+        .chain([big::trial()])
+        .collect())
 }
 
 /// A file that can't be read is a test that fails, so that the others still run.

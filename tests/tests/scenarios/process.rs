@@ -79,7 +79,12 @@ impl Prepared {
 
 impl Running {
     /// Waits for the end of the command.
-    pub(crate) fn wait(mut self) -> Result<Ended> {
+    pub(crate) fn wait(self) -> Result<Ended> {
+        self.wait_at_most(LIMIT)
+    }
+
+    /// Waits for the end of a command that has much to do.
+    pub(crate) fn wait_at_most(mut self, limit: Duration) -> Result<Ended> {
         loop {
             if let Some(status) = self.child.try_wait()? {
                 let read = |path: &Path| {
@@ -91,9 +96,9 @@ impl Running {
                     stderr: read(&self.stderr)?,
                 });
             }
-            if self.begin.elapsed() > LIMIT {
+            if self.begin.elapsed() > limit {
                 let told = fs::read_to_string(&self.stderr).unwrap_or_default();
-                bail!("the command did not end within {LIMIT:?}; it said: {told}");
+                bail!("the command did not end within {limit:?}; it said: {told}");
             }
             thread::sleep(LOOK);
         }

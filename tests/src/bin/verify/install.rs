@@ -1,4 +1,4 @@
-//! Installs what the tests need: Rust components and targets, Debian packages, the Python client.
+//! Installs what the tests need: Rust components and targets, Debian packages, packages for Python and JavaScript.
 //!
 //! Nothing here can fail the run. What can't be had is said in one line, and the steps and tests that need it are
 //! skipped by name; an installed thing is never installed again.
@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    plan::{COMPONENT, MACOS, Planned, WINDOWS},
+    plan::{COMPONENT, MACOS, Planned, SANDBOX, WINDOWS},
     step::{self, End},
 };
 
@@ -18,8 +18,14 @@ use crate::{
 pub(crate) const MINGW_C_COMPILER: &str = "x86_64-w64-mingw32-gcc";
 /// The Python client that the tests share a cache with.
 const PYTHON_CLIENT: &str = "huggingface_hub==2.4.0";
+/// The runtime in which Python runs the component.
+const PYTHON_RUNTIME: &str = "wasmtime==50.0.1";
+/// The oldest node that the JavaScript packages run on.
+const NODE: u32 = 20;
+/// What says which JavaScript packages there are, and in which versions.
+const JAVASCRIPT_FILES: [&str; 2] = ["package.json", "package-lock.json"];
 /// Programs that tests run, and the Debian packages that have them.
-const PROGRAMS: [(&str, &str); 7] = [
+const PROGRAMS: [(&str, &str); 9] = [
     (MINGW_C_COMPILER, "gcc-mingw-w64-x86-64"),
     ("mkfs.vfat", "dosfstools"),
     ("fusefat", "fusefat"),
@@ -27,6 +33,8 @@ const PROGRAMS: [(&str, &str); 7] = [
     ("mount.exfat-fuse", "exfat-fuse"),
     ("fusermount", "fuse"),
     ("strace", "strace"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
 ];
 
 /// The places that a run works in.
@@ -37,6 +45,8 @@ pub(crate) struct Workshop {
     pub(crate) logs: PathBuf,
     /// The Python environment with the client.
     venv: PathBuf,
+    /// The folder of the JavaScript packages.
+    javascript: PathBuf,
 }
 
 impl Workshop {
@@ -48,8 +58,10 @@ impl Workshop {
             || root.join("target"),
             |given| env::current_dir().unwrap_or_default().join(given),
         );
-        let shop =
-            Self { root, logs: target.join("verify/logs"), venv: target.join("verify/python") };
+        let place = target.join("verify");
+        let [logs, venv, javascript] =
+            ["logs", "python", "javascript"].map(|name| place.join(name));
+        let shop = Self { root, logs, venv, javascript };
         fs::create_dir_all(&shop.logs)?;
         Ok(shop)
     }
@@ -73,14 +85,30 @@ impl Workshop {
         if let Ok(path) = env::join_paths(program_folders()) {
             command.env("PATH", path);
         }
-        if client_works(&self.python()) {
+        if has_package(&self.python(), PYTHON_CLIENT) {
             command.env("HUBSTOW_PYTHON", self.python());
+        }
+        if self.has_javascript() {
+            command.env("HUBSTOW_JAVASCRIPT", &self.javascript);
         }
         command
     }
 
     fn python(&self) -> PathBuf {
         self.venv.join("bin/python")
+    }
+
+    /// Tells whether the JavaScript packages that are installed are those that are wanted.
+    fn has_javascript(&self) -> bool {
+        let [_, lock] = JAVASCRIPT_FILES;
+        let wanted = fs::read(self.javascript_source().join(lock));
+        let installed = fs::read(self.javascript.join(lock));
+        let done = self.javascript.join("node_modules/.package-lock.json").is_file();
+        done && matches!((wanted, installed), (Ok(wanted), Ok(installed)) if wanted == installed)
+    }
+
+    fn javascript_source(&self) -> PathBuf {
+        self.root.join("tests/javascript")
     }
 }
 
@@ -92,13 +120,14 @@ pub(crate) fn everything(shop: &Workshop, steps: &[Planned]) {
         debian_packages(shop);
     }
     if tests {
-        python_client(shop);
+        python_packages(shop);
+        javascript_packages(shop);
     }
 }
 
 fn rust_parts(shop: &Workshop) {
-    let targets =
-        [COMPONENT, WINDOWS, MACOS].map(|target| shop.target_missing(target).map(|_| target));
+    let targets = [COMPONENT, SANDBOX, WINDOWS, MACOS]
+        .map(|target| shop.target_missing(target).map(|_| target));
     if targets.iter().any(Option::is_some) {
         let mut command = Command::new("rustup");
         command.args(["target", "add"]).args(targets.iter().flatten());
@@ -132,21 +161,50 @@ fn debian_packages(shop: &Workshop) {
     install("install: Debian packages", apt(&[&all[..], &missing].concat()), shop);
 }
 
-fn python_client(shop: &Workshop) {
-    if client_works(&shop.python()) {
+fn python_packages(shop: &Workshop) {
+    if answer(Command::new(shop.python()).arg("--version")).is_none() {
+        let names = ["python3.11", "python3", "python"];
+        let Some(python) = names.into_iter().find_map(python_for_client) else {
+            println!("{:<44} no Python 3.10 or newer", "install: Python packages");
+            return;
+        };
+        let mut environment = Command::new(python);
+        environment.args(["-m", "venv", "--clear"]).arg(&shop.venv);
+        install("install: Python environment", environment, shop);
+    }
+    for package in [PYTHON_CLIENT, PYTHON_RUNTIME] {
+        if !has_package(&shop.python(), package) {
+            let mut pip = Command::new(shop.python());
+            pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", package]);
+            install(&format!("install: Python {package}"), pip, shop);
+        }
+    }
+}
+
+fn javascript_packages(shop: &Workshop) {
+    const NAME: &str = "install: JavaScript packages";
+    if shop.has_javascript() {
         return;
     }
-    let Some(python) = ["python3.11", "python3", "python"].into_iter().find_map(python_for_client)
-    else {
-        println!("{:<44} no Python 3.10 or newer", "install: Python client");
+    let version = answer(Command::new("node").arg("--version"));
+    let number = version.as_deref().and_then(|text| text.strip_prefix('v')?.split('.').next());
+    if number.and_then(|number| number.parse().ok()).is_none_or(|number: u32| number < NODE) {
+        let found = version.as_deref().map_or("none", str::trim);
+        println!("{NAME:<44} no node {NODE} or newer, but {found}");
         return;
-    };
-    let mut environment = Command::new(python);
-    environment.args(["-m", "venv", "--clear"]).arg(&shop.venv);
-    install("install: Python environment", environment, shop);
-    let mut client = Command::new(shop.python());
-    client.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", PYTHON_CLIENT]);
-    install("install: Python client", client, shop);
+    }
+    let copied = fs::create_dir_all(&shop.javascript).and_then(|()| {
+        JAVASCRIPT_FILES.iter().try_for_each(|file| {
+            fs::copy(shop.javascript_source().join(file), shop.javascript.join(file)).map(drop)
+        })
+    });
+    if let Err(error) = copied {
+        println!("{NAME:<44} not possible: {error}");
+        return;
+    }
+    let mut npm = Command::new("npm");
+    npm.current_dir(&shop.javascript).args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
+    install(NAME, npm, shop);
 }
 
 fn install(name: &str, command: Command, shop: &Workshop) {
@@ -160,9 +218,13 @@ fn install(name: &str, command: Command, shop: &Workshop) {
     }
 }
 
-fn client_works(python: &Path) -> bool {
-    let script = "import huggingface_hub as h; print('huggingface_hub==' + h.__version__)";
-    answer(Command::new(python).args(["-c", script])).is_some_and(|v| v.trim() == PYTHON_CLIENT)
+/// Tells whether a package can be imported and has this version; `name==version` as pip takes it.
+fn has_package(python: &Path, package: &str) -> bool {
+    let name = package.split("==").next().unwrap_or(package);
+    let script = "import sys, importlib.metadata as m; name = sys.argv[1]; __import__(name); \
+                  print(name + '==' + m.version(name))";
+    let found = answer(Command::new(python).args(["-c", script, name]));
+    found.is_some_and(|found| found.trim() == package)
 }
 
 fn python_for_client(name: &str) -> Option<PathBuf> {

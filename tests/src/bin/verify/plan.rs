@@ -14,6 +14,8 @@ pub(crate) const WINDOWS: &str = "x86_64-pc-windows-gnu";
 pub(crate) const MACOS: &str = "aarch64-apple-darwin";
 /// What the component is built for.
 pub(crate) const COMPONENT: &str = "wasm32-unknown-unknown";
+/// What the command inside the sandbox is built for.
+pub(crate) const SANDBOX: &str = "wasm32-wasip2";
 
 /// A step that may be run.
 pub(crate) struct Planned {
@@ -49,6 +51,17 @@ pub(crate) fn steps() -> Vec<Planned> {
             command: |shop| {
                 let arguments = "clippy --workspace --all-targets --all-features -- -D warnings";
                 cargo(shop, arguments)
+            },
+        },
+        Planned {
+            name: format!("lints for {SANDBOX}"),
+            slow: false,
+            runs_tests: false,
+            missing: |shop| shop.target_missing(SANDBOX),
+            command: |shop| {
+                let mut command = cargo(shop, "clippy --package hubstow-wasi --target");
+                command.args([SANDBOX, "--", "-D", "warnings"]);
+                command
             },
         },
         Planned {

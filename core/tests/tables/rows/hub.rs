@@ -3,16 +3,14 @@
 use hubstow_core::{
     action::Lookup,
     facts::Answer,
-    hub::{
-        Backoff, Endpoint, Headers, Hop, Metadata, Origin, Redirect, Retry, read_head, redirect,
-        refusal_of_status, retry, retry_after_s, same_content,
-    },
+    hub::{Headers, Redirect, Retry},
     name::{Commit, Etag, FileName, Repo, RepoId, RepoKind, Revision},
     why::Refusal,
 };
 use serde::Deserialize;
 
-use crate::row::{Checked, Row, same};
+use super::row::{Checked, Row, same};
+use crate::subject;
 
 /// The headers of an answer.
 #[derive(Deserialize)]
@@ -60,6 +58,25 @@ impl Written {
     }
 }
 
+/// The reading of one answer, names as text.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Read {
+    pub(crate) answer: Answer,
+    pub(crate) commit: Option<String>,
+    pub(crate) file: Option<ReadFile>,
+    /// What kind of name is none.
+    pub(crate) broken: Option<String>,
+}
+
+/// What the hub says about a file.
+#[derive(Debug, PartialEq)]
+pub(crate) struct ReadFile {
+    pub(crate) commit: String,
+    pub(crate) etag: String,
+    pub(crate) size: Option<u64>,
+    pub(crate) xet_hash: Option<String>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Head {
@@ -83,20 +100,21 @@ struct Said {
 /// One row of `head.toml`.
 pub(crate) fn one_answer(row: &Row) -> Checked {
     let given: Head = row.given()?;
-    let reply = read_head(given.status, &given.headers.headers(), &given.asked, given.lookup);
-    let metadata = reply.metadata.as_ref();
+    let headers = given.headers.headers();
+    let read = subject::read_head(given.status, &headers, &given.asked, given.lookup);
+    let file = read.file.as_ref();
     let came = Said {
-        answer: reply.answer,
-        commit: reply.commit.as_ref().map(ToString::to_string),
-        etag: metadata.map(|known| known.etag.to_string()),
-        size: metadata.and_then(|known| known.size),
-        xet_hash: metadata.and_then(|known| known.xet_hash.clone()),
-        broken: reply.broken.as_ref().map(|error| error.what().to_owned()),
+        answer: read.answer,
+        commit: read.commit.clone(),
+        etag: file.map(|known| known.etag.clone()),
+        size: file.and_then(|known| known.size),
+        xet_hash: file.and_then(|known| known.xet_hash.clone()),
+        broken: read.broken,
     };
     same("what the answer says", &row.expect()?, &came)?;
-    same("metadata, exactly where found", &(reply.answer == Answer::Found), &metadata.is_some())?;
-    match metadata {
-        Some(known) => same("one commit", &reply.commit.as_ref(), &Some(&known.commit)),
+    same("metadata, exactly where found", &(read.answer == Answer::Found), &file.is_some())?;
+    match file {
+        Some(known) => same("one commit", &read.commit.as_ref(), &Some(&known.commit)),
         None => Ok(()),
     }
 }
@@ -129,12 +147,18 @@ pub(crate) fn one_body(row: &Row) -> Checked {
     let expected: Meant = row.expect()?;
     let headers = given.headers.headers();
     if let Some(refusal) = expected.refuse {
-        same("what the status means", &refusal, &refusal_of_status(given.status, &headers))?;
+        same(
+            "what the status means",
+            &refusal,
+            &subject::refusal_of_status(given.status, &headers),
+        )?;
     }
     let Promised { commit, etag } = given.promised;
-    let promised = Metadata { commit, etag, size: None, xet_hash: None };
     match expected.same_content {
-        Some(expected) => same("the same content", &expected, &same_content(&promised, &headers)),
+        Some(expected) => {
+            let came = subject::same_content(&commit, &etag, &headers);
+            same("the same content", &expected, &came)
+        }
         None => Ok(()),
     }
 }
@@ -145,7 +169,7 @@ struct Jump {
     endpoint: String,
     from: String,
     to: String,
-    followed: usize,
+    followed: u32,
 }
 
 #[derive(Deserialize)]
@@ -158,10 +182,17 @@ struct Judged {
 pub(crate) fn one_redirect(row: &Row) -> Checked {
     let given: Jump = row.given()?;
     let expected: Judged = row.expect()?;
-    let endpoint = Origin::of(&given.endpoint).ok_or("  the endpoint has no origin")?;
-    let hop =
-        Hop { from: &given.from, to: &given.to, endpoint: &endpoint, followed: given.followed };
-    same("the redirect", &expected.decision, &redirect(&hop))
+    let came = subject::redirect(&given.endpoint, &given.from, &given.to, given.followed)?;
+    same("the redirect", &expected.decision, &came)
+}
+
+/// A page of the hub about a repo at a revision.
+#[derive(Clone, Copy)]
+pub(crate) enum Page<'a> {
+    File(&'a FileName),
+    Revision,
+    Listing,
+    PathsInfo,
 }
 
 #[derive(Deserialize)]
@@ -179,7 +210,7 @@ struct Asked {
 struct Urls {
     file: Option<String>,
     revision: Option<String>,
-    tree: Option<String>,
+    listing: Option<String>,
     paths_info: Option<String>,
 }
 
@@ -187,16 +218,15 @@ struct Urls {
 pub(crate) fn one_set_of_urls(row: &Row) -> Checked {
     let given: Asked = row.given()?;
     let expected: Urls = row.expect()?;
-    let endpoint = Endpoint::parse(&given.endpoint).map_err(|error| error.to_string())?;
     let repo = Repo::new(given.kind, given.repo);
-    let revision = &given.revision;
     let urls = [
-        ("file", expected.file, endpoint.file(&repo, revision, &given.file)),
-        ("revision", expected.revision, endpoint.revision(&repo, revision)),
-        ("tree", expected.tree, endpoint.tree(&repo, revision)),
-        ("paths-info", expected.paths_info, endpoint.paths_info(&repo, revision)),
+        ("file", expected.file, Page::File(&given.file)),
+        ("revision", expected.revision, Page::Revision),
+        ("listing", expected.listing, Page::Listing),
+        ("paths-info", expected.paths_info, Page::PathsInfo),
     ];
-    for (what, expected, came) in urls {
+    for (what, expected, page) in urls {
+        let came = subject::url(&given.endpoint, &repo, &given.revision, page)?;
         same(what, &expected.unwrap_or_else(|| came.clone()), &came)?;
     }
     Ok(())
@@ -225,17 +255,17 @@ pub(crate) fn one_retry(row: &Row) -> Checked {
     let expected: Waits = row.expect()?;
     if let Some(again) = expected.retry {
         for status in &given.statuses {
-            same(&format!("sent again after {status}"), &again, &retry(*status))?;
+            same(&format!("sent again after {status}"), &again, &subject::retry(*status))?;
         }
     }
     if let Some(wait) = expected.wait_s {
-        let came = retry_after_s(given.retry_after.value(), given.rate_limit.value());
+        let came = subject::retry_after_s(given.retry_after.value(), given.rate_limit.value());
         same("the wait", &u64::try_from(wait).ok(), &came)?;
     }
     if let Some(waits) = expected.backoff_ms {
-        let came: Vec<_> = (0..).map_while(|n| Backoff::DEFAULT.wait_ms(n)).collect();
+        let came: Vec<_> = (0..).map_while(subject::backoff_ms).collect();
         same("the waits", &waits, &came)?;
-        same("no wait after the last", &None, &Backoff::DEFAULT.wait_ms(u32::MAX))?;
+        same("no wait after the last", &None, &subject::backoff_ms(u32::MAX))?;
     }
     Ok(())
 }

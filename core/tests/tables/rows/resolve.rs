@@ -1,15 +1,16 @@
 //! Rows about which content is meant.
 
-use hubstow_core::{facts::ResolveFacts, resolve::resolve};
+use hubstow_core::facts::ResolveFacts;
 
-use crate::{
+use super::{
     row::{Checked, Row},
     said::Said,
 };
+use crate::subject;
 
 /// One row of `resolve.toml`.
 pub(crate) fn one_decision(row: &Row) -> Checked {
     let facts: ResolveFacts = row.given()?;
     let expected: Said = row.expect()?;
-    expected.check(&resolve(&facts).into())
+    expected.check(&subject::resolve(&facts).into())
 }

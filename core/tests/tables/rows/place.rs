@@ -3,29 +3,29 @@
 use hubstow_core::{
     action::Decision,
     facts::PlaceFacts,
-    learn::{Lesson, learn},
-    model::{DiskKind, End, Model, forecast},
-    place::{place, why},
+    learn::Lesson,
+    model::{DiskKind, End, Model},
     why::{Reason, Refusal},
 };
 use serde::Deserialize;
 
-use crate::{
+use super::{
     row::{Checked, Row, same},
     said::{Said, words},
 };
+use crate::subject;
 
 /// One row of `place.toml`.
 pub(crate) fn one_decision(row: &Row) -> Checked {
     let facts: PlaceFacts = row.given()?;
     let expected: Said = row.expect()?;
-    let decision = place(&facts);
+    let decision = subject::place(&facts);
     expected.check(&decision.into())?;
     let reason = match decision {
         Decision::Reuse(reason) | Decision::Act(_, reason) => Some(reason),
         Decision::Refuse(_) => None,
     };
-    same("the reason alone", &reason, &why(&facts))
+    same("the reason alone", &reason, &subject::why(&facts))
 }
 
 #[derive(Deserialize)]
@@ -49,7 +49,7 @@ struct Course {
 pub(crate) fn whole_forecast(row: &Row) -> Checked {
     let Start { facts, disk } = row.given()?;
     let expected: Course = row.expect()?;
-    let (rounds, end) = forecast(&facts, disk);
+    let (rounds, end) = subject::forecast(&facts, disk);
     let actions: Vec<_> = rounds.iter().map(|round| words(round.action)).collect();
     same("the actions", &expected.actions, &actions)?;
     let (reuse, refuse) = match end {
@@ -68,9 +68,9 @@ pub(crate) fn whole_forecast(row: &Row) -> Checked {
 /// Goes the way of the forecast step by step and returns what is there in the end.
 fn follow(facts: PlaceFacts, disk: DiskKind) -> Result<PlaceFacts, String> {
     let mut model = Model { facts, disk };
-    while let Decision::Act(action, _) = place(&model.facts) {
+    while let Decision::Act(action, _) = subject::place(&model.facts) {
         if let Err(failure) = model.apply(action) {
-            match learn(model.facts.methods, action, failure) {
+            match subject::learn(model.facts.methods, action, failure) {
                 Lesson::Again(methods) => model.facts.methods = methods,
                 Lesson::GiveUp => return Err(format!("  {} gives up", words(action))),
             }

@@ -9,7 +9,7 @@ use hubstow_core::{
 };
 use serde::Deserialize;
 
-use crate::row::{Checked, same};
+use super::row::{Checked, same};
 
 /// What a row expects of a decision: exactly one of `act`, `reuse`, `serve`, `proceed` and `refuse`.
 #[derive(Debug, Default, PartialEq, Deserialize)]

@@ -1,15 +1,16 @@
 //! Rows about what an outcome teaches.
 
 use hubstow_core::{
-    learn::{Failure, Lesson, learn, learn_done},
+    learn::{Failure, Lesson},
     policy::{Method, Methods, Support},
 };
 use serde::Deserialize;
 
-use crate::{
+use super::{
     row::{Checked, Row, same},
     said::action,
 };
+use crate::subject;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,11 +58,11 @@ pub(crate) fn one_lesson(row: &Row) -> Checked {
     let expected: Taught = row.expect()?;
     let done = action(&given.action).ok_or_else(|| format!("  no action: {}", given.action))?;
     let lesson = if given.outcome == "done" {
-        Lesson::Again(learn_done(given.methods, done))
+        Lesson::Again(subject::learn_done(given.methods, done))
     } else {
         let failure = Failure::from_code(&given.outcome)
             .ok_or_else(|| format!("  no outcome: {}", given.outcome))?;
-        learn(given.methods, done, failure)
+        subject::learn(given.methods, done, failure)
     };
     let expected = if expected.give_up {
         Lesson::GiveUp

@@ -1,7 +1,7 @@
 //! Reads a table: rows that say only what differs from the defaults.
 
 use core::fmt;
-use std::{collections::BTreeSet, fs, path::PathBuf};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use serde::{Deserialize, de::DeserializeOwned};
 use toml::Value;
@@ -32,6 +32,12 @@ struct Text {
     rows: Vec<Written>,
     #[serde(default)]
     not_decided: Vec<NotDecided>,
+    /// Expectations about what the component does not export.
+    #[serde(default)]
+    crate_only: Vec<String>,
+    /// How other languages ask for the paths of `layout.toml`.
+    #[serde(default, rename = "items")]
+    _items: toml::Table,
 }
 
 #[derive(Deserialize)]
@@ -52,15 +58,10 @@ struct NotDecided {
     covered: String,
 }
 
-/// The folder of the tables.
-pub(crate) fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/tables")
-}
-
 impl Table {
     #[track_caller]
     pub(crate) fn read(file: &str) -> Self {
-        let text = fs::read_to_string(folder().join(file)).unwrap();
+        let text = fs::read_to_string(Path::new(crate::FOLDER).join(file)).unwrap();
         let text: Text = toml::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
         let mut ids = BTreeSet::new();
         let rows = text.rows.into_iter().map(|written| {
@@ -70,13 +71,11 @@ impl Table {
             let mut given = text.defaults.clone();
             merge(&mut given, written.differs)
                 .unwrap_or_else(|key| panic!("{file} {}: no default for `{key}`", written.id));
-            Row {
-                file: file.to_owned(),
-                id: written.id,
-                name: written.name,
-                given,
-                expect: written.expect,
+            let mut expect = written.expect;
+            if crate::EXPORTED_ONLY {
+                expect.retain(|key, _| !text.crate_only.iter().any(|only| only == key));
             }
+            Row { file: file.to_owned(), id: written.id, name: written.name, given, expect }
         });
         Self { rows: rows.collect(), not_decided: text.not_decided }
     }
