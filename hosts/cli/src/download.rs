@@ -185,7 +185,10 @@ impl DownloadArgs {
         let request = SnapshotRequest { repo, revision, patterns, force };
         let Some(file) = file else {
             return match self.run() {
-                Run::Real => runtime::block_on(hub.snapshot(&request)),
+                Run::Real => match hub.snapshot_cached(&request)? {
+                    Some(report) => Ok(report),
+                    None => runtime::block_on(hub.snapshot(&request)),
+                },
                 Run::Dry => runtime::block_on(hub.forecast(&request)),
             };
         };
