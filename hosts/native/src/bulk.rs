@@ -7,7 +7,10 @@
 mod look;
 mod small;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use futures_util::{
     StreamExt as _,
@@ -23,11 +26,12 @@ use hubstow_fs::{
     Cache, FsError, Target,
     drive::{Next, Outcome, Placing},
     many::Seen,
+    space::Shortage,
 };
 use tokio::sync::Semaphore;
 
 use crate::{
-    error::Error,
+    error::{Error, from_io},
     event::Event,
     hub::Hub,
     place::{Going, Placed, report},
@@ -95,7 +99,10 @@ enum Step {
 
 impl Bulk {
     /// Brings every target to its place.
-    pub(crate) async fn run(self: &Arc<Self>) -> Ends {
+    ///
+    /// # Errors
+    /// What is missing has no space on the disk: then nothing of it is fetched.
+    pub(crate) async fn run(self: &Arc<Self>) -> Result<Ends, Error> {
         let bulk = Arc::clone(self);
         let looked = blocking(move || {
             let looked = bulk.look();
@@ -106,7 +113,12 @@ impl Bulk {
         let mut ends = looked.ends;
         let mut to_fetch = looked.fetch;
         to_fetch.extend(self.place_all(looked.place, &mut ends).await);
+        if to_fetch.is_empty() {
+            return Ok(ends);
+        }
         to_fetch.sort_unstable();
+        let bulk = Arc::clone(self);
+        let to_fetch = blocking(move || bulk.check_space(&to_fetch).map(|()| to_fetch)).await?;
         let (small, large) = to_fetch.into_iter().partition(|at| self.is_small(*at));
         let slots = Semaphore::new(self.workers());
         let large: Vec<_> = Vec::into_iter(large).map(|at| (at, None)).collect();
@@ -119,7 +131,31 @@ impl Bulk {
         let later = self.place_all(later, &mut ends).await;
         let later = later.into_iter().map(|at| (at, None)).collect();
         ends.extend(self.singly(later, &slots).await);
-        ends
+        Ok(ends)
+    }
+
+    /// Finds out before a byte is fetched whether all that is missing has space on the disk.
+    fn check_space(&self, files: &[usize]) -> Result<(), Error> {
+        let targets = files.iter().filter_map(|at| self.targets.get(*at));
+        let contents: HashMap<_, _> = targets.map(|target| (&target.etag, target)).collect();
+        let missing = |target: &&Target| {
+            let size = target.size.unwrap_or(0);
+            size.saturating_sub(self.cache.part_bytes(target))
+        };
+        let wanted = contents.values().map(missing).fold(0, u64::saturating_add);
+        let Some(Target { layout, .. }) = self.targets.first() else { return Ok(()) };
+        match self.cache.shortage(layout, wanted) {
+            Ok(Some(Shortage { free_bytes, needed_bytes })) => {
+                let disk = self.cache.disk().native(&layout.repo());
+                let what = format!(
+                    "{needed_bytes} bytes are missing, and `{}` has space for {free_bytes}",
+                    disk.display()
+                );
+                Err(from_io(&what, std::io::ErrorKind::StorageFull.into()))
+            }
+            // A disk that does not tell says nothing of the space.
+            Ok(None) | Err(_) => Ok(()),
+        }
     }
 
     fn workers(&self) -> usize {

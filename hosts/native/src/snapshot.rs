@@ -63,7 +63,7 @@ impl Hub {
         });
         let files = join(bulk.run(), self.ask_for(request, &known, wanted.unknown));
         let ((ends, asked), ()) = join(files, keep).await;
-        let report = collect(&known, &bulk.targets, ends, asked)?;
+        let report = collect(&known, &bulk.targets, ends?, asked)?;
         join(blocking(move || bulk.record()), self.point(request, &known)).await;
         Ok(report)
     }
@@ -125,7 +125,7 @@ impl Hub {
             let bulk = Arc::clone(&bulk);
             move || bulk.foretell()
         });
-        let mut ends = foretold.await;
+        let ends = foretold.await;
         let mut asked = Vec::new();
         for file in wanted.unknown {
             let one = known.request(request, &file);
@@ -137,7 +137,7 @@ impl Hub {
             };
             asked.push((file, foretold));
         }
-        collect(&known, &bulk.targets, std::mem::take(&mut ends), asked)
+        collect(&known, &bulk.targets, ends, asked)
     }
 
     /// Without a listing nobody can tell what is missing: the folder is served as it is, as every peer does, but for what
