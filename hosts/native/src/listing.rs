@@ -357,11 +357,17 @@ impl ToKeep {
     /// Keeps the listing. That it can't be kept costs a request next time.
     pub(crate) fn keep(self, cache: &Cache, layout: &RepoLayout, commit: &Commit) {
         let Some(kept) = self.0 else { return };
-        let written = serde_json::to_vec(&kept).map_err(|error| error.to_string());
-        let written = written.and_then(|content| {
-            let at = layout.tree(commit);
-            cache.write_whole(layout, &at, &content).map_err(|error| error.to_string())
-        });
+        let content = match serde_json::to_vec(&kept) {
+            Ok(content) => content,
+            Err(error) => {
+                tracing::debug!(%commit, %error, "the listing could not be written as JSON");
+                return;
+            }
+        };
+        let write = || cache.write_whole(layout, &layout.tree(commit), &content);
+        // Files are placed meanwhile, and the first of them to act removes what dead runs have left: once in a process, and
+        // a file that is not locked yet may be taken for one of those.
+        let written = write().or_else(|_| write());
         if let Err(error) = written {
             tracing::debug!(%commit, %error, "the listing could not be kept");
         }
