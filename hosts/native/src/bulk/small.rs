@@ -67,7 +67,7 @@ enum Prepared {
 }
 
 enum Written {
-    Complete(Box<Ready>, StagedFile),
+    Complete(Box<Ready>, Box<StagedFile>),
     Wrong(Box<Going>),
 }
 
@@ -164,11 +164,11 @@ impl Bulk {
                 Err(error) => ended.push((at, Err(error))),
             }
         }
-        let mut staged: Vec<_> = complete.iter_mut().map(|(_, staged)| staged).collect();
+        let mut staged: Vec<_> = complete.iter_mut().map(|(_, staged)| &mut **staged).collect();
         self.cache.sync_group(&mut staged);
         for (ready, staged) in complete {
             let Ready { at, mut placing, lock, .. } = *ready;
-            placing.fetched(staged);
+            placing.fetched(*staged);
             let step = self.target(at).map(|target| self.step(target, placing, true));
             match step {
                 Ok(Step::Ended(end)) => ended.push((at, end)),
@@ -191,7 +191,7 @@ impl Bulk {
         let written = if staged.received_bytes() > 0 { staged.start_over() } else { Ok(()) };
         let written = written.and_then(|()| staged.append(content)).and_then(|()| staged.verify());
         match written {
-            Ok(Ok(())) => Ok(Written::Complete(Box::new(ready), staged)),
+            Ok(Ok(())) => Ok(Written::Complete(Box::new(ready), Box::new(staged))),
             Ok(Err(mismatch)) => {
                 ready.placing.fetched(staged);
                 let Ready { placing, lock, .. } = ready;
