@@ -82,7 +82,8 @@ pub struct Config {
     pub stall_timeout: Duration,
     /// How long to wait for another process that downloads the same file and makes no progress.
     pub lock_patience: Duration,
-    /// How many files are downloaded at once.
+    /// How many files are downloaded at once. Of small files of a snapshot it is eight times as many, at most 64, and one
+    /// where this is one.
     pub max_workers: usize,
     /// The `User-Agent` header.
     pub user_agent: String,

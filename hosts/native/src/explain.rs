@@ -10,7 +10,7 @@ use hubstow_core::{
     resolve::Resolution,
     why::{Reason, Refusal},
 };
-use hubstow_fs::{guard::possible_forecast, observe::Attempt};
+use hubstow_fs::{Cache, guard::possible_forecast, observe::Attempt};
 
 use crate::{
     error::{Error, undecided},
@@ -34,7 +34,7 @@ impl Hub {
             Resolved::Cached(_, hit) => (hit.commit.clone(), hit.etag.clone(), hit.size),
             Resolved::Found(content) => {
                 let target = &content.target;
-                let (facts, rounds, end) = self.foresee(content, request.force)?;
+                let (facts, rounds, end) = self.foresee(&cache, content, request.force)?;
                 chain.extend(links(&facts, &rounds, end));
                 (target.commit.clone(), Some(target.etag.clone()), target.size)
             }
@@ -54,11 +54,11 @@ impl Hub {
     /// Looks at what is there and lets the core foresee the rest.
     pub(crate) fn foresee(
         &self,
+        cache: &Cache,
         content: &Content,
         force: Force,
     ) -> Result<(PlaceFacts, Vec<Round>, End), Error> {
         use hubstow_core::facts::Demand;
-        let cache = self.inner.cache.looking_only();
         let staged = match cache.part_bytes(&content.target) {
             0 => Staged::Absent,
             _ => Staged::Partial,
@@ -82,8 +82,13 @@ impl Hub {
     }
 
     /// Says what would be reported of a file.
-    pub(crate) fn foretell(&self, content: &Content, force: Force) -> Result<FileReport, Error> {
-        let (_, rounds, end) = self.foresee(content, force)?;
+    pub(crate) fn foretell(
+        &self,
+        cache: &Cache,
+        content: &Content,
+        force: Force,
+    ) -> Result<FileReport, Error> {
+        let (_, rounds, end) = self.foresee(cache, content, force)?;
         let refused = |refusal: Refusal| {
             Error::new(
                 refusal.into(),

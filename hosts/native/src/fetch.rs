@@ -4,6 +4,7 @@
 //! whole must have the promised size and hash. INVARIANT (I14): no more bytes than promised are written.
 
 mod accept;
+mod small;
 mod writer;
 
 use std::{io, time::Duration};
@@ -16,6 +17,7 @@ use hubstow_core::{
 use hubstow_fs::staged::{Mismatch, StagedFile};
 use tokio::time::Instant;
 
+pub(crate) use self::small::First;
 use self::{
     accept::{accept, header_number, range_headers},
     writer::Writer,
@@ -85,19 +87,28 @@ impl Attempt {
 type Tell<'a> = &'a (dyn Fn(Event) + Sync);
 
 impl Http {
-    /// Fills a staged file until it is complete and verified. The staged file comes back in any case.
+    /// Fills a staged file until it is complete and verified, going on from a first attempt if there was one. The staged
+    /// file comes back in any case.
     pub(crate) async fn fetch(
         &self,
         fetch: &Fetch<'_>,
         mut staged: StagedFile,
+        first: Option<First>,
         tell: Tell<'_>,
     ) -> (StagedFile, Result<(), Failed>) {
-        let mut state = State { at: fetch.content.clone(), retries: 0, mismatches: 0, mark: 0 };
-        tell(Event::Started {
-            file: fetch.file.clone(),
-            size: fetch.metadata.size,
-            already: staged.received_bytes(),
-        });
+        let mut state =
+            State { at: fetch.content.clone(), retries: 0, mismatches: 0, mark: 0, first: None };
+        if let Some(first) = first {
+            let (returned, attempt) = first.enter(fetch, staged).await;
+            staged = returned;
+            state.first = Some(attempt);
+        } else {
+            tell(Event::Started {
+                file: fetch.file.clone(),
+                size: fetch.metadata.size,
+                already: staged.received_bytes(),
+            });
+        }
         loop {
             let (returned, result) = self.step(fetch, staged, &mut state, tell).await;
             staged = returned;
@@ -118,7 +129,9 @@ impl Http {
         tell: Tell<'_>,
     ) -> (StagedFile, Result<Option<()>, Failed>) {
         let complete = fetch.metadata.size == Some(staged.received_bytes());
-        let attempt = if complete {
+        let attempt = if let Some(first) = state.first.take() {
+            first
+        } else if complete {
             Ok(Attempt::Ended)
         } else {
             let (returned, attempt) = self.attempt(fetch, staged, &state.at, tell).await;
@@ -288,6 +301,8 @@ struct State {
     mismatches: u32,
     /// The most bytes that were here when a failure was counted; starting over is no progress.
     mark: u64,
+    /// How an attempt ended that somebody else has made.
+    first: Option<Result<Attempt, Failed>>,
 }
 
 impl State {

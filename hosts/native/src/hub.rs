@@ -154,8 +154,13 @@ impl Hub {
     }
 
     pub(crate) fn tell(&self, event: Event) {
+        self.tell_lazily(|| event);
+    }
+
+    /// Makes an event only where somebody hears of it.
+    pub(crate) fn tell_lazily(&self, event: impl FnOnce() -> Event) {
         if let Some(observer) = &self.observer {
-            observer(&event);
+            observer(&event());
         }
     }
 
@@ -164,10 +169,17 @@ impl Hub {
     /// # Errors
     /// See [`ErrorKind`]. Whatever the error, nothing wrong is visible in the cache.
     pub async fn download(&self, request: &FileRequest) -> Result<FileReport, Error> {
+        self.download_into(&self.inner.cache, request).await
+    }
+
+    pub(crate) async fn download_into(
+        &self,
+        cache: &Cache,
+        request: &FileRequest,
+    ) -> Result<FileReport, Error> {
         let tell = |event| self.tell(event);
         let mut promised = None;
         for _ in 0..MOVED_LIMIT {
-            let cache = &self.inner.cache;
             let resolved = self.inner.resolve(cache, request, true, &tell, &mut Vec::new()).await?;
             let content = match resolved {
                 Resolved::Cached(served, hit) => return Ok(self.hit(request, served, hit)),
@@ -189,7 +201,7 @@ impl Hub {
         Err(Error::new(ErrorKind::HubFailing, what).hint("ask for a commit instead of a branch"))
     }
 
-    fn hit(&self, request: &FileRequest, served: Served, hit: Hit) -> FileReport {
+    pub(crate) fn hit(&self, request: &FileRequest, served: Served, hit: Hit) -> FileReport {
         let layout = self.inner.layout(&request.repo);
         let at = layout.pointer(&hit.commit, &request.file);
         if let Some((refusal, cause)) = hit.unconfirmed {

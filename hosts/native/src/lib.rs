@@ -15,6 +15,7 @@
 //! nothing by itself; every placing decision and every reason in a report is the core's. It reads no environment unless
 //! [`Config::from_env`] is called, and installs no global state.
 
+mod bulk;
 mod config;
 mod error;
 mod event;

@@ -1,12 +1,12 @@
 //! The files of a commit: the hub's listing, or the one that is kept beside the snapshots in the Python client's format.
 
-use std::{collections::BTreeMap, ops::Bound};
+use std::collections::{BTreeMap, HashSet};
 
 use http::{HeaderMap, header::LINK};
 use hubstow_core::{
     hub::{Backoff, Retry, refusal_of_status, retry},
     layout::RepoLayout,
-    name::{Commit, Etag, FileName, Repo, Revision},
+    name::{Commit, Etag, FileName, NameError, Repo, Revision},
     why::Refusal,
 };
 use hubstow_fs::Cache;
@@ -30,12 +30,11 @@ const BODY_LIMIT_BYTES: usize = 64 << 20;
 /// The most bytes of a kept listing that are read.
 const KEPT_LIMIT_BYTES: u64 = 1 << 30;
 
-/// One file of a commit.
+/// One file of a commit. Where the listing lacks its size or its hash, only a HEAD tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Listed {
     pub(crate) file: FileName,
-    pub(crate) size: u64,
-    pub(crate) etag: Etag,
+    pub(crate) content: Option<(Etag, u64)>,
 }
 
 #[derive(Deserialize)]
@@ -48,10 +47,8 @@ struct TreeEntry {
     #[serde(rename = "type")]
     kind: String,
     path: String,
-    #[serde(default)]
-    size: u64,
-    #[serde(default)]
-    oid: String,
+    size: Option<u64>,
+    oid: Option<String>,
     lfs: Option<LfsEntry>,
     #[serde(rename = "xetHash")]
     xet_hash: Option<String>,
@@ -59,8 +56,8 @@ struct TreeEntry {
 
 #[derive(Deserialize)]
 struct LfsEntry {
-    oid: String,
-    size: u64,
+    oid: Option<String>,
+    size: Option<u64>,
 }
 
 /// The Python client's `trees/<commit>.json`.
@@ -72,8 +69,8 @@ struct Kept {
 
 #[derive(Deserialize, Serialize)]
 struct KeptFile {
-    size: u64,
-    blob_id: String,
+    size: Option<u64>,
+    blob_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lfs_sha256: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -124,7 +121,7 @@ impl Http {
         commit: &Commit,
         patience: Backoff,
         tell: &(dyn Fn(Event) + Sync),
-    ) -> Result<Listing, Unlisted> {
+    ) -> Result<(Listing, ToKeep), Unlisted> {
         let (mut files, mut empty_pages) = (BTreeMap::new(), 0);
         let mut at = self.at_endpoint(&self.endpoint().tree(repo, &Revision::from(commit)))?;
         for _ in 0..PAGE_LIMIT {
@@ -140,7 +137,10 @@ impl Http {
                 return Err(malformed("the listing has no end").into());
             }
             match next {
-                None => return Ok(Listing::new(files)?),
+                None => {
+                    let listing = Listing::new(&files)?;
+                    return Ok((listing, ToKeep::new(files)));
+                }
                 Some(next) => at = self.next_page(&at, &next)?,
             }
         }
@@ -267,69 +267,113 @@ fn malformed(cause: &str) -> Error {
 }
 
 fn kept(entry: TreeEntry) -> (String, KeptFile) {
-    let (lfs_sha256, lfs_size) =
-        entry.lfs.map_or((None, None), |lfs| (Some(lfs.oid), Some(lfs.size)));
-    let file = KeptFile {
+    let oid = entry.oid.filter(|oid| !oid.is_empty());
+    let mut file = KeptFile {
         size: entry.size,
-        blob_id: entry.oid,
-        lfs_sha256,
-        lfs_size,
+        blob_id: oid,
+        lfs_sha256: None,
+        lfs_size: None,
         xet_hash: entry.xet_hash,
     };
+    match entry.lfs {
+        None => {}
+        Some(LfsEntry { oid: Some(sha256), size }) if !sha256.is_empty() => {
+            file.lfs_size = size.or(entry.size);
+            file.lfs_sha256 = Some(sha256);
+        }
+        // What else there is speaks of the pointer in git, not of the content.
+        Some(_) => file.blob_id = None,
+    }
     (entry.path, file)
 }
 
-/// Tells whether something is listed below a file.
-fn is_also_a_folder(files: &BTreeMap<String, KeptFile>, file: &FileName) -> bool {
-    let folder = format!("{file}/");
-    let next = files.range::<str, _>((Bound::Excluded(folder.as_str()), Bound::Unbounded)).next();
-    next.is_some_and(|(path, _)| path.starts_with(&folder))
+impl KeptFile {
+    fn is_whole(&self) -> bool {
+        self.size.is_some() && self.blob_id.is_some()
+    }
+
+    fn content(&self) -> Result<Option<(Etag, u64)>, NameError> {
+        let etag = self.lfs_sha256.as_ref().or(self.blob_id.as_ref());
+        let etag = etag.map(|etag| Etag::parse(etag)).transpose()?;
+        Ok(etag.zip(self.lfs_size.or(self.size)))
+    }
 }
 
-/// The files of a commit, and the form in which they are kept.
+/// Finds a file below which something else is listed.
+fn file_and_folder<'a>(files: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    let known: HashSet<_> = files.clone().collect();
+    let mut last = "";
+    for path in files {
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        if std::mem::replace(&mut last, folder) == folder {
+            continue;
+        }
+        let ends = folder.match_indices('/').map(|(end, _)| end).chain([folder.len()]);
+        let folders = ends.filter_map(|end| folder.get(..end));
+        if let Some(both) = folders.into_iter().find(|folder| known.contains(folder)) {
+            return Some(both);
+        }
+    }
+    None
+}
+
+/// The files of a commit, in order.
 pub(crate) struct Listing {
     pub(crate) files: Vec<Listed>,
-    kept: Kept,
 }
+
+/// A listing as it is kept beside the snapshots; empty where there is nothing to keep.
+#[derive(Default)]
+pub(crate) struct ToKeep(Option<Kept>);
 
 impl Listing {
     /// Parses every name; one that is none refuses the whole listing (rows A14–A24 of the attack table).
-    fn new(files: BTreeMap<String, KeptFile>) -> Result<Self, Error> {
+    fn new(files: &BTreeMap<String, KeptFile>) -> Result<Self, Error> {
         let mut listed = Vec::with_capacity(files.len());
-        for (path, kept) in &files {
-            let name = |error: hubstow_core::name::NameError| malformed(&error.to_string());
-            let etag = kept.lfs_sha256.as_deref().unwrap_or(&kept.blob_id);
-            listed.push(Listed {
-                file: FileName::parse(path).map_err(name)?,
-                size: kept.lfs_size.unwrap_or(kept.size),
-                etag: Etag::parse(etag).map_err(name)?,
-            });
+        for (path, kept) in files {
+            let name = |error: NameError| malformed(&error.to_string());
+            let file = FileName::parse(path).map_err(name)?;
+            listed.push(Listed { file, content: kept.content().map_err(name)? });
         }
-        if let Some(file) = listed.iter().find(|listed| is_also_a_folder(&files, &listed.file)) {
-            return Err(malformed(&format!("`{}` is listed as a file and as a folder", file.file)));
+        if let Some(file) = file_and_folder(files.keys().map(String::as_str)) {
+            return Err(malformed(&format!("`{file}` is listed as a file and as a folder")));
         }
-        Ok(Self { files: listed, kept: Kept { format_version: 1, files } })
+        Ok(Self { files: listed })
     }
 
-    /// Keeps the listing beside the snapshots. That it can't be kept costs a request next time.
-    pub(crate) fn keep(&self, cache: &Cache, layout: &RepoLayout, commit: &Commit) {
-        let written =
-            serde_json::to_vec(&self.kept).map_err(|error| error.to_string()).and_then(|content| {
-                let at = layout.tree(commit);
-                cache.write_whole(layout, &at, &content).map_err(|error| error.to_string())
-            });
-        if let Err(error) = written {
-            tracing::debug!(%commit, %error, "the listing could not be kept");
-        }
-    }
-
-    /// Reads a kept listing; one that can't be read or understood is none.
+    /// Reads a kept listing; one that can't be read or understood, or lacks anything, is none.
     pub(crate) fn of_cache(cache: &Cache, layout: &RepoLayout, commit: &Commit) -> Option<Self> {
         let content = cache.read(&layout.tree(commit), KEPT_LIMIT_BYTES)?;
         let kept: Kept = serde_json::from_slice(&content).ok()?;
-        if kept.format_version != 1 {
+        if kept.format_version != 1 || !kept.files.values().all(KeptFile::is_whole) {
             return None;
         }
-        Self::new(kept.files).ok()
+        Self::new(&kept.files).ok()
+    }
+}
+
+impl ToKeep {
+    fn new(files: BTreeMap<String, KeptFile>) -> Self {
+        let whole = files.values().all(KeptFile::is_whole);
+        Self(whole.then_some(Kept { format_version: 1, files }))
+    }
+
+    /// Keeps the listing. That it can't be kept costs a request next time.
+    pub(crate) fn keep(self, cache: &Cache, layout: &RepoLayout, commit: &Commit) {
+        let Some(kept) = self.0 else { return };
+        let content = match serde_json::to_vec(&kept) {
+            Ok(content) => content,
+            Err(error) => {
+                tracing::debug!(%commit, %error, "the listing could not be written as JSON");
+                return;
+            }
+        };
+        let write = || cache.write_whole(layout, &layout.tree(commit), &content);
+        // Files are placed meanwhile, and the first of them to act removes what dead runs have left: once in a process, and
+        // a file that is not locked yet may be taken for one of those.
+        let written = write().or_else(|_| write());
+        if let Err(error) = written {
+            tracing::debug!(%commit, %error, "the listing could not be kept");
+        }
     }
 }

@@ -1,40 +1,37 @@
-//! Whole snapshots: one question for the commit, the pages of its listing, and then each file on its own way.
+//! Whole snapshots: one question for the commit, the pages of its listing, and then all files at once.
 //!
 //! INVARIANT (I4): the ref moves only when everything that was asked for is in its place.
 
-use futures_util::{StreamExt as _, stream};
+mod known;
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt as _, future::join, stream};
 use hubstow_core::{
-    facts::{Cached, Force, Reach, Stale},
-    hub::{Backoff, Metadata},
-    layout::RepoLayout,
-    name::{Commit, FileName, Revision},
+    facts::{Cached, Force, Reach},
+    name::{FileName, Revision},
     why::{Reason, Refusal},
 };
 use hubstow_fs::{Cache, Target};
 
+use self::known::Known;
 use crate::{
+    bulk::{Bulk, Ends},
     error::{Error, ErrorKind},
     event::Event,
     hub::Hub,
-    listing::{Listed, Listing, Unlisted},
-    place::Placed,
-    refusal::About,
+    listing::Listed,
     report::{Done, FileReport, SnapshotReport, Warning},
-    request::SnapshotRequest,
-    resolve::Content,
+    request::{FileRequest, SnapshotRequest},
+    resolve::Resolved,
     task::blocking,
 };
 
-/// What is known of a snapshot before its files are looked at.
-struct Known {
-    /// The cache; for looking only where nothing may be written.
-    cache: Cache,
-    layout: RepoLayout,
-    commit: Commit,
-    /// `None` where no listing can be had: then what the folder holds is all there is.
-    listing: Option<Listing>,
-    /// Whether the hub may be asked for files.
-    reach: Reach,
+/// What is wanted of a snapshot.
+struct Wanted {
+    targets: Vec<Target>,
+    /// Files of which the listing says too little: each takes a HEAD.
+    unknown: Vec<FileName>,
 }
 
 impl Hub {
@@ -44,39 +41,72 @@ impl Hub {
     /// See [`ErrorKind`]. A file that fails does not stop the others; all failures are told together, and the next run
     /// goes on from there.
     pub async fn snapshot(&self, request: &SnapshotRequest) -> Result<SnapshotReport, Error> {
-        let known = self.known(request, self.inner.cache.clone()).await?;
-        let Some(listing) = &known.listing else {
+        let mut known = self.known(request, self.inner.cache.clone()).await?;
+        let Some(listing) = known.listing.take() else {
             return self.as_it_is(request, &known);
         };
-        let contents = self.wanted(request, &known, listing)?;
+        let wanted = self.wanted(request, &known, listing.files)?;
+        if known.reach == Reach::Offline {
+            let (hub, request) = (self.clone(), request.clone());
+            return blocking(move || hub.only_what_is_here(&request, &known, wanted)).await;
+        }
         self.tell(Event::Listed {
-            files: contents.len(),
-            bytes: contents
-                .iter()
-                .try_fold(0_u64, |sum, content| Some(sum.saturating_add(content.target.size?))),
+            files: wanted.targets.len() + wanted.unknown.len(),
+            bytes: wanted.bytes(),
         });
-        let force = request.force;
-        let workers = self.inner.config.max_workers.max(1);
-        let placing = contents.iter().enumerate().map(|(at, content)| {
-            let one = self.one(content, known.reach, force);
-            async move { (at, one.await) }
+        let bulk = Arc::new(self.bulk(request, &known.cache, &known, wanted.targets));
+        let to_keep = std::mem::take(&mut known.to_keep);
+        let keep = blocking({
+            let (cache, layout, commit) =
+                (known.cache.clone(), known.layout.clone(), known.commit.clone());
+            move || to_keep.keep(&cache, &layout, &commit)
         });
-        let mut results: Vec<_> = stream::iter(placing).buffer_unordered(workers).collect().await;
-        results.sort_by_key(|(at, _)| *at);
-        let mut files = Vec::with_capacity(results.len());
-        let mut failures = Vec::new();
-        for (content, (_, result)) in contents.iter().zip(results) {
-            match result {
-                Ok(report) => files.push(report),
-                Err(error) => failures.push((content.target.file.clone(), error)),
-            }
+        let files = join(bulk.run(), self.ask_for(request, &known, wanted.unknown));
+        let ((ends, asked), ()) = join(files, keep).await;
+        let report = collect(&known, &bulk.targets, ends?, asked)?;
+        join(blocking(move || bulk.record()), self.point(request, &known)).await;
+        Ok(report)
+    }
+
+    /// Answers a request from the cache alone where that is enough (a pinned commit that is cached whole, offline mode),
+    /// without any async runtime. `None` means that the hub must be asked.
+    ///
+    /// # Errors
+    /// As [`Hub::snapshot`].
+    pub fn snapshot_cached(
+        &self,
+        request: &SnapshotRequest,
+    ) -> Result<Option<SnapshotReport>, Error> {
+        let reach = self.inner.config.reach;
+        let pinned = request.revision.as_commit().is_some();
+        if request.force == Force::On || (reach == Reach::Online && !pinned) {
+            return Ok(None);
         }
-        if !failures.is_empty() {
-            return Err(together(&failures, contents.len()));
+        let layout = self.inner.layout(&request.repo);
+        let mut known = match (self.known_here(request, &self.inner.cache, layout), reach) {
+            (Ok(known), _) => known,
+            (Err(error), Reach::Offline) => return Err(error),
+            (Err(_), Reach::Online) => return Ok(None),
+        };
+        let Some(listing) = known.listing.take() else {
+            return match reach {
+                Reach::Offline => self.as_it_is(request, &known).map(Some),
+                Reach::Online => Ok(None),
+            };
+        };
+        let wanted = self.wanted(request, &known, listing.files)?;
+        if reach == Reach::Offline {
+            return self.only_what_is_here(request, &known, wanted).map(Some);
         }
-        self.point(request, &known).await;
-        let path = self.inner.cache.disk().native(&known.layout.snapshot(&known.commit));
-        Ok(SnapshotReport { path, commit: known.commit, files })
+        let bulk = self.bulk(request, &known.cache, &known, wanted.targets);
+        let looked = bulk.look();
+        if !looked.all_serve() {
+            return Ok(None);
+        }
+        bulk.tell(&looked);
+        let report = collect(&known, &bulk.targets, looked.ends, Vec::new())?;
+        bulk.record();
+        Ok(Some(report))
     }
 
     /// Says what [`snapshot`](Self::snapshot) would do, without writing anything.
@@ -84,107 +114,30 @@ impl Hub {
     /// # Errors
     /// See [`ErrorKind`].
     pub async fn forecast(&self, request: &SnapshotRequest) -> Result<SnapshotReport, Error> {
-        let known = self.known(request, self.inner.cache.looking_only()).await?;
-        let Some(listing) = &known.listing else {
+        let cache = self.inner.cache.looking_only();
+        let mut known = self.known(request, cache.clone()).await?;
+        let Some(listing) = known.listing.take() else {
             return self.as_it_is(request, &known);
         };
-        let contents = self.wanted(request, &known, listing)?;
-        let files = contents
-            .iter()
-            .map(|content| self.foretell(content, request.force))
-            .collect::<Result<_, _>>()?;
-        let path = self.inner.cache.disk().native(&known.layout.snapshot(&known.commit));
-        Ok(SnapshotReport { path, commit: known.commit, files })
-    }
-
-    /// Finds out the commit and its listing, from the hub or from what is kept.
-    async fn known(&self, request: &SnapshotRequest, cache: Cache) -> Result<Known, Error> {
-        let config = &self.inner.config;
-        let layout = self.inner.layout(&request.repo);
-        if config.reach == Reach::Offline {
-            if request.force == Force::On {
-                return Err(self.refused(request, Refusal::ForceOffline, None));
-            }
-            return self.known_here(request, &cache, layout);
-        }
-        // With something to fall back on, nobody has to wait long for the hub (row D28).
-        let here = match (request.force, config.stale) {
-            (Force::On, _) | (_, Stale::Never) => None,
-            (Force::Off, Stale::Unreachable | Stale::Always) => {
-                self.known_here(request, &cache, layout.clone()).ok()
-            }
-        };
-        let retries = if here.is_some() { 1 } else { 3 };
-        let patience = Backoff { retries, ..Backoff::DEFAULT };
-        let tell = |event| self.tell(event);
-        let asked = async {
-            let commit = match request.revision.as_commit() {
-                Some(commit) => commit,
-                None => {
-                    self.inner
-                        .http
-                        .commit_of(&request.repo, &request.revision, patience, &tell)
-                        .await?
-                }
+        let wanted = self.wanted(request, &known, listing.files)?;
+        let bulk = Arc::new(self.bulk(request, &cache, &known, wanted.targets));
+        let foretold = blocking({
+            let bulk = Arc::clone(&bulk);
+            move || bulk.foretell()
+        });
+        let ends = foretold.await;
+        let mut asked = Vec::new();
+        for file in wanted.unknown {
+            let one = known.request(request, &file);
+            let tell = |event| self.tell(event);
+            let resolved = self.inner.resolve(&cache, &one, false, &tell, &mut Vec::new()).await?;
+            let foretold = match resolved {
+                Resolved::Cached(served, hit) => Ok(self.hit(&one, served, hit)),
+                Resolved::Found(content) => self.foretell(&bulk.cache, &content, request.force),
             };
-            let listing = match Listing::of_cache(&cache, &layout, &commit) {
-                Some(listing) => listing,
-                None => {
-                    let listing =
-                        self.inner.http.tree(&request.repo, &commit, patience, &tell).await?;
-                    if !cache.is_looking_only() {
-                        listing.keep(&cache, &layout, &commit);
-                    }
-                    listing
-                }
-            };
-            Ok((commit, listing))
-        };
-        match asked.await {
-            Ok((commit, listing)) => {
-                Ok(Known { cache, layout, commit, listing: Some(listing), reach: Reach::Online })
-            }
-            Err(Unlisted::Error(error)) => Err(error),
-            Err(Unlisted::Refused(refusal, cause)) => {
-                let error = self.refused(request, refusal, Some(&cause));
-                let Some(known) = here.filter(|_| self.allows_stale(refusal)) else {
-                    return Err(error);
-                };
-                let warning = Warning::StaleSnapshot { repo: request.repo.clone(), refusal, cause };
-                self.tell(Event::Warned { warning });
-                Ok(known)
-            }
+            asked.push((file, foretold));
         }
-    }
-
-    fn allows_stale(&self, refusal: Refusal) -> bool {
-        let unreachable = matches!(
-            refusal,
-            Refusal::HubFailing
-                | Refusal::HubUnreachable
-                | Refusal::AnswerUnexpected
-                | Refusal::AnswerIncomplete
-        );
-        match self.inner.config.stale {
-            Stale::Never => false,
-            Stale::Unreachable => unreachable,
-            Stale::Always => refusal != Refusal::RevisionNotFound,
-        }
-    }
-
-    fn known_here(
-        &self,
-        request: &SnapshotRequest,
-        cache: &Cache,
-        layout: RepoLayout,
-    ) -> Result<Known, Error> {
-        let missing = || self.refused(request, Refusal::NotCached, None);
-        let commit = cache.commit_of(&layout, &request.revision).ok_or_else(missing)?;
-        if !cache.disk().native(&layout.snapshot(&commit)).is_dir() {
-            return Err(missing());
-        }
-        let listing = Listing::of_cache(cache, &layout, &commit);
-        Ok(Known { cache: cache.clone(), layout, commit, listing, reach: Reach::Offline })
+        collect(&known, &bulk.targets, ends, asked)
     }
 
     /// Without a listing nobody can tell what is missing: the folder is served as it is, as every peer does, but for what
@@ -225,20 +178,6 @@ impl Hub {
         Ok(SnapshotReport { path, commit: commit.clone(), files })
     }
 
-    fn refused(&self, request: &SnapshotRequest, refusal: Refusal, cause: Option<&str>) -> Error {
-        let about = About {
-            endpoint: &self.inner.config.endpoint,
-            repo: &request.repo,
-            revision: &request.revision,
-            file: None,
-            path: String::new(),
-            policy: self.inner.config.policy,
-            cached: false,
-            cause,
-        };
-        about.error(refusal)
-    }
-
     fn nothing_wanted(&self, request: &SnapshotRequest, unmatched: &[&str]) -> Error {
         let patterns: Vec<_> = unmatched.iter().map(|pattern| format!("`{pattern}`")).collect();
         self.refused(request, Refusal::EntryNotFound, Some(&patterns.join(" or ")))
@@ -248,71 +187,88 @@ impl Hub {
         &self,
         request: &SnapshotRequest,
         known: &Known,
-        listing: &Listing,
-    ) -> Result<Vec<Content>, Error> {
-        let wanted = listing.files.iter().filter(|listed| request.patterns.wants(&listed.file));
-        let contents: Vec<_> =
-            wanted.map(|listed| self.content(request, known, listed)).collect::<Result<_, _>>()?;
-        let unmatched = request.patterns.unmatched(listing.files.iter().map(|listed| &listed.file));
-        if !unmatched.is_empty() || (contents.is_empty() && !listing.files.is_empty()) {
+        files: Vec<Listed>,
+    ) -> Result<Wanted, Error> {
+        let unmatched = request.patterns.unmatched(files.iter().map(|listed| &listed.file));
+        let is_empty = files.is_empty();
+        let mut wanted = Wanted { targets: Vec::new(), unknown: Vec::new() };
+        for Listed { file, content } in files {
+            match content {
+                _ if !request.patterns.wants(&file) => {}
+                Some((etag, size)) => wanted.targets.push(Target {
+                    layout: known.layout.clone(),
+                    // The ref is written once, when everything is in its place.
+                    revision: Revision::from(&known.commit),
+                    commit: known.commit.clone(),
+                    file,
+                    etag,
+                    size: Some(size),
+                }),
+                None => wanted.unknown.push(file),
+            }
+        }
+        let nothing = wanted.targets.is_empty() && wanted.unknown.is_empty();
+        if !unmatched.is_empty() || (nothing && !is_empty) {
             return Err(self.nothing_wanted(request, &unmatched));
         }
-        Ok(contents)
+        Ok(wanted)
     }
 
-    fn content(
+    fn bulk(
+        &self,
+        request: &SnapshotRequest,
+        cache: &Cache,
+        known: &Known,
+        targets: Vec<Target>,
+    ) -> Bulk {
+        Bulk {
+            hub: self.clone(),
+            cache: cache.for_bulk(&known.layout),
+            repo: request.repo.clone(),
+            revision: request.revision.clone(),
+            targets,
+            force: request.force,
+        }
+    }
+
+    /// Downloads the files of which the listing says too little.
+    async fn ask_for(
         &self,
         request: &SnapshotRequest,
         known: &Known,
-        listed: &Listed,
-    ) -> Result<Content, Error> {
-        let target = Target {
-            layout: known.layout.clone(),
-            // The ref is written once, when everything is in its place.
-            revision: Revision::from(&known.commit),
-            commit: known.commit.clone(),
-            file: listed.file.clone(),
-            etag: listed.etag.clone(),
-            size: Some(listed.size),
-        };
-        let pinned = self.inner.pinned(&request.repo, &target)?;
-        let metadata = Metadata {
-            commit: known.commit.clone(),
-            etag: listed.etag.clone(),
-            size: Some(listed.size),
-            xet_hash: None,
-        };
-        let (repo, revision) = (request.repo.clone(), request.revision.clone());
-        Ok(Content { repo, revision, target, metadata, at: pinned.clone(), pinned })
+        files: Vec<FileName>,
+    ) -> Vec<(FileName, Result<FileReport, Error>)> {
+        let cache = known.cache.for_bulk(&known.layout);
+        let ways = files.into_iter().map(|file| {
+            let (cache, one) = (&cache, known.request(request, &file));
+            async move { (file, self.download_into(cache, &one).await) }
+        });
+        let workers = self.inner.config.max_workers.max(1);
+        stream::iter(ways).buffer_unordered(workers).collect().await
     }
 
-    async fn one(
+    /// Offline a file is taken as it is, if it is what the listing says. It blocks.
+    fn only_what_is_here(
         &self,
-        content: &Content,
-        reach: Reach,
-        force: Force,
-    ) -> Result<FileReport, Error> {
-        let tell = |event| self.tell(event);
-        if reach == Reach::Offline {
-            return self.one_offline(content).await;
-        }
-        match self.inner.place(&self.inner.cache, content, force, &tell).await? {
-            Placed::Done(report) => Ok(report),
-            // The listing is of a commit, which never moves.
-            Placed::Moved(error) => Err(error),
-        }
-    }
-
-    /// Offline a file is taken as it is, if it is what the listing says.
-    async fn one_offline(&self, content: &Content) -> Result<FileReport, Error> {
-        let (hub, wanted) = (self.clone(), content.clone());
-        let report = blocking(move || hub.foretell(&wanted, Force::Off)).await?;
-        if report.action == Done::Reused {
-            self.tell(Event::Finished { report: report.clone() });
-            return Ok(report);
-        }
-        let what = format!("`{}` is not in the cache", content.target.file);
-        Err(Error::new(ErrorKind::NotCached, what))
+        request: &SnapshotRequest,
+        known: &Known,
+        wanted: Wanted,
+    ) -> Result<SnapshotReport, Error> {
+        self.tell(Event::Listed {
+            files: wanted.targets.len() + wanted.unknown.len(),
+            bytes: wanted.bytes(),
+        });
+        let bulk = self.bulk(request, &known.cache, known, wanted.targets);
+        let looked = bulk.look();
+        bulk.tell(&looked);
+        let missing = |file: FileName| {
+            let what = format!("`{file}` is not in the cache");
+            (file, Err(Error::new(ErrorKind::NotCached, what)))
+        };
+        let unknown = wanted.unknown.into_iter().map(missing).collect();
+        let report = collect(known, &bulk.targets, looked.ends, unknown)?;
+        bulk.record();
+        Ok(report)
     }
 
     async fn point(&self, request: &SnapshotRequest, known: &Known) {
@@ -332,6 +288,64 @@ impl Hub {
             self.tell(Event::Warned { warning: Warning::RefNotWritten { revision, cause } });
         }
     }
+}
+
+impl Wanted {
+    fn bytes(&self) -> Option<u64> {
+        let known = self
+            .targets
+            .iter()
+            .try_fold(0_u64, |sum, target| Some(sum.saturating_add(target.size?)));
+        known.filter(|_| self.unknown.is_empty())
+    }
+}
+
+impl Known {
+    /// Returns the request for one file of the snapshot.
+    fn request(&self, request: &SnapshotRequest, file: &FileName) -> FileRequest {
+        FileRequest {
+            repo: request.repo.clone(),
+            revision: Revision::from(&self.commit),
+            file: file.clone(),
+            force: request.force,
+        }
+    }
+}
+
+/// Puts together what became of all files. One of which nothing is known is not in the cache.
+fn collect(
+    known: &Known,
+    targets: &[Target],
+    ends: Ends,
+    asked: Vec<(FileName, Result<FileReport, Error>)>,
+) -> Result<SnapshotReport, Error> {
+    let wanted = targets.len() + asked.len();
+    let (mut files, mut failures) = (Vec::with_capacity(wanted), Vec::new());
+    for (target, end) in targets.iter().zip(ends) {
+        match end {
+            Some(Ok(report)) => files.push(report),
+            Some(Err(error)) => failures.push((target.file.clone(), error)),
+            None => {
+                let what = format!("`{}` is not in the cache", target.file);
+                failures.push((target.file.clone(), Error::new(ErrorKind::NotCached, what)));
+            }
+        }
+    }
+    let in_order = asked.is_empty();
+    for (file, end) in asked {
+        match end {
+            Ok(report) => files.push(report),
+            Err(error) => failures.push((file, error)),
+        }
+    }
+    if !failures.is_empty() {
+        return Err(together(&failures, wanted));
+    }
+    if !in_order {
+        files.sort_by(|one, other| one.file.cmp(&other.file));
+    }
+    let path = known.cache.disk().native(&known.layout.snapshot(&known.commit));
+    Ok(SnapshotReport { path, commit: known.commit.clone(), files })
 }
 
 /// Tells all failures at once; the kind is the first one's.

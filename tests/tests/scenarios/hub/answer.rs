@@ -85,7 +85,9 @@ fn take(shared: &Shared, asked: Option<Asked>, origin: Origin, request: &Request
     let mut taken = Vec::new();
     active.retain_mut(|entry| {
         let here = match entry.fault {
-            Fault::ListAlso { .. } => request.uri().path().contains("/tree/"),
+            Fault::ListAlso { .. } | Fault::ListWithout { .. } => {
+                request.uri().path().contains("/tree/")
+            }
             Fault::IgnoreRange | Fault::ShiftRange { .. } => {
                 request.headers().contains_key(header::RANGE)
             }
@@ -163,10 +165,10 @@ async fn served(
         }
     }
     if is_head || !here.contains("/resolve/") || !response.status().is_success() {
-        return match faults.iter().find(|fault| matches!(fault, Fault::ListAlso { .. })) {
-            Some(Fault::ListAlso { path }) => list_also(response, path).await,
-            _ => Ok(response),
-        };
+        for fault in faults {
+            response = change_listing(fault, response).await?;
+        }
+        return Ok(response);
     }
     change_body(shared, faults, response).await
 }
@@ -252,13 +254,24 @@ fn shift(headers: &mut HeaderMap, bytes: &mut Vec<u8>, by: usize) -> Result<()> 
     Ok(())
 }
 
-async fn list_also(response: Response, path: &str) -> Result<Response> {
+async fn change_listing(fault: &Fault, response: Response) -> Result<Response> {
+    if !matches!(fault, Fault::ListAlso { .. } | Fault::ListWithout { .. }) {
+        return Ok(response);
+    }
     let (mut parts, body) = response.into_parts();
     let mut listing: serde_json::Value = serde_json::from_slice(&body::whole(body).await?)?;
-    if let Some(entries) = listing.as_array_mut() {
-        entries.push(serde_json::json!({
+    let entries = listing.as_array_mut();
+    match (fault, entries) {
+        (Fault::ListAlso { path }, Some(entries)) => entries.push(serde_json::json!({
             "type": "file", "path": path, "size": 1, "oid": "0123456789012345678901234567890123456789",
-        }));
+        })),
+        (Fault::ListWithout { path, field }, Some(entries)) => {
+            let named = entries.iter_mut().filter(|entry| entry["path"] == *path);
+            for entry in named.filter_map(serde_json::Value::as_object_mut) {
+                entry.remove(field);
+            }
+        }
+        _ => {}
     }
     parts.headers.remove(header::CONTENT_LENGTH);
     Ok(Response::from_parts(parts, Body::from(listing.to_string())))

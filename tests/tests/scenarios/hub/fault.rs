@@ -78,6 +78,8 @@ pub(crate) enum Fault {
     MoveAfterHead { branch: String, to: String },
     /// A listing has one more file, with this name.
     ListAlso { path: String },
+    /// A listing lacks something about a file, such as its `size`.
+    ListWithout { path: String, field: String },
 }
 
 impl Fault {
@@ -96,7 +98,7 @@ impl Fault {
             | Self::IgnoreRange
             | Self::ShiftRange { .. } => Asked::Get,
             Self::Bare304 | Self::MoveAfterHead { .. } => Asked::Head,
-            Self::ListAlso { .. } => Asked::Api,
+            Self::ListAlso { .. } | Self::ListWithout { .. } => Asked::Api,
             Self::Status { on, .. }
             | Self::Drop { on }
             | Self::Header { on, .. }

@@ -1,0 +1,172 @@
+//! Looking at all wanted files, and what the core decides about each.
+
+use std::{
+    num::NonZero,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
+
+use hubstow_core::{
+    action::{Action, Decision},
+    facts::{Demand, Force, PlaceFacts, Staged},
+    why::Reason,
+};
+use hubstow_fs::{FsError, Target, drive::Outcome, guard::possible, many::Seen, observe::Attempt};
+
+use super::{Bulk, Ends};
+use crate::{error::Error, place::report, report::FileReport};
+
+/// How many decisions are asked for at once.
+const DECISIONS: usize = 512;
+/// From how many bytes on several threads look: where nothing is proved yet, all of it is hashed.
+const PARALLEL_FROM_BYTES: u64 = 256 << 20;
+
+/// What was seen and decided.
+pub(crate) struct Looked {
+    /// What has ended: files that serve as they are, and files that can't be looked at.
+    pub(crate) ends: Ends,
+    /// What is to be placed, or asked about singly.
+    pub(crate) place: Vec<(usize, Option<Seen>)>,
+    /// What is to be fetched.
+    pub(crate) fetch: Vec<usize>,
+}
+
+impl Looked {
+    /// Tells whether every file serves as it is.
+    pub(crate) fn all_serve(&self) -> bool {
+        self.place.is_empty()
+            && self.fetch.is_empty()
+            && self.ends.0.iter().all(|end| matches!(end, Some(Ok(_))))
+    }
+}
+
+impl Bulk {
+    /// Looks at all targets, with what earlier runs have proved, and has the core decide. It blocks.
+    pub(crate) fn look(&self) -> Looked {
+        if let Some(Target { layout, commit, .. }) = self.targets.first() {
+            self.cache.recall_proofs(layout, commit);
+        }
+        let mut looked =
+            Looked { ends: Ends::of(self.targets.len()), place: Vec::new(), fetch: Vec::new() };
+        let mut seen = self.observe().into_iter().enumerate();
+        loop {
+            let batch: Vec<_> = seen.by_ref().take(DECISIONS).collect();
+            if batch.is_empty() {
+                return looked;
+            }
+            self.decide(batch, &mut looked);
+        }
+    }
+
+    /// Tells of the files that serve.
+    pub(crate) fn tell(&self, looked: &Looked) {
+        looked.ends.0.iter().flatten().flatten().for_each(|report| self.finished(report));
+    }
+
+    /// Looks, and says what would be reported of each. It blocks.
+    pub(crate) fn foretell(&self) -> Ends {
+        let Looked { mut ends, place, fetch } = self.look();
+        for at in place.into_iter().map(|(at, _)| at).chain(fetch) {
+            let content = self.content(at);
+            let foretold =
+                content.and_then(|content| self.hub.foretell(&self.cache, &content, self.force));
+            ends.set((at, foretold));
+        }
+        ends
+    }
+
+    fn observe(&self) -> Vec<Result<Seen, FsError>> {
+        let demand = match self.force {
+            Force::Off => Demand::Any,
+            Force::On => Demand::Fresh,
+        };
+        let attempt =
+            Attempt { demand, staged: Staged::Absent, ref_unwritable: false, twin_failed: false };
+        let bytes =
+            self.targets.iter().filter_map(|target| target.size).fold(0, u64::saturating_add);
+        let threads = thread::available_parallelism().map_or(1, NonZero::get);
+        if threads > 1 && bytes >= PARALLEL_FROM_BYTES {
+            self.observe_in_parallel(threads.min(self.targets.len()), attempt)
+        } else {
+            self.cache.observe_many(&self.targets, attempt).collect()
+        }
+    }
+
+    fn observe_in_parallel(&self, threads: usize, attempt: Attempt) -> Vec<Result<Seen, FsError>> {
+        let next = AtomicUsize::new(0);
+        let looker = || {
+            let mut seen = Vec::new();
+            while let Some((at, target)) = {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                self.targets.get(at).map(|target| (at, target))
+            } {
+                let mut one = self.cache.observe_many(std::slice::from_ref(target), attempt);
+                seen.extend(one.next().map(|seen| (at, seen)));
+            }
+            seen
+        };
+        let mut all: Vec<_> = thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(looker)).collect();
+            let mut all = looker();
+            for other in others {
+                match other.join() {
+                    Ok(seen) => all.extend(seen),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            all
+        });
+        all.sort_unstable_by_key(|(at, _)| *at);
+        all.into_iter().map(|(_, seen)| seen).collect()
+    }
+
+    fn decide(&self, batch: Vec<(usize, Result<Seen, FsError>)>, looked: &mut Looked) {
+        let facts: Vec<PlaceFacts> =
+            batch.iter().filter_map(|(_, seen)| Some(seen.as_ref().ok()?.facts)).collect();
+        // Where the decider fails, each file asks for itself, and says what is wrong.
+        let decisions = self.hub.inner.decider.place_many(&facts).unwrap_or_default();
+        let whole = decisions.len() == facts.len();
+        let mut decisions = decisions.into_iter().filter(|_| whole);
+        for (at, seen) in batch {
+            let seen = match seen {
+                Ok(seen) => seen,
+                Err(error) => {
+                    looked.ends.set((at, Err(self.place_error_at(at, error))));
+                    continue;
+                }
+            };
+            let decision = decisions.next().filter(|decision| possible(&seen.facts, decision));
+            match decision {
+                Some(Decision::Reuse(reason)) => {
+                    looked.ends.set((at, self.reused(at, &seen, reason)));
+                }
+                Some(Decision::Act(Action::Fetch, _)) => looked.fetch.push(at),
+                Some(Decision::Refuse(refusal)) => {
+                    let refused = FsError::Refused { refusal };
+                    looked.ends.set((at, Err(self.place_error_at(at, refused))));
+                }
+                Some(Decision::Act(..)) | None => {
+                    looked.place.push((at, Some(seen)));
+                }
+            }
+        }
+    }
+
+    fn place_error_at(&self, at: usize, error: FsError) -> Error {
+        match self.target(at) {
+            Ok(target) => self.place_error(target, error),
+            Err(missing) => missing,
+        }
+    }
+
+    fn reused(&self, at: usize, seen: &Seen, reason: Reason) -> Result<FileReport, Error> {
+        let target = self.target(at)?;
+        if target.layout.is_local() && !self.cache.is_looking_only() {
+            self.cache.record_local(target)?;
+        }
+        let outcome = Outcome { placed: None, sealed: false, reason };
+        let mut report = report(&self.cache, target, &outcome, false);
+        report.size = report.size.or(seen.size);
+        Ok(report)
+    }
+}
