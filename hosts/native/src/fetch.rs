@@ -4,6 +4,7 @@
 //! whole must have the promised size and hash. INVARIANT (I14): no more bytes than promised are written.
 
 mod accept;
+mod meter;
 mod writer;
 
 use std::{io, time::Duration};
@@ -14,10 +15,10 @@ use hubstow_core::{
     name::{ContentHash, FileName},
 };
 use hubstow_fs::staged::{Mismatch, StagedFile};
-use tokio::time::Instant;
 
 use self::{
     accept::{accept, header_number, range_headers},
+    meter::{Meter, WINDOW, WINDOW_BYTES},
     writer::Writer,
 };
 use crate::{
@@ -30,9 +31,6 @@ use crate::{
 
 /// A transfer that gets this far between two failures starts to count its retries anew.
 const PROGRESS_BYTES: u64 = 1 << 20;
-/// In each window of this length a transfer must receive [`WINDOW_BYTES`], or it counts as stalled (row F34).
-const WINDOW: Duration = Duration::from_secs(30);
-const WINDOW_BYTES: u64 = 1 << 10;
 /// How often content that does not match is fetched again: once, and once more where an earlier part was continued.
 const MISMATCH_LIMIT: u32 = 2;
 
@@ -208,7 +206,7 @@ impl Http {
         if let Some(length) = header_number(&answer.headers, &CONTENT_LENGTH).filter(|_| !resumed) {
             staged.promise_size(length);
         }
-        let (staged, result) = self.receive(fetch.file, answer, staged, tell).await;
+        let (staged, result) = self.receive((fetch.file, fetch.metadata.size), answer, staged, tell).await;
         let attempt = match result {
             Ok(()) => Ok(Attempt::Ended),
             Err(Stopped::Line(error)) => {
@@ -235,13 +233,14 @@ impl Http {
     /// Receives a body: pieces go through a bounded queue to a thread that writes and hashes them.
     async fn receive(
         &self,
-        file: &FileName,
+        (file, size): (&FileName, Option<u64>),
         mut answer: Answer,
         staged: StagedFile,
         tell: Tell<'_>,
     ) -> (StagedFile, Result<(), Stopped>) {
-        let mut writer = Writer::start(staged);
-        let mut window = (Instant::now(), 0_u64);
+        let missing = size.map(|size| size.saturating_sub(staged.received_bytes()));
+        let mut writer = Writer::start(staged, missing);
+        let mut meter = Meter::new(self, file, tell);
         let line = loop {
             let piece = match tokio::time::timeout(self.stall_timeout(), answer.body.chunk()).await
             {
@@ -250,20 +249,14 @@ impl Http {
                 Ok(Err(error)) => break Err(Stopped::Line(error)),
                 Err(_) => break Err(Stopped::Still),
             };
-            let bytes = piece.len() as u64;
-            self.received(bytes);
-            window.1 += bytes;
-            if window.0.elapsed() >= WINDOW {
-                if window.1 < WINDOW_BYTES {
-                    break Err(Stopped::TooSlow);
-                }
-                window = (Instant::now(), 0);
+            if !meter.received(piece.len() as u64) {
+                break Err(Stopped::TooSlow);
             }
             if !writer.write(piece).await {
                 break Ok(());
             }
-            tell(Event::Received { file: file.clone(), bytes });
         };
+        drop(meter);
         match writer.end().await {
             (staged, Ok(())) => (staged, line),
             (staged, Err(error)) => (staged, Err(Stopped::Disk(error))),
