@@ -4,7 +4,12 @@
 //! whole must have the promised size and hash. INVARIANT (I14): no more bytes than promised are written.
 
 mod accept;
+mod climb;
+mod lines;
 mod meter;
+mod parts;
+mod receive;
+mod window;
 mod writer;
 
 use std::{io, time::Duration};
@@ -16,17 +21,16 @@ use hubstow_core::{
 };
 use hubstow_fs::staged::{Mismatch, StagedFile};
 
+pub(crate) use self::lines::Lines;
 use self::{
     accept::{accept, header_number, range_headers},
-    meter::{Meter, WINDOW, WINDOW_BYTES},
-    writer::Writer,
+    receive::Transfer,
 };
 use crate::{
     error::{Error, ErrorKind},
     event::Event,
-    http::{Address, Http, NoAnswer, is_endpoint, jittered, transport},
+    http::{Address, Http, NoAnswer, is_endpoint, jittered},
     task::blocking,
-    transport::{Answer, TransportError},
 };
 
 /// A transfer that gets this far between two failures starts to count its retries anew.
@@ -90,7 +94,7 @@ impl Http {
         mut staged: StagedFile,
         tell: Tell<'_>,
     ) -> (StagedFile, Result<(), Failed>) {
-        let mut state = State { at: fetch.content.clone(), retries: 0, mismatches: 0, mark: 0 };
+        let mut state = State::new(self, fetch);
         tell(Event::Started {
             file: fetch.file.clone(),
             size: fetch.metadata.size,
@@ -119,7 +123,7 @@ impl Http {
         let attempt = if complete {
             Ok(Attempt::Ended)
         } else {
-            let (returned, attempt) = self.attempt(fetch, staged, &state.at, tell).await;
+            let (returned, attempt) = self.attempt(fetch, staged, state, tell).await;
             staged = returned;
             attempt
         };
@@ -175,10 +179,10 @@ impl Http {
         &self,
         fetch: &Fetch<'_>,
         mut staged: StagedFile,
-        at: &Address,
+        state: &mut State,
         tell: Tell<'_>,
     ) -> (StagedFile, Result<Attempt, Failed>) {
-        let have = staged.received_bytes();
+        let (have, at) = (staged.received_bytes(), &state.at);
         let headers = range_headers(have, fetch, is_endpoint(self.endpoint(), at));
         let (from, answer) = match self.get(at, &headers, None).await {
             Ok((from, _)) if spliceable(fetch, have) && !is_endpoint(self.endpoint(), &from) => {
@@ -206,74 +210,23 @@ impl Http {
         if let Some(length) = header_number(&answer.headers, &CONTENT_LENGTH).filter(|_| !resumed) {
             staged.promise_size(length);
         }
-        let (staged, result) = self.receive((fetch.file, fetch.metadata.size), answer, staged, tell).await;
+        let transfer = Transfer { fetch, from, lanes: state.lanes, tell };
+        let (staged, result) = self.receive(transfer, answer, staged).await;
         let attempt = match result {
             Ok(()) => Ok(Attempt::Ended),
-            Err(Stopped::Line(error)) => {
-                let cause = transport(&from.url, error).to_string();
-                Ok(Attempt::unreachable(cause))
+            Err(stopped) => {
+                state.lanes = stopped.lanes(state.lanes);
+                self.stopped(fetch, stopped)
             }
-            Err(Stopped::Still) => {
-                let cause = format!("nothing came for {} s", self.stall_timeout().as_secs());
-                Ok(Attempt::unreachable(cause))
-            }
-            Err(Stopped::TooSlow) => {
-                let cause =
-                    format!("less than {WINDOW_BYTES} bytes came in {} s", WINDOW.as_secs());
-                Ok(Attempt::unreachable(cause))
-            }
-            Err(Stopped::Disk(error)) => match mismatch_in(&error) {
-                Some(mismatch) => Ok(Attempt::Wrong(mismatch)),
-                None => Err(Failed::Error(disk_error(fetch.file, error))),
-            },
         };
         (staged, attempt)
     }
-
-    /// Receives a body: pieces go through a bounded queue to a thread that writes and hashes them.
-    async fn receive(
-        &self,
-        (file, size): (&FileName, Option<u64>),
-        mut answer: Answer,
-        staged: StagedFile,
-        tell: Tell<'_>,
-    ) -> (StagedFile, Result<(), Stopped>) {
-        let missing = size.map(|size| size.saturating_sub(staged.received_bytes()));
-        let mut writer = Writer::start(staged, missing);
-        let mut meter = Meter::new(self, file, tell);
-        let line = loop {
-            let piece = match tokio::time::timeout(self.stall_timeout(), answer.body.chunk()).await
-            {
-                Ok(Ok(Some(piece))) => piece,
-                Ok(Ok(None)) => break Ok(()),
-                Ok(Err(error)) => break Err(Stopped::Line(error)),
-                Err(_) => break Err(Stopped::Still),
-            };
-            if !meter.received(piece.len() as u64) {
-                break Err(Stopped::TooSlow);
-            }
-            if !writer.write(piece).await {
-                break Ok(());
-            }
-        };
-        drop(meter);
-        match writer.end().await {
-            (staged, Ok(())) => (staged, line),
-            (staged, Err(error)) => (staged, Err(Stopped::Disk(error))),
-        }
-    }
-}
-
-/// Why a body was not received to its end.
-enum Stopped {
-    Line(TransportError),
-    Still,
-    TooSlow,
-    Disk(io::Error),
 }
 
 struct State {
     at: Address,
+    /// On how many lanes it may be received at most.
+    lanes: usize,
     retries: u32,
     mismatches: u32,
     /// The most bytes that were here when a failure was counted; starting over is no progress.
@@ -281,6 +234,11 @@ struct State {
 }
 
 impl State {
+    fn new(http: &Http, fetch: &Fetch<'_>) -> Self {
+        let (at, lanes) = (fetch.content.clone(), http.lanes());
+        Self { at, lanes, retries: 0, mismatches: 0, mark: 0 }
+    }
+
     /// Waits before the next attempt, if there is one left.
     async fn wait(
         &mut self,
@@ -324,6 +282,7 @@ impl State {
         }
         tracing::warn!(file = %fetch.file, %mismatch, "fetching again");
         self.at = fetch.pinned.clone();
+        self.lanes = 1;
         tell(Event::StartedOver { file: fetch.file.clone() });
         Ok(())
     }

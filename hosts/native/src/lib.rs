@@ -48,4 +48,4 @@ pub use report::{
     Traffic, Warning,
 };
 pub use request::{FileRequest, SnapshotRequest};
-pub use transport::{Answer, Body, BoxFuture, Request, Transport, TransportError};
+pub use transport::{Answer, Body, BoxFuture, Line, Request, Transport, TransportError};
