@@ -2,6 +2,7 @@
 
 use std::{
     env, fmt, fs,
+    num::NonZeroU64,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -84,6 +85,8 @@ pub struct Config {
     pub lock_patience: Duration,
     /// How many files are downloaded at once.
     pub max_workers: usize,
+    /// How many bytes of content are received a second at most, over all files together.
+    pub limit_rate: Option<NonZeroU64>,
     /// The `User-Agent` header.
     pub user_agent: String,
 }
@@ -111,6 +114,7 @@ impl Config {
             stall_timeout: Duration::from_secs(10),
             lock_patience: Duration::from_secs(20),
             max_workers: 8,
+            limit_rate: None,
             user_agent: default_user_agent(),
         }
     }

@@ -20,6 +20,7 @@ use crate::{
     config::{Config, Token},
     error::{Error, ErrorKind},
     fetch::Lines,
+    pace::Pace,
     report::Traffic,
     transport::{Answer, Line, Request, Transport, TransportError},
 };
@@ -73,6 +74,7 @@ pub(crate) struct Http {
     token: Option<Token>,
     stall_timeout: Duration,
     pub(crate) lines: Arc<Lines>,
+    pace: Option<Pace>,
     requests: AtomicU64,
     bytes: AtomicU64,
 }
@@ -90,6 +92,7 @@ impl Http {
             token: config.token.clone(),
             stall_timeout: config.stall_timeout,
             lines: Arc::default(),
+            pace: config.limit_rate.map(Pace::new),
             requests: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
         }
@@ -98,6 +101,13 @@ impl Http {
     /// How long a transfer may stand still.
     pub(crate) fn stall_timeout(&self) -> Duration {
         self.stall_timeout
+    }
+
+    /// Waits as long as the limit on the rate asks for after so many bytes of content.
+    pub(crate) async fn pay(&self, bytes: u64) {
+        if let Some(pace) = &self.pace {
+            pace.pay(bytes).await;
+        }
     }
 
     /// On how many connections of its own a file may be received.

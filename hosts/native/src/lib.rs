@@ -24,6 +24,7 @@ mod http;
 mod hub;
 mod listing;
 mod lookup;
+mod pace;
 mod pattern;
 mod place;
 mod refusal;

@@ -20,7 +20,7 @@ use super::{
     climb::Climb,
     lines::{Held, Share},
     meter::Meter,
-    receive::{Stopped, Transfer},
+    receive::{Clock, Stopped, Transfer},
     window::{Lane, Receipt, Window},
     writer::Writer,
 };
@@ -83,19 +83,20 @@ pub(super) struct Parts<'a> {
     mark: u64,
     /// No lane is added until then.
     quiet_until: Instant,
-    begin: Instant,
+    clock: Clock,
     received: u64,
     next: Lane,
 }
 
 impl<'a> Parts<'a> {
-    /// Splits what a transfer has still to receive behind `at`; `since` is when it began, and how much has come since.
+    /// Splits what a transfer has still to receive behind `at`; `since` is how long it has taken, and how
+    /// much has come.
     pub(super) fn new(
         http: &'a Http,
         transfer: Transfer<'a>,
         share: Share,
         climb: Climb,
-        since: (Instant, u64),
+        since: (Clock, u64),
         at: u64,
     ) -> Self {
         let (fetch, now) = (transfer.fetch, Instant::now());
@@ -120,7 +121,7 @@ impl<'a> Parts<'a> {
             failed: now,
             mark: since.1,
             quiet_until: now,
-            begin: since.0,
+            clock: since.0,
             received: since.1,
             next: 1,
         }
@@ -136,7 +137,7 @@ impl<'a> Parts<'a> {
         self.listen(0, body);
         loop {
             for piece in self.window.take() {
-                if !writer.write(piece).await {
+                if !self.clock.write(writer, piece).await {
                     return Ok(());
                 }
             }
@@ -167,7 +168,7 @@ impl<'a> Parts<'a> {
     /// Returns how many lanes there should be.
     fn wanted(&mut self) -> usize {
         let bringing = self.bringing.len();
-        let wanted = self.climb.look(self.begin.elapsed(), self.received, bringing);
+        let wanted = self.climb.look(self.clock.elapsed(), self.received, bringing);
         wanted.min(self.share.lanes())
     }
 
@@ -251,7 +252,7 @@ impl<'a> Parts<'a> {
             Err(error @ NoAnswer::Transport { .. }) => {
                 // Somebody on the way may count connections, and refuse one too many.
                 if self.lanes.len() > 1 && self.asked_since_failure(lane) {
-                    self.climb.refused(self.begin.elapsed(), Duration::ZERO);
+                    self.climb.refused(self.clock.elapsed(), Duration::ZERO);
                 }
                 return self.lost(lane, Trouble::Line(error.to_string()));
             }
@@ -348,7 +349,7 @@ impl<'a> Parts<'a> {
                 return if others { Ok(()) } else { Err(Stopped::NoRanges(cause)) };
             }
             Trouble::Expired(cause) if self.at == *self.fetch.pinned => {
-                return Err(Stopped::Line(cause));
+                return Err(Stopped::NoRanges(cause));
             }
             Trouble::Expired(_) => {
                 self.at = self.fetch.pinned.clone();
@@ -382,7 +383,7 @@ impl<'a> Parts<'a> {
         self.quiet_until = self.quiet_until.max(now + wait);
         if fresh {
             self.failed = now;
-            self.climb.refused(self.begin.elapsed(), wait);
+            self.climb.refused(self.clock.elapsed(), wait);
         }
     }
 

@@ -47,6 +47,32 @@ pub(super) enum Stopped {
     Failed(Failed),
 }
 
+/// How long the line has been read. Time in which it had to wait for the disk does not count, so that a slow disk is not
+/// taken for a slow line.
+#[derive(Clone, Copy)]
+pub(super) struct Clock {
+    begin: Instant,
+    held_up: Duration,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self { begin: Instant::now(), held_up: Duration::ZERO }
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        self.begin.elapsed().saturating_sub(self.held_up)
+    }
+
+    /// Hands a piece to the writer; `false` when that has stopped.
+    pub(super) async fn write(&mut self, writer: &mut Writer, piece: Bytes) -> bool {
+        let begin = Instant::now();
+        let written = writer.write(piece).await;
+        self.held_up += begin.elapsed();
+        written
+    }
+}
+
 impl Stopped {
     /// Returns how many lanes the next attempt may have.
     pub(super) fn lanes(&self, before: usize) -> usize {
@@ -150,7 +176,7 @@ impl Http {
     ) -> Result<(), Stopped> {
         let share: Share = Arc::clone(&self.lines).join();
         let size = transfer.fetch.metadata.size.unwrap_or(0);
-        let (begin, from) = (Instant::now(), writer.written_bytes());
+        let (mut clock, from) = (Clock::start(), writer.written_bytes());
         let mut received = 0;
         let mut climb: Option<Climb> = None;
         while let Some(piece) = self.piece(&transfer.from, &mut *body).await? {
@@ -158,16 +184,16 @@ impl Http {
             if !meter.received(piece.len() as u64) {
                 return Err(Stopped::TooSlow);
             }
-            if !writer.write(piece).await {
+            if !clock.write(writer, piece).await {
                 return Ok(());
             }
-            let (now, most) = (begin.elapsed(), transfer.lanes.min(share.lanes()));
+            let (now, most) = (clock.elapsed(), transfer.lanes.min(share.lanes()));
             let climb = climb.get_or_insert_with(|| Climb::new(transfer.lanes, now, received));
             let missing = size.saturating_sub(from + received);
             if missing >= SPLIT_FROM_BYTES && climb.look(now, received, 1).min(most) > 1 {
                 let at = from + received;
                 let climb = climb.clone();
-                let mut parts = Parts::new(self, transfer, share, climb, (begin, received), at);
+                let mut parts = Parts::new(self, transfer, share, climb, (clock, received), at);
                 return parts.receive(body, writer, meter).await;
             }
         }
@@ -181,7 +207,11 @@ impl Http {
         body: &mut dyn Body,
     ) -> Result<Option<Bytes>, Stopped> {
         match tokio::time::timeout(self.stall_timeout(), body.chunk()).await {
-            Ok(Ok(piece)) => Ok(piece),
+            Ok(Ok(Some(piece))) => {
+                self.pay(piece.len() as u64).await;
+                Ok(Some(piece))
+            }
+            Ok(Ok(None)) => Ok(None),
             Ok(Err(error)) => Err(Stopped::Line(transport(&from.url, error).to_string())),
             Err(_) => Err(Stopped::Still),
         }
