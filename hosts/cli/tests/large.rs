@@ -172,7 +172,8 @@ fn a_large_file_takes_little_memory_on_one_connection_and_on_many() {
         let (path, peak_bytes) = end(stage.command(&[]).spawn().unwrap());
         assert_eq!(fs::metadata(path).unwrap().len(), len_bytes);
         assert!(peak_bytes < 64 * MIB, "{peak_bytes} bytes at the peak, at {rate} B/s each");
-        assert_eq!(rate > 0, stage.starts().len() > 4, "parts at {rate} B/s each");
+        let parts = stage.starts().len();
+        assert!(rate == 0 || parts > 4, "{parts} parts at {rate} B/s each");
     }
 }
 

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 /// One lane that receives so many bytes a second is as fast as they can be hashed and written: more would only cost.
 const FREE_RATE: f64 = 250e6;
-/// What a step must bring: the rate after it, by the rate before it.
+/// What a step must bring: the rate after it, by the rate before it. The first one must bring more, since it costs the
+/// first lane its connection.
 const GAIN: f64 = 1.1;
+const FIRST_GAIN: f64 = 1.3;
 /// How long a rate is measured. The first one takes longer: it includes the start of the connection.
 const FIRST_LOOK: Duration = Duration::from_millis(60);
 const LOOK: Duration = Duration::from_millis(40);
@@ -43,6 +45,13 @@ struct Mark {
 struct Before {
     lanes: usize,
     rate: f64,
+}
+
+impl Before {
+    /// Returns what the step must bring.
+    fn gain(self) -> f64 {
+        if self.lanes == 1 { FIRST_GAIN } else { GAIN }
+    }
 }
 
 /// The climb of one file.
@@ -89,7 +98,9 @@ impl Climb {
         }
         let rate = here.bytes.saturating_sub(since.bytes) as f64 / span.as_secs_f64();
         match before {
-            Some(before) if rate < before.rate * GAIN => return self.back(here.at, before.lanes),
+            Some(before) if rate < before.rate * before.gain() => {
+                return self.back(here.at, before.lanes);
+            }
             Some(_) => self.rest = REST,
             None => {}
         }
