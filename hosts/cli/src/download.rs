@@ -1,6 +1,6 @@
 //! `hubstow download`: one file, several files, or a whole snapshot.
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{num::NonZeroU64, path::PathBuf, sync::Arc, time::Instant};
 
 use clap::{Args, ValueEnum};
 use hubstow_native::{
@@ -15,6 +15,7 @@ use crate::{
     hub_args::{self, HubArgs},
     output,
     progress::Progress,
+    rate::rate,
     repo_arg::{Place, RepoArgs, file_name},
     runtime,
     summary::{Run, Summary},
@@ -62,6 +63,9 @@ pub(crate) struct DownloadArgs {
     /// How many large files are downloaded at once; of files up to 1 MiB eight times as many, at most 64
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]
     max_workers: u8,
+    /// Receive no faster than this: bytes a second, with K, M or G for 1024, 1024² or 1024³ of them
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    limit_rate: Option<NonZeroU64>,
     /// What a power cut may cost
     #[arg(long, value_enum, value_name = "HOW", default_value = "safe")]
     durability: DurabilityArg,
@@ -135,6 +139,7 @@ impl DownloadArgs {
     fn config(&self) -> Result<Config, Error> {
         let mut config = self.hub.config()?;
         config.max_workers = usize::from(self.max_workers);
+        config.limit_rate = self.limit_rate;
         config.durability = self.durability.into();
         if self.local_dir.as_ref().is_some_and(|dir| dir.as_os_str().is_empty()) {
             return Err(Error::new(ErrorKind::Usage, "--local-dir is empty")

@@ -22,6 +22,7 @@ mod shell;
 mod exit;
 mod output;
 mod progress;
+mod rate;
 mod runtime;
 mod summary;
 mod trace;

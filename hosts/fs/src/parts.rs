@@ -133,6 +133,7 @@ impl Cache {
             tracing::debug!(path = %part, %error, "a part could not be read again");
             staged.start_over().map_err(|error| FsError::io("empty", at, error))?;
         }
+        staged.held_bytes = staged.hasher.passed_bytes();
         Ok(Some(staged))
     }
 
@@ -149,6 +150,7 @@ impl Cache {
             let (file, hasher) = (&mut staged.file, &mut staged.hasher);
             pass_through(&mut io::Read::take(old, limit), hasher, |bytes| file.write_all(bytes))
         });
+        staged.held_bytes = staged.hasher.passed_bytes();
         match copied {
             Ok(_) => Ok(staged),
             Err(error) if group(&error) == ErrorGroup::NoSpace => {

@@ -35,6 +35,8 @@ pub struct StagedFile {
     pub(crate) at: CachePath,
     pub(crate) file: Box<dyn DiskFile>,
     pub(crate) hasher: Hasher,
+    /// How many bytes it holds. The hasher has seen as many, unless it is lent.
+    pub(crate) held_bytes: u64,
     etag: Etag,
     /// What the hub promised beforehand; `None` where it did not say.
     promised: Option<u64>,
@@ -97,7 +99,7 @@ impl StagedFile {
     /// Returns how many bytes it holds.
     #[must_use]
     pub fn received_bytes(&self) -> u64 {
-        self.hasher.passed_bytes()
+        self.held_bytes
     }
 
     /// Returns whether it is partial or complete.
@@ -108,7 +110,7 @@ impl StagedFile {
 
     /// States the size where the hub said it only with the content. It can't be changed once it is known.
     pub fn promise_size(&mut self, size: u64) {
-        if self.size.is_none() && self.hasher.passed_bytes() == 0 {
+        if self.size.is_none() && self.held_bytes == 0 {
             self.size = Some(size);
             self.hasher = Hasher::new(&self.etag, self.size);
         }
@@ -119,7 +121,28 @@ impl StagedFile {
     /// # Errors
     /// The disk's error, or `InvalidData` holding a [`Mismatch`] where too many bytes come.
     pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let after = self.hasher.passed_bytes() + bytes.len() as u64;
+        self.write_unhashed(bytes)?;
+        self.hasher.update(bytes);
+        Ok(())
+    }
+
+    /// Lends the hasher, so that bytes can be hashed beside being written. Until it is back nothing verifies.
+    pub fn lend_hasher(&mut self) -> Hasher {
+        let substitute = Hasher::new(&self.etag, self.size);
+        std::mem::replace(&mut self.hasher, substitute)
+    }
+
+    /// Takes the hasher back; it must have seen every byte that was written meanwhile.
+    pub fn return_hasher(&mut self, hasher: Hasher) {
+        self.hasher = hasher;
+    }
+
+    /// Appends bytes as [`append`](Self::append) does, but leaves hashing them to whoever has the hasher.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    pub fn write_unhashed(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let after = self.held_bytes + bytes.len() as u64;
         let limit = self.size.unwrap_or(UNKNOWN_SIZE_LIMIT_BYTES);
         if after > limit {
             let mismatch = Mismatch::Size { expected: limit, received: after };
@@ -130,12 +153,11 @@ impl StagedFile {
         }
         if let Err(error) = self.file.write_all(bytes) {
             // Some of them may be there; what is appended next takes their place.
-            let whole = self.hasher.passed_bytes();
-            self.file.set_len(whole)?;
-            self.file.seek(SeekFrom::Start(whole))?;
+            self.file.set_len(self.held_bytes)?;
+            self.file.seek(SeekFrom::Start(self.held_bytes))?;
             return Err(error);
         }
-        self.hasher.update(bytes);
+        self.held_bytes = after;
         let waiting = after.saturating_sub(self.started_bytes);
         if self.durability == Durability::Safe && waiting >= START_WRITING_BYTES {
             // That it can't be done here costs time at the end and nothing else.
@@ -155,6 +177,7 @@ impl StagedFile {
         self.on_disk = OnDisk::Unsure;
         self.started_bytes = 0;
         self.size = self.promised;
+        self.held_bytes = 0;
         self.hasher = Hasher::new(&self.etag, self.size);
         self.state = Staged::Partial;
         Ok(())
@@ -162,7 +185,7 @@ impl StagedFile {
 
     /// Reserves space for what is missing, where that is known and at least so much.
     pub(crate) fn reserve(&mut self, from_bytes: u64) -> io::Result<()> {
-        let received = self.hasher.passed_bytes();
+        let received = self.held_bytes;
         let missing = self.size.unwrap_or(0).saturating_sub(received);
         if missing < from_bytes { Ok(()) } else { self.file.reserve(received, missing) }
     }
@@ -173,7 +196,10 @@ impl StagedFile {
     /// # Errors
     /// The outer error is the disk's.
     pub fn verify(&mut self) -> io::Result<Result<(), Mismatch>> {
-        let received = self.hasher.passed_bytes();
+        let received = self.held_bytes;
+        if self.hasher.passed_bytes() != received {
+            return Err(io::Error::other("not every byte that was written was hashed"));
+        }
         if let Some(expected) = self.size.filter(|expected| *expected != received) {
             return Ok(Err(Mismatch::Size { expected, received }));
         }
@@ -262,6 +288,7 @@ impl Cache {
             at,
             file,
             hasher: Hasher::new(&target.etag, target.size),
+            held_bytes: 0,
             etag: target.etag.clone(),
             promised: target.size,
             size: target.size,

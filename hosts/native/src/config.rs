@@ -2,6 +2,7 @@
 
 use std::{
     env, fmt, fs,
+    num::NonZeroU64,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -85,6 +86,8 @@ pub struct Config {
     /// How many files are downloaded at once. Of small files of a snapshot it is eight times as many, at most 64, and one
     /// where this is one.
     pub max_workers: usize,
+    /// How many bytes of content are received a second at most, over all files together.
+    pub limit_rate: Option<NonZeroU64>,
     /// The `User-Agent` header.
     pub user_agent: String,
 }
@@ -112,6 +115,7 @@ impl Config {
             stall_timeout: Duration::from_secs(10),
             lock_patience: Duration::from_secs(20),
             max_workers: 8,
+            limit_rate: None,
             user_agent: default_user_agent(),
         }
     }

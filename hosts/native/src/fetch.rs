@@ -4,7 +4,13 @@
 //! whole must have the promised size and hash. INVARIANT (I14): no more bytes than promised are written.
 
 mod accept;
+mod climb;
+mod lines;
+mod meter;
+mod parts;
+mod receive;
 mod small;
+mod window;
 mod writer;
 
 use std::{io, time::Duration};
@@ -15,26 +21,21 @@ use hubstow_core::{
     name::{ContentHash, FileName},
 };
 use hubstow_fs::staged::{Mismatch, StagedFile};
-use tokio::time::Instant;
 
-pub(crate) use self::small::First;
 use self::{
     accept::{accept, header_number, range_headers},
-    writer::Writer,
+    receive::Transfer,
 };
+pub(crate) use self::{lines::Lines, small::First};
 use crate::{
     error::{Error, ErrorKind},
     event::Event,
-    http::{Address, Http, NoAnswer, is_endpoint, jittered, transport},
+    http::{Address, Http, NoAnswer, is_endpoint, jittered},
     task::blocking,
-    transport::{Answer, TransportError},
 };
 
 /// A transfer that gets this far between two failures starts to count its retries anew.
 const PROGRESS_BYTES: u64 = 1 << 20;
-/// In each window of this length a transfer must receive [`WINDOW_BYTES`], or it counts as stalled (row F34).
-const WINDOW: Duration = Duration::from_secs(30);
-const WINDOW_BYTES: u64 = 1 << 10;
 /// How often content that does not match is fetched again: once, and once more where an earlier part was continued.
 const MISMATCH_LIMIT: u32 = 2;
 
@@ -96,8 +97,7 @@ impl Http {
         first: Option<First>,
         tell: Tell<'_>,
     ) -> (StagedFile, Result<(), Failed>) {
-        let mut state =
-            State { at: fetch.content.clone(), retries: 0, mismatches: 0, mark: 0, first: None };
+        let mut state = State::new(self, fetch);
         if let Some(first) = first {
             let (returned, attempt) = first.enter(fetch, staged).await;
             staged = returned;
@@ -134,7 +134,7 @@ impl Http {
         } else if complete {
             Ok(Attempt::Ended)
         } else {
-            let (returned, attempt) = self.attempt(fetch, staged, &state.at, tell).await;
+            let (returned, attempt) = self.attempt(fetch, staged, state, tell).await;
             staged = returned;
             attempt
         };
@@ -190,10 +190,10 @@ impl Http {
         &self,
         fetch: &Fetch<'_>,
         mut staged: StagedFile,
-        at: &Address,
+        state: &mut State,
         tell: Tell<'_>,
     ) -> (StagedFile, Result<Attempt, Failed>) {
-        let have = staged.received_bytes();
+        let (have, at) = (staged.received_bytes(), &state.at);
         let headers = range_headers(have, fetch, is_endpoint(self.endpoint(), at));
         let (from, answer) = match self.get(at, &headers, None).await {
             Ok((from, _)) if spliceable(fetch, have) && !is_endpoint(self.endpoint(), &from) => {
@@ -224,79 +224,23 @@ impl Http {
         if let Some(length) = header_number(&answer.headers, &CONTENT_LENGTH).filter(|_| !resumed) {
             staged.promise_size(length);
         }
-        let (staged, result) = self.receive(fetch.file, answer, staged, tell).await;
+        let transfer = Transfer { fetch, from, lanes: state.lanes, tell };
+        let (staged, result) = self.receive(transfer, answer, staged).await;
         let attempt = match result {
             Ok(()) => Ok(Attempt::Ended),
-            Err(Stopped::Line(error)) => {
-                let cause = transport(&from.url, error).to_string();
-                Ok(Attempt::unreachable(cause))
+            Err(stopped) => {
+                state.lanes = stopped.lanes(state.lanes);
+                self.stopped(fetch, stopped)
             }
-            Err(Stopped::Still) => {
-                let cause = format!("nothing came for {} s", self.stall_timeout().as_secs());
-                Ok(Attempt::unreachable(cause))
-            }
-            Err(Stopped::TooSlow) => {
-                let cause =
-                    format!("less than {WINDOW_BYTES} bytes came in {} s", WINDOW.as_secs());
-                Ok(Attempt::unreachable(cause))
-            }
-            Err(Stopped::Disk(error)) => match mismatch_in(&error) {
-                Some(mismatch) => Ok(Attempt::Wrong(mismatch)),
-                None => Err(Failed::Error(disk_error(fetch.file, error))),
-            },
         };
         (staged, attempt)
     }
-
-    /// Receives a body: pieces go through a bounded queue to a thread that writes and hashes them.
-    async fn receive(
-        &self,
-        file: &FileName,
-        mut answer: Answer,
-        staged: StagedFile,
-        tell: Tell<'_>,
-    ) -> (StagedFile, Result<(), Stopped>) {
-        let mut writer = Writer::start(staged);
-        let mut window = (Instant::now(), 0_u64);
-        let line = loop {
-            let piece = match tokio::time::timeout(self.stall_timeout(), answer.body.chunk()).await
-            {
-                Ok(Ok(Some(piece))) => piece,
-                Ok(Ok(None)) => break Ok(()),
-                Ok(Err(error)) => break Err(Stopped::Line(error)),
-                Err(_) => break Err(Stopped::Still),
-            };
-            let bytes = piece.len() as u64;
-            self.received(bytes);
-            window.1 += bytes;
-            if window.0.elapsed() >= WINDOW {
-                if window.1 < WINDOW_BYTES {
-                    break Err(Stopped::TooSlow);
-                }
-                window = (Instant::now(), 0);
-            }
-            if !writer.write(piece).await {
-                break Ok(());
-            }
-            tell(Event::Received { file: file.clone(), bytes });
-        };
-        match writer.end().await {
-            (staged, Ok(())) => (staged, line),
-            (staged, Err(error)) => (staged, Err(Stopped::Disk(error))),
-        }
-    }
-}
-
-/// Why a body was not received to its end.
-enum Stopped {
-    Line(TransportError),
-    Still,
-    TooSlow,
-    Disk(io::Error),
 }
 
 struct State {
     at: Address,
+    /// On how many lanes it may be received at most.
+    lanes: usize,
     retries: u32,
     mismatches: u32,
     /// The most bytes that were here when a failure was counted; starting over is no progress.
@@ -306,6 +250,11 @@ struct State {
 }
 
 impl State {
+    fn new(http: &Http, fetch: &Fetch<'_>) -> Self {
+        let (at, lanes) = (fetch.content.clone(), http.lanes());
+        Self { at, lanes, retries: 0, mismatches: 0, mark: 0, first: None }
+    }
+
     /// Waits before the next attempt, if there is one left.
     async fn wait(
         &mut self,
@@ -349,6 +298,7 @@ impl State {
         }
         tracing::warn!(file = %fetch.file, %mismatch, "fetching again");
         self.at = fetch.pinned.clone();
+        self.lanes = 1;
         tell(Event::StartedOver { file: fetch.file.clone() });
         Ok(())
     }

@@ -19,8 +19,10 @@ use url::Url;
 use crate::{
     config::{Config, Token},
     error::{Error, ErrorKind, undecided},
+    fetch::Lines,
+    pace::Pace,
     report::Traffic,
-    transport::{Answer, Request, Transport, TransportError},
+    transport::{Answer, Line, Request, Transport, TransportError},
 };
 
 /// A request that got no answer, or a redirect that must not be followed. The text names no query and no secret.
@@ -90,6 +92,8 @@ pub(crate) struct Http {
     endpoint: Endpoint,
     token: Option<Token>,
     stall_timeout: Duration,
+    pub(crate) lines: Arc<Lines>,
+    pace: Option<Pace>,
     requests: AtomicU64,
     bytes: AtomicU64,
 }
@@ -106,6 +110,8 @@ impl Http {
             endpoint: normalised(&config.endpoint),
             token: config.token.clone(),
             stall_timeout: config.stall_timeout,
+            lines: Arc::default(),
+            pace: config.limit_rate.map(Pace::new),
             requests: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
         }
@@ -114,6 +120,18 @@ impl Http {
     /// How long a transfer may stand still.
     pub(crate) fn stall_timeout(&self) -> Duration {
         self.stall_timeout
+    }
+
+    /// Waits as long as the limit on the rate asks for after so many bytes of content.
+    pub(crate) async fn pay(&self, bytes: u64) {
+        if let Some(pace) = &self.pace {
+            pace.pay(bytes).await;
+        }
+    }
+
+    /// On how many connections of its own a file may be received.
+    pub(crate) fn lanes(&self) -> usize {
+        self.transport.connections()
     }
 
     pub(crate) fn endpoint(&self) -> &Endpoint {
@@ -144,28 +162,44 @@ impl Http {
         &self,
         method: Method,
         to: &Address,
-        mut headers: HeaderMap,
+        headers: HeaderMap,
         body: Option<Vec<u8>>,
         timeout: Option<Duration>,
     ) -> Result<Answer, NoAnswer> {
+        let (url, line) = (to.url.clone(), Line::Any);
+        self.send_on(to.token, Request { method, url, headers, body, timeout, line }).await
+    }
+
+    async fn send_on(&self, token: TokenUse, mut request: Request) -> Result<Answer, NoAnswer> {
+        let (headers, url) = (&mut request.headers, request.url.clone());
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        if let Some(token) = self.token.as_ref().filter(|_| to.token == TokenUse::Send) {
+        if let Some(token) = self.token.as_ref().filter(|_| token == TokenUse::Send) {
             headers.insert(AUTHORIZATION, bearer(token));
         }
         self.requests.fetch_add(1, Ordering::Relaxed);
-        let request = Request { method, url: to.url.clone(), headers, body, timeout };
-        let limit = timeout.unwrap_or(self.stall_timeout);
+        let limit = request.timeout.unwrap_or(self.stall_timeout);
         let Ok(answer) = tokio::time::timeout(limit, self.transport.send(request)).await else {
             let cause = format!("no answer within {} s", limit.as_secs());
-            return Err(NoAnswer::Transport { url: shown(&to.url), cause });
+            return Err(NoAnswer::Transport { url: shown(&url), cause });
         };
-        tracing::debug!(url = %shown(&to.url), status = ?answer.as_ref().map(|a| a.status.as_u16()), "asked");
-        answer.map_err(|error| transport(&to.url, error))
+        tracing::debug!(url = %shown(&url), status = ?answer.as_ref().map(|a| a.status.as_u16()), "asked");
+        answer.map_err(|error| transport(&url, error))
     }
 
     /// Sends a request and follows its redirects by the core's rule.
     pub(crate) async fn get(
         &self,
+        to: &Address,
+        headers: &HeaderMap,
+        timeout: Option<Duration>,
+    ) -> Result<(Address, Answer), NoAnswer> {
+        self.get_on(Line::Any, to, headers, timeout).await
+    }
+
+    /// Does the same on a connection that may have to be its own.
+    pub(crate) async fn get_on(
+        &self,
+        line: Line,
         to: &Address,
         headers: &HeaderMap,
         timeout: Option<Duration>,
@@ -177,7 +211,9 @@ impl Http {
                 // The store behind a redirect has validators of its own.
                 sent.remove(IF_RANGE);
             }
-            let answer = self.send(Method::GET, &at, sent, None, timeout).await?;
+            let (method, url) = (Method::GET, at.url.clone());
+            let request = Request { method, url, headers: sent, body: None, timeout, line };
+            let answer = self.send_on(at.token, request).await?;
             match location(&answer) {
                 None => return Ok((at, answer)),
                 Some(location) => at = self.hop(&at, &location, followed)?,

@@ -25,6 +25,7 @@ mod http;
 mod hub;
 mod listing;
 mod lookup;
+mod pace;
 mod pattern;
 mod place;
 mod refusal;
@@ -49,4 +50,4 @@ pub use report::{
     Traffic, Warning,
 };
 pub use request::{FileRequest, SnapshotRequest};
-pub use transport::{Answer, Body, BoxFuture, Request, Transport, TransportError};
+pub use transport::{Answer, Body, BoxFuture, Line, Request, Transport, TransportError};

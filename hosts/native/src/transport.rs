@@ -25,6 +25,17 @@ pub struct Request {
     pub body: Option<Vec<u8>>,
     /// How long the whole exchange may take, body and all; `None` where only standing still counts.
     pub timeout: Option<Duration>,
+    /// Which connection.
+    pub line: Line,
+}
+
+/// Which connection a request may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// Any, also one that carries other answers at the same time.
+    Any,
+    /// One that carries no other answer meanwhile: several of them may be faster than one.
+    Own,
 }
 
 /// What came back. The body is read piece by piece.
@@ -59,6 +70,11 @@ pub trait Transport: Send + Sync {
     /// # Errors
     /// A request that got no answer.
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Answer, TransportError>>;
+
+    /// Returns how many connections of their own ([`Line::Own`]) there can be at a time.
+    fn connections(&self) -> usize {
+        1
+    }
 }
 
 /// Why there was no answer, or no more of it, in words that name no query and no secret.

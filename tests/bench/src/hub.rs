@@ -5,6 +5,7 @@
 use std::{
     collections::BTreeMap,
     io::{self, Read as _},
+    net::SocketAddr,
     path::Path,
     sync::{
         Arc, Mutex, PoisonError,
@@ -19,13 +20,34 @@ use axum::{
     http::Uri,
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
+    serve::Listener,
 };
 use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
     control::{Counts, PATH},
-    throttle::{Line, Throttling},
+    throttle::{Line, Throttled},
 };
+
+/// A listener whose connections are throttled.
+struct Throttling {
+    listener: TcpListener,
+    line: Arc<Line>,
+}
+
+impl Listener for Throttling {
+    type Io = Throttled;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Throttled, SocketAddr) {
+        let (stream, address) = Listener::accept(&mut self.listener).await;
+        (Throttled::new(stream, Arc::clone(&self.line)), address)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
 
 /// What the layer knows.
 #[derive(Debug, Default)]

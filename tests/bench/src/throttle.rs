@@ -3,7 +3,6 @@
 use std::{
     future::Future as _,
     io::{self, IoSlice},
-    net::SocketAddr,
     pin::Pin,
     sync::{
         Arc,
@@ -13,10 +12,9 @@ use std::{
     time::Duration,
 };
 
-use axum::serve::Listener;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     time::{Instant, Sleep},
 };
 
@@ -34,29 +32,6 @@ pub(crate) struct Line {
     pub(crate) sent: AtomicU64,
 }
 
-/// A listener whose connections are throttled.
-pub(crate) struct Throttling {
-    pub(crate) listener: TcpListener,
-    pub(crate) line: Arc<Line>,
-}
-
-impl Listener for Throttling {
-    type Io = Throttled;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Throttled, SocketAddr) {
-        let (stream, address) = Listener::accept(&mut self.listener).await;
-        // Otherwise the body of a small file waits until the client has acknowledged its head.
-        drop(stream.set_nodelay(true));
-        let line = Arc::clone(&self.line);
-        (Throttled { stream, line, paid_until: Instant::now(), wait: None }, address)
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
-}
-
 /// A connection.
 pub(crate) struct Throttled {
     stream: TcpStream,
@@ -67,6 +42,13 @@ pub(crate) struct Throttled {
 }
 
 impl Throttled {
+    /// Throttles a connection.
+    pub(crate) fn new(stream: TcpStream, line: Arc<Line>) -> Self {
+        // Otherwise the body of a small file waits until the client has acknowledged its head.
+        drop(stream.set_nodelay(true));
+        Self { stream, line, paid_until: Instant::now(), wait: None }
+    }
+
     /// Sends by `send`, which is told how much it may send at most.
     fn poll_send(
         &mut self,
@@ -145,7 +127,10 @@ impl AsyncWrite for Throttled {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
 
     use super::*;
 
@@ -156,9 +141,9 @@ mod tests {
             let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
             let line = Arc::new(Line::default());
             line.rate.store(4_000_000, Relaxed);
-            let mut throttling = Throttling { listener, line: Arc::clone(&line) };
-            let mut client = TcpStream::connect(throttling.local_addr().unwrap()).await.unwrap();
-            let (mut server, _) = throttling.accept().await;
+            let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut server = Throttled::new(stream, Arc::clone(&line));
             let begin = Instant::now();
             let send = async move {
                 for _ in 0..8 {

@@ -37,13 +37,15 @@ impl Random {
     /// The generator is SplitMix64: short, and every seed gives other bytes.
     fn bytes(&self) -> Vec<u8> {
         let mut state = self.seed;
-        let words = std::iter::repeat_with(|| {
+        let mut bytes = Vec::with_capacity(self.bytes + 8);
+        while bytes.len() < self.bytes {
             state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
             let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
             let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            (z ^ (z >> 31)).to_le_bytes()
-        });
-        words.flatten().take(self.bytes).collect()
+            bytes.extend_from_slice(&(z ^ (z >> 31)).to_le_bytes());
+        }
+        bytes.truncate(self.bytes);
+        bytes
     }
 }
 

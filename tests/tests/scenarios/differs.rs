@@ -20,6 +20,9 @@ pub(crate) struct Differs {
     /// Whether a staged file may be left at the end.
     #[serde(default)]
     may_leave_staged: bool,
+    /// Whether the host does not do what the scenario is about.
+    #[serde(default)]
+    not_played: bool,
 }
 
 /// How a step differs on one host.
@@ -43,6 +46,12 @@ pub(crate) type PerHost = BTreeMap<Host, Differs>;
 pub(crate) type StepPerHost = BTreeMap<Host, StepDiffers>;
 
 impl Scenario {
+    /// Says why a host does not play the scenario.
+    pub(crate) fn not_played(&self, host: Host) -> Option<String> {
+        let differs = self.hosts.get(&host)?;
+        differs.not_played.then(|| differs.why.clone())
+    }
+
     /// Returns the scenario as it is played on a host.
     pub(crate) fn on(&self, host: Host) -> Self {
         let mut scenario = self.clone();
@@ -92,6 +101,7 @@ impl Run {
             self.exit = differs.exit.unwrap_or(self.exit);
             self.kind = differs.kind.clone().or_else(|| self.kind.take());
             self.requests = self.requests.take().filter(|_| !differs.any_requests);
+            self.parts = self.parts.filter(|_| !differs.any_requests);
         }
     }
 }

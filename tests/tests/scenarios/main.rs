@@ -82,7 +82,8 @@ fn trials_of(path: &Path) -> Vec<Trial> {
 }
 
 fn trial(scenario: &Scenario, disk: DiskKind, host: Host) -> Result<Completion> {
-    if let Some(missing) = host.missing().or_else(|| missing(scenario, disk)) {
+    let unfit = scenario.not_played(host).or_else(|| host.missing());
+    if let Some(missing) = unfit.or_else(|| missing(scenario, disk)) {
         return Ok(Completion::ignored_with(missing));
     }
     play::play(&scenario.on(host), disk, host).with_context(|| scenario.story.trim().to_owned())?;

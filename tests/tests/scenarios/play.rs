@@ -15,7 +15,7 @@ use crate::{
     check, crash,
     disk::DiskKind,
     host::Host,
-    hub::{Fault, Seen, count},
+    hub::{Fault, Seen, Struck, count, parts},
     process::Running,
     readers::Readers,
     report,
@@ -58,7 +58,7 @@ fn perform(stage: &mut Stage, scenario: &Scenario, step: &Step) -> Result<()> {
         Step::Branch(branch) => stage.hub.move_branch(&branch.branch, &branch.to),
         Step::Fault(step) => {
             let fault = step.fault.clone().with_texts(|text| stage.names.text(text))?;
-            stage.hub.fail(fault, step.times);
+            stage.hub.fail(fault, step.times, step.on);
             Ok(())
         }
         Step::Heal => stage.hub.heal(),
@@ -87,6 +87,10 @@ fn perform_run(stage: &Stage, run: &Run) -> Result<()> {
     if run.writes_nothing {
         let cache_after = check::fingerprint(stage.cache(), None)?;
         check::unchanged("the cache", &cache_before, &cache_after)?;
+    }
+    if let Some(amount) = run.parts {
+        let parts = parts(&stage.hub.requests_since(requests_before));
+        ensure!(amount.allows(parts), "expected {amount:?} parts, but there were {parts}");
     }
     afterwards(stage, requests_before, run.requests.as_ref(), run.tree.as_deref())
 }
@@ -140,7 +144,7 @@ fn perform_at_once(stage: &Stage, runs: &AtOnce) -> Result<()> {
 /// Lets the hub send so many bytes and no more, and kills the command when it has written them down.
 fn kill_after(stage: &Stage, run: &Run, bytes: u64) -> Result<()> {
     let after = usize::try_from(bytes)?;
-    stage.hub.fail(Fault::Stall { after }, Some(1));
+    stage.hub.fail(Fault::Stall { after }, Some(1), Struck::Any);
     let mut sent: Option<Instant> = None;
     stage.start(stage.prepare(run)?, 0)?.kill_when(|| {
         if stage.hub.stalled_at().is_none() {

@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use anyhow::{Result, bail};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::{differs::StepPerHost, disk::DiskKind, hub::Fault};
+use crate::{
+    differs::StepPerHost,
+    disk::DiskKind,
+    hub::{Fault, Struck},
+};
 
 /// One step.
 #[derive(Clone, Debug, Deserialize)]
@@ -66,6 +70,8 @@ pub(crate) struct Run {
     pub(crate) writes_nothing: bool,
     /// The requests that the hub must have seen during this step, by kind; those not named must not occur.
     pub(crate) requests: Option<BTreeMap<String, usize>>,
+    /// How many parts of files the hub must have sent.
+    pub(crate) parts: Option<Amount>,
     /// What the repo folder must hold after this step, line by line, and nothing else.
     pub(crate) tree: Option<String>,
     /// What differs on hosts that can't do something.
@@ -137,6 +143,7 @@ pub(crate) struct Branch {
 pub(crate) struct FaultStep {
     pub(crate) fault: Fault,
     pub(crate) times: Option<u32>,
+    pub(crate) on: Struck,
 }
 
 /// A change to the cache that no client made.
@@ -177,7 +184,9 @@ impl TryFrom<toml::Table> for Step {
         }
         if has("fault") {
             let times = table.remove("times").map(toml::Value::try_into).transpose()?;
-            return Ok(Self::Fault(FaultStep { fault: read(table)?, times }));
+            let on = table.remove("strikes").map(toml::Value::try_into).transpose()?;
+            let on = on.unwrap_or_default();
+            return Ok(Self::Fault(FaultStep { fault: read(table)?, times, on }));
         }
         if has("branch") {
             return Ok(Self::Branch(read(table)?));

@@ -1,5 +1,7 @@
 //! What a GET must ask for, and what its answer must look like, before a byte of it is taken.
 
+use std::ops::Range;
+
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
     header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, IF_RANGE, RANGE},
@@ -54,7 +56,7 @@ pub(super) fn accept(
         return Err(Err(Failed::Error(hub_failing(fetch.file, &cause))));
     }
     if status == StatusCode::PARTIAL_CONTENT {
-        let (start, total) = content_range(headers);
+        let Span { start, total, .. } = content_range(headers);
         if have == 0
             || start != Some(have)
             || (promised.is_some() && total.is_some() && total != promised)
@@ -72,12 +74,39 @@ pub(super) fn accept(
     Ok(false)
 }
 
-pub(super) fn range_headers(have: u64, fetch: &Fetch<'_>, at_hub: bool) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    if have == 0 {
-        return headers;
+/// Checks that an answer brings this part, and no other and no longer one.
+pub(super) fn accept_part(
+    fetch: &Fetch<'_>,
+    answer: &Answer,
+    part: &Range<u64>,
+) -> Result<(), Result<Attempt, Failed>> {
+    let other = |cause: &str| Err(Ok(Attempt::Unusable { cause: cause.to_owned() }));
+    match accept(fetch, answer, part.start) {
+        Ok(true) if content_range(&answer.headers).end.is_none_or(|end| end + 1 == part.end) => {
+            Ok(())
+        }
+        Ok(true) => other("the hub sent a range of another length"),
+        Ok(false) | Err(Ok(Attempt::Wrong(_))) => other("the hub sent all where a part was asked"),
+        Err(other) => Err(other),
     }
-    if let Ok(value) = HeaderValue::from_str(&format!("bytes={have}-")) {
+}
+
+/// Asks for all that is missing.
+pub(super) fn range_headers(have: u64, fetch: &Fetch<'_>, at_hub: bool) -> HeaderMap {
+    if have == 0 {
+        return HeaderMap::new();
+    }
+    range(&format!("bytes={have}-"), fetch, at_hub)
+}
+
+/// Asks for a part.
+pub(super) fn part_headers(part: &Range<u64>, fetch: &Fetch<'_>, at_hub: bool) -> HeaderMap {
+    range(&format!("bytes={}-{}", part.start, part.end.saturating_sub(1)), fetch, at_hub)
+}
+
+fn range(range: &str, fetch: &Fetch<'_>, at_hub: bool) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if let Ok(value) = HeaderValue::from_str(range) {
         headers.insert(RANGE, value);
     }
     if let Some(value) =
@@ -92,11 +121,20 @@ pub(super) fn header_number(headers: &HeaderMap, name: &HeaderName) -> Option<u6
     text(headers, name)?.trim().parse().ok()
 }
 
+/// What a `Content-Range` says: the first byte, the last, and how many there are in all.
+#[derive(Default)]
+struct Span {
+    start: Option<u64>,
+    end: Option<u64>,
+    total: Option<u64>,
+}
+
 /// Reads `bytes <start>-<end>/<total>`.
-fn content_range(headers: &HeaderMap) -> (Option<u64>, Option<u64>) {
+fn content_range(headers: &HeaderMap) -> Span {
     let range = || text(headers, &CONTENT_RANGE)?.trim().strip_prefix("bytes ")?.split_once('/');
-    range().map_or((None, None), |(span, total)| {
-        let start = span.split_once('-').and_then(|(start, _)| start.trim().parse().ok());
-        (start, total.trim().parse().ok())
+    let number = |text: &str| text.trim().parse().ok();
+    range().map_or_else(Span::default, |(span, total)| {
+        let (start, end) = span.split_once('-').unwrap_or_default();
+        Span { start: number(start), end: number(end), total: number(total) }
     })
 }

@@ -5,16 +5,16 @@
 
 use http::HeaderMap;
 use hubstow_fs::staged::{Mismatch, StagedFile};
-use tokio::time::Instant;
 
 use super::{
-    Attempt, Failed, Fetch, Tell, WINDOW, WINDOW_BYTES, accept::accept, disk_error, hub_failing,
+    Attempt, Failed, Fetch, Tell, accept::accept, disk_error, hub_failing, meter::Meter,
+    receive::Stopped,
 };
 use crate::{
     event::Event,
-    http::{Http, NoAnswer, transport},
+    http::{Address, Http, NoAnswer},
     task::blocking,
-    transport::Answer,
+    transport::Body,
 };
 
 /// A first attempt that did not simply succeed: what has come, and how it ended.
@@ -84,63 +84,38 @@ impl Http {
             Err(error @ NoAnswer::Redirected { .. }) => {
                 return Ok(Attempt::Expired(hub_failing(fetch.file, &error.to_string())));
             }
+            Err(error @ NoAnswer::Undecided { .. }) => return Err(Failed::Error(error.into())),
         };
         if let Err(attempt) = accept(fetch, &answer, 0) {
             return attempt;
         }
-        let received = self.receive_small(fetch, answer, size, content, tell).await;
-        Ok(received.unwrap_or_else(|stopped| match stopped {
-            Stopped::Line(error) => Attempt::unreachable(transport(&from.url, error).to_string()),
-            Stopped::Attempt(attempt) => attempt,
-        }))
+        content.reserve_exact(usize::try_from(size).unwrap_or(0));
+        let mut meter = Meter::new(self, fetch.file, tell);
+        match self.receive_small(&from, answer.body, size, content, &mut meter).await {
+            Ok(attempt) => Ok(attempt),
+            Err(stopped) => self.stopped(fetch, stopped),
+        }
     }
 
     async fn receive_small(
         &self,
-        fetch: &Fetch<'_>,
-        mut answer: Answer,
+        from: &Address,
+        mut body: Box<dyn Body>,
         size: u64,
         content: &mut Vec<u8>,
-        tell: Tell<'_>,
+        meter: &mut Meter<'_>,
     ) -> Result<Attempt, Stopped> {
-        let slow = |cause| Stopped::Attempt(Attempt::unreachable(cause));
-        let mut window = (Instant::now(), 0_u64);
-        content.reserve_exact(usize::try_from(size).unwrap_or(0));
-        loop {
-            let piece = match tokio::time::timeout(self.stall_timeout(), answer.body.chunk()).await
-            {
-                Ok(Ok(Some(piece))) => piece,
-                Ok(Ok(None)) => return Ok(Attempt::Ended),
-                Ok(Err(error)) => return Err(Stopped::Line(error)),
-                Err(_) => {
-                    let waited = self.stall_timeout().as_secs();
-                    return Err(slow(format!("nothing came for {waited} s")));
-                }
-            };
-            let bytes = piece.len() as u64;
-            self.received(bytes);
-            let received = content.len() as u64 + bytes;
+        while let Some(piece) = self.piece(from, &mut *body).await? {
+            if !meter.received(piece.len() as u64) {
+                return Err(Stopped::TooSlow);
+            }
+            let received = content.len() as u64 + piece.len() as u64;
             if received > size {
-                let mismatch = Mismatch::Size { expected: size, received };
                 content.clear();
-                return Ok(Attempt::Wrong(mismatch));
+                return Ok(Attempt::Wrong(Mismatch::Size { expected: size, received }));
             }
             content.extend_from_slice(&piece);
-            tell(Event::Received { file: fetch.file.clone(), bytes });
-            window.1 += bytes;
-            if window.0.elapsed() >= WINDOW {
-                if window.1 < WINDOW_BYTES {
-                    let window = WINDOW.as_secs();
-                    return Err(slow(format!("less than {WINDOW_BYTES} bytes came in {window} s")));
-                }
-                window = (Instant::now(), 0);
-            }
         }
+        Ok(Attempt::Ended)
     }
-}
-
-/// Why a body was not received to its end.
-enum Stopped {
-    Line(crate::transport::TransportError),
-    Attempt(Attempt),
 }

@@ -1,6 +1,7 @@
 //! Writing and hashing what is received, beside receiving it.
 //!
-//! Pieces go through a bounded queue to a thread that appends them; a sandbox has no threads and appends in line.
+//! Pieces go through a queue, bounded in bytes, to a thread that writes them and from there to one that hashes them, in
+//! order: a staged file is a right prefix at any moment. A sandbox has no threads and appends in line.
 
 use std::io;
 
@@ -15,37 +16,71 @@ pub(super) use inline::Writer;
 
 #[cfg(not(target_family = "wasm"))]
 mod threaded {
-    use super::{Bytes, StagedFile, io};
-    use tokio::{sync::mpsc, task::JoinHandle};
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicU64, Ordering},
+            mpsc as blocking,
+        },
+        thread,
+    };
 
-    /// How many received pieces may wait to be written, at about 16 KiB to 1 MiB each.
-    const QUEUE_PIECES: usize = 16;
+    use tokio::{
+        sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+        task::JoinHandle,
+    };
+
+    use super::{Bytes, StagedFile, io};
+
+    /// How many received bytes may wait to be written and hashed: enough to keep both busy while the other waits for a
+    /// turn, and little beside what a program may take.
+    const QUEUE_BYTES: u32 = 4 << 20;
+    /// What is shorter than this is hashed by the thread that writes it: another one would cost more than it saves.
+    const HASH_BESIDE_BYTES: u64 = 4 << 20;
+
+    /// A piece, and the room that it takes in the queue until it is hashed.
+    type Queued = (Bytes, OwnedSemaphorePermit);
 
     /// A staged file on a thread of its own.
     pub(in super::super) struct Writer {
-        to_disk: mpsc::Sender<Bytes>,
+        to_disk: mpsc::UnboundedSender<Queued>,
+        room: Arc<Semaphore>,
+        written: Arc<AtomicU64>,
         thread: JoinHandle<(StagedFile, io::Result<()>)>,
     }
 
     impl Writer {
-        pub(in super::super) fn start(mut staged: StagedFile) -> Self {
-            let (to_disk, mut pieces) = mpsc::channel::<Bytes>(QUEUE_PIECES);
-            let thread = tokio::task::spawn_blocking(move || {
-                let mut result = Ok(());
-                while let Some(piece) = pieces.blocking_recv() {
-                    result = staged.append(&piece);
-                    if result.is_err() {
-                        break;
-                    }
-                }
-                (staged, result)
+        /// Starts to write; `missing` is how much is to come, where that is known.
+        pub(in super::super) fn start(staged: StagedFile, missing: Option<u64>) -> Self {
+            let (to_disk, pieces) = mpsc::unbounded_channel();
+            let written = Arc::new(AtomicU64::new(staged.received_bytes()));
+            let beside = missing.is_none_or(|missing| missing >= HASH_BESIDE_BYTES);
+            let told = Arc::clone(&written);
+            let thread = tokio::task::spawn_blocking(move || match beside {
+                true => write_and_hash(staged, pieces, &told),
+                false => append(staged, pieces, &told),
             });
-            Self { to_disk, thread }
+            Self { to_disk, room: Arc::new(Semaphore::new(QUEUE_BYTES as usize)), written, thread }
         }
 
-        /// Hands a piece over; `false` when the writer has stopped, and says why at its end.
-        pub(in super::super) async fn write(&mut self, piece: Bytes) -> bool {
-            self.to_disk.send(piece).await.is_ok()
+        /// Hands a piece over, when there is room for it; `false` when the writer has stopped, and says why at its end.
+        pub(in super::super) async fn write(&mut self, mut piece: Bytes) -> bool {
+            while !piece.is_empty() {
+                let part = piece.split_to(piece.len().min(QUEUE_BYTES as usize));
+                let room = Arc::clone(&self.room);
+                let Ok(room) = room.acquire_many_owned(part.len() as u32).await else {
+                    return false;
+                };
+                if self.to_disk.send((part, room)).is_err() {
+                    return false;
+                }
+            }
+            true
+        }
+
+        /// Returns how many bytes the file holds by now.
+        pub(in super::super) fn written_bytes(&self) -> u64 {
+            self.written.load(Ordering::Relaxed)
         }
 
         /// Waits until everything is written, and returns the file.
@@ -56,6 +91,49 @@ mod threaded {
                 Err(panic) => std::panic::resume_unwind(panic.into_panic()),
             }
         }
+    }
+
+    /// Appends pieces until there are no more, or one can't be written.
+    fn append(
+        mut staged: StagedFile,
+        mut pieces: mpsc::UnboundedReceiver<Queued>,
+        written: &AtomicU64,
+    ) -> (StagedFile, io::Result<()>) {
+        while let Some((piece, _room)) = pieces.blocking_recv() {
+            if let Err(error) = staged.append(&piece) {
+                return (staged, Err(error));
+            }
+            written.store(staged.received_bytes(), Ordering::Relaxed);
+        }
+        (staged, Ok(()))
+    }
+
+    /// Does the same with a thread beside it that hashes what has been written.
+    fn write_and_hash(
+        mut staged: StagedFile,
+        mut pieces: mpsc::UnboundedReceiver<Queued>,
+        written: &AtomicU64,
+    ) -> (StagedFile, io::Result<()>) {
+        let mut hasher = staged.lend_hasher();
+        let (to_hasher, to_hash) = blocking::channel::<Queued>();
+        let result = thread::scope(|scope| {
+            let hasher = &mut hasher;
+            scope.spawn(move || {
+                for (piece, _room) in to_hash {
+                    hasher.update(&piece);
+                }
+            });
+            while let Some((piece, room)) = pieces.blocking_recv() {
+                staged.write_unhashed(&piece)?;
+                written.store(staged.received_bytes(), Ordering::Relaxed);
+                // A hasher that is gone has panicked, which the end of the scope tells.
+                let _ = to_hasher.send((piece, room));
+            }
+            drop(to_hasher);
+            Ok(())
+        });
+        staged.return_hasher(hasher);
+        (staged, result)
     }
 }
 
@@ -70,7 +148,7 @@ mod inline {
     }
 
     impl Writer {
-        pub(in super::super) fn start(staged: StagedFile) -> Self {
+        pub(in super::super) fn start(staged: StagedFile, _missing: Option<u64>) -> Self {
             Self { staged, result: Ok(()) }
         }
 
@@ -78,6 +156,11 @@ mod inline {
         pub(in super::super) async fn write(&mut self, piece: Bytes) -> bool {
             self.result = self.staged.append(&piece);
             self.result.is_ok()
+        }
+
+        /// Returns how many bytes the file holds by now.
+        pub(in super::super) fn written_bytes(&self) -> u64 {
+            self.staged.received_bytes()
         }
 
         /// Returns the file.

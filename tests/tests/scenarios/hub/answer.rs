@@ -17,7 +17,7 @@ use axum::{
 use tower::ServiceExt as _;
 
 use super::{
-    Shared,
+    Shared, Struck,
     body::{self, Pace, Stop},
     fault::{Asked, Fault},
     listen::Dropped,
@@ -46,7 +46,7 @@ pub(super) async fn answer(
         status: None,
     });
     let faults = take(&shared, asked, origin, &request);
-    let answer = match faults.iter().find_map(instead) {
+    let answer = match faults.iter().find_map(|fault| instead(&shared, fault)) {
         Some(answer) => answer,
         None => served(&shared, origin, request, &faults).await,
     };
@@ -83,17 +83,17 @@ fn kind(request: &Request) -> Option<Asked> {
 fn take(shared: &Shared, asked: Option<Asked>, origin: Origin, request: &Request) -> Vec<Fault> {
     let mut active = lock(&shared.faults);
     let mut taken = Vec::new();
+    let part = request.headers().contains_key(header::RANGE);
     active.retain_mut(|entry| {
-        let here = match entry.fault {
-            Fault::ListAlso { .. } | Fault::ListWithout { .. } => {
-                request.uri().path().contains("/tree/")
-            }
-            Fault::IgnoreRange | Fault::ShiftRange { .. } => {
-                request.headers().contains_key(header::RANGE)
-            }
-            Fault::Redirect { .. } => origin == Origin::Hub,
-            _ => true,
-        };
+        let here = (part || entry.on == Struck::Any)
+            && match entry.fault {
+                Fault::ListAlso { .. } | Fault::ListWithout { .. } => {
+                    request.uri().path().contains("/tree/")
+                }
+                Fault::IgnoreRange | Fault::ShiftRange { .. } => part,
+                Fault::Redirect { .. } => origin == Origin::Hub,
+                _ => true,
+            };
         if Some(entry.fault.strikes()) != asked || !here {
             return true;
         }
@@ -106,8 +106,18 @@ fn take(shared: &Shared, asked: Option<Asked>, origin: Origin, request: &Request
 }
 
 /// The answer of a fault that keeps the product's endpoint out of it.
-fn instead(fault: &Fault) -> Option<Result<Response>> {
+fn instead(shared: &Shared, fault: &Fault) -> Option<Result<Response>> {
     match fault {
+        Fault::AtMost { bodies, retry_after } => {
+            let busy = Arc::strong_count(&shared.bodies) > *bodies;
+            busy.then(|| {
+                let mut answer = Response::builder().status(StatusCode::TOO_MANY_REQUESTS);
+                if let Some(wait) = retry_after {
+                    answer = answer.header(header::RETRY_AFTER, wait);
+                }
+                answer.body(Body::empty()).map_err(Into::into)
+            })
+        }
         Fault::Drop { .. } => Some(Err(Dropped.into())),
         Fault::Bare304 => Some(
             Response::builder()
@@ -233,7 +243,8 @@ async fn change_body(
         *lock(&shared.stalled_at) = Some(at.min(bytes.len()));
     }
     wait_for_heads(shared).await;
-    Ok(Response::from_parts(parts, body::paced(bytes, pace)))
+    let sending = Arc::clone(&shared.bodies);
+    Ok(Response::from_parts(parts, body::paced(bytes, pace, sending)))
 }
 
 /// Sends a part of the right length that starts too early.

@@ -2,7 +2,7 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "few of the faults are about the pace")]
 
-use std::{convert::Infallible, io, time::Duration};
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use anyhow::Result;
 use axum::body::Body;
@@ -55,14 +55,16 @@ pub(crate) async fn whole(body: Body) -> Result<Vec<u8>> {
     Ok(body.collect().await?.to_bytes().to_vec())
 }
 
-/// Makes a body that is sent at a pace.
-pub(crate) fn paced(bytes: Vec<u8>, pace: Pace) -> Body {
+/// Makes a body that is sent at a pace; `sending` is held until it is sent or given up.
+pub(crate) fn paced(bytes: Vec<u8>, pace: Pace, sending: Arc<()>) -> Body {
     let end = pace.stop.map_or(bytes.len(), |(at, _)| at.min(bytes.len()));
     let (piece, wait) = pace.drip.unwrap_or((PIECE, Duration::ZERO));
-    let bytes = Bytes::from(bytes);
+    // The pieces share what counts once.
+    let (bytes, sending) = (Bytes::from(bytes), Arc::new(sending));
     Body::from_stream(stream::unfold(0, move |at| {
-        let bytes = bytes.clone();
+        let (bytes, sending) = (bytes.clone(), Arc::clone(&sending));
         async move {
+            let _sending = sending;
             if at < end {
                 tokio::time::sleep(wait).await;
                 let next = (at + piece).min(end);

@@ -34,6 +34,10 @@ pub(crate) enum Fault {
     Drip { bytes: usize, every_ms: u64 },
     /// The rest of the body is never sent.
     Stall { after: usize },
+    /// Each connection sends so many bytes a second.
+    Throttle { bytes_per_s: u64 },
+    /// The hub sends no more than so many bodies at a time, and is busy for everybody else.
+    AtMost { bodies: usize, retry_after: Option<String> },
     /// The body is another file's.
     Swap { file: String },
     /// The body is said to be compressed.
@@ -93,6 +97,8 @@ impl Fault {
             | Self::PromiseMore { .. }
             | Self::Drip { .. }
             | Self::Stall { .. }
+            | Self::Throttle { .. }
+            | Self::AtMost { .. }
             | Self::Swap { .. }
             | Self::Gzip
             | Self::IgnoreRange

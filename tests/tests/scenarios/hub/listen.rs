@@ -1,12 +1,14 @@
 //! Listens on loopback, and hands every request to a function that may also give no answer at all.
 
-use std::{convert::Infallible, net::SocketAddr};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
 use anyhow::Result;
 use axum::{body::Body, extract::Request, response::Response};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
+
+use super::throttle::{Line, Throttled};
 
 /// The connection is to be closed without an answer.
 #[derive(Debug)]
@@ -28,7 +30,7 @@ pub(crate) async fn bind() -> Result<(TcpListener, SocketAddr)> {
 }
 
 /// Serves until the task is aborted.
-pub(crate) async fn serve<F, R>(listener: TcpListener, answer: F) -> Infallible
+pub(crate) async fn serve<F, R>(listener: TcpListener, line: Arc<Line>, answer: F) -> Infallible
 where
     F: Fn(Request) -> R + Clone + Send + 'static,
     R: Future<Output = Result<Response, Dropped>> + Send + 'static,
@@ -37,7 +39,7 @@ where
         let Ok((stream, _)) = listener.accept().await else {
             continue;
         };
-        let answer = answer.clone();
+        let (answer, stream) = (answer.clone(), Throttled::new(stream, Arc::clone(&line)));
         tokio::spawn(async move {
             let service =
                 service_fn(move |request: hyper::Request<Incoming>| answer(request.map(Body::new)));

@@ -74,3 +74,8 @@ pub(crate) fn count(seen: &[Seen]) -> BTreeMap<String, usize> {
     }
     counts
 }
+
+/// Counts the parts of files that were sent.
+pub(crate) fn parts(seen: &[Seen]) -> u64 {
+    seen.iter().filter(|request| request.status == Some(206)).count() as u64
+}

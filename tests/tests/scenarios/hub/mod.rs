@@ -8,6 +8,9 @@ mod body;
 mod fault;
 mod listen;
 mod log;
+// The benchmark's hub gives each connection a rate as well.
+#[path = "../../../bench/src/throttle.rs"]
+mod throttle;
 
 use std::{
     collections::BTreeMap,
@@ -15,16 +18,17 @@ use std::{
     net::SocketAddr,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
 };
 
 use anyhow::{Context as _, Result, ensure};
 use axum::{Router, body::Body, extract::Request};
+use serde::Deserialize;
 use tokio::{runtime::Runtime, sync::watch};
 use tower::ServiceExt as _;
 
 pub(crate) use fault::Fault;
-pub(crate) use log::{Origin, Seen, count};
+pub(crate) use log::{Origin, Seen, count, parts};
 
 use crate::scenario::{REPO, Scenario};
 
@@ -49,6 +53,10 @@ struct Shared {
     other: SocketAddr,
     faults: Mutex<Vec<Active>>,
     log: log::Log,
+    /// The rate of each connection, and what was sent over all of them.
+    line: Arc<throttle::Line>,
+    /// As many as there are bodies that are being sent, and one more.
+    bodies: Arc<()>,
     /// How many HEADs of files were answered.
     heads: watch::Sender<usize>,
     /// How many HEADs must have been answered before the next body is sent.
@@ -57,11 +65,23 @@ struct Shared {
     stalled_at: Mutex<Option<usize>>,
 }
 
+/// Which of the requests that a fault is about it strikes.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Struck {
+    /// Any.
+    #[default]
+    Any,
+    /// Those for a part of a file.
+    Parts,
+}
+
 /// A fault that is switched on, how often it still strikes, and whether it ever did.
 #[derive(Clone, Debug)]
 struct Active {
     fault: Fault,
     left: Option<u32>,
+    on: Struck,
     struck: bool,
 }
 
@@ -81,13 +101,16 @@ impl Hub {
             other: other_address,
             faults: Mutex::default(),
             log: log::Log::default(),
+            line: Arc::default(),
+            bodies: Arc::default(),
             heads: watch::Sender::new(0),
             heads_wanted: Mutex::default(),
             stalled_at: Mutex::default(),
         });
         for (listener, origin) in [(hub, Origin::Hub), (other, Origin::Other)] {
             let shared = Arc::clone(&shared);
-            runtime.spawn(listen::serve(listener, move |request| {
+            let line = Arc::clone(&shared.line);
+            runtime.spawn(listen::serve(listener, line, move |request| {
                 answer::answer(Arc::clone(&shared), origin, request)
             }));
         }
@@ -115,13 +138,17 @@ impl Hub {
     }
 
     /// Switches a fault on.
-    pub(crate) fn fail(&self, fault: Fault, times: Option<u32>) {
-        lock(&self.shared.faults).push(Active { fault, left: times, struck: false });
+    pub(crate) fn fail(&self, fault: Fault, times: Option<u32>, on: Struck) {
+        if let Fault::Throttle { bytes_per_s } = fault {
+            self.shared.line.rate.store(bytes_per_s, Relaxed);
+        }
+        lock(&self.shared.faults).push(Active { fault, left: times, on, struck: false });
     }
 
     /// Switches all faults off. A fault that never struck is an error: the scenario shows nothing.
     pub(crate) fn heal(&self) -> Result<()> {
         *lock(&self.shared.stalled_at) = None;
+        self.shared.line.rate.store(0, Relaxed);
         for active in lock(&self.shared.faults).drain(..) {
             ensure!(active.struck, "this fault never struck: {:?}", active.fault);
         }
