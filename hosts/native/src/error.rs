@@ -219,9 +219,6 @@ impl From<FsError> for Error {
             Some(hint) => made.hint(hint),
             None => made,
         };
-        match error {
-            FsError::Decider { source } => made.caused_by(source),
-            _ => made,
-        }
+        if let FsError::Decider { source } = error { made.caused_by(source) } else { made }
     }
 }
