@@ -12,6 +12,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Bars are drawn this often; more is not seen, and costs.
 const DRAWS_PER_SECOND: u8 = 15;
+/// The most bars of files that are shown at once; of small files far more are in flight, and no terminal is that high.
+const SHOWN_LIMIT: usize = 12;
 /// The columns for a name: enough for most, and room for a bar on 80 columns.
 const NAME_WIDTH: usize = 26;
 
@@ -64,7 +66,8 @@ impl Bars {
             }
             Event::Started { file, size, already } => {
                 let bar = bar(*size, Line::File).with_prefix(shortened(file.as_str()));
-                let bar = self.multi.insert(0, bar);
+                let shown = state.files.values().filter(|bar| !bar.is_hidden()).count();
+                let bar = if shown < SHOWN_LIMIT { self.multi.insert(0, bar) } else { bar };
                 bar.set_position(*already);
                 bar.reset_eta();
                 state.advance(*already);
