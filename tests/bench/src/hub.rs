@@ -120,3 +120,41 @@ impl Layer {
         serde_json::to_string(&counts).unwrap_or_default().into_response()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpStream,
+        time::Instant,
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_connection_keeps_its_rate_over_all_that_it_sends() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (spent, sent) = runtime.block_on(async {
+            let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+            let line = Arc::new(Line::default());
+            line.rate.store(4_000_000, Relaxed);
+            let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut server = Throttled::new(stream, Arc::clone(&line));
+            let begin = Instant::now();
+            let send = async move {
+                for _ in 0..8 {
+                    server.write_all(&[7; 100_000]).await.unwrap();
+                }
+            };
+            let mut received = Vec::new();
+            let receive = async { client.read_to_end(&mut received).await.unwrap() };
+            tokio::join!(send, receive);
+            assert_eq!(received, [7; 800_000]);
+            (begin.elapsed(), line.sent.load(Relaxed))
+        });
+        assert_eq!(sent, 800_000);
+        // The last piece is sent before it is paid for, and the first ones from what was saved up.
+        assert!(spent >= Duration::from_millis(170), "800 kB at 4 MB/s in {spent:?}");
+    }
+}
