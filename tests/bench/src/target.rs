@@ -53,16 +53,6 @@ pub(crate) enum Against {
     Difference(&'static str),
 }
 
-impl Against {
-    /// Returns the client that is compared with.
-    pub(crate) fn client(self) -> Option<&'static str> {
-        match self {
-            Self::Nothing => None,
-            Self::Ratio(client) | Self::Difference(client) => Some(client),
-        }
-    }
-}
-
 /// A client may use so much memory, whatever it does.
 const PEAK_MIB: f64 = 48.0;
 
@@ -129,6 +119,17 @@ impl Target {
                 format!("{id} {who}: **met** {it:.3} ≤ {at_most:.3} {unit}")
             }
             Some(it) => format!("{id} {who}: **missed** {it:.3} > {at_most:.3} {unit}"),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Against {
+    /// Returns the client that is compared with.
+    pub(crate) fn client(self) -> Option<&'static str> {
+        match self {
+            Self::Nothing => None,
+            Self::Ratio(client) | Self::Difference(client) => Some(client),
         }
     }
 }
