@@ -105,7 +105,8 @@ fn many_files_take_one_request_each_and_none_once_they_are_here() {
 #[test]
 fn twenty_thousand_files_take_little_memory() {
     const FILES: usize = 20_000;
-    const LIMIT_KIB: u64 = 64 << 10;
+    // Some 16 MiB of what is resident are the code of a program that was built without optimisation.
+    const LIMIT_KIB: u64 = if cfg!(debug_assertions) { 80 << 10 } else { 64 << 10 };
     let stage = Stage::new(FILES);
     for (arguments, what) in [(&[][..], "cold"), (&[], "warm")] {
         let report = fs::File::create(stage.folder.path().join("report.json")).unwrap();
