@@ -147,7 +147,7 @@ impl<'a> Parts<'a> {
             self.fill(reach);
             match self.steps.next().await {
                 Some(Step::Answered { lane, part, result }) => {
-                    self.answered(lane, &part, result)?
+                    self.answered(lane, &part, result)?;
                 }
                 Some(Step::Piece { lane, body, piece }) => {
                     let bytes =
