@@ -181,6 +181,7 @@ struct Urls {
     revision: Option<String>,
     tree: Option<String>,
     paths_info: Option<String>,
+    xet_read_token: Option<String>,
 }
 
 /// One row of `urls.toml`.
@@ -198,6 +199,10 @@ pub(crate) fn one_set_of_urls(row: &Row) -> Checked {
     ];
     for (what, expected, came) in urls {
         same(what, &expected.unwrap_or_else(|| came.clone()), &came)?;
+    }
+    if let Some(expected) = expected.xet_read_token {
+        let commit = revision.as_commit().ok_or("the token is for a commit")?;
+        same("xet-read-token", &expected, &endpoint.xet_read_token(&repo, &commit))?;
     }
     Ok(())
 }

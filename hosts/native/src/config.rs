@@ -57,6 +57,16 @@ pub enum Durability {
     Fast,
 }
 
+/// Whether content may come from the Xet store. It makes a difference only where the cargo feature `xet` is on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Xet {
+    /// It may, where the hub says that it is there.
+    #[default]
+    On,
+    /// It comes from the hub's own address.
+    Off,
+}
+
 /// Settings of a [`Hub`](crate::Hub).
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -86,6 +96,8 @@ pub struct Config {
     pub max_workers: usize,
     /// The `User-Agent` header.
     pub user_agent: String,
+    /// Whether content may come from the Xet store.
+    pub xet: Xet,
 }
 
 /// Returns the `User-Agent` that is sent when a program sets none.
@@ -112,6 +124,7 @@ impl Config {
             lock_patience: Duration::from_secs(20),
             max_workers: 8,
             user_agent: default_user_agent(),
+            xet: Xet::On,
         }
     }
 
@@ -149,6 +162,9 @@ impl Config {
         }
         if flag("HF_HUB_DISABLE_SYMLINKS") {
             config.policy = Policy::Portable;
+        }
+        if flag("HF_HUB_DISABLE_XET") {
+            config.xet = Xet::Off;
         }
         if let Some(timeout) = seconds(&var, "HF_HUB_ETAG_TIMEOUT")? {
             config.lookup_timeout = timeout;
@@ -298,6 +314,8 @@ mod tests {
             assert_eq!(reach == Reach::Offline, offline, "{value}");
         }
         assert_eq!(config(&[("HF_HUB_DISABLE_SYMLINKS", "1")]).unwrap().policy, Policy::Portable);
+        assert_eq!(config(&[]).unwrap().xet, Xet::On);
+        assert_eq!(config(&[("HF_HUB_DISABLE_XET", "1")]).unwrap().xet, Xet::Off);
     }
 
     #[test]

@@ -73,6 +73,8 @@ pub(crate) struct Http {
     token: Option<Token>,
     stall_timeout: Duration,
     pub(crate) lines: Arc<Lines>,
+    #[cfg(all(feature = "xet", not(target_family = "wasm")))]
+    pub(crate) cas: crate::fetch::Cas,
     requests: AtomicU64,
     bytes: AtomicU64,
 }
@@ -90,6 +92,8 @@ impl Http {
             token: config.token.clone(),
             stall_timeout: config.stall_timeout,
             lines: Arc::default(),
+            #[cfg(all(feature = "xet", not(target_family = "wasm")))]
+            cas: crate::fetch::Cas::new(config),
             requests: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
         }

@@ -36,7 +36,7 @@ mod snapshot;
 mod task;
 mod transport;
 
-pub use config::{Config, Durability, Token, default_user_agent};
+pub use config::{Config, Durability, Token, Xet, default_user_agent};
 pub use error::{Error, ErrorKind};
 pub use event::{Event, Observer};
 pub use hub::{DiskOf, Hub, Parts};

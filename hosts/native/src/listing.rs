@@ -36,6 +36,8 @@ pub(crate) struct Listed {
     pub(crate) file: FileName,
     pub(crate) size: u64,
     pub(crate) etag: Etag,
+    /// The content's identity in the Xet store.
+    pub(crate) xet_hash: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -299,6 +301,7 @@ impl Listing {
                 file: FileName::parse(path).map_err(name)?,
                 size: kept.lfs_size.unwrap_or(kept.size),
                 etag: Etag::parse(etag).map_err(name)?,
+                xet_hash: kept.xet_hash.clone(),
             });
         }
         if let Some(file) = listed.iter().find(|listed| is_also_a_folder(&files, &listed.file)) {

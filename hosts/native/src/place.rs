@@ -88,6 +88,7 @@ impl Inner {
                     .await;
                     placing = staged.0;
                     let fetch = Fetch {
+                        repo: &content.repo,
                         file: &content.target.file,
                         metadata: &content.metadata,
                         content: &content.at,

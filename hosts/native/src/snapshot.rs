@@ -280,7 +280,7 @@ impl Hub {
             commit: known.commit.clone(),
             etag: listed.etag.clone(),
             size: Some(listed.size),
-            xet_hash: None,
+            xet_hash: listed.xet_hash.clone(),
         };
         let (repo, revision) = (request.repo.clone(), request.revision.clone());
         Ok(Content { repo, revision, target, metadata, at: pinned.clone(), pinned })
