@@ -116,7 +116,8 @@ impl Http {
                     ((staged, Ok(())), Ok(())) => {
                         let received = staged.received_bytes();
                         let cause = format!("the Xet store ended at {received} of {size} bytes");
-                        (staged, Trouble::lasting(cause))
+                        // `hf-xet` may end a stream before it says why.
+                        (staged, Trouble::passing(cause))
                     }
                     ((staged, Ok(())), Err(trouble)) => (staged, trouble),
                 }

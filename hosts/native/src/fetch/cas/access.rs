@@ -32,7 +32,7 @@ const CLOSED_S: u64 = 300;
 /// How much all files together may hold of what has not been written yet: one file has [`BUFFER_BYTES`] and
 /// [`FILE_BUFFER_BYTES`], each further one the latter.
 const BUFFER_LIMIT_BYTES: u64 = 256 << 20;
-const BUFFER_BYTES: u64 = 64 << 20;
+const BUFFER_BYTES: u64 = 128 << 20;
 const FILE_BUFFER_BYTES: u64 = 32 << 20;
 /// How much of a file is planned at once. What occurs in it twice is held in between.
 const PLAN_BYTES: u64 = 64 << 20;
@@ -44,7 +44,9 @@ pub(crate) struct Cas {
     allowed: Xet,
     user_agent: String,
     stall_timeout: Duration,
-    /// A folder for private files, of which there are none when nothing runs.
+    /// Where files are placed.
+    root: PathBuf,
+    /// A folder below it for private files, of which there are none when nothing runs.
     folder: PathBuf,
     open: Mutex<Open>,
 }
@@ -80,15 +82,16 @@ impl Store {
 
 impl Cas {
     pub(crate) fn new(config: &Config) -> Self {
-        let folder = match &config.local_dir {
-            Some(local) => local.join(RepoLayout::local().private().as_str()),
-            None => config.cache_dir.join(RepoLayout::probe_folder().as_str()),
+        let (root, private) = match &config.local_dir {
+            Some(local) => (local.clone(), RepoLayout::local().private()),
+            None => (config.cache_dir.clone(), RepoLayout::probe_folder()),
         };
         Self {
             allowed: config.xet,
             user_agent: config.user_agent.clone(),
             stall_timeout: config.stall_timeout,
-            folder,
+            folder: root.join(private.as_str()),
+            root,
             open: Mutex::default(),
         }
     }
@@ -132,6 +135,11 @@ impl Cas {
         session: &Session,
         grant: &Grant,
     ) -> Result<XetDownloadStreamGroup, Trouble> {
+        // INVARIANT (I15): no folder is made beyond a link.
+        let inside = self.folder.ancestors().take_while(|folder| **folder != self.root);
+        if let Some(link) = inside.into_iter().find(|folder| folder.is_symlink()) {
+            return Err(Trouble::lasting(format!("`{}` is a link", link.display())));
+        }
         let mut headers = HeaderMap::new();
         if let Ok(value) = HeaderValue::from_str(&self.user_agent) {
             headers.insert(USER_AGENT, value);
