@@ -143,6 +143,9 @@ async fn a_snapshot_asks_for_one_token_and_leaves_nothing_of_the_store_behind() 
     for path in &paths {
         assert!(!foreign.iter().any(|word| path.contains(word)), "{path} of {paths:#?}");
     }
+    // A client that reports about itself does so when it is dropped.
+    drop(hub);
+    tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(stage.store.reports(), 0);
 }
 
