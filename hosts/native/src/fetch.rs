@@ -189,7 +189,11 @@ impl Http {
     ) -> (StagedFile, Result<Attempt, Failed>) {
         #[cfg(all(feature = "xet", not(target_family = "wasm")))]
         if state.way == cas::Way::Store {
-            return self.attempt_from_store(fetch, staged, state, tell).await;
+            let (returned, attempt) = self.attempt_from_store(fetch, staged, state, tell).await;
+            staged = returned;
+            if let Some(attempt) = attempt {
+                return (staged, attempt);
+            }
         }
         let (have, at) = (staged.received_bytes(), &state.at);
         let headers = range_headers(have, fetch, is_endpoint(self.endpoint(), at));

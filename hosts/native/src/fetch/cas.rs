@@ -6,8 +6,6 @@
 mod access;
 mod token;
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use hubstow_core::{hub::Retry, name::ContentHash};
 use hubstow_fs::staged::StagedFile;
@@ -80,20 +78,20 @@ impl From<XetError> for Trouble {
             error,
             XetError::NotFound(_) | XetError::DataIntegrity(_) | XetError::Configuration(_)
         );
-        let cause = format!("the Xet store: {error}");
+        let cause = error.to_string();
         if lasting { Self::lasting(cause) } else { Self::passing(cause) }
     }
 }
 
 impl Http {
-    /// Receives what is missing from the store, or decides that the hub is asked from now on.
+    /// Receives what is missing from the store; `None` when the hub is to be asked from now on.
     pub(super) async fn attempt_from_store(
         &self,
         fetch: &Fetch<'_>,
         staged: StagedFile,
         state: &mut State,
         tell: Tell<'_>,
-    ) -> (StagedFile, Result<Attempt, Failed>) {
+    ) -> (StagedFile, Option<Result<Attempt, Failed>>) {
         let (have, size) = (staged.received_bytes(), fetch.metadata.size.unwrap_or(0));
         let opened = self.open_stream(fetch, have..size).await;
         let (staged, trouble) = match opened {
@@ -108,10 +106,10 @@ impl Http {
                             Some(mismatch) => Ok(Attempt::Wrong(mismatch)),
                             None => Err(Failed::Error(disk_error(fetch.file, error))),
                         };
-                        return (staged, attempt);
+                        return (staged, Some(attempt));
                     }
                     ((staged, Ok(())), Ok(())) if staged.received_bytes() >= size => {
-                        return (staged, Ok(Attempt::Ended));
+                        return (staged, Some(Ok(Attempt::Ended)));
                     }
                     ((staged, Ok(())), Ok(())) => {
                         let received = staged.received_bytes();
@@ -124,24 +122,25 @@ impl Http {
             }
             Err(trouble) => (staged, trouble),
         };
-        let attempt = self.after(fetch, &staged, state, trouble).await;
-        (staged, Ok(attempt))
+        let again = self.after(fetch, &staged, state, trouble).await;
+        (staged, again.map(Ok))
     }
 
-    /// Says how it goes on after the store has failed.
+    /// Says how the store is tried again after it has failed; `None` when it is not.
     async fn after(
         &self,
         fetch: &Fetch<'_>,
         staged: &StagedFile,
         state: &mut State,
         trouble: Trouble,
-    ) -> Attempt {
+    ) -> Option<Attempt> {
         let Trouble { cause, retry, told } = trouble;
-        let kind = ErrorKind::HubUnreachable;
         state.note_progress(staged);
         if retry == Retry::Yes && state.retries < RETRY_LIMIT {
             self.cas.forget(fetch).await;
-            return Attempt::Passing { kind, cause, wait: None };
+            let (kind, cause) =
+                (ErrorKind::HubUnreachable, format!("{cause}: the Xet store failed"));
+            return Some(Attempt::Passing { kind, cause, wait: None });
         }
         if told {
             tracing::debug!(file = %fetch.file, %cause, "fetching from the hub's own address");
@@ -152,7 +151,7 @@ impl Http {
             self.cas.close(fetch, &cause).await;
         }
         (state.way, state.retries) = (Way::Hub, 0);
-        Attempt::Passing { kind, cause, wait: Some(Duration::ZERO) }
+        None
     }
 
     async fn open_stream(
