@@ -162,6 +162,15 @@ cases! {
     }
 }
 
+impl From<Force> for Demand {
+    fn from(force: Force) -> Self {
+        match force {
+            Force::Off => Self::Any,
+            Force::On => Self::Fresh,
+        }
+    }
+}
+
 cases! {
     /// When a cached file may be served although the hub did not confirm it.
     pub enum Stale {

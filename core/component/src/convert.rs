@@ -127,6 +127,26 @@ impl From<action::Action> for wit::Action {
     }
 }
 
+/// Ties the headers of both sides together, field by field.
+macro_rules! same_headers {
+    ($($header:ident)+) => {
+        impl<'a> From<&'a wit::Headers> for hub::Headers<'a> {
+            fn from(headers: &'a wit::Headers) -> Self {
+                Self { $($header: headers.$header.as_deref()),+ }
+            }
+        }
+        impl From<&hub::Headers<'_>> for wit::Headers {
+            fn from(headers: &hub::Headers<'_>) -> Self {
+                Self { $($header: headers.$header.map(str::to_owned)),+ }
+            }
+        }
+    };
+}
+
+same_headers! {
+    repo_commit etag linked_etag linked_size content_length xet_hash error_code error_message
+}
+
 /// Ties variants whose cases carry one or two values together.
 macro_rules! same_variants {
     ($($module:ident::$wit:ident { $($case:ident $(($value:ident))? $(/($first:ident, $second:ident))?),+ })+) => { $(

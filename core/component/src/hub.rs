@@ -1,21 +1,8 @@
 //! The hub's HTTP contract.
 
-use hubstow_core::hub::{self, Endpoint, Headers, Hop, Metadata};
+use hubstow_core::hub::{self, Endpoint, Hop, Metadata};
 
 use crate::{names, wit};
-
-pub(crate) fn headers(headers: &wit::Headers) -> Headers<'_> {
-    Headers {
-        repo_commit: headers.repo_commit.as_deref(),
-        etag: headers.etag.as_deref(),
-        linked_etag: headers.linked_etag.as_deref(),
-        linked_size: headers.linked_size.as_deref(),
-        content_length: headers.content_length.as_deref(),
-        xet_hash: headers.xet_hash.as_deref(),
-        error_code: headers.error_code.as_deref(),
-        error_message: headers.error_message.as_deref(),
-    }
-}
 
 impl From<Metadata> for wit::Metadata {
     fn from(metadata: Metadata) -> Self {
@@ -35,7 +22,7 @@ pub(crate) fn read_head(
     lookup: wit::Lookup,
 ) -> Result<wit::Reply, wit::NameError> {
     let asked = names::revision(asked)?;
-    let reply = hub::read_head(status, &headers(received), &asked, lookup.into());
+    let reply = hub::read_head(status, &received.into(), &asked, lookup.into());
     Ok(wit::Reply {
         answer: reply.answer.into(),
         metadata: reply.metadata.map(Into::into),
@@ -54,7 +41,7 @@ pub(crate) fn same_content(
         size: promised.size,
         xet_hash: promised.xet_hash,
     };
-    Ok(hub::same_content(&promised, &headers(received)))
+    Ok(hub::same_content(&promised, &received.into()))
 }
 
 pub(crate) fn redirect(hop: &wit::Hop) -> Result<wit::RedirectRule, wit::NameError> {

@@ -108,7 +108,7 @@ impl wit::Guest for Core {
     }
 
     fn refusal_of_status(status: u16, headers: wit::Headers) -> wit::Refusal {
-        hubstow_core::hub::refusal_of_status(status, &hub::headers(&headers)).into()
+        hubstow_core::hub::refusal_of_status(status, &(&headers).into()).into()
     }
 
     fn same_content(

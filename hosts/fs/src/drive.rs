@@ -71,15 +71,11 @@ impl Placing {
     /// Starts to place a target.
     #[must_use]
     pub fn new(cache: Cache, decider: Arc<dyn Decider>, target: Target, force: Force) -> Self {
-        let demand = match force {
-            Force::Off => Demand::Any,
-            Force::On => Demand::Fresh,
-        };
         Self {
             cache,
             decider,
             target,
-            demand,
+            demand: force.into(),
             staged: None,
             seen: None,
             twin_failed: false,

@@ -58,15 +58,11 @@ impl Hub {
         content: &Content,
         force: Force,
     ) -> Result<(PlaceFacts, Vec<Round>, End), Error> {
-        use hubstow_core::facts::Demand;
         let staged = match cache.part_bytes(&content.target) {
             0 => Staged::Absent,
             _ => Staged::Partial,
         };
-        let demand = match force {
-            Force::Off => Demand::Any,
-            Force::On => Demand::Fresh,
-        };
+        let demand = force.into();
         let attempt = Attempt { demand, staged, ref_unwritable: false, twin_failed: false };
         let (facts, _) = cache.observe(&content.target, attempt)?;
         let disk = DiskKind::ALL_LINKS;

@@ -201,15 +201,7 @@ impl Http {
                 return (staged, Ok(Attempt::Unusable { cause }));
             }
             Ok(answered) => answered,
-            Err(error @ NoAnswer::Transport { .. }) => {
-                return (staged, Ok(Attempt::unreachable(error.to_string())));
-            }
-            Err(error @ NoAnswer::Redirected { .. }) => {
-                return (staged, Ok(Attempt::Expired(hub_failing(fetch.file, &error.to_string()))));
-            }
-            Err(error @ NoAnswer::Undecided { .. }) => {
-                return (staged, Err(Failed::Error(error.into())));
-            }
+            Err(error) => return (staged, unanswered(fetch, error)),
         };
         let resumed = match accept(fetch, &answer, have) {
             Ok(resumed) => resumed,
@@ -331,6 +323,17 @@ async fn verify(staged: StagedFile) -> (StagedFile, io::Result<Result<(), Mismat
         (staged, verdict)
     };
     blocking(check).await
+}
+
+/// Says what follows from a request without an answer.
+fn unanswered(fetch: &Fetch<'_>, error: NoAnswer) -> Result<Attempt, Failed> {
+    match error {
+        NoAnswer::Transport { .. } => Ok(Attempt::unreachable(error.to_string())),
+        NoAnswer::Redirected { .. } => {
+            Ok(Attempt::Expired(hub_failing(fetch.file, &error.to_string())))
+        }
+        NoAnswer::Undecided { .. } => Err(Failed::Error(error.into())),
+    }
 }
 
 fn hub_failing(file: &FileName, cause: &str) -> Error {

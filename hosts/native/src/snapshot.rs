@@ -50,10 +50,7 @@ impl Hub {
             let (hub, request) = (self.clone(), request.clone());
             return blocking(move || hub.only_what_is_here(&request, &known, wanted)).await;
         }
-        self.tell(Event::Listed {
-            files: wanted.targets.len() + wanted.unknown.len(),
-            bytes: wanted.bytes(),
-        });
+        self.tell(wanted.listed());
         let bulk = Arc::new(self.bulk(request, &known.cache, &known, wanted.targets));
         let to_keep = std::mem::take(&mut known.to_keep);
         let keep = blocking({
@@ -254,10 +251,7 @@ impl Hub {
         known: &Known,
         wanted: Wanted,
     ) -> Result<SnapshotReport, Error> {
-        self.tell(Event::Listed {
-            files: wanted.targets.len() + wanted.unknown.len(),
-            bytes: wanted.bytes(),
-        });
+        self.tell(wanted.listed());
         let bulk = self.bulk(request, &known.cache, known, wanted.targets);
         let looked = bulk.look();
         bulk.tell(&looked);
@@ -291,12 +285,13 @@ impl Hub {
 }
 
 impl Wanted {
-    fn bytes(&self) -> Option<u64> {
-        let known = self
-            .targets
-            .iter()
-            .try_fold(0_u64, |sum, target| Some(sum.saturating_add(target.size?)));
-        known.filter(|_| self.unknown.is_empty())
+    fn listed(&self) -> Event {
+        let mut targets = self.targets.iter();
+        let bytes = targets.try_fold(0_u64, |sum, target| Some(sum.saturating_add(target.size?)));
+        Event::Listed {
+            files: self.targets.len() + self.unknown.len(),
+            bytes: bytes.filter(|_| self.unknown.is_empty()),
+        }
     }
 }
 

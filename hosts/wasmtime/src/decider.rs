@@ -109,7 +109,7 @@ impl ComponentCore {
         asked: &Revision,
         lookup: Lookup,
     ) -> Result<Reply, CoreError> {
-        let (sent, text) = (names::headers(headers), asked.as_str());
+        let (sent, text) = (headers.into(), asked.as_str());
         let answered = self
             .ask(1, |core, store| core.call_read_head(store, status, &sent, text, lookup.into()))?;
         let read = names::parsed(answered)?;

@@ -1,7 +1,7 @@
 //! Names and headers on their way to the component and back. What comes back is parsed again.
 
 use hubstow_core::{
-    hub::{Endpoint, Headers},
+    hub::Endpoint,
     name::{Commit, Etag, FileName, NameError, Nonce, RepoId, RepoKind, Revision},
 };
 
@@ -43,18 +43,4 @@ fn again(kind: wit::NameKind, name: String) -> Result<String, NameError> {
 /// Takes an answer to a question whose names were parsed here before they were sent: that one of them is none can't be.
 pub(crate) fn parsed<T>(answered: Result<T, wit::NameError>) -> Result<T, CoreError> {
     answered.map_err(|refused| CoreError::Impossible { what: refused.message })
-}
-
-pub(crate) fn headers(received: &Headers<'_>) -> wit::Headers {
-    let owned = |text: Option<&str>| text.map(str::to_owned);
-    wit::Headers {
-        repo_commit: owned(received.repo_commit),
-        etag: owned(received.etag),
-        linked_etag: owned(received.linked_etag),
-        linked_size: owned(received.linked_size),
-        content_length: owned(received.content_length),
-        xet_hash: owned(received.xet_hash),
-        error_code: owned(received.error_code),
-        error_message: owned(received.error_message),
-    }
 }

@@ -1,7 +1,7 @@
 //! Answers that fit the interface and are not true.
 
 use hubstow_core::{
-    hub::{self, Headers, Hop, Origin, read_head},
+    hub::{self, Hop, Origin, read_head},
     name::Revision,
 };
 
@@ -80,7 +80,7 @@ pub(crate) fn reply(
         rule: error.rule().to_owned(),
         message: error.to_string(),
     })?;
-    let honest = read_head(status, &headers(received), &revision, lookup.into());
+    let honest = read_head(status, &received.into(), &revision, lookup.into());
     let metadata = honest.metadata.map(|known| wit::Metadata {
         commit: known.commit.to_string(),
         etag: known.etag.to_string(),
@@ -120,18 +120,5 @@ pub(crate) fn redirect(attack: &str, hop: &wit::Hop) -> wit::RedirectRule {
             let (from, to) = (&hop.from, &hop.to);
             hub::redirect(&Hop { from, to, endpoint: &endpoint, followed }).into()
         }
-    }
-}
-
-fn headers(received: &wit::Headers) -> Headers<'_> {
-    Headers {
-        repo_commit: received.repo_commit.as_deref(),
-        etag: received.etag.as_deref(),
-        linked_etag: received.linked_etag.as_deref(),
-        linked_size: received.linked_size.as_deref(),
-        content_length: received.content_length.as_deref(),
-        xet_hash: received.xet_hash.as_deref(),
-        error_code: received.error_code.as_deref(),
-        error_message: received.error_message.as_deref(),
     }
 }

@@ -162,27 +162,13 @@ pub(crate) fn staged_of_base(base: &str) -> Option<[String; 2]> {
     staged.map(|name| [name.etag, name.nonce])
 }
 
-fn owned(received: &Headers<'_>) -> wit::Headers {
-    let owned = |text: Option<&str>| text.map(str::to_owned);
-    wit::Headers {
-        repo_commit: owned(received.repo_commit),
-        etag: owned(received.etag),
-        linked_etag: owned(received.linked_etag),
-        linked_size: owned(received.linked_size),
-        content_length: owned(received.content_length),
-        xet_hash: owned(received.xet_hash),
-        error_code: owned(received.error_code),
-        error_message: owned(received.error_message),
-    }
-}
-
 pub(crate) fn read_head(
     status: u16,
     headers: &Headers<'_>,
     asked: &Revision,
     lookup: Lookup,
 ) -> Read {
-    let (headers, asked) = (owned(headers), asked.as_str());
+    let (headers, asked) = (headers.into(), asked.as_str());
     let reply =
         ask(|core, store| core.call_read_head(store, status, &headers, asked, lookup.into()));
     let reply = reply.unwrap();
@@ -200,13 +186,13 @@ pub(crate) fn read_head(
 }
 
 pub(crate) fn refusal_of_status(status: u16, headers: &Headers<'_>) -> Refusal {
-    ask(|core, store| core.call_refusal_of_status(store, status, &owned(headers))).into()
+    ask(|core, store| core.call_refusal_of_status(store, status, &headers.into())).into()
 }
 
 pub(crate) fn same_content(commit: &Commit, etag: &Etag, headers: &Headers<'_>) -> bool {
     let (commit, etag) = (commit.to_string(), etag.to_string());
     let promised = wit::Metadata { commit, etag, size: None, xet_hash: None };
-    ask(|core, store| core.call_same_content(store, &promised, &owned(headers))).unwrap()
+    ask(|core, store| core.call_same_content(store, &promised, &headers.into())).unwrap()
 }
 
 pub(crate) fn redirect(endpoint: &str, from: &str, to: &str, followed: u32) -> Answered<Redirect> {

@@ -8,7 +8,7 @@ use std::{
 
 use hubstow_core::{
     action::{Action, Decision},
-    facts::{Demand, Force, PlaceFacts, Staged},
+    facts::{PlaceFacts, Staged},
     why::Reason,
 };
 use hubstow_fs::{FsError, Target, drive::Outcome, guard::possible, many::Seen, observe::Attempt};
@@ -76,10 +76,7 @@ impl Bulk {
     }
 
     fn observe(&self) -> Vec<Result<Seen, FsError>> {
-        let demand = match self.force {
-            Force::Off => Demand::Any,
-            Force::On => Demand::Fresh,
-        };
+        let demand = self.force.into();
         let attempt =
             Attempt { demand, staged: Staged::Absent, ref_unwritable: false, twin_failed: false };
         let bytes =

@@ -5,12 +5,12 @@ use std::time::Duration;
 use hubstow_core::name::FileName;
 use tokio::time::Instant;
 
-use super::Tell;
+use super::{Tell, receive::Stopped};
 use crate::{event::Event, http::Http};
 
 /// In each window of this length a transfer must receive [`WINDOW_BYTES`], or it counts as stalled (row F34).
-pub(super) const WINDOW: Duration = Duration::from_secs(30);
-pub(super) const WINDOW_BYTES: u64 = 1 << 10;
+const WINDOW: Duration = Duration::from_secs(30);
+const WINDOW_BYTES: u64 = 1 << 10;
 /// Progress is told when so much has come, or so long after it was told last: often enough to look steady.
 const TELL_BYTES: u64 = 1 << 20;
 const TELL_EVERY: Duration = Duration::from_millis(50);
@@ -31,8 +31,11 @@ impl<'a> Meter<'a> {
         Self { http, file, tell, untold: 0, told: now, window: (now, 0) }
     }
 
-    /// Counts bytes; `false` when the transfer is too slow to be called one.
-    pub(super) fn received(&mut self, bytes: u64) -> bool {
+    /// Counts bytes.
+    ///
+    /// # Errors
+    /// A transfer that is too slow to be called one.
+    pub(super) fn received(&mut self, bytes: u64) -> Result<(), Stopped> {
         self.http.received(bytes);
         self.untold += bytes;
         self.window.1 += bytes;
@@ -42,11 +45,15 @@ impl<'a> Meter<'a> {
             self.tell_rest();
         }
         if now.duration_since(self.window.0) < WINDOW {
-            return true;
+            return Ok(());
         }
-        let enough = self.window.1 >= WINDOW_BYTES;
+        if self.window.1 < WINDOW_BYTES {
+            let span = WINDOW.as_secs();
+            let cause = format!("less than {WINDOW_BYTES} bytes came in {span} s");
+            return Err(Stopped::Line(cause));
+        }
         self.window = (now, 0);
-        enough
+        Ok(())
     }
 
     fn tell_rest(&mut self) {

@@ -154,8 +154,8 @@ impl<'a> Parts<'a> {
                     let bytes =
                         piece.as_ref().map_or(0, |piece| piece.as_ref().map_or(0, Bytes::len));
                     self.received += bytes as u64;
-                    if bytes > 0 && !meter.received(bytes as u64) {
-                        return Err(Stopped::TooSlow);
+                    if bytes > 0 {
+                        meter.received(bytes as u64)?;
                     }
                     self.brought(lane, body, piece, reach)?;
                 }
@@ -299,10 +299,6 @@ impl<'a> Parts<'a> {
             Ok(Some(piece)) => piece,
             Ok(None) => return self.lost(lane, Trouble::Line("a part ended too early".to_owned())),
             Err(Stopped::Line(cause)) => return self.lost(lane, Trouble::Line(cause)),
-            Err(Stopped::Still) => {
-                let span = self.http.stall_timeout().as_secs();
-                return self.lost(lane, Trouble::Line(format!("nothing came for {span} s")));
-            }
             Err(stopped) => return Err(stopped),
         };
         self.bringing.insert(lane);

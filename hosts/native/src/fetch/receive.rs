@@ -9,7 +9,7 @@ use hubstow_fs::staged::StagedFile;
 use tokio::time::Instant;
 
 use super::{
-    Attempt, Failed, Fetch, Tell, climb::Climb, disk_error, lines::Share, meter, meter::Meter,
+    Attempt, Failed, Fetch, Tell, climb::Climb, disk_error, lines::Share, meter::Meter,
     mismatch_in, parts::Parts, writer::Writer,
 };
 use crate::{
@@ -33,9 +33,8 @@ pub(super) struct Transfer<'a> {
 
 /// Why a body was not received to its end.
 pub(super) enum Stopped {
+    /// The line broke, stood still or hardly moved.
     Line(String),
-    Still,
-    TooSlow,
     Disk(io::Error),
     /// The hub gives no ranges, or wrong ones.
     NoRanges(String),
@@ -79,7 +78,7 @@ impl Stopped {
         match self {
             Self::NoRanges(_) => 1,
             Self::Busy { .. } => (before / 2).max(1),
-            Self::Line(_) | Self::Still | Self::TooSlow | Self::Disk(_) | Self::Failed(_) => before,
+            Self::Line(_) | Self::Disk(_) | Self::Failed(_) => before,
         }
     }
 }
@@ -89,15 +88,6 @@ impl Http {
     pub(super) fn stopped(&self, fetch: &Fetch<'_>, stopped: Stopped) -> Result<Attempt, Failed> {
         match stopped {
             Stopped::Line(cause) => Ok(Attempt::unreachable(cause)),
-            Stopped::Still => {
-                let cause = format!("nothing came for {} s", self.stall_timeout().as_secs());
-                Ok(Attempt::unreachable(cause))
-            }
-            Stopped::TooSlow => {
-                let (bytes, span) = (meter::WINDOW_BYTES, meter::WINDOW.as_secs());
-                let cause = format!("less than {bytes} bytes came in {span} s");
-                Ok(Attempt::unreachable(cause))
-            }
             Stopped::NoRanges(cause) => {
                 let wait = Some(Duration::ZERO);
                 Ok(Attempt::Passing { kind: ErrorKind::HubFailing, cause, wait })
@@ -156,9 +146,7 @@ impl Http {
         meter: &mut Meter<'_>,
     ) -> Result<(), Stopped> {
         while let Some(piece) = self.piece(from, &mut *body).await? {
-            if !meter.received(piece.len() as u64) {
-                return Err(Stopped::TooSlow);
-            }
+            meter.received(piece.len() as u64)?;
             if !writer.write(piece).await {
                 break;
             }
@@ -181,9 +169,7 @@ impl Http {
         let mut climb: Option<Climb> = None;
         while let Some(piece) = self.piece(&transfer.from, &mut *body).await? {
             received += piece.len() as u64;
-            if !meter.received(piece.len() as u64) {
-                return Err(Stopped::TooSlow);
-            }
+            meter.received(piece.len() as u64)?;
             if !clock.write(writer, piece).await {
                 return Ok(());
             }
@@ -213,7 +199,10 @@ impl Http {
             }
             Ok(Ok(None)) => Ok(None),
             Ok(Err(error)) => Err(Stopped::Line(transport(&from.url, error).to_string())),
-            Err(_) => Err(Stopped::Still),
+            Err(_) => {
+                let waited = self.stall_timeout().as_secs();
+                Err(Stopped::Line(format!("nothing came for {waited} s")))
+            }
         }
     }
 }

@@ -7,12 +7,12 @@ use http::HeaderMap;
 use hubstow_fs::staged::{Mismatch, StagedFile};
 
 use super::{
-    Attempt, Failed, Fetch, Tell, accept::accept, disk_error, hub_failing, meter::Meter,
-    receive::Stopped,
+    Attempt, Failed, Fetch, Tell, accept::accept, disk_error, meter::Meter, receive::Stopped,
+    unanswered,
 };
 use crate::{
     event::Event,
-    http::{Address, Http, NoAnswer},
+    http::{Address, Http},
     task::blocking,
     transport::Body,
 };
@@ -78,13 +78,7 @@ impl Http {
     ) -> Result<Attempt, Failed> {
         let (from, answer) = match self.get(fetch.content, &HeaderMap::new(), None).await {
             Ok(answered) => answered,
-            Err(error @ NoAnswer::Transport { .. }) => {
-                return Ok(Attempt::unreachable(error.to_string()));
-            }
-            Err(error @ NoAnswer::Redirected { .. }) => {
-                return Ok(Attempt::Expired(hub_failing(fetch.file, &error.to_string())));
-            }
-            Err(error @ NoAnswer::Undecided { .. }) => return Err(Failed::Error(error.into())),
+            Err(error) => return unanswered(fetch, error),
         };
         if let Err(attempt) = accept(fetch, &answer, 0) {
             return attempt;
@@ -106,9 +100,7 @@ impl Http {
         meter: &mut Meter<'_>,
     ) -> Result<Attempt, Stopped> {
         while let Some(piece) = self.piece(from, &mut *body).await? {
-            if !meter.received(piece.len() as u64) {
-                return Err(Stopped::TooSlow);
-            }
+            meter.received(piece.len() as u64)?;
             let received = content.len() as u64 + piece.len() as u64;
             if received > size {
                 content.clear();
