@@ -1,12 +1,16 @@
 //! Listens on loopback, and hands every request to a function that may also give no answer at all.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc};
+use std::{
+    convert::Infallible,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
 use anyhow::Result;
 use axum::{body::Body, extract::Request, response::Response};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use super::throttle::{Line, Throttled};
 
@@ -22,11 +26,28 @@ impl std::fmt::Display for Dropped {
 
 impl std::error::Error for Dropped {}
 
+/// How many connections may wait to be accepted.
+const BACKLOG: u32 = 1024;
+
+/// A port that belongs to a hub for as long as this is held: when nothing listens there any more, no other program that
+/// asks for a free port gets it and answers in the hub's place.
+pub(crate) struct Port {
+    pub(crate) address: SocketAddr,
+    _kept: TcpSocket,
+}
+
 /// Opens a port of its own for a hub.
-pub(crate) async fn bind() -> Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-    let address = listener.local_addr()?;
-    Ok((listener, address))
+pub(crate) fn bind() -> Result<(TcpListener, Port)> {
+    let bound = |address| {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseport(true)?;
+        socket.bind(address)?;
+        std::io::Result::Ok(socket)
+    };
+    let socket = bound((Ipv4Addr::LOCALHOST, 0).into())?;
+    let address = socket.local_addr()?;
+    let kept = bound(address)?;
+    Ok((socket.listen(BACKLOG)?, Port { address, _kept: kept }))
 }
 
 /// Serves until the task is aborted.

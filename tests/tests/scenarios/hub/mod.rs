@@ -43,6 +43,7 @@ pub(crate) struct Hub {
     runtime: Option<Runtime>,
     shared: Arc<Shared>,
     commits: BTreeMap<String, String>,
+    _ports: [listen::Port; 2],
 }
 
 /// What every request sees.
@@ -92,13 +93,15 @@ impl Hub {
         let router = hubstow_serve::Server::builder(folder).lfs_glob("*.bin").build().router();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        let (hub, hub_address) = runtime.block_on(listen::bind())?;
-        let (other, other_address) = runtime.block_on(listen::bind())?;
+        let ((hub, hub_port), (other, other_port)) = {
+            let _context = runtime.enter();
+            (listen::bind()?, listen::bind()?)
+        };
         let shared = Arc::new(Shared {
             folder: folder.to_owned(),
             router,
-            hub: hub_address,
-            other: other_address,
+            hub: hub_port.address,
+            other: other_port.address,
             faults: Mutex::default(),
             log: log::Log::default(),
             line: Arc::default(),
@@ -119,7 +122,7 @@ impl Hub {
             .keys()
             .map(|name| Ok((name.clone(), runtime.block_on(commit_of(&shared.router, name))?)))
             .collect::<Result<_>>()?;
-        Ok(Self { runtime: Some(runtime), shared, commits })
+        Ok(Self { runtime: Some(runtime), shared, commits, _ports: [hub_port, other_port] })
     }
 
     /// Returns the endpoint.
