@@ -4,7 +4,7 @@ use alloc::{borrow::ToOwned, format, string::String};
 use core::fmt::Write as _;
 
 use super::Origin;
-use crate::name::{FileName, NameError, Repo, RepoKind, Revision};
+use crate::name::{Commit, FileName, NameError, Repo, RepoKind, Revision};
 
 /// The base URL of a hub, without a slash at the end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -81,6 +81,12 @@ impl Endpoint {
     #[must_use]
     pub fn paths_info(&self, repo: &Repo, revision: &Revision) -> String {
         self.api(repo, "paths-info", revision)
+    }
+
+    /// Returns the URL that gives a token for reading the content of a commit from the Xet store.
+    #[must_use]
+    pub fn xet_read_token(&self, repo: &Repo, commit: &Commit) -> String {
+        self.api(repo, "xet-read-token", &Revision::from(commit))
     }
 }
 

@@ -56,6 +56,8 @@ pub(crate) struct Bulk {
     /// The revision that was asked for.
     pub(crate) revision: Revision,
     pub(crate) targets: Vec<Target>,
+    /// What the Xet store knows the content of each target by.
+    pub(crate) xet_hashes: Vec<Option<String>>,
     pub(crate) force: Force,
 }
 
@@ -182,7 +184,8 @@ impl Bulk {
         let target = self.target(at)?.clone();
         let pinned = self.hub.inner.pinned(&self.repo, &target)?;
         let (commit, etag) = (target.commit.clone(), target.etag.clone());
-        let metadata = Metadata { commit, etag, size: target.size, xet_hash: None };
+        let xet_hash = self.xet_hashes.get(at).cloned().flatten();
+        let metadata = Metadata { commit, etag, size: target.size, xet_hash };
         let (repo, revision) = (self.repo.clone(), self.revision.clone());
         Ok(Content { repo, revision, target, metadata, at: pinned.clone(), pinned })
     }

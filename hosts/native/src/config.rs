@@ -58,6 +58,16 @@ pub enum Durability {
     Fast,
 }
 
+/// Whether content may come from the Xet store. It makes a difference only where the cargo feature `xet` is on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Xet {
+    /// It may, where the hub says that it is there.
+    #[default]
+    On,
+    /// It comes from the hub's own address.
+    Off,
+}
+
 /// Settings of a [`Hub`](crate::Hub).
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -90,6 +100,8 @@ pub struct Config {
     pub limit_rate: Option<NonZeroU64>,
     /// The `User-Agent` header.
     pub user_agent: String,
+    /// Whether content may come from the Xet store.
+    pub xet: Xet,
 }
 
 /// Returns the `User-Agent` that is sent when a program sets none.
@@ -117,6 +129,7 @@ impl Config {
             max_workers: 8,
             limit_rate: None,
             user_agent: default_user_agent(),
+            xet: Xet::On,
         }
     }
 
@@ -154,6 +167,9 @@ impl Config {
         }
         if flag("HF_HUB_DISABLE_SYMLINKS") {
             config.policy = Policy::Portable;
+        }
+        if flag("HF_HUB_DISABLE_XET") {
+            config.xet = Xet::Off;
         }
         if let Some(timeout) = seconds(&var, "HF_HUB_ETAG_TIMEOUT")? {
             config.lookup_timeout = timeout;
@@ -303,6 +319,8 @@ mod tests {
             assert_eq!(reach == Reach::Offline, offline, "{value}");
         }
         assert_eq!(config(&[("HF_HUB_DISABLE_SYMLINKS", "1")]).unwrap().policy, Policy::Portable);
+        assert_eq!(config(&[]).unwrap().xet, Xet::On);
+        assert_eq!(config(&[("HF_HUB_DISABLE_XET", "1")]).unwrap().xet, Xet::Off);
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! whole must have the promised size and hash. INVARIANT (I14): no more bytes than promised are written.
 
 mod accept;
+#[cfg(all(feature = "xet", not(target_family = "wasm")))]
+mod cas;
 mod climb;
 mod lines;
 mod meter;
@@ -18,10 +20,12 @@ use std::{io, time::Duration};
 use http::header::CONTENT_LENGTH;
 use hubstow_core::{
     hub::{Backoff, Metadata},
-    name::{ContentHash, FileName},
+    name::{ContentHash, FileName, Repo},
 };
 use hubstow_fs::staged::{Mismatch, StagedFile};
 
+#[cfg(all(feature = "xet", not(target_family = "wasm")))]
+pub(crate) use self::cas::Cas;
 use self::{
     accept::{accept, header_number, range_headers},
     receive::Transfer,
@@ -41,6 +45,7 @@ const MISMATCH_LIMIT: u32 = 2;
 
 /// What is to be fetched.
 pub(crate) struct Fetch<'a> {
+    pub(crate) repo: &'a Repo,
     pub(crate) file: &'a FileName,
     pub(crate) metadata: &'a Metadata,
     /// Where the hub said that the content is; it may be signed and short-lived.
@@ -193,6 +198,14 @@ impl Http {
         state: &mut State,
         tell: Tell<'_>,
     ) -> (StagedFile, Result<Attempt, Failed>) {
+        #[cfg(all(feature = "xet", not(target_family = "wasm")))]
+        if state.way == cas::Way::Store {
+            let (returned, attempt) = self.attempt_from_store(fetch, staged, state, tell).await;
+            staged = returned;
+            if let Some(attempt) = attempt {
+                return (staged, attempt);
+            }
+        }
         let (have, at) = (staged.received_bytes(), &state.at);
         let headers = range_headers(have, fetch, is_endpoint(self.endpoint(), at));
         let (from, answer) = match self.get(at, &headers, None).await {
@@ -239,12 +252,31 @@ struct State {
     mark: u64,
     /// How an attempt ended that somebody else has made.
     first: Option<Result<Attempt, Failed>>,
+    #[cfg(all(feature = "xet", not(target_family = "wasm")))]
+    way: cas::Way,
 }
 
 impl State {
     fn new(http: &Http, fetch: &Fetch<'_>) -> Self {
         let (at, lanes) = (fetch.content.clone(), http.lanes());
-        Self { at, lanes, retries: 0, mismatches: 0, mark: 0, first: None }
+        Self {
+            at,
+            lanes,
+            retries: 0,
+            mismatches: 0,
+            mark: 0,
+            first: None,
+            #[cfg(all(feature = "xet", not(target_family = "wasm")))]
+            way: cas::Way::of(http, fetch),
+        }
+    }
+
+    /// What gets on counts its retries anew.
+    fn note_progress(&mut self, staged: &StagedFile) {
+        if staged.received_bytes() >= self.mark.saturating_add(PROGRESS_BYTES) {
+            self.retries = 0;
+        }
+        self.mark = self.mark.max(staged.received_bytes());
     }
 
     /// Waits before the next attempt, if there is one left.
@@ -256,10 +288,7 @@ impl State {
         asked: Option<Duration>,
         tell: Tell<'_>,
     ) -> Result<(), Failed> {
-        if staged.received_bytes() >= self.mark.saturating_add(PROGRESS_BYTES) {
-            self.retries = 0;
-        }
-        self.mark = self.mark.max(staged.received_bytes());
+        self.note_progress(staged);
         let Some(wait_ms) = fetch.backoff.wait_ms(self.retries) else {
             let error = Error::new(kind, format!("`{}` could not be fetched: {cause}", fetch.file));
             return Err(Failed::Error(
@@ -288,9 +317,13 @@ impl State {
             let hint = "nothing was stored; the hub, a proxy or the line changes the content";
             return Err(Failed::Error(Error::new(ErrorKind::ContentMismatch, what).hint(hint)));
         }
-        tracing::warn!(file = %fetch.file, %mismatch, "fetching again");
+        tracing::warn!(repo = %fetch.repo, file = %fetch.file, %mismatch, "fetching again");
         self.at = fetch.pinned.clone();
         self.lanes = 1;
+        #[cfg(all(feature = "xet", not(target_family = "wasm")))]
+        {
+            self.way = cas::Way::Hub;
+        }
         tell(Event::StartedOver { file: fetch.file.clone() });
         Ok(())
     }

@@ -94,6 +94,8 @@ pub(crate) struct Http {
     stall_timeout: Duration,
     pub(crate) lines: Arc<Lines>,
     pace: Option<Pace>,
+    #[cfg(all(feature = "xet", not(target_family = "wasm")))]
+    pub(crate) cas: crate::fetch::Cas,
     requests: AtomicU64,
     bytes: AtomicU64,
 }
@@ -112,6 +114,8 @@ impl Http {
             stall_timeout: config.stall_timeout,
             lines: Arc::default(),
             pace: config.limit_rate.map(Pace::new),
+            #[cfg(all(feature = "xet", not(target_family = "wasm")))]
+            cas: crate::fetch::Cas::new(config),
             requests: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
         }

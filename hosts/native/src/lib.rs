@@ -14,6 +14,9 @@
 //! This crate is a host: it asks the hub, receives and hashes bytes, and drives the pure core over the disk. It decides
 //! nothing by itself; every placing decision and every reason in a report is the core's. It reads no environment unless
 //! [`Config::from_env`] is called, and installs no global state.
+//!
+//! With the cargo feature `xet`, content of Xet repos comes from their store. There, and only when the first such file is
+//! fetched, `ring` becomes the process's default provider of rustls unless the program has installed one.
 
 mod bulk;
 mod config;
@@ -38,7 +41,7 @@ mod snapshot;
 mod task;
 mod transport;
 
-pub use config::{Config, Durability, Token, default_user_agent};
+pub use config::{Config, Durability, Token, Xet, default_user_agent};
 pub use error::{Error, ErrorKind};
 pub use event::{Event, Observer};
 pub use hub::{DiskOf, Hub, Parts};

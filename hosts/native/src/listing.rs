@@ -35,6 +35,8 @@ const KEPT_LIMIT_BYTES: u64 = 1 << 30;
 pub(crate) struct Listed {
     pub(crate) file: FileName,
     pub(crate) content: Option<(Etag, u64)>,
+    /// The content's identity in the Xet store.
+    pub(crate) xet_hash: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -333,7 +335,8 @@ impl Listing {
         for (path, kept) in files {
             let name = |error: NameError| malformed(&error.to_string());
             let file = FileName::parse(path).map_err(name)?;
-            listed.push(Listed { file, content: kept.content().map_err(name)? });
+            let (content, xet_hash) = (kept.content().map_err(name)?, kept.xet_hash.clone());
+            listed.push(Listed { file, content, xet_hash });
         }
         if let Some(file) = file_and_folder(files.keys().map(String::as_str)) {
             return Err(malformed(&format!("`{file}` is listed as a file and as a folder")));

@@ -257,6 +257,7 @@ impl Inner {
 impl Content {
     pub(crate) fn fetch(&self) -> Fetch<'_> {
         Fetch {
+            repo: &self.repo,
             file: &self.target.file,
             metadata: &self.metadata,
             content: &self.at,

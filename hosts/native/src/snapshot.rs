@@ -30,6 +30,8 @@ use crate::{
 /// What is wanted of a snapshot.
 struct Wanted {
     targets: Vec<Target>,
+    /// What the Xet store knows the content of each target by.
+    xet_hashes: Vec<Option<String>>,
     /// Files of which the listing says too little: each takes a HEAD.
     unknown: Vec<FileName>,
 }
@@ -51,14 +53,15 @@ impl Hub {
             return blocking(move || hub.only_what_is_here(&request, &known, wanted)).await;
         }
         self.tell(wanted.listed());
-        let bulk = Arc::new(self.bulk(request, &known.cache, &known, wanted.targets));
+        let (bulk, unknown) = self.bulk(request, &known.cache, &known, wanted);
+        let bulk = Arc::new(bulk);
         let to_keep = std::mem::take(&mut known.to_keep);
         let keep = blocking({
             let (cache, layout, commit) =
                 (known.cache.clone(), known.layout.clone(), known.commit.clone());
             move || to_keep.keep(&cache, &layout, &commit)
         });
-        let files = join(bulk.run(), self.ask_for(request, &known, wanted.unknown));
+        let files = join(bulk.run(), self.ask_for(request, &known, unknown));
         let ((ends, asked), ()) = join(files, keep).await;
         let report = collect(&known, &bulk.targets, ends?, asked)?;
         join(blocking(move || bulk.record()), self.point(request, &known)).await;
@@ -95,7 +98,8 @@ impl Hub {
         if reach == Reach::Offline {
             return self.only_what_is_here(request, &known, wanted).map(Some);
         }
-        let bulk = self.bulk(request, &known.cache, &known, wanted.targets);
+        // A kept listing says all.
+        let (bulk, _) = self.bulk(request, &known.cache, &known, wanted);
         let looked = bulk.look();
         if !looked.all_serve() {
             return Ok(None);
@@ -117,14 +121,15 @@ impl Hub {
             return self.as_it_is(request, &known);
         };
         let wanted = self.wanted(request, &known, listing.files)?;
-        let bulk = Arc::new(self.bulk(request, &cache, &known, wanted.targets));
+        let (bulk, unknown) = self.bulk(request, &cache, &known, wanted);
+        let bulk = Arc::new(bulk);
         let foretold = blocking({
             let bulk = Arc::clone(&bulk);
             move || bulk.foretell()
         });
         let ends = foretold.await;
         let mut asked = Vec::new();
-        for file in wanted.unknown {
+        for file in unknown {
             let one = known.request(request, &file);
             let tell = |event| self.tell(event);
             let resolved = self.inner.resolve(&cache, &one, false, &tell, &mut Vec::new()).await?;
@@ -188,19 +193,23 @@ impl Hub {
     ) -> Result<Wanted, Error> {
         let unmatched = request.patterns.unmatched(files.iter().map(|listed| &listed.file));
         let is_empty = files.is_empty();
-        let mut wanted = Wanted { targets: Vec::new(), unknown: Vec::new() };
-        for Listed { file, content } in files {
+        let mut wanted =
+            Wanted { targets: Vec::new(), xet_hashes: Vec::new(), unknown: Vec::new() };
+        for Listed { file, content, xet_hash } in files {
             match content {
                 _ if !request.patterns.wants(&file) => {}
-                Some((etag, size)) => wanted.targets.push(Target {
-                    layout: known.layout.clone(),
-                    // The ref is written once, when everything is in its place.
-                    revision: Revision::from(&known.commit),
-                    commit: known.commit.clone(),
-                    file,
-                    etag,
-                    size: Some(size),
-                }),
+                Some((etag, size)) => {
+                    wanted.xet_hashes.push(xet_hash);
+                    wanted.targets.push(Target {
+                        layout: known.layout.clone(),
+                        // The ref is written once, when everything is in its place.
+                        revision: Revision::from(&known.commit),
+                        commit: known.commit.clone(),
+                        file,
+                        etag,
+                        size: Some(size),
+                    });
+                }
                 None => wanted.unknown.push(file),
             }
         }
@@ -211,21 +220,24 @@ impl Hub {
         Ok(wanted)
     }
 
+    /// Returns the files of which the listing says all, and those of which it does not.
     fn bulk(
         &self,
         request: &SnapshotRequest,
         cache: &Cache,
         known: &Known,
-        targets: Vec<Target>,
-    ) -> Bulk {
-        Bulk {
+        wanted: Wanted,
+    ) -> (Bulk, Vec<FileName>) {
+        let bulk = Bulk {
             hub: self.clone(),
             cache: cache.for_bulk(&known.layout),
             repo: request.repo.clone(),
             revision: request.revision.clone(),
-            targets,
+            targets: wanted.targets,
+            xet_hashes: wanted.xet_hashes,
             force: request.force,
-        }
+        };
+        (bulk, wanted.unknown)
     }
 
     /// Downloads the files of which the listing says too little.
@@ -252,14 +264,14 @@ impl Hub {
         wanted: Wanted,
     ) -> Result<SnapshotReport, Error> {
         self.tell(wanted.listed());
-        let bulk = self.bulk(request, &known.cache, known, wanted.targets);
+        let (bulk, unknown) = self.bulk(request, &known.cache, known, wanted);
         let looked = bulk.look();
         bulk.tell(&looked);
         let missing = |file: FileName| {
             let what = format!("`{file}` is not in the cache");
             (file, Err(Error::new(ErrorKind::NotCached, what)))
         };
-        let unknown = wanted.unknown.into_iter().map(missing).collect();
+        let unknown = unknown.into_iter().map(missing).collect();
         let report = collect(known, &bulk.targets, looked.ends, unknown)?;
         bulk.record();
         Ok(report)

@@ -3,7 +3,7 @@
 use hubstow_core::{
     action::Lookup,
     facts::Answer,
-    hub::{Headers, Redirect, Retry},
+    hub::{Endpoint, Headers, Redirect, Retry},
     name::{Commit, Etag, FileName, Repo, RepoId, RepoKind, Revision},
     why::Refusal,
 };
@@ -212,6 +212,7 @@ struct Urls {
     revision: Option<String>,
     listing: Option<String>,
     paths_info: Option<String>,
+    xet_read_token: Option<String>,
 }
 
 /// One row of `urls.toml`.
@@ -228,6 +229,11 @@ pub(crate) fn one_set_of_urls(row: &Row) -> Checked {
     for (what, expected, page) in urls {
         let came = subject::url(&given.endpoint, &repo, &given.revision, page)?;
         same(what, &expected.unwrap_or_else(|| came.clone()), &came)?;
+    }
+    if let Some(expected) = expected.xet_read_token {
+        let endpoint = Endpoint::parse(&given.endpoint).map_err(|error| error.to_string())?;
+        let commit = given.revision.as_commit().ok_or("the token is for a commit")?;
+        same("xet-read-token", &expected, &endpoint.xet_read_token(&repo, &commit))?;
     }
     Ok(())
 }

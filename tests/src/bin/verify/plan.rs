@@ -74,6 +74,16 @@ pub(crate) fn steps() -> Vec<Planned> {
             },
         },
         Planned {
+            name: "xet".to_owned(),
+            slow: true,
+            runs_tests: true,
+            missing: nothing,
+            command: |shop| {
+                let manifest = "--manifest-path tests/xet/Cargo.toml --target-dir target/xet";
+                cargo(shop, &format!("test --locked {manifest}"))
+            },
+        },
+        Planned {
             name: format!("check for {WINDOWS}"),
             slow: true,
             runs_tests: false,
