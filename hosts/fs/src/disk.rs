@@ -4,6 +4,7 @@
 //! system, natively and under WASI; tests put others in its place to fail or to die at a chosen operation.
 
 use std::{
+    fmt,
     io::{self, Read, Seek, Write},
     path::PathBuf,
     time::SystemTime,
@@ -25,38 +26,44 @@ pub enum Kind {
 }
 
 /// Which bytes a regular file held at one moment, as far as the system can tell without reading them.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
-    /// Which file it is, and when its content was changed.
-    content: String,
-    /// When anything about it was changed, such as its number of names; empty where the system does not tell.
-    status: String,
+    /// Which file it is: its inode, or whatever the system tells instead.
+    pub file: u128,
+    /// Its length in bytes.
+    pub len_bytes: u64,
+    /// When its content was changed, in nanoseconds since 1970; 0 where the system does not tell.
+    pub modified_ns: i128,
+    /// When anything about it was changed, such as its number of names, in the same way.
+    pub changed_ns: i128,
 }
 
 impl Identity {
-    /// Makes an identity from what a system tells: which content, and what else has changed with the file.
-    #[must_use]
-    pub fn new(content: String, status: String) -> Self {
-        Self { content, status }
-    }
-
-    /// Returns the identity as one line of text.
-    #[must_use]
-    pub fn line(&self) -> String {
-        format!("{} {}", self.content, self.status)
-    }
-
-    /// Reads what [`line`](Self::line) has written.
+    /// Reads the line of text that an identity is displayed as.
     #[must_use]
     pub fn of_line(line: &str) -> Option<Self> {
-        let (content, status) = line.rsplit_once(' ')?;
-        Some(Self::new(content.to_owned(), status.to_owned()))
+        let mut words = line.split(' ');
+        let identity = Self {
+            file: words.next()?.parse().ok()?,
+            len_bytes: words.next()?.parse().ok()?,
+            modified_ns: words.next()?.parse().ok()?,
+            changed_ns: words.next()?.parse().ok()?,
+        };
+        words.next().is_none().then_some(identity)
     }
 
     /// Tells whether the content is the same although the file may have got or lost a name.
     #[must_use]
     pub fn same_content(&self, other: &Self) -> bool {
-        self.content == other.content
+        let changed_ns = other.changed_ns;
+        Self { changed_ns, ..*self } == *other
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, len_bytes, modified_ns, changed_ns } = self;
+        write!(f, "{file} {len_bytes} {modified_ns} {changed_ns}")
     }
 }
 
@@ -205,6 +212,10 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// Whatever the system says.
     fn symlink(&self, text: &str, at: &CachePath) -> io::Result<()>;
+    /// Tells whether a symlink appears at once with its text, or not at all: then it needs no private name first.
+    fn links_appear_whole(&self) -> bool {
+        false
+    }
     /// Gives a file a second name.
     ///
     /// # Errors

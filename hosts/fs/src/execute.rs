@@ -9,7 +9,7 @@ use hubstow_core::{
     facts::{Blob, Pointer},
     layout::{CachePath, RepoLayout},
     name::{Commit, FileName, Revision},
-    policy::Method,
+    policy::{Method, Support},
 };
 
 use crate::{
@@ -81,6 +81,9 @@ impl Cache {
             Bytes::Blob => &blob,
             Bytes::Twin(twin) => twin,
         };
+        if by == Method::Symlink && over == Pointer::Absent && self.links_directly() {
+            return self.link_directly(target, &at, &blob);
+        }
         let (scratch, shared) = match by {
             Method::Symlink | Method::Hardlink | Method::Reflink => self.link(target, by, from)?,
             // Every byte of a copy is proved on the way, whatever becomes of its source.
@@ -98,6 +101,26 @@ impl Cache {
             self.remember_twin(target, &made);
         }
         Ok(())
+    }
+
+    /// Tells whether a link needs no private name: it appears whole, never over anything, and links that this process
+    /// has made here could be read through.
+    fn links_directly(&self) -> bool {
+        self.disk.links_appear_whole() && self.methods().symlink == Support::Works
+    }
+
+    fn link_directly(
+        &self,
+        target: &Target,
+        at: &CachePath,
+        blob: &CachePath,
+    ) -> Result<(), FsError> {
+        let proved = self.proves(&target.layout, blob, &target.etag, target.size);
+        if !matches!(proved, Ok(Verdict::Holds)) {
+            return Err(FsError::io("link", blob, io::ErrorKind::NotFound.into()));
+        }
+        let text = RepoLayout::link_text(&target.file, &target.etag);
+        self.disk.symlink(&text, at).map_err(|error| FsError::method(Method::Symlink, at, error))
     }
 
     /// The next file of a bulk operation may hold the same.

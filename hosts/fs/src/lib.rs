@@ -5,7 +5,6 @@
 //! - [`execute`]: one atomic action: write beside, sync, rename over; nothing is ever deleted first
 //! - [`drive`]: the bounded loop of look, ask, act
 //! - [`decider`]: the seam where the component fits in; [`guard`]: what is refused, whoever asks
-//! - [`group`]: bringing many complete files to the disk at once
 //! - [`many`]: what is there of many files, with few looks
 //! - [`lock`]: the very files that the Python client locks; they save bandwidth and guarantee nothing
 //!
@@ -19,7 +18,7 @@ pub mod disk;
 pub mod drive;
 pub mod execute;
 pub mod failure;
-pub mod group;
+mod group;
 pub mod guard;
 mod leftovers;
 pub mod local;

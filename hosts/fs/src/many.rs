@@ -3,7 +3,10 @@
 //! The facts are the same that looking at each file gives. They may be staler when they are used, for they were all
 //! gathered first; an action that finds something else in its way fails as raced and looks again, as ever.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
 
 use hubstow_core::{
     facts::{Blob, PlaceFacts, Pointer, RefFile},
@@ -13,7 +16,7 @@ use hubstow_core::{
 
 use crate::{
     cache::{Cache, Target},
-    disk::{Entry, Kind},
+    disk::Kind,
     failure::FsError,
     observe::Attempt,
 };
@@ -43,19 +46,20 @@ impl Cache {
         targets: &'a [Target],
         attempt: Attempt,
     ) -> impl Iterator<Item = Result<Seen, FsError>> + use<'a> {
+        let look = self.look_at_many(targets, attempt);
+        targets.iter().map(move |target| look.at(target))
+    }
+
+    /// Starts to look at many targets of one repo, each from any thread; the folders are listed once for all.
+    #[must_use]
+    pub fn look_at_many(&self, targets: &[Target], attempt: Attempt) -> Look {
         let cache = match (targets.first(), &self.bulk) {
             (Some(target), None) => self.for_bulk(&target.layout),
             (Some(_) | None, _) => self.clone(),
         };
         let lists = targets.len() >= LIST_FROM_TARGETS;
-        let mut look = Look { cache, listings: HashMap::new(), folds: None, ref_file: None };
-        targets.iter().map(move |target| {
-            let known = if lists { look.listed(target, attempt)? } else { None };
-            match known {
-                Some(seen) => Ok(seen),
-                None => look.plain(target, attempt),
-            }
-        })
+        let (listings, folds, ref_file) = (Mutex::default(), OnceLock::new(), Mutex::default());
+        Look { cache, attempt, lists, listings, folds, ref_file }
     }
 }
 
@@ -70,16 +74,32 @@ enum Known {
 /// The names in a folder; `None` where it can't be listed.
 type Listing = Option<HashMap<String, Kind>>;
 
-struct Look {
+/// A look at many targets.
+pub struct Look {
     cache: Cache,
-    listings: HashMap<CachePath, Listing>,
-    folds: Option<bool>,
-    ref_file: Option<(RepoLayout, Revision, Commit, RefFile)>,
+    attempt: Attempt,
+    /// Whether there are enough of them to list folders.
+    lists: bool,
+    listings: Mutex<HashMap<CachePath, Arc<Listing>>>,
+    folds: OnceLock<bool>,
+    ref_file: Mutex<Option<(RepoLayout, Revision, Commit, RefFile)>>,
 }
 
 impl Look {
-    fn plain(&self, target: &Target, attempt: Attempt) -> Result<Seen, FsError> {
-        let (facts, twin) = self.cache.observe(target, attempt)?;
+    /// Observes one of the targets.
+    ///
+    /// # Errors
+    /// As [`Cache::observe`].
+    pub fn at(&self, target: &Target) -> Result<Seen, FsError> {
+        let known = if self.lists { self.listed(target)? } else { None };
+        match known {
+            Some(seen) => Ok(seen),
+            None => self.plain(target),
+        }
+    }
+
+    fn plain(&self, target: &Target) -> Result<Seen, FsError> {
+        let (facts, twin) = self.cache.observe(target, self.attempt)?;
         let size = match facts.pointer {
             Pointer::Linked | Pointer::Holds => {
                 let entry = self.cache.disk.through(&target.pointer());
@@ -95,14 +115,18 @@ impl Look {
     }
 
     /// Observes a target by listings, as far as they tell.
-    fn listed(&mut self, target: &Target, attempt: Attempt) -> Result<Option<Seen>, FsError> {
+    fn listed(&self, target: &Target) -> Result<Option<Seen>, FsError> {
         let (at, blobs) = (target.pointer(), target.layout.blobs());
         let folder = at.parent();
         self.cache.check_folders(&folder)?;
         self.cache.check_folders(&blobs)?;
         let cache = &self.cache;
-        let folds = *self.folds.get_or_insert_with(|| cache.folds_case(&target.layout));
-        let blob_known = self.known(&blobs, target.etag.as_str(), folds);
+        let folds = *self.folds.get_or_init(|| cache.folds_case(&target.layout));
+        let blob_kind = match self.known(&blobs, target.etag.as_str(), folds) {
+            Known::Is(kind) => Some(kind),
+            Known::Absent => None,
+            Known::Unknown => return Ok(None),
+        };
         let pointer_known = self.known(&folder, at.base(), folds);
         let exact = !folds || matches!(pointer_known, Known::Absent) || self.is_exact(target);
         let (pointer, entry) = match pointer_known {
@@ -118,45 +142,28 @@ impl Look {
                 // It has changed since it was listed, or can't be looked at.
                 Ok(_) | Err(_) => return Ok(None),
             },
-            Known::Is(Kind::Symlink) => self.link(target, &at, &blob_known),
+            Known::Is(Kind::Symlink) => {
+                let text = self.cache.disk.link_text(&at).unwrap_or_default();
+                self.cache.link_pointer(target, &at, &text, blob_kind)
+            }
         };
-        let blob = match blob_known {
-            Known::Unknown => return Ok(None),
-            Known::Absent => Blob::Absent,
-            Known::Is(kind) => {
+        let blob = match blob_kind {
+            None => Blob::Absent,
+            Some(kind) => {
                 // Our link leads to the blob, so what was seen through it is the blob.
                 let through = entry.as_ref().filter(|_| pointer == Pointer::Linked);
                 self.cache.blob_of_kind(target, kind, through)?
             }
         };
-        let ref_file = self.ref_file(target, attempt)?;
-        let (facts, twin) = self.cache.facts(target, attempt, pointer, blob, ref_file);
+        let ref_file = self.ref_file(target)?;
+        let (facts, twin) = self.cache.facts(target, self.attempt, pointer, blob, ref_file);
         let serves = matches!(pointer, Pointer::Linked | Pointer::Holds);
         let size = entry.filter(|_| serves).map(|entry| entry.len_bytes);
         Ok(Some(Seen { facts, twin, size }))
     }
 
-    /// Looks at a pointer that is a symlink, and through it.
-    fn link(&self, target: &Target, at: &CachePath, blob: &Known) -> (Pointer, Option<Entry>) {
-        let text = self.cache.disk.link_text(at).unwrap_or_default();
-        if RepoLayout::etag_of_link(&target.file, &text).as_ref() != Some(&target.etag) {
-            return (Pointer::Stray, None);
-        }
-        if matches!(blob, Known::Absent) {
-            return (Pointer::Linked, None);
-        }
-        let entry = self.cache.disk.through(at).ok().flatten();
-        let readable =
-            entry.as_ref().is_some_and(|entry| entry.kind == Kind::File && entry.readable_by_all);
-        if readable || self.cache.opens(at) {
-            (Pointer::Linked, entry)
-        } else {
-            (Pointer::Stray, None)
-        }
-    }
-
-    fn known(&mut self, folder: &CachePath, name: &str, folds: bool) -> Known {
-        match self.listing(folder).as_ref().map(|names| names.get(name)) {
+    fn known(&self, folder: &CachePath, name: &str, folds: bool) -> Known {
+        match (*self.listing(folder)).as_ref().map(|names| names.get(name)) {
             Some(Some(kind)) => Known::Is(*kind),
             // Another spelling of it may be there.
             Some(None) if folds || !name.is_ascii() => Known::Unknown,
@@ -166,45 +173,48 @@ impl Look {
     }
 
     /// Tells whether every part of the way to a pointer is spelled on the disk as it is asked for.
-    fn is_exact(&mut self, target: &Target) -> bool {
+    fn is_exact(&self, target: &Target) -> bool {
         let mut steps = target.layout.pointer_steps(&target.commit, &target.file);
         steps.all(|(folder, part)| {
-            self.listing(&folder).as_ref().is_some_and(|names| names.contains_key(part))
+            (*self.listing(&folder)).as_ref().is_some_and(|names| names.contains_key(part))
         })
     }
 
-    fn listing(&mut self, folder: &CachePath) -> &Listing {
-        if !self.listings.contains_key(folder) {
-            let listed = match self.cache.disk.kinds(folder) {
-                Ok(kinds) => Some(kinds.into_iter().collect()),
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
-                    ) =>
-                {
-                    Some(HashMap::new())
-                }
-                Err(_) => None,
-            };
-            self.listings.insert(folder.clone(), listed);
+    fn listing(&self, folder: &CachePath) -> Arc<Listing> {
+        let mut listings = self.listings.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = listings.get(folder) {
+            return Arc::clone(known);
         }
-        self.listings.get(folder).unwrap_or(&None)
+        let listed = match self.cache.disk.kinds(folder) {
+            Ok(kinds) => Some(kinds.into_iter().collect()),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+                ) =>
+            {
+                Some(HashMap::new())
+            }
+            Err(_) => None,
+        };
+        let listed = Arc::new(listed);
+        listings.insert(folder.clone(), Arc::clone(&listed));
+        listed
     }
 
     /// The ref file is the same for all files of a revision.
-    fn ref_file(&mut self, target: &Target, attempt: Attempt) -> Result<RefFile, FsError> {
+    fn ref_file(&self, target: &Target) -> Result<RefFile, FsError> {
         let Target { layout, revision, commit, .. } = target;
-        match &self.ref_file {
+        let mut known = self.ref_file.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*known {
             Some((of, named, meant, ref_file))
                 if (of, named, meant) == (layout, revision, commit) =>
             {
                 Ok(*ref_file)
             }
             Some(_) | None => {
-                let ref_file = self.cache.observe_ref(target, attempt.ref_unwritable)?;
-                let key = (layout.clone(), revision.clone(), commit.clone(), ref_file);
-                self.ref_file = Some(key);
+                let ref_file = self.cache.observe_ref(target, self.attempt.ref_unwritable)?;
+                *known = Some((layout.clone(), revision.clone(), commit.clone(), ref_file));
                 Ok(ref_file)
             }
         }

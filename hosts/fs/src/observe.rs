@@ -63,7 +63,15 @@ impl Cache {
     ) -> Result<(PlaceFacts, Option<CachePath>), FsError> {
         self.check_folders(&target.pointer().parent())?;
         self.check_folders(&target.layout.blobs())?;
-        let (pointer, blob) = (self.observe_pointer(target)?, self.observe_blob(target)?);
+        let blob_entry = self.look(&target.blob())?;
+        let pointer = self.observe_pointer(target, blob_entry.as_ref())?;
+        let blob = match &blob_entry {
+            Some(entry) => {
+                let seen = Some(entry).filter(|entry| entry.kind == Kind::File);
+                self.blob_of_kind(target, entry.kind, seen)?
+            }
+            None => Blob::Absent,
+        };
         let ref_file = self.observe_ref(target, attempt.ref_unwritable)?;
         Ok(self.facts(target, attempt, pointer, blob, ref_file))
     }
@@ -103,30 +111,47 @@ impl Cache {
         self.disk.entry(at).map_err(|error| FsError::io("look at", at, error))
     }
 
-    fn observe_pointer(&self, target: &Target) -> Result<Pointer, FsError> {
+    fn observe_pointer(&self, target: &Target, blob: Option<&Entry>) -> Result<Pointer, FsError> {
         let at = target.pointer();
-        let Some(entry) = self.look(&at)? else {
+        // Most pointers are links, and then one look tells it.
+        let text = self.disk.link_text(&at).ok();
+        let entry = if text.is_some() { None } else { self.look(&at)? };
+        if text.is_none() && entry.is_none() {
             return Ok(Pointer::Absent);
-        };
+        }
         if self.is_alias(&target.layout, &target.commit, &target.file) {
             return Ok(Pointer::Alias);
         }
-        Ok(match entry.kind {
-            Kind::Directory => Pointer::Directory,
-            Kind::Other => Pointer::Stray,
-            Kind::File => self.regular_pointer(target, &at, &entry)?,
-            Kind::Symlink => {
-                let text = self.disk.link_text(&at).unwrap_or_default();
-                let ours = RepoLayout::etag_of_link(&target.file, &text);
-                if ours.as_ref() != Some(&target.etag) {
-                    Pointer::Stray
-                } else if self.look(&target.blob())?.is_none() || self.opens(&at) {
-                    Pointer::Linked
-                } else {
-                    Pointer::Stray
-                }
+        match entry {
+            Some(Entry { kind: Kind::Directory, .. }) => Ok(Pointer::Directory),
+            Some(Entry { kind: Kind::Other, .. }) => Ok(Pointer::Stray),
+            Some(entry) if entry.kind == Kind::File => self.regular_pointer(target, &at, &entry),
+            // It may have become a link since its text was asked for.
+            Some(_) | None => {
+                let text = text.or_else(|| self.disk.link_text(&at).ok()).unwrap_or_default();
+                Ok(self.link_pointer(target, &at, &text, blob.map(|entry| entry.kind)).0)
             }
-        })
+        }
+    }
+
+    /// Looks at a pointer that is a symlink with this text, and through it.
+    pub(crate) fn link_pointer(
+        &self,
+        target: &Target,
+        at: &CachePath,
+        text: &str,
+        blob: Option<Kind>,
+    ) -> (Pointer, Option<Entry>) {
+        if RepoLayout::etag_of_link(&target.file, text).as_ref() != Some(&target.etag) {
+            return (Pointer::Stray, None);
+        }
+        if blob.is_none() {
+            return (Pointer::Linked, None);
+        }
+        let entry = self.disk.through(at).ok().flatten();
+        let readable =
+            entry.as_ref().is_some_and(|entry| entry.kind == Kind::File && entry.readable_by_all);
+        if readable || self.opens(at) { (Pointer::Linked, entry) } else { (Pointer::Stray, None) }
     }
 
     /// Looks at what a pointer that is a regular file holds.
@@ -152,14 +177,7 @@ impl Cache {
             || self.local_record(&target.file).is_some_and(|record| record.etag == target.etag)
     }
 
-    fn observe_blob(&self, target: &Target) -> Result<Blob, FsError> {
-        match self.look(&target.blob())? {
-            Some(entry) => self.blob_of_kind(target, entry.kind, None),
-            None => Ok(Blob::Absent),
-        }
-    }
-
-    /// Looks at a blob of which only the kind is known, and maybe what it leads to.
+    /// Looks at a blob of which only the kind is known, and maybe what it is, or what a link to it leads to.
     pub(crate) fn blob_of_kind(
         &self,
         target: &Target,

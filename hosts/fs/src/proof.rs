@@ -82,7 +82,7 @@ impl Proofs {
 
     fn holds(&self, etag: &Etag, identity: &Identity) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.insert(identity.clone(), Seen::Is(etag.clone()));
+        seen.insert(*identity, Seen::Is(etag.clone()));
     }
 
     fn torn(&self, etag: &Etag, identity: &Identity) {
@@ -91,7 +91,7 @@ impl Proofs {
             Some(Seen::IsNone(others)) => others.push(etag.clone()),
             Some(Seen::Is(_)) => {}
             Some(Seen::Recorded(_)) | None => {
-                seen.insert(identity.clone(), Seen::IsNone(vec![etag.clone()]));
+                seen.insert(*identity, Seen::IsNone(vec![etag.clone()]));
             }
         }
     }
@@ -154,13 +154,17 @@ impl Cache {
     fn proved(&self, layout: &RepoLayout, at: &CachePath, etag: &Etag, entry: &Entry) {
         let unchanged = matches!(self.disk.through(at), Ok(Some(now)) if now == *entry);
         if unchanged {
-            self.proofs.holds(etag, &entry.identity);
-            if let Some(bulk) = self.bulk_of(layout) {
-                bulk.proved_anew();
-            }
-            if self.records && entry.len_bytes >= RECORD_FROM_BYTES {
-                self.record(layout, etag, &entry.identity);
-            }
+            self.remember(layout, etag, entry);
+        }
+    }
+
+    fn remember(&self, layout: &RepoLayout, etag: &Etag, entry: &Entry) {
+        self.proofs.holds(etag, &entry.identity);
+        if let Some(bulk) = self.bulk_of(layout) {
+            bulk.proved_anew();
+        }
+        if self.records && entry.len_bytes >= RECORD_FROM_BYTES {
+            self.record(layout, etag, &entry.identity);
         }
     }
 
@@ -169,7 +173,7 @@ impl Cache {
     pub(crate) fn published(&self, layout: &RepoLayout, at: &CachePath, etag: &Etag, made: &Entry) {
         match self.disk.through(at) {
             Ok(Some(entry)) if entry.identity.same_content(&made.identity) => {
-                self.proved(layout, at, etag, &entry);
+                self.remember(layout, etag, &entry);
             }
             Ok(_) | Err(_) => {}
         }
@@ -186,15 +190,16 @@ impl Cache {
     }
 
     fn recorded(&self, layout: &RepoLayout, etag: &Etag, identity: &Identity) -> bool {
-        self.record_lines(layout, etag).iter().any(|line| *line == identity.line())
+        let ours = identity.to_string();
+        self.record_lines(layout, etag).contains(&ours)
     }
 
     fn record(&self, layout: &RepoLayout, etag: &Etag, identity: &Identity) {
-        let mut lines = self.record_lines(layout, etag);
-        if lines.iter().any(|line| *line == identity.line()) {
+        let (mut lines, ours) = (self.record_lines(layout, etag), identity.to_string());
+        if lines.contains(&ours) {
             return;
         }
-        lines.insert(0, identity.line());
+        lines.insert(0, ours);
         lines.truncate(RECORD_LINES);
         let content = lines.join("\n") + "\n";
         if let Err(error) = self.write_whole(layout, &layout.proof(etag), content.as_bytes()) {

@@ -56,7 +56,7 @@ impl Cache {
         let mut add = |etag: &Etag, identity: &Identity| {
             if lines < LINE_LIMIT {
                 lines += 1;
-                let _ = writeln!(content, "{etag} {}", identity.line());
+                let _ = writeln!(content, "{etag} {identity}");
             }
         };
         for target in targets {

@@ -121,11 +121,13 @@ fn only_name(_metadata: &fs::Metadata) -> bool {
 #[cfg(unix)]
 fn identity_of(metadata: &fs::Metadata) -> Identity {
     use std::os::unix::fs::MetadataExt;
-    let (ino, size) = (metadata.ino(), metadata.size());
-    Identity::new(
-        format!("{ino} {size} {}.{:09}", metadata.mtime(), metadata.mtime_nsec()),
-        format!("{}.{:09}", metadata.ctime(), metadata.ctime_nsec()),
-    )
+    let nanos = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+    Identity {
+        file: metadata.ino().into(),
+        len_bytes: metadata.size(),
+        modified_ns: nanos(metadata.mtime(), metadata.mtime_nsec()),
+        changed_ns: nanos(metadata.ctime(), metadata.ctime_nsec()),
+    }
 }
 
 #[cfg(not(unix))]
@@ -134,8 +136,12 @@ fn identity_of(metadata: &fs::Metadata) -> Identity {
         let since = time.ok().and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
         since.map_or(0, |since| since.as_nanos())
     };
-    let (modified, created) = (nanos(metadata.modified()), nanos(metadata.created()));
-    Identity::new(format!("{} {modified} {created}", metadata.len()), String::new())
+    Identity {
+        file: nanos(metadata.created()),
+        len_bytes: metadata.len(),
+        modified_ns: nanos(metadata.modified()).cast_signed(),
+        changed_ns: 0,
+    }
 }
 
 fn absent_is_none(result: io::Result<fs::Metadata>) -> io::Result<Option<Entry>> {
@@ -221,8 +227,10 @@ fn share_lock(_file: &fs::File) {}
 
 impl Disk for StdDisk {
     fn native(&self, at: &CachePath) -> PathBuf {
-        let parts = at.as_str().split('/').filter(|part| !part.is_empty());
-        parts.fold(self.root.clone(), |path, part| path.join(part))
+        let mut path = PathBuf::with_capacity(self.root.as_os_str().len() + at.as_str().len() + 1);
+        path.push(&self.root);
+        path.extend(at.as_str().split('/').filter(|part| !part.is_empty()));
+        path
     }
 
     fn entry(&self, at: &CachePath) -> io::Result<Option<Entry>> {
@@ -324,6 +332,11 @@ impl Disk for StdDisk {
 
     fn symlink(&self, text: &str, at: &CachePath) -> io::Result<()> {
         make_symlink(text, &self.native(at))
+    }
+
+    /// Windows makes an empty file first and a link of it then, and of a sandbox's host nothing is known.
+    fn links_appear_whole(&self) -> bool {
+        cfg!(unix)
     }
 
     fn hardlink(&self, from: &CachePath, at: &CachePath) -> io::Result<()> {

@@ -83,11 +83,11 @@ pub(crate) fn look(path: &Path, through_links: bool) -> io::Result<Option<Entry>
 }
 
 fn entry_of(stat: &DescriptorStat, hash: &MetadataHashValue) -> Entry {
-    let time = |time: Option<Datetime>| {
-        time.map_or_else(String::new, |time| format!("{}.{:09}", time.seconds, time.nanoseconds))
+    let nanos = |time: Option<Datetime>| {
+        time.map_or(0, |time| {
+            i128::from(time.seconds) * 1_000_000_000 + i128::from(time.nanoseconds)
+        })
     };
-    let (file, size) = (format!("{:016x}{:016x}", hash.upper, hash.lower), stat.size);
-    let content = format!("{file} {size} {}", time(stat.data_modification_timestamp));
     Entry {
         kind: match stat.type_ {
             DescriptorType::RegularFile => Kind::File,
@@ -99,8 +99,13 @@ fn entry_of(stat: &DescriptorStat, hash: &MetadataHashValue) -> Entry {
             | DescriptorType::Fifo
             | DescriptorType::Socket => Kind::Other,
         },
-        len_bytes: size,
-        identity: Identity::new(content, time(stat.status_change_timestamp)),
+        len_bytes: stat.size,
+        identity: Identity {
+            file: u128::from(hash.upper) << 64 | u128::from(hash.lower),
+            len_bytes: stat.size,
+            modified_ns: nanos(stat.data_modification_timestamp),
+            changed_ns: nanos(stat.status_change_timestamp),
+        },
         only_name: stat.link_count <= 1,
         readable_by_all: false,
     }
