@@ -4,12 +4,9 @@
 //! nothing by itself: a file that no flush has covered is synced by itself before it is published, and one whose own sync
 //! has failed is never published (invariants I11, I18).
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::BTreeMap;
 
-use hubstow_core::facts::Staged;
+use hubstow_core::{facts::Staged, layout::CachePath};
 
 use crate::{
     cache::{Cache, Durability},
@@ -29,9 +26,14 @@ impl Cache {
             return;
         }
         let mut disks = BTreeMap::<u64, Vec<&mut StagedFile>>::new();
+        // The files of one folder are on one disk.
+        let mut known = BTreeMap::<CachePath, Option<u64>>::new();
         for staged in files.iter_mut() {
-            let waiting = staged.state() == Staged::Complete && staged.on_disk == OnDisk::Unsure;
-            if let Some(disk) = staged.file.flushable().filter(|_| waiting) {
+            if staged.state() != Staged::Complete || staged.on_disk != OnDisk::Unsure {
+                continue;
+            }
+            let disk = known.entry(staged.at().parent());
+            if let Some(disk) = *disk.or_insert_with(|| staged.file.flushable()) {
                 disks.entry(disk).or_default().push(staged);
             }
         }
@@ -70,102 +72,4 @@ fn flush_for(files: &mut [&mut StagedFile]) -> bool {
         staged.on_disk = OnDisk::Synced;
     }
     true
-}
-
-/// What is to be done with a staged file when it has been in its group.
-type Done = Box<dyn FnOnce(StagedFile) + Send>;
-
-/// A queue of complete staged files. One flush is for all that wait when it begins; those that come while it runs wait for
-/// the next, so the slower the disk, the larger the groups.
-///
-/// Whoever is told to [`run`](Self::run) it does so on a thread that may block, and nobody else has to:
-///
-/// ```text
-/// let (send, synced) = oneshot::channel();
-/// if group.hand_in(staged, move |staged| drop(send.send(staged))) == Turn::Run {
-///     spawn_blocking(move || group.run());
-/// }
-/// placing.fetched(synced.await?);
-/// ```
-///
-/// Every waiting file is open, so a host bounds how many it lets wait.
-pub struct GroupSync {
-    cache: Cache,
-    queue: Mutex<Queue>,
-}
-
-#[derive(Default)]
-struct Queue {
-    waiting: Vec<(StagedFile, Done)>,
-    /// Whether somebody has been told to run.
-    runs: bool,
-}
-
-/// What whoever hands a file in has to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "a queue that nobody runs hands nothing back"]
-pub enum Turn {
-    /// Run the queue, now.
-    Run,
-    /// Nothing: somebody runs it, or nothing had to be done.
-    Wait,
-}
-
-impl GroupSync {
-    /// Makes an empty queue for staged files of this cache.
-    #[must_use]
-    pub fn new(cache: Cache) -> Self {
-        Self { cache, queue: Mutex::default() }
-    }
-
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Hands in a staged file. `done` gets it back on the thread that runs the queue, when it has reached the disk or is
-    /// to be synced by itself; it must not block.
-    pub fn hand_in(
-        &self,
-        staged: StagedFile,
-        done: impl FnOnce(StagedFile) + Send + 'static,
-    ) -> Turn {
-        if self.cache.durability == Durability::Fast {
-            done(staged);
-            return Turn::Wait;
-        }
-        let mut queue = self.queue();
-        queue.waiting.push((staged, Box::new(done)));
-        if std::mem::replace(&mut queue.runs, true) { Turn::Wait } else { Turn::Run }
-    }
-
-    /// Flushes for all that wait, again and again until nobody waits any more. It blocks.
-    pub fn run(&self) {
-        let ended = Ended(self);
-        while let Some(mut group) = self.next_group() {
-            let mut files: Vec<_> = group.iter_mut().map(|(staged, _)| staged).collect();
-            self.cache.sync_group(&mut files);
-            for (staged, done) in group {
-                done(staged);
-            }
-        }
-        std::mem::forget(ended);
-    }
-
-    /// Takes all that wait; where nobody does, the next one to come is told to run.
-    fn next_group(&self) -> Option<Vec<(StagedFile, Done)>> {
-        let mut queue = self.queue();
-        let group = std::mem::take(&mut queue.waiting);
-        queue.runs = !group.is_empty();
-        queue.runs.then_some(group)
-    }
-}
-
-/// Should a callback panic, those that wait are given up, and the queue can be used again.
-struct Ended<'a>(&'a GroupSync);
-
-impl Drop for Ended<'_> {
-    fn drop(&mut self) {
-        let given_up = std::mem::take(&mut *self.0.queue());
-        drop(given_up);
-    }
 }

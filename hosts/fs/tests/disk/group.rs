@@ -1,22 +1,15 @@
 //! Many files that reach the disk by one flush, and what becomes of them where it fails (I11, I18).
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, mpsc},
-    thread,
-};
+use std::sync::Arc;
 
 use hubstow_core::policy::Policy;
 use hubstow_fs::{
     Cache, Durability,
-    drive::Next,
-    group::{GroupSync, Turn},
     staged::{Keep, StagedFile},
 };
 use rustix::io::Errno;
 
 use crate::{
-    disk::TestDisk,
     files::{Item, files},
     host,
     kind::{Flush, Kind},
@@ -149,92 +142,4 @@ fn a_large_file_begins_to_be_written_long_before_it_is_synced() {
         assert!(!disk.watch().did(Op::Sync));
         cache.abandon(staged, Keep::Nothing);
     }
-}
-
-/// A queue, and what it has handed back.
-struct Scene {
-    world: World,
-    disk: TestDisk,
-    cache: Cache,
-    group: Arc<GroupSync>,
-}
-
-impl Scene {
-    fn new() -> Self {
-        let world = World::new(Start::Empty, &SMALL);
-        let disk = world.disk(Kind::ALL_LINKS);
-        let cache = host::cache(&disk, Policy::Compat);
-        let group = Arc::new(GroupSync::new(cache.clone()));
-        Self { world, disk, cache, group }
-    }
-
-    fn flushes(&self) -> usize {
-        self.disk.watch().total(Op::SyncAll)
-    }
-}
-
-#[test]
-fn all_that_wait_share_a_flush_and_those_that_come_meanwhile_the_next() {
-    let (scene, files) = (Scene::new(), files(40));
-    let (send, back) = mpsc::channel();
-    let late = Mutex::new(files[20..].iter().map(|i| i.staged(&scene.cache).unwrap()).collect());
-    let late: Arc<Mutex<Vec<StagedFile>>> = Arc::new(late);
-    for (number, item) in files[..20].iter().enumerate() {
-        let (send, late, group) = (send.clone(), Arc::clone(&late), Arc::clone(&scene.group));
-        let turn = scene.group.hand_in(item.staged(&scene.cache).unwrap(), move |staged| {
-            send.send(staged).unwrap();
-            for staged in late.lock().unwrap().drain(..) {
-                let send = send.clone();
-                let turn = group.hand_in(staged, move |staged| send.send(staged).unwrap());
-                assert_eq!(turn, Turn::Wait, "somebody runs it");
-            }
-        });
-        assert_eq!(turn, if number == 0 { Turn::Run } else { Turn::Wait });
-    }
-    scene.group.run();
-    drop(send);
-    let back: Vec<_> = back.iter().collect();
-    assert_eq!((back.len(), scene.flushes()), (40, 2));
-    for staged in back {
-        let item = files.iter().find(|item| is_of(&staged, item)).unwrap();
-        assert!(matches!(item.place(&scene.cache, Some(staged)), Ok(Next::Done(_))));
-        assert!(item.is_served(&scene.world));
-    }
-    assert!(!scene.disk.watch().did(Op::Sync));
-    assert_eq!(rules::conduct(&scene.disk), Broken::new());
-}
-
-#[test]
-fn nobody_waits_for_ever_however_the_threads_meet() {
-    let (scene, files) = (Scene::new(), files(100));
-    let (send, back) = mpsc::channel();
-    thread::scope(|scope| {
-        for files in files.chunks(25) {
-            let (scene, send) = (&scene, send.clone());
-            scope.spawn(move || {
-                for item in files {
-                    let (staged, send) = (item.staged(&scene.cache).unwrap(), send.clone());
-                    let turn = scene.group.hand_in(staged, move |s| send.send(s).unwrap());
-                    if turn == Turn::Run {
-                        scope.spawn(|| scene.group.run());
-                    }
-                }
-            });
-        }
-    });
-    drop(send);
-    assert_eq!(back.iter().count(), files.len());
-}
-
-#[test]
-fn a_callback_that_panics_gives_up_the_group_and_not_the_queue() {
-    let (scene, files) = (Scene::new(), files(3));
-    let staged = |at: usize| files[at].staged(&scene.cache).unwrap();
-    assert_eq!(scene.group.hand_in(staged(0), |_| panic!("on purpose")), Turn::Run);
-    assert_eq!(scene.group.hand_in(staged(1), drop), Turn::Wait);
-    assert!(catch_unwind(AssertUnwindSafe(|| scene.group.run())).is_err());
-    let (send, back) = mpsc::channel();
-    assert_eq!(scene.group.hand_in(staged(2), move |s| send.send(s).unwrap()), Turn::Run);
-    scene.group.run();
-    assert_eq!(back.iter().count(), 1);
 }
