@@ -10,6 +10,7 @@ use crate::{
     engine::engine,
     error::{CoreError, Had},
     generated::{Core, CorePre},
+    remembered::Remembered,
     watch::Watch,
     wit::Guest,
 };
@@ -51,6 +52,7 @@ pub struct ComponentCore {
     pre: CorePre<Limits>,
     bounds: Bounds,
     watch: Watch,
+    pub(crate) remembered: Remembered,
 }
 
 impl ComponentCore {
@@ -134,7 +136,7 @@ impl ComponentCore {
             .instantiate_pre(component)
             .and_then(CorePre::new)
             .map_err(|error| CoreError::unfit(&error))?;
-        Ok(Self { engine, pre, bounds, watch: Watch::new() })
+        Ok(Self { engine, pre, bounds, watch: Watch::new(), remembered: Remembered::default() })
     }
 
     /// Makes one call in a fresh instance, within the bounds. `questions` is how many are asked at once: a batch may cost

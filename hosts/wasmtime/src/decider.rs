@@ -158,11 +158,11 @@ impl Decider for ComponentCore {
     }
 
     fn place(&self, facts: &PlaceFacts) -> Result<Decision, DeciderError> {
-        Ok(self.place(facts)?)
+        Ok(self.remembered.decide(facts, || self.place(facts))?)
     }
 
     fn place_many(&self, facts: &[PlaceFacts]) -> Result<Vec<Decision>, DeciderError> {
-        Ok(self.place_many(facts)?)
+        Ok(self.remembered.decide_many(facts, |questions| self.place_many(questions))?)
     }
 
     fn learn(

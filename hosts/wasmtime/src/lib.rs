@@ -29,6 +29,7 @@ mod decider;
 mod engine;
 mod error;
 mod names;
+mod remembered;
 mod watch;
 
 #[expect(missing_docs, reason = "generated; the interface's own file has the documentation")]
