@@ -42,7 +42,8 @@ use crate::{
 
 /// How many threads place what is here: folders are changed under one lock each, so more do not help.
 const PLACING_THREADS: usize = 4;
-/// How many files a thread must have to place to be worth starting.
+/// How many files a thread must have to place to be worth starting; it takes so many at a time, for files that follow each
+/// other are in one folder, and threads that make names in one folder wait for each other.
 const FILES_A_THREAD: usize = 64;
 /// How many files are on their single way at once; only as many of them as there are workers fetch.
 const SINGLE_WAYS: usize = 64;
@@ -235,15 +236,23 @@ impl Bulk {
         let placed = (0..threads).map(|_| {
             let (bulk, queue) = (Arc::clone(self), Arc::clone(&queue));
             blocking(move || {
-                let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+                let next = || {
+                    let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+                    queue.by_ref().take(FILES_A_THREAD).collect::<Vec<_>>()
+                };
                 let (mut ended, mut to_fetch) = (Vec::new(), Vec::new());
-                while let Some((at, seen)) = next() {
-                    match bulk.place_one(at, seen) {
-                        Step::Ended(end) => ended.push((at, end)),
-                        Step::Fetch(_) => to_fetch.push(at),
+                loop {
+                    let files = next();
+                    if files.is_empty() {
+                        return (ended, to_fetch);
+                    }
+                    for (at, seen) in files {
+                        match bulk.place_one(at, seen) {
+                            Step::Ended(end) => ended.push((at, end)),
+                            Step::Fetch(_) => to_fetch.push(at),
+                        }
                     }
                 }
-                (ended, to_fetch)
             })
         });
         let mut to_fetch = Vec::new();

@@ -153,9 +153,8 @@ impl Http {
                     Ok(Err(Mismatch::Size { expected, received })) if received < expected => {
                         let cause =
                             format!("the transfer ended after {received} of {expected} bytes");
-                        state
-                            .wait(fetch, &staged, (ErrorKind::HubUnreachable, cause), None, tell)
-                            .await
+                        let cause = (ErrorKind::HubUnreachable, cause);
+                        state.wait(fetch, received, cause, None, tell).await
                     }
                     Ok(Err(mismatch)) => state.mismatch(fetch, &mut staged, &mismatch, tell),
                     Err(error) => Err(Failed::Error(disk_error(fetch.file, error))),
@@ -163,20 +162,13 @@ impl Http {
             }
             Ok(Attempt::Wrong(mismatch)) => state.mismatch(fetch, &mut staged, &mismatch, tell),
             Ok(Attempt::Passing { kind, cause, wait }) => {
-                state.wait(fetch, &staged, (kind, cause), wait, tell).await
+                state.wait(fetch, staged.received_bytes(), (kind, cause), wait, tell).await
             }
             Ok(Attempt::Unusable { cause }) => match staged.start_over() {
                 Ok(()) => {
                     tell(Event::StartedOver { file: fetch.file.clone() });
-                    state
-                        .wait(
-                            fetch,
-                            &staged,
-                            (ErrorKind::HubFailing, cause),
-                            Some(Duration::ZERO),
-                            tell,
-                        )
-                        .await
+                    let cause = (ErrorKind::HubFailing, cause);
+                    state.wait(fetch, 0, cause, Some(Duration::ZERO), tell).await
                 }
                 Err(error) => Err(Failed::Error(disk_error(fetch.file, error))),
             },
@@ -272,23 +264,23 @@ impl State {
     }
 
     /// What gets on counts its retries anew.
-    fn note_progress(&mut self, staged: &StagedFile) {
-        if staged.received_bytes() >= self.mark.saturating_add(PROGRESS_BYTES) {
+    fn note_progress(&mut self, received_bytes: u64) {
+        if received_bytes >= self.mark.saturating_add(PROGRESS_BYTES) {
             self.retries = 0;
         }
-        self.mark = self.mark.max(staged.received_bytes());
+        self.mark = self.mark.max(received_bytes);
     }
 
     /// Waits before the next attempt, if there is one left.
     async fn wait(
         &mut self,
         fetch: &Fetch<'_>,
-        staged: &StagedFile,
+        received_bytes: u64,
         (kind, cause): (ErrorKind, String),
         asked: Option<Duration>,
         tell: Tell<'_>,
     ) -> Result<(), Failed> {
-        self.note_progress(staged);
+        self.note_progress(received_bytes);
         let Some(wait_ms) = fetch.backoff.wait_ms(self.retries) else {
             let error = Error::new(kind, format!("`{}` could not be fetched: {cause}", fetch.file));
             return Err(Failed::Error(

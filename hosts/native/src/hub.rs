@@ -288,3 +288,22 @@ fn absolute(path: &Path) -> Result<PathBuf, Error> {
         Error::new(ErrorKind::Usage, what).caused_by(error)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::{FileRequest, SnapshotRequest};
+
+    fn spawnable<T: Send>(future: T) -> T {
+        future
+    }
+
+    /// Programs run downloads as tasks of their own, on runtimes that move tasks between threads.
+    #[expect(dead_code, reason = "that it compiles is all it says")]
+    fn every_question_can_be_spawned(hub: &Hub, file: &FileRequest, snapshot: &SnapshotRequest) {
+        drop(spawnable(hub.download(file)));
+        drop(spawnable(hub.snapshot(snapshot)));
+        drop(spawnable(hub.forecast(snapshot)));
+        drop(spawnable(hub.explain(file)));
+    }
+}

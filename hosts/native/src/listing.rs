@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use futures_util::future::join;
 use http::{HeaderMap, header::LINK};
 use hubstow_core::{
     hub::{Backoff, Retry, refusal_of_status, retry},
@@ -124,27 +125,22 @@ impl Http {
         patience: Backoff,
         tell: &(dyn Fn(Event) + Sync),
     ) -> Result<(Listing, ToKeep), Unlisted> {
-        let (mut files, mut empty_pages) = (BTreeMap::new(), 0);
+        let (subject, mut pages) = (repo.to_string(), Pages::default());
         let mut at = self.at_endpoint(&self.endpoint().tree(repo, &Revision::from(commit)))?;
+        let mut page = self.json(&at, &subject, patience, tell).await?;
         for _ in 0..PAGE_LIMIT {
-            let (next, body) = self.json(&at, &repo.to_string(), patience, tell).await?;
-            let entries: Vec<TreeEntry> = parse(&body)?;
-            let before = files.len();
-            files.extend(entries.into_iter().filter(|entry| entry.kind == "file").map(kept));
-            if files.len() > FILE_LIMIT {
-                return Err(malformed("it lists more files than any repo has").into());
-            }
-            empty_pages = if files.len() == before { empty_pages + 1 } else { 0 };
-            if empty_pages > EMPTY_PAGE_LIMIT {
-                return Err(malformed("the listing has no end").into());
-            }
-            match next {
-                None => {
-                    let listing = Listing::new(&files)?;
-                    return Ok((listing, ToKeep::new(files)));
-                }
-                Some(next) => at = self.next_page(&at, &next)?,
-            }
+            let (next, body) = page;
+            let Some(next) = next else {
+                pages.take(&body)?;
+                let listing = Listing::new(&pages.files)?;
+                return Ok((listing, ToKeep::new(pages.files)));
+            };
+            at = self.next_page(&at, &next)?;
+            // This page is read while the next one is on its way.
+            let following = self.json(&at, &subject, patience, tell);
+            let (following, taken) = join(following, async { pages.take(&body) }).await;
+            taken?;
+            page = following?;
         }
         Err(malformed("the listing has no end").into())
     }
@@ -209,6 +205,30 @@ impl Http {
         let next = next_link(&answer.headers)?;
         let body = limited(&from, answer).await?;
         Ok((next, body))
+    }
+}
+
+/// The pages of a listing that have come.
+#[derive(Default)]
+struct Pages {
+    files: BTreeMap<String, KeptFile>,
+    /// How many in a row have brought nothing new.
+    empty: usize,
+}
+
+impl Pages {
+    fn take(&mut self, body: &[u8]) -> Result<(), Unlisted> {
+        let entries: Vec<TreeEntry> = parse(body)?;
+        let before = self.files.len();
+        self.files.extend(entries.into_iter().filter(|entry| entry.kind == "file").map(kept));
+        if self.files.len() > FILE_LIMIT {
+            return Err(malformed("it lists more files than any repo has").into());
+        }
+        self.empty = if self.files.len() == before { self.empty + 1 } else { 0 };
+        if self.empty > EMPTY_PAGE_LIMIT {
+            return Err(malformed("the listing has no end").into());
+        }
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     num::NonZero,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{Mutex, PoisonError},
     thread,
 };
 
@@ -11,7 +11,13 @@ use hubstow_core::{
     facts::{PlaceFacts, Staged},
     why::Reason,
 };
-use hubstow_fs::{FsError, Target, drive::Outcome, guard::possible, many::Seen, observe::Attempt};
+use hubstow_fs::{
+    FsError, Target,
+    drive::Outcome,
+    guard::possible,
+    many::{Look, Seen},
+    observe::Attempt,
+};
 
 use super::{Bulk, Ends};
 use crate::{error::Error, place::report, report::FileReport};
@@ -20,6 +26,11 @@ use crate::{error::Error, place::report, report::FileReport};
 const DECISIONS: usize = 512;
 /// From how many bytes on several threads look: where nothing is proved yet, all of it is hashed.
 const PARALLEL_FROM_BYTES: u64 = 256 << 20;
+/// From how many files on they do, even where all is proved: most of a look is waiting for the system, or for a server.
+const PARALLEL_FROM_FILES: usize = 512;
+/// How many threads look where nothing is to be hashed, and at how many files at a time each.
+const LOOKING_THREADS: usize = 4;
+const FILES_AT_A_TIME: usize = 64;
 
 /// What was seen and decided.
 pub(crate) struct Looked {
@@ -79,31 +90,39 @@ impl Bulk {
         let demand = self.force.into();
         let attempt =
             Attempt { demand, staged: Staged::Absent, ref_unwritable: false, twin_failed: false };
+        let look = self.cache.look_at_many(&self.targets, attempt);
         let bytes =
             self.targets.iter().filter_map(|target| target.size).fold(0, u64::saturating_add);
         let threads = thread::available_parallelism().map_or(1, NonZero::get);
         if threads > 1 && bytes >= PARALLEL_FROM_BYTES {
-            self.observe_in_parallel(threads.min(self.targets.len()), attempt)
+            self.observe_in_parallel(&look, threads, 1)
+        } else if threads > 1 && self.targets.len() >= PARALLEL_FROM_FILES {
+            self.observe_in_parallel(&look, threads.min(LOOKING_THREADS), FILES_AT_A_TIME)
         } else {
-            self.cache.observe_many(&self.targets, attempt).collect()
+            self.targets.iter().map(|target| look.at(target)).collect()
         }
     }
 
-    fn observe_in_parallel(&self, threads: usize, attempt: Attempt) -> Vec<Result<Seen, FsError>> {
-        let next = AtomicUsize::new(0);
+    /// Looks on several threads, at so many files at a time.
+    fn observe_in_parallel(
+        &self,
+        look: &Look,
+        threads: usize,
+        at_a_time: usize,
+    ) -> Vec<Result<Seen, FsError>> {
+        let files = self.targets.chunks(at_a_time).enumerate();
+        let next = Mutex::new(files);
         let looker = || {
             let mut seen = Vec::new();
-            while let Some((at, target)) = {
-                let at = next.fetch_add(1, Ordering::Relaxed);
-                self.targets.get(at).map(|target| (at, target))
-            } {
-                let mut one = self.cache.observe_many(std::slice::from_ref(target), attempt);
-                seen.extend(one.next().map(|seen| (at, seen)));
+            let next = || next.lock().unwrap_or_else(PoisonError::into_inner).next();
+            while let Some((number, targets)) = next() {
+                seen.push((number, targets.iter().map(|target| look.at(target)).collect()));
             }
             seen
         };
-        let mut all: Vec<_> = thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(looker)).collect();
+        let mut all: Vec<(usize, Vec<_>)> = thread::scope(|scope| {
+            let others: Vec<_> =
+                (1..threads.min(self.targets.len())).map(|_| scope.spawn(looker)).collect();
             let mut all = looker();
             for other in others {
                 match other.join() {
@@ -113,8 +132,8 @@ impl Bulk {
             }
             all
         });
-        all.sort_unstable_by_key(|(at, _)| *at);
-        all.into_iter().map(|(_, seen)| seen).collect()
+        all.sort_unstable_by_key(|(number, _)| *number);
+        all.into_iter().flat_map(|(_, seen)| seen).collect()
     }
 
     fn decide(&self, batch: Vec<(usize, Result<Seen, FsError>)>, looked: &mut Looked) {

@@ -10,9 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use futures_util::{
-    FutureExt as _, StreamExt as _, future::LocalBoxFuture, stream::FuturesUnordered,
-};
+use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use hubstow_core::{layout::RepoLayout, name::Etag};
 use hubstow_fs::{Target, drive::Placing, staged::StagedFile};
 use tokio::sync::Semaphore;
@@ -217,7 +215,7 @@ struct Line<'a> {
     ready: VecDeque<Ready>,
     received: Vec<Received>,
     singly: VecDeque<(usize, Going)>,
-    work: FuturesUnordered<LocalBoxFuture<'a, Did>>,
+    work: FuturesUnordered<BoxFuture<'a, Did>>,
     is_preparing: bool,
     in_flight: usize,
     groups: usize,
@@ -268,14 +266,14 @@ impl<'a> Line<'a> {
             self.held_files += 1;
             self.held_bytes += ready.size;
             let bulk: &'a Bulk = self.bulk;
-            self.work.push(bulk.receive(ready).boxed_local());
+            self.work.push(bulk.receive(ready).boxed());
         }
         while self.groups < GROUPS && self.is_group_due() {
             let rest = self.received.split_off(self.received.len().min(GROUP));
             let group = mem::replace(&mut self.received, rest);
             let bulk = Arc::clone(self.bulk);
             self.groups += 1;
-            self.work.push(blocking(move || bulk.write(group)).boxed_local());
+            self.work.push(blocking(move || bulk.write(group)).boxed());
         }
         while self.single_ways < SINGLE_WAYS
             && let Some((at, going)) = self.singly.pop_front()
@@ -284,7 +282,7 @@ impl<'a> Line<'a> {
             self.single_ways += 1;
             let way =
                 async move { Did::Single(Box::new(bulk.single(at, Some(going), slots).await)) };
-            self.work.push(way.boxed_local());
+            self.work.push(way.boxed());
         }
     }
 
@@ -301,7 +299,7 @@ impl<'a> Line<'a> {
         if !files.is_empty() {
             let bulk = Arc::clone(self.bulk);
             self.is_preparing = true;
-            self.work.push(blocking(move || bulk.prepare(files)).boxed_local());
+            self.work.push(blocking(move || bulk.prepare(files)).boxed());
         }
     }
 

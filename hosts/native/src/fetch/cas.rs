@@ -122,7 +122,7 @@ impl Http {
             }
             Err(trouble) => (staged, trouble),
         };
-        let again = self.after(fetch, &staged, state, trouble).await;
+        let again = self.after(fetch, staged.received_bytes(), state, trouble).await;
         (staged, again.map(Ok))
     }
 
@@ -130,12 +130,12 @@ impl Http {
     async fn after(
         &self,
         fetch: &Fetch<'_>,
-        staged: &StagedFile,
+        received_bytes: u64,
         state: &mut State,
         trouble: Trouble,
     ) -> Option<Attempt> {
         let Trouble { cause, retry, told } = trouble;
-        state.note_progress(staged);
+        state.note_progress(received_bytes);
         if retry == Retry::Yes && state.retries < RETRY_LIMIT {
             self.cas.forget(fetch).await;
             let (kind, cause) =
