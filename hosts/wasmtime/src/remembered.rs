@@ -86,3 +86,47 @@ fn unknown<'a>(
 ) -> impl Iterator<Item = &'a PlaceFacts> {
     facts.iter().zip(known).filter(|(_, known)| known.is_none()).map(|(facts, _)| facts)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use hubstow_core::{
+        facts::{Blob, Pointer},
+        place::place,
+        policy::Policy,
+    };
+
+    use super::*;
+
+    fn facts() -> [PlaceFacts; 3] {
+        let absent = PlaceFacts::empty(Policy::Compat);
+        let here = PlaceFacts { blob: Blob::Existing, ..absent };
+        [absent, here, PlaceFacts { pointer: Pointer::Linked, ..here }]
+    }
+
+    #[test]
+    fn each_question_is_asked_once_and_every_answer_is_in_its_place() {
+        let (remembered, asked) = (Remembered::default(), RefCell::new(Vec::new()));
+        let ask = |questions: &[PlaceFacts]| {
+            asked.borrow_mut().extend_from_slice(questions);
+            Ok(questions.iter().map(place).collect())
+        };
+        let [absent, here, linked] = facts();
+        for many in [vec![here, absent, here], vec![linked, here, linked, absent], Vec::new()] {
+            let decided = remembered.decide_many(&many, ask).unwrap();
+            assert_eq!(decided, many.iter().map(place).collect::<Vec<_>>());
+        }
+        assert_eq!(*asked.borrow(), [here, absent, linked]);
+        let one = remembered.decide(&here, || panic!("it is remembered"));
+        assert_eq!(one.unwrap(), place(&here));
+    }
+
+    #[test]
+    fn a_failure_is_not_remembered() {
+        let (remembered, [absent, ..]) = (Remembered::default(), facts());
+        assert!(remembered.decide(&absent, || Err(CoreError::OutOfStack)).is_err());
+        assert!(remembered.decide_many(&[absent], |_| Err(CoreError::OutOfStack)).is_err());
+        assert_eq!(remembered.decide(&absent, || Ok(place(&absent))).unwrap(), place(&absent));
+    }
+}

@@ -39,6 +39,25 @@ fn placing_many_links_looks_at_their_folders_once() {
 }
 
 #[test]
+fn only_the_first_link_takes_a_private_name_where_links_appear_whole() {
+    let files = files(60);
+    for (whole_links, renames) in [(true, 1), (false, files.len())] {
+        let world = World::new(Start::Empty, &SMALL);
+        for item in &files {
+            world.write(item.target.blob().as_str(), &item.content);
+        }
+        let disk = world.disk(Kind { whole_links, ..Kind::ALL_LINKS });
+        let cache = host::cache(&disk, Policy::Compat).for_bulk(&files[0].target.layout);
+        for item in &files {
+            item.place(&cache, None).unwrap();
+            assert!(item.is_served(&world));
+        }
+        assert_eq!(disk.watch().total(Op::Rename), renames, "{whole_links}");
+        assert_eq!(rules::conduct(&disk), Broken::new());
+    }
+}
+
+#[test]
 fn what_was_seen_is_acted_on_and_where_it_no_longer_holds_looked_at_again() {
     let files = files(70);
     let world = World::new(Start::Empty, &SMALL);

@@ -143,7 +143,7 @@ impl Disk for TestDisk {
     }
 
     fn links_appear_whole(&self) -> bool {
-        self.real.links_appear_whole()
+        self.kind.whole_links
     }
 
     fn symlink(&self, text: &str, at: &CachePath) -> io::Result<()> {

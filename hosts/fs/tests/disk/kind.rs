@@ -45,6 +45,8 @@ pub(crate) struct Kind {
     /// What a failing test calls it.
     pub(crate) name: &'static str,
     pub(crate) symlink: Way,
+    /// Whether a symlink appears at once; on Windows it is an empty file first.
+    pub(crate) whole_links: bool,
     pub(crate) hardlink: Way,
     pub(crate) reflink: Way,
     pub(crate) locks: Locks,
@@ -66,6 +68,7 @@ impl Kind {
     pub(crate) const ALL_LINKS: Self = Self {
         name: "all links",
         symlink: Way::Works,
+        whole_links: true,
         hardlink: Way::Works,
         reflink: Way::Works,
         locks: Locks::Work,
