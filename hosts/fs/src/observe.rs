@@ -114,8 +114,11 @@ impl Cache {
     fn observe_pointer(&self, target: &Target, blob: Option<&Entry>) -> Result<Pointer, FsError> {
         let at = target.pointer();
         // Most pointers are links, and then one look tells it.
-        let text = self.disk.link_text(&at).ok();
-        let entry = if text.is_some() { None } else { self.look(&at)? };
+        let (text, entry) = match self.disk.link_text(&at) {
+            Ok(text) => (Some(text), None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Pointer::Absent),
+            Err(_) => (None, self.look(&at)?),
+        };
         if text.is_none() && entry.is_none() {
             return Ok(Pointer::Absent);
         }
