@@ -155,8 +155,14 @@ impl Bench {
                 }
             }
         }
-        if !Self::makes_many_files(case) && self.room.exists() {
-            fs::remove_dir_all(&self.room)?;
+        if !Self::makes_many_files(case) {
+            let number = 0..case.state.repetitions(self.repeat);
+            let left = number.flat_map(|number| {
+                case.clients.iter().map(move |client| self.dest(case, *client, number))
+            });
+            for dest in left.filter(|dest| dest.exists()) {
+                fs::remove_dir_all(&dest)?;
+            }
         }
         Ok(Report::new(case, rows))
     }
@@ -167,11 +173,16 @@ impl Bench {
         case.job.file.is_none()
     }
 
+    /// Returns the folder of a repetition; those that go on from the one before share one.
+    fn dest(&self, case: &Case, client: Client, repetition: usize) -> PathBuf {
+        let number = if case.state == State::Fresh { repetition } else { 0 };
+        let client = client.name().replace([' ', ','], "-");
+        self.room.join(format!("{}-{client}-{number}", case.name))
+    }
+
     /// Does the work of a case once, and measures it.
     fn run(&self, case: &Case, client: Client, repetition: usize) -> Result<Option<Run>> {
-        let number = if case.state == State::Fresh { repetition } else { 0 };
-        let name = format!("{}-{}-{number}", case.name, client.name().replace([' ', ','], "-"));
-        let dest = self.room.join(name);
+        let dest = self.dest(case, client, repetition);
         if case.state == State::Fresh || repetition == 0 {
             fs::create_dir_all(&dest)?;
             self.hub.set(Behaviour::default())?;
