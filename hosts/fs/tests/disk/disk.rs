@@ -187,16 +187,21 @@ impl Disk for TestDisk {
 
     fn rename(&self, from: &CachePath, to: &CachePath) -> io::Result<()> {
         self.pass(Op::Rename, from)?;
+        let mut right = None;
         if let Ok(metadata) = fs::symlink_metadata(self.native(from)) {
             self.watch.judge_rename(metadata.ino(), from.as_str(), to.as_str());
             let of_sample = [self.sample.blob(), pointer(OURS)].iter().any(|at| at == to.as_str());
             // What has another name is not ours alone: a peer may change it under our hands.
             if of_sample && metadata.is_file() && metadata.nlink() == 1 {
-                let right = fs::read(self.native(from)).is_ok_and(|b| b == self.sample.content);
-                self.watch.judge_content(right, to.as_str());
+                right = Some(fs::read(self.native(from)).is_ok_and(|b| b == self.sample.content));
             }
         }
-        self.real.rename(from, to)
+        self.real.rename(from, to)?;
+        // What somebody has cleaned away can't be read, and is not published either.
+        if let Some(right) = right {
+            self.watch.judge_content(right, to.as_str());
+        }
+        Ok(())
     }
 
     fn remove(&self, at: &CachePath) -> io::Result<()> {
