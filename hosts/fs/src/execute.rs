@@ -1,5 +1,7 @@
 //! Carrying out one action: write to a private name, sync, rename over. Nothing is ever deleted first.
 //!
+//! A link that appears whole may get its public name at once.
+//!
 //! INVARIANT (I3): only private names are renamed. INVARIANT (I8 of the action): what the action was decided over is
 //! looked at again right before the rename; where it no longer holds the action fails as raced.
 

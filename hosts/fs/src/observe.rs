@@ -117,11 +117,11 @@ impl Cache {
         let (text, entry) = match self.disk.link_text(&at) {
             Ok(text) => (Some(text), None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Pointer::Absent),
-            Err(_) => (None, self.look(&at)?),
+            Err(_) => match self.look(&at)? {
+                Some(entry) => (None, Some(entry)),
+                None => return Ok(Pointer::Absent),
+            },
         };
-        if text.is_none() && entry.is_none() {
-            return Ok(Pointer::Absent);
-        }
         if self.is_alias(&target.layout, &target.commit, &target.file) {
             return Ok(Pointer::Alias);
         }

@@ -9,6 +9,7 @@ mod small;
 
 use std::{
     collections::HashMap,
+    iter,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -71,7 +72,7 @@ pub(crate) struct Ends(Vec<Option<Result<FileReport, Error>>>);
 
 impl Ends {
     fn of(targets: usize) -> Self {
-        Self(std::iter::repeat_with(|| None).take(targets).collect())
+        Self(iter::repeat_with(|| None).take(targets).collect())
     }
 
     fn set(&mut self, (at, end): Ended) {
@@ -238,21 +239,17 @@ impl Bulk {
             blocking(move || {
                 let next = || {
                     let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
-                    queue.by_ref().take(FILES_A_THREAD).collect::<Vec<_>>()
+                    let files: Vec<_> = queue.by_ref().take(FILES_A_THREAD).collect();
+                    (!files.is_empty()).then_some(files)
                 };
                 let (mut ended, mut to_fetch) = (Vec::new(), Vec::new());
-                loop {
-                    let files = next();
-                    if files.is_empty() {
-                        return (ended, to_fetch);
-                    }
-                    for (at, seen) in files {
-                        match bulk.place_one(at, seen) {
-                            Step::Ended(end) => ended.push((at, end)),
-                            Step::Fetch(_) => to_fetch.push(at),
-                        }
+                for (at, seen) in iter::from_fn(next).flatten() {
+                    match bulk.place_one(at, seen) {
+                        Step::Ended(end) => ended.push((at, end)),
+                        Step::Fetch(_) => to_fetch.push(at),
                     }
                 }
+                (ended, to_fetch)
             })
         });
         let mut to_fetch = Vec::new();

@@ -11,13 +11,7 @@ use hubstow_core::{
     facts::{PlaceFacts, Staged},
     why::Reason,
 };
-use hubstow_fs::{
-    FsError, Target,
-    drive::Outcome,
-    guard::possible,
-    many::{Look, Seen},
-    observe::Attempt,
-};
+use hubstow_fs::{FsError, Target, drive::Outcome, guard::possible, many::Seen, observe::Attempt};
 
 use super::{Bulk, Ends};
 use crate::{error::Error, place::report, report::FileReport};
@@ -90,28 +84,27 @@ impl Bulk {
         let demand = self.force.into();
         let attempt =
             Attempt { demand, staged: Staged::Absent, ref_unwritable: false, twin_failed: false };
-        let look = self.cache.look_at_many(&self.targets, attempt);
         let bytes =
             self.targets.iter().filter_map(|target| target.size).fold(0, u64::saturating_add);
         let threads = thread::available_parallelism().map_or(1, NonZero::get);
         if threads > 1 && bytes >= PARALLEL_FROM_BYTES {
-            self.observe_in_parallel(&look, threads, 1)
+            self.observe_in_parallel(attempt, threads, 1)
         } else if threads > 1 && self.targets.len() >= PARALLEL_FROM_FILES {
-            self.observe_in_parallel(&look, threads.min(LOOKING_THREADS), FILES_AT_A_TIME)
+            self.observe_in_parallel(attempt, threads.min(LOOKING_THREADS), FILES_AT_A_TIME)
         } else {
-            self.targets.iter().map(|target| look.at(target)).collect()
+            self.cache.observe_many(&self.targets, attempt).collect()
         }
     }
 
     /// Looks on several threads, at so many files at a time.
     fn observe_in_parallel(
         &self,
-        look: &Look,
+        attempt: Attempt,
         threads: usize,
         at_a_time: usize,
     ) -> Vec<Result<Seen, FsError>> {
-        let files = self.targets.chunks(at_a_time).enumerate();
-        let next = Mutex::new(files);
+        let look = self.cache.look_at_many(&self.targets, attempt);
+        let next = Mutex::new(self.targets.chunks(at_a_time).enumerate());
         let looker = || {
             let mut seen = Vec::new();
             let next = || next.lock().unwrap_or_else(PoisonError::into_inner).next();
