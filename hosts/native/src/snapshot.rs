@@ -373,5 +373,11 @@ fn together(failures: &[(FileName, Error)], wanted: usize) -> Error {
     }
     let error = Error::new(first, message);
     let hint = failures.first().and_then(|(_, error)| error.way_out());
-    error.hint(hint.unwrap_or("the other files are in place; the same command goes on from there"))
+    match hint {
+        Some(hint) => error.hint(hint),
+        None if failures.len() < wanted => {
+            error.hint("the other files are in place; the same command goes on from there")
+        }
+        None => error,
+    }
 }
