@@ -7,7 +7,8 @@ use std::{
     time::Duration,
 };
 
-use hubstow_native::{Event, core::name::FileName};
+use hubstow_client::Event;
+use hubstow_core::name::FileName;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Bars are drawn this often; more is not seen, and costs.

@@ -11,14 +11,14 @@ mod tree;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use hubstow_native::{
+use hubstow_client::{
     Config, Error, ErrorKind, FileRequest, Hub, Patterns, SnapshotReport, SnapshotRequest,
-    core::{
-        facts::{Force, Reach},
-        hub::Endpoint,
-        name::{FileName, Repo, RepoId, RepoKind, Revision},
-        policy::{Method, Policy, Support},
-    },
+};
+use hubstow_core::{
+    facts::{Force, Reach},
+    hub::Endpoint,
+    name::{FileName, Repo, RepoId, RepoKind, Revision},
+    policy::{Method, Policy, Support},
 };
 use hubstow_serve::{RunningServer, Server};
 
@@ -204,7 +204,8 @@ impl Demo {
         config.endpoint = Endpoint::parse(self.server.url())?;
         config.policy = cache.policy;
         config.reach = reach;
-        Hub::new(config)
+        let parts = hubstow_native::parts(&config);
+        Hub::with_parts(config, parts)
     }
 
     fn repo_folder(&self, cache: &Cache) -> PathBuf {

@@ -3,11 +3,11 @@
 use std::{num::NonZeroU64, path::PathBuf, sync::Arc, time::Instant};
 
 use clap::{Args, ValueEnum};
-use hubstow_native::{
+use hubstow_client::{
     Config, Durability, Error, ErrorKind, FileRequest, Hub, Patterns, SnapshotReport,
     SnapshotRequest,
-    core::{facts::Force, name::FileName, why::Reason},
 };
+use hubstow_core::{facts::Force, name::FileName, why::Reason};
 
 use crate::{
     PartsOf,

@@ -1,12 +1,10 @@
 //! `hubstow env`: the settings in force, and what the cache directory supports.
 
 use clap::Args;
-use hubstow_native::{
-    Config, Environment, Error,
-    core::{
-        facts::Reach,
-        policy::{Method, Support},
-    },
+use hubstow_client::{Config, Environment, Error};
+use hubstow_core::{
+    facts::Reach,
+    policy::{Method, Support},
 };
 use serde::Serialize;
 

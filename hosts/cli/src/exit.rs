@@ -5,7 +5,7 @@
 use std::{error::Error as _, ffi::OsString, process::ExitCode};
 
 use clap::{ValueEnum as _, error::ErrorKind as ClapKind};
-use hubstow_native::{Error, ErrorKind};
+use hubstow_client::{Error, ErrorKind};
 use serde::Serialize;
 
 use crate::{

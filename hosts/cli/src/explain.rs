@@ -3,9 +3,8 @@
 use std::fmt::Write as _;
 
 use clap::Args;
-use hubstow_native::{
-    Error, ErrorKind, Explanation, ExplanationLink, FileRequest, core::facts::Force,
-};
+use hubstow_client::{Error, ErrorKind, Explanation, ExplanationLink, FileRequest};
+use hubstow_core::facts::Force;
 
 use crate::{
     PartsOf,

@@ -5,14 +5,12 @@
 use std::{env, path::PathBuf, sync::Arc};
 
 use clap::{Args, ValueEnum};
-use hubstow_native::{
-    Config, Error, ErrorKind, Hub, Parts, Token,
-    core::{
-        facts::{Reach, Stale},
-        hub::Endpoint,
-        policy::Policy,
-    },
-    fs::Decider,
+use hubstow_cache::Decider;
+use hubstow_client::{Config, Error, ErrorKind, Hub, Parts, Token};
+use hubstow_core::{
+    facts::{Reach, Stale},
+    hub::Endpoint,
+    policy::Policy,
 };
 
 use crate::PartsOf;

@@ -30,7 +30,7 @@ mod trace;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use hubstow_native::{Config, Error, Parts};
+use hubstow_client::{Config, Error, Parts};
 
 use crate::{
     args::{Cli, Command, Global},

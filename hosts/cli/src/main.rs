@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use hubstow_native::Parts;
-
 fn main() -> ExitCode {
-    hubstow_command::main_with(Parts::native)
+    hubstow_command::main_with(hubstow_native::parts)
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anstyle::{AnsiColor, Style};
-use hubstow_native::{Error, ErrorKind};
+use hubstow_client::{Error, ErrorKind};
 use serde::Serialize;
 use unit_prefix::NumberPrefix;
 

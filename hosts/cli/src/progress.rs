@@ -5,7 +5,7 @@
 
 use std::io::{self, IsTerminal as _};
 
-use hubstow_native::{Event, Warning};
+use hubstow_client::{Event, Warning};
 
 #[cfg(not(target_family = "wasm"))]
 use crate::bars::Bars;

@@ -1,10 +1,8 @@
 //! REPO and FILE as users type them: `org/name`, `name`, or `hf://[models/|…]org/name[@revision][/file]`.
 
 use clap::{Args, ValueEnum};
-use hubstow_native::{
-    Error, ErrorKind,
-    core::name::{FileName, NameError, Repo, RepoId, RepoKind, Revision},
-};
+use hubstow_client::{Error, ErrorKind};
+use hubstow_core::name::{FileName, NameError, Repo, RepoId, RepoKind, Revision};
 use percent_encoding::percent_decode_str;
 
 const SCHEME: &str = "hf://";

@@ -1,6 +1,6 @@
 //! The async runtime, made only by the commands that need one.
 
-use hubstow_native::{Error, ErrorKind};
+use hubstow_client::{Error, ErrorKind};
 use tokio::runtime::Runtime;
 
 /// Runs a future to its end.

@@ -3,7 +3,7 @@
 use std::{fs, io, net::SocketAddr, path::PathBuf};
 
 use clap::Args;
-use hubstow_native::{Error, ErrorKind};
+use hubstow_client::{Error, ErrorKind};
 use hubstow_serve::Server;
 use tokio::net::TcpListener;
 

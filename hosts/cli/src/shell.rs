@@ -2,7 +2,7 @@
 
 use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
-use hubstow_native::{Error, ErrorKind};
+use hubstow_client::{Error, ErrorKind};
 
 use crate::{args::Cli, output};
 

@@ -2,10 +2,8 @@
 
 use std::{fmt::Write as _, path::Path, time::Duration};
 
-use hubstow_native::{
-    Done, FileReport,
-    core::{name::Commit, policy::Method, why::Reason},
-};
+use hubstow_client::{Done, FileReport};
+use hubstow_core::{name::Commit, policy::Method, why::Reason};
 use serde::Serialize;
 
 use crate::output::{self, FAINT, GOOD, TITLE, styled};
@@ -209,7 +207,7 @@ fn requests(count: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use hubstow_native::core::name::{Etag, FileName};
+    use hubstow_core::name::{Etag, FileName};
     use serde_json::json;
 
     use super::*;

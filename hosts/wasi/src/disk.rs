@@ -2,11 +2,11 @@
 
 use std::{io, path::Path, path::PathBuf, time::SystemTime};
 
-use hubstow_core::layout::CachePath;
-use hubstow_fs::{
+use hubstow_cache::{
     Disk, StdDisk,
     disk::{DiskFile, Entry, Kind},
 };
+use hubstow_core::layout::CachePath;
 
 use crate::file::{self, Opening, WasiFile};
 

@@ -6,7 +6,7 @@ use std::{
     sync::LazyLock,
 };
 
-use hubstow_fs::disk::{DiskFile, Entry, Identity, Kind};
+use hubstow_cache::disk::{DiskFile, Entry, Identity, Kind};
 use wasip2::{
     clocks::wall_clock::Datetime,
     filesystem::{

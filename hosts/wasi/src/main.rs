@@ -14,7 +14,8 @@ mod transport;
 fn main() -> std::process::ExitCode {
     use std::sync::Arc;
 
-    use hubstow_native::{Config, Parts, fs::LinkedCore};
+    use hubstow_cache::LinkedCore;
+    use hubstow_client::{Config, Parts};
 
     use crate::{disk::WasiDisk, transport::WasiTransport};
 

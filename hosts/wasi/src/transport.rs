@@ -7,7 +7,7 @@ use std::{io::Write as _, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use hubstow_native::{Answer, Body, BoxFuture, Request, Transport, TransportError};
+use hubstow_client::{Answer, Body, BoxFuture, Request, Transport, TransportError};
 use wasip2::{
     clocks::monotonic_clock::{self, subscribe_duration},
     http::{

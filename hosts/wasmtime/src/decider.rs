@@ -1,5 +1,13 @@
 //! The component in the place of the linked core.
 
+use hubstow_cache::{
+    Decider,
+    decider::DeciderError,
+    guard::{
+        broken_name, possible, possible_forecast, possible_lesson, possible_redirect,
+        possible_reply, possible_resolution,
+    },
+};
 use hubstow_core::{
     action::{Action, Decision, Lookup},
     facts::{PlaceFacts, ResolveFacts},
@@ -9,14 +17,6 @@ use hubstow_core::{
     name::{Commit, Etag, NameError, Revision},
     policy::Methods,
     resolve::Resolution,
-};
-use hubstow_fs::{
-    Decider,
-    decider::DeciderError,
-    guard::{
-        broken_name, possible, possible_forecast, possible_lesson, possible_redirect,
-        possible_reply, possible_resolution,
-    },
 };
 
 use crate::{ComponentCore, CoreError, names, wit};

@@ -7,10 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hubstow_native::{
-    Config, Event, FileReport, FileRequest, Hub, Patterns, SnapshotRequest, Token, Xet,
-    core::{facts::Force, hub::Endpoint},
-};
+use hubstow_native::{Config, Event, FileReport, FileRequest, Hub, Patterns, SnapshotRequest, Token, Xet};
+use hubstow_core::{facts::Force, hub::Endpoint};
 use hubstow_xet_tests::{
     Asked, COMMIT, File, Grant, HUB_TOKEN, Hub as Served, STORE_TOKEN, Store, noise, sha256,
 };

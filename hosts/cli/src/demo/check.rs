@@ -2,7 +2,8 @@
 
 use std::{fs, path::Path};
 
-use hubstow_native::{Done, Error, ErrorKind, FileReport, SnapshotReport, core::policy::Method};
+use hubstow_client::{Done, Error, ErrorKind, FileReport, SnapshotReport};
+use hubstow_core::policy::Method;
 use hubstow_serve::RecordedRequest;
 
 /// The claims about one download.

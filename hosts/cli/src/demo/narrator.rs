@@ -2,10 +2,8 @@
 
 use std::path::Path;
 
-use hubstow_native::{
-    Done, Error, ErrorKind, SnapshotReport,
-    core::{policy::Method, why::Reason},
-};
+use hubstow_client::{Done, Error, ErrorKind, SnapshotReport};
+use hubstow_core::{policy::Method, why::Reason};
 use serde_json::{Value, json};
 
 use super::tree;

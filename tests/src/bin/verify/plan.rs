@@ -5,9 +5,10 @@ use std::process::Command;
 use crate::install::{MINGW_C_COMPILER, Workshop};
 
 /// The crates that must build for Windows: it is what they are for.
-const FOR_WINDOWS: [&str; 4] = ["hubstow-core", "hubstow-fs", "hubstow-native", "hubstow"];
+const FOR_WINDOWS: [&str; 5] =
+    ["hubstow-core", "hubstow-cache", "hubstow-client", "hubstow-native", "hubstow"];
 /// The crates that must build for macOS without any C compiler for it.
-const FOR_MACOS: [&str; 2] = ["hubstow-core", "hubstow-fs"];
+const FOR_MACOS: [&str; 2] = ["hubstow-core", "hubstow-cache"];
 /// The targets that are checked besides the one this machine runs.
 pub(crate) const WINDOWS: &str = "x86_64-pc-windows-gnu";
 /// See [`WINDOWS`].

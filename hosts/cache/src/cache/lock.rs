@@ -1,0 +1,80 @@
+//! Locks: the very files that the Python client locks, so that one of us fetches and the others wait.
+//!
+//! INVARIANT (I9): correctness never depends on a lock. Where locks are absent, refused or granted to everybody,
+//! nothing changes but bandwidth.
+
+use std::{io, sync::Arc};
+
+use hubstow_core::{layout::CachePath, policy::Support};
+
+use crate::{
+    cache::{Cache, target::Target},
+    disk::{Disk, DiskFile, exclusion::excludes, failure::FsError},
+};
+
+/// A held lock; it is released when this is dropped. The file stays, as the Python client leaves it.
+pub struct Held {
+    _file: Box<dyn DiskFile>,
+}
+
+/// What came of trying to lock.
+pub enum Locked {
+    /// Held by us.
+    Held(Held),
+    /// Somebody else holds it.
+    Busy,
+    /// Not to be had here; go on without.
+    Unavailable,
+}
+
+impl Cache {
+    /// Tries to take the lock of a target's content, without waiting.
+    #[must_use]
+    pub fn try_lock(&self, target: &Target) -> Locked {
+        let at = target.layout.lock(&target.etag);
+        if let Err(error) = self.make_folders(&at.parent()) {
+            tracing::debug!(%error, "no folder for locks");
+            return Locked::Unavailable;
+        }
+        lock_at(&self.disk, &at)
+    }
+
+    /// Finds out whether a lock excludes a second holder here, with a private file.
+    ///
+    /// # Errors
+    /// A cache directory in which no file can be made.
+    pub fn probe_locks(&self) -> Result<Support, FsError> {
+        let folder = hubstow_core::layout::RepoLayout::probe_folder();
+        self.make_folders(&folder)?;
+        let at = hubstow_core::layout::RepoLayout::probe_file(&crate::fresh_nonce()?);
+        let first = self.disk.create(&at).map_err(|error| FsError::io("write", &at, error))?;
+        let support = excludes(&*self.disk, &at, first);
+        self.discard(&at);
+        self.remove_probe_folder();
+        Ok(if support { Support::Works } else { Support::Refused })
+    }
+}
+
+fn lock_at(disk: &Arc<dyn Disk>, at: &CachePath) -> Locked {
+    let (mut file, made) = match disk.open_lock(at) {
+        Ok(opened) => opened,
+        Err(error) => {
+            tracing::debug!(path = %at, %error, "no lock file");
+            return Locked::Unavailable;
+        }
+    };
+    match file.try_lock() {
+        Ok(()) => Locked::Held(Held { _file: file }),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Locked::Busy,
+        Err(error) => {
+            tracing::debug!(path = %at, %error, "locks are not to be had here");
+            // Where locks are not to be had, the Python client takes the mere presence of this file for a lock and
+            // waits for ever.
+            drop(file);
+            if made {
+                let _ = disk.remove(at);
+            }
+            Locked::Unavailable
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! The narrow set of primitive operations that observing and executing are written on.
+//!
+//! A disk knows paths of the cache and nothing of what they mean. The standard one works below a directory of the
+//! system, natively and under WASI; tests put others in its place to fail or to die at a chosen operation.
+
+pub mod content;
+pub(crate) mod exclusion;
+pub mod failure;
+pub mod std_disk;
+mod system;
+
+use std::{
+    fmt,
+    io::{self, Read, Seek, Write},
+    path::PathBuf,
+    time::SystemTime,
+};
+
+use hubstow_core::layout::CachePath;
+
+/// What an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A symlink, whatever it leads to.
+    Symlink,
+    /// A directory.
+    Directory,
+    /// A device, a pipe, a socket.
+    Other,
+}
+
+/// Which bytes a regular file held at one moment, as far as the system can tell without reading them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// Which file it is: its inode, or whatever the system tells instead.
+    pub file: u128,
+    /// Its length in bytes.
+    pub len_bytes: u64,
+    /// When its content was changed, in nanoseconds since 1970; 0 where the system does not tell.
+    pub modified_ns: i128,
+    /// When anything about it was changed, such as its number of names, in the same way.
+    pub changed_ns: i128,
+}
+
+impl Identity {
+    /// Reads the line of text that an identity is displayed as.
+    #[must_use]
+    pub fn of_line(line: &str) -> Option<Self> {
+        let mut words = line.split(' ');
+        let identity = Self {
+            file: words.next()?.parse().ok()?,
+            len_bytes: words.next()?.parse().ok()?,
+            modified_ns: words.next()?.parse().ok()?,
+            changed_ns: words.next()?.parse().ok()?,
+        };
+        words.next().is_none().then_some(identity)
+    }
+
+    /// Tells whether the content is the same although the file may have got or lost a name.
+    #[must_use]
+    pub fn same_content(&self, other: &Self) -> bool {
+        let changed_ns = other.changed_ns;
+        Self { changed_ns, ..*self } == *other
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, len_bytes, modified_ns, changed_ns } = self;
+        write!(f, "{file} {len_bytes} {modified_ns} {changed_ns}")
+    }
+}
+
+/// One entry of a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// What it is.
+    pub kind: Kind,
+    /// Its length in bytes.
+    pub len_bytes: u64,
+    /// Which bytes it holds.
+    pub identity: Identity,
+    /// Whether the file has no other name, as far as the system tells.
+    pub only_name: bool,
+    /// Whether its mode alone says that everybody can read it; where it does not, only opening tells.
+    pub readable_by_all: bool,
+}
+
+/// An open file.
+pub trait DiskFile: Read + Write + Seek + Send {
+    /// Brings the content to the disk. After an error the file must not be published (invariant I18).
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn sync(&mut self) -> io::Result<()>;
+
+    /// Cuts or extends the file.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn set_len(&mut self, len_bytes: u64) -> io::Result<()>;
+
+    /// Returns which filesystem the file is on, where [`sync_all`](Self::sync_all) is to be had and tells every failure
+    /// that a sync of the file itself would tell.
+    fn flushable(&self) -> Option<u64> {
+        None
+    }
+
+    /// Brings everything on the file's filesystem to the disk. An error may be anybody's: each file must then be synced
+    /// by itself. Failures since this file was opened are told, so of many files the one that was opened first is to be
+    /// asked.
+    ///
+    /// # Errors
+    /// Whatever the system says; `Unsupported` where it is not to be had.
+    fn sync_all(&mut self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Reserves space for bytes that are to be written, without changing the file's length.
+    ///
+    /// # Errors
+    /// Whatever the system says; `Unsupported` where it is not to be had.
+    fn reserve(&mut self, _from: u64, _len_bytes: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Begins to write these bytes to the disk without waiting for it, so that syncing later takes less time.
+    ///
+    /// # Errors
+    /// Whatever the system says; nothing depends on it.
+    fn start_writing(&mut self, _from: u64, _len_bytes: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Tries to lock the file for this process alone.
+    ///
+    /// # Errors
+    /// `WouldBlock` where somebody holds it; anything else where locks are not to be had.
+    fn try_lock(&mut self) -> io::Result<()>;
+}
+
+/// Primitive operations on paths below one cache root. None follows a symlink at the last part unless it says so.
+pub trait Disk: Send + Sync {
+    /// Returns the path as the system knows it, for messages and results.
+    fn native(&self, at: &CachePath) -> PathBuf;
+    /// Looks at an entry itself.
+    ///
+    /// # Errors
+    /// Whatever the system says; an absent entry is no error.
+    fn entry(&self, at: &CachePath) -> io::Result<Option<Entry>>;
+    /// Looks at what an entry leads to.
+    ///
+    /// # Errors
+    /// As [`Disk::entry`].
+    fn through(&self, at: &CachePath) -> io::Result<Option<Entry>>;
+    /// Returns when what an entry leads to was last changed.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn modified(&self, at: &CachePath) -> io::Result<SystemTime>;
+    /// Reads the text of a symlink, with slashes between its parts.
+    ///
+    /// # Errors
+    /// Whatever the system says; text that is not Unicode.
+    fn link_text(&self, at: &CachePath) -> io::Result<String>;
+    /// Lists the names in a folder.
+    ///
+    /// # Errors
+    /// Whatever the system says. Names that are not Unicode are left out: none of ours is such.
+    fn names(&self, folder: &CachePath) -> io::Result<Vec<String>>;
+    /// Lists the names in a folder with what each is, without a look at each where the system can.
+    ///
+    /// # Errors
+    /// As [`Disk::names`].
+    fn kinds(&self, folder: &CachePath) -> io::Result<Vec<(String, Kind)>>;
+    /// Returns how many bytes may still be written on the filesystem of a path, or of the nearest folder above it that is
+    /// there; `None` where that is not known.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn free_bytes(&self, _at: &CachePath) -> io::Result<Option<u64>> {
+        Ok(None)
+    }
+    /// Opens a file for reading, through links.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn open(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>>;
+    /// Opens a private regular file for reading and writing.
+    ///
+    /// # Errors
+    /// Whatever the system says; anything but a regular file.
+    fn open_private(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>>;
+    /// Makes a file that was not there.
+    ///
+    /// # Errors
+    /// Whatever the system says, also where something is there already.
+    fn create(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>>;
+    /// Opens a lock file, making it if need be, never cutting it.
+    ///
+    /// # Errors
+    /// Whatever the system says; anything but a regular file. The flag tells whether it was made.
+    fn open_lock(&self, at: &CachePath) -> io::Result<(Box<dyn DiskFile>, bool)>;
+    /// Makes one folder.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn make_folder(&self, at: &CachePath) -> io::Result<()>;
+    /// Makes the cache root and everything above it.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn make_root(&self) -> io::Result<()>;
+    /// Makes a symlink with this text.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn symlink(&self, text: &str, at: &CachePath) -> io::Result<()>;
+    /// Tells whether a symlink appears at once with its text, or not at all: then it needs no private name first.
+    fn links_appear_whole(&self) -> bool {
+        false
+    }
+    /// Gives a file a second name.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn hardlink(&self, from: &CachePath, at: &CachePath) -> io::Result<()>;
+    /// Makes a copy that shares its blocks.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn reflink(&self, from: &CachePath, at: &CachePath) -> io::Result<()>;
+    /// Renames, replacing what is at the target.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn rename(&self, from: &CachePath, to: &CachePath) -> io::Result<()>;
+    /// Removes a file or a link.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn remove(&self, at: &CachePath) -> io::Result<()>;
+    /// Removes an empty folder.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn remove_folder(&self, at: &CachePath) -> io::Result<()>;
+}

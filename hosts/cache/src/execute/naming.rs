@@ -1,0 +1,82 @@
+//! Whether the target filesystem stores a file name as it is, found out before a byte is fetched.
+
+use std::io;
+
+use hubstow_core::{
+    layout::{CachePath, RepoLayout},
+    name::{NameError, Naming},
+};
+
+use crate::{
+    cache::{Cache, target::Target},
+    disk::failure::{ErrorGroup, FsError, group},
+    fresh_nonce,
+};
+
+impl Cache {
+    /// Checks that the filesystem below the cache root stores the name of a target. On Windows the rules are known; on
+    /// other systems an unusual name is tried out, because the disk may still be an exFAT stick or a share.
+    ///
+    /// # Errors
+    /// The inner error says which rule the name breaks; the outer one that nothing could be tried.
+    pub fn storable(&self, target: &Target) -> Result<Result<(), NameError>, FsError> {
+        let file = &target.file;
+        let unusual = file.check(Naming::Windows).err();
+        if cfg!(windows) {
+            return Ok(unusual.map_or(Ok(()), Err));
+        }
+        if unusual.is_none() && file.as_str().is_ascii() {
+            return Ok(Ok(()));
+        }
+        self.make_folders(&target.layout.private())?;
+        let nonce = fresh_nonce()?;
+        let steps: Vec<_> = target.layout.name_trial(file, &nonce).collect();
+        let mut made = Vec::new();
+        let kept = steps.iter().try_for_each(|(folder, part)| {
+            self.disk.make_folder(folder)?;
+            made.push(folder);
+            let Some(at) = RepoLayout::tried(folder, part) else {
+                return Err(io::ErrorKind::InvalidFilename.into());
+            };
+            self.disk.create(&at)?;
+            let names = self.disk.names(folder)?;
+            self.disk.remove(&at)?;
+            if names.iter().any(|name| name == part) {
+                Ok(())
+            } else {
+                Err(io::ErrorKind::InvalidFilename.into())
+            }
+        });
+        for folder in made.into_iter().rev() {
+            let _ = self.disk.remove_folder(folder);
+        }
+        let refused = || unusual.clone().unwrap_or_else(|| file.not_stored());
+        match kept {
+            Ok(()) => Ok(Ok(())),
+            Err(error) if is_about_the_name(&error) => Ok(Err(refused())),
+            Err(error) => Err(FsError::io("try a name in", &trial_root(&steps, target), error)),
+        }
+    }
+}
+
+fn trial_root(steps: &[(CachePath, &str)], target: &Target) -> CachePath {
+    steps.first().map_or_else(|| target.layout.private(), |(folder, _)| folder.clone())
+}
+
+/// Tells whether an error says that this name can't be kept, and not that nothing can.
+fn is_about_the_name(error: &io::Error) -> bool {
+    match group(error) {
+        ErrorGroup::BadName
+        | ErrorGroup::Unsupported
+        | ErrorGroup::NameTooLong
+        | ErrorGroup::Raced
+        | ErrorGroup::Other => true,
+        ErrorGroup::Denied
+        | ErrorGroup::CrossDevice
+        | ErrorGroup::TooManyLinks
+        | ErrorGroup::Busy
+        | ErrorGroup::Stale
+        | ErrorGroup::ReadOnly
+        | ErrorGroup::NoSpace => false,
+    }
+}

@@ -1,0 +1,37 @@
+//! One cache directory: looking at it, acting in it, and the loop between the two and whoever decides.
+//!
+//! From below upwards, and imports run down only:
+//!
+//! - [`disk`]: the narrow set of primitive operations that everything else is written on, and the one table of its errors
+//! - [`cache`]: the directory itself: its folders, private files, whole writes, locks and leftovers
+//! - [`observe`]: what is there, as facts; it changes nothing
+//! - [`staged`]: a download under a private name, until it is complete and on the disk
+//! - [`execute`]: one atomic action: write beside, sync, rename over; nothing is ever deleted first
+//! - [`drive`]: the bounded loop of look, ask, act
+//!
+//! It knows no network. Fetching is handed back to the host, which does it its own way.
+
+pub mod cache;
+pub mod decider;
+pub mod disk;
+pub mod drive;
+pub mod execute;
+pub mod guard;
+pub mod observe;
+pub mod staged;
+
+pub use cache::{Cache, Durability, target::Target};
+pub use decider::{Decider, LinkedCore};
+pub use disk::{Disk, failure::FsError, std_disk::StdDisk};
+
+use hubstow_core::name::Nonce;
+
+/// Makes a fresh private name from the system's randomness (invariant I10).
+///
+/// # Errors
+/// A system without randomness.
+pub fn fresh_nonce() -> Result<Nonce, FsError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| FsError::other("take random bits", error))?;
+    Ok(Nonce::from_bits(u128::from_ne_bytes(bytes)))
+}

@@ -1,0 +1,92 @@
+//! The record of a snapshot: which files were proved to hold their content when it was last completed.
+//!
+//! It is read once at the start of a bulk operation, so that nothing that is still the same file is hashed again, and
+//! written once at its end where something new was proved. One line for each file: etag and identity. A line that makes no
+//! sense, or no longer fits, costs one reading of that file and nothing else; a record never speaks against a file.
+
+use std::{collections::HashSet, fmt::Write as _};
+
+use hubstow_core::{
+    layout::RepoLayout,
+    name::{Commit, ContentHash, Etag},
+};
+
+use crate::{
+    cache::{Cache, target::Target},
+    disk::Identity,
+    observe::memo::Bulk,
+};
+
+/// The most files that a record speaks of.
+const LINE_LIMIT: usize = 100_000;
+/// The most bytes of a record that are read: five times what 20,000 files take.
+const LIMIT_BYTES: u64 = 16 << 20;
+/// How many other snapshots' records are read where a snapshot has none: its files may be theirs.
+const OTHERS_LIMIT: usize = 4;
+
+impl Cache {
+    /// Reads what earlier runs have proved of a snapshot, or, where they have not had it, of others of its repo.
+    pub fn recall_proofs(&self, layout: &RepoLayout, commit: &Commit) {
+        if self.recall(layout, commit) {
+            return;
+        }
+        let names = self.disk.names(&layout.proofs()).unwrap_or_default();
+        let others = names.iter().filter_map(|name| RepoLayout::parse_snapshot_proofs(name));
+        for other in others.take(OTHERS_LIMIT) {
+            self.recall(layout, &other);
+        }
+    }
+
+    fn recall(&self, layout: &RepoLayout, commit: &Commit) -> bool {
+        let content = self.read(&layout.snapshot_proofs(commit), LIMIT_BYTES);
+        let Some(content) = content else { return false };
+        self.proofs.recall(proofs_in(&content));
+        true
+    }
+
+    /// Writes down what is proved of a snapshot's files, for the next run. Nothing is written where this bulk operation
+    /// has proved nothing new, nor where only looking is allowed; that it can't be written costs time then and nothing
+    /// else.
+    pub fn record_proofs(&self, layout: &RepoLayout, commit: &Commit, targets: &[Target]) {
+        let news = self.bulk_of(layout).is_none_or(Bulk::has_news);
+        if !self.records || !news {
+            return;
+        }
+        let (mut content, mut lines, mut etags) = (String::new(), 0, HashSet::new());
+        let mut add = |etag: &Etag, identity: &Identity| {
+            if lines < LINE_LIMIT {
+                lines += 1;
+                let _ = writeln!(content, "{etag} {identity}");
+            }
+        };
+        for target in targets {
+            if let Ok(Some(entry)) = self.disk.through(&target.pointer())
+                && self.proofs.vouch(&target.etag, &entry.identity)
+            {
+                add(&target.etag, &entry.identity);
+                etags.insert(&target.etag);
+            }
+        }
+        // Another run may have been asked for other files of the same snapshot.
+        let at = layout.snapshot_proofs(commit);
+        let old = self.read(&at, LIMIT_BYTES).unwrap_or_default();
+        for (identity, etag) in proofs_in(&old).filter(|(_, etag)| !etags.contains(etag)) {
+            add(&etag, &identity);
+        }
+        if content.as_bytes() == old {
+            return;
+        }
+        if let Err(error) = self.write_whole(layout, &at, content.as_bytes()) {
+            tracing::debug!(%commit, %error, "what is proved could not be written down");
+        }
+    }
+}
+
+fn proofs_in(content: &[u8]) -> impl Iterator<Item = (Identity, Etag)> {
+    content.split(|byte| *byte == b'\n').take(LINE_LIMIT).filter_map(|line| {
+        let (etag, identity) = str::from_utf8(line).ok()?.split_once(' ')?;
+        let etag = Etag::parse(etag).ok()?;
+        let provable = etag.content_hash() != ContentHash::Opaque;
+        Some((Identity::of_line(identity)?, etag)).filter(|_| provable)
+    })
+}

@@ -1,0 +1,315 @@
+//! The system's own disk below a folder, watched, and with the abilities of the kind that it stands for.
+
+use std::{
+    fs, io,
+    io::{Read, Seek, Write},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
+};
+
+use hubstow_cache::{
+    Disk, StdDisk,
+    disk::{DiskFile, Entry},
+};
+use hubstow_core::layout::CachePath;
+
+use crate::{
+    kind::{Flush, Kind, Locks, Way},
+    sample::{OURS, Sample, pointer},
+    watch::{Fate, Op, Watch, is_private},
+};
+
+/// A disk for tests: one process's view of it.
+#[derive(Clone)]
+pub(crate) struct TestDisk {
+    real: StdDisk,
+    kind: Kind,
+    sample: &'static Sample,
+    watch: Arc<Watch>,
+}
+
+impl TestDisk {
+    /// A disk of this kind below a folder, in which the sample is to be placed.
+    pub(crate) fn new(root: &Path, kind: Kind, sample: &'static Sample, watch: Watch) -> Self {
+        Self { real: StdDisk::new(root), kind, sample, watch: Arc::new(watch) }
+    }
+
+    /// What was done.
+    pub(crate) fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    fn pass(&self, op: Op, at: &CachePath) -> Result<(), Fate> {
+        self.watch.pass(op, at.as_str())?;
+        (self.kind.refuses)(op).map_or(Ok(()), |errno| Err(Fate::Failed(errno.into())))
+    }
+
+    fn file(&self, real: Box<dyn DiskFile>, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
+        let inode = fs::metadata(self.real.native(at))?.ino();
+        let (kind, watch) = (self.kind, Arc::clone(&self.watch));
+        Ok(Box::new(TestFile { real, kind, watch, at: at.as_str().to_owned(), inode }))
+    }
+
+    fn link(&self, way: Way, probe: bool, make: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        match way {
+            Way::Works => make(),
+            Way::InProbes(_) if probe => make(),
+            Way::InProbes(errno) | Way::Refused(errno) => Err(errno.into()),
+            Way::Pretended => Ok(()),
+        }
+    }
+}
+
+impl Disk for TestDisk {
+    fn native(&self, at: &CachePath) -> PathBuf {
+        self.real.native(at)
+    }
+
+    fn entry(&self, at: &CachePath) -> io::Result<Option<Entry>> {
+        self.pass(Op::Entry, at)?;
+        let layout = self.sample.target().layout;
+        if self.kind.folds && *at == layout.folded_snapshots() {
+            return self.real.entry(&layout.snapshots());
+        }
+        self.real.entry(at)
+    }
+
+    fn through(&self, at: &CachePath) -> io::Result<Option<Entry>> {
+        self.pass(Op::Through, at)?;
+        self.real.through(at)
+    }
+
+    fn modified(&self, at: &CachePath) -> io::Result<SystemTime> {
+        self.pass(Op::Modified, at)?;
+        self.real.modified(at)
+    }
+
+    fn link_text(&self, at: &CachePath) -> io::Result<String> {
+        self.pass(Op::LinkText, at)?;
+        self.real.link_text(at)
+    }
+
+    fn names(&self, folder: &CachePath) -> io::Result<Vec<String>> {
+        self.pass(Op::Names, folder)?;
+        self.real.names(folder)
+    }
+
+    fn kinds(&self, folder: &CachePath) -> io::Result<Vec<(String, hubstow_cache::disk::Kind)>> {
+        self.pass(Op::Kinds, folder)?;
+        self.real.kinds(folder)
+    }
+
+    fn free_bytes(&self, at: &CachePath) -> io::Result<Option<u64>> {
+        self.pass(Op::FreeBytes, at)?;
+        Ok(self.kind.free_bytes)
+    }
+
+    fn open(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
+        self.pass(Op::Open, at)?;
+        self.file(self.real.open(at)?, at)
+    }
+
+    fn open_private(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
+        self.pass(Op::OpenPrivate, at)?;
+        self.watch.judge_writing(at.as_str());
+        let real = self.real.open_private(at)?;
+        // Whoever wrote it may not have synced it.
+        self.watch.written(fs::metadata(self.real.native(at))?.ino());
+        self.file(real, at)
+    }
+
+    fn create(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
+        self.pass(Op::Create, at)?;
+        self.watch.judge_writing(at.as_str());
+        self.file(self.real.create(at)?, at)
+    }
+
+    fn open_lock(&self, at: &CachePath) -> io::Result<(Box<dyn DiskFile>, bool)> {
+        self.pass(Op::OpenLock, at)?;
+        let (real, made) = self.real.open_lock(at)?;
+        Ok((self.file(real, at)?, made))
+    }
+
+    fn make_folder(&self, at: &CachePath) -> io::Result<()> {
+        self.pass(Op::MakeFolder, at)?;
+        self.real.make_folder(at)
+    }
+
+    fn make_root(&self) -> io::Result<()> {
+        self.pass(Op::MakeRoot, &CachePath::root())?;
+        self.real.make_root()
+    }
+
+    fn links_appear_whole(&self) -> bool {
+        self.kind.whole_links
+    }
+
+    fn symlink(&self, text: &str, at: &CachePath) -> io::Result<()> {
+        let native = self.native(at);
+        let blob = fs::read(native.parent().unwrap_or(&native).join(text));
+        let of_sample = at.as_str() == pointer(OURS);
+        let right = blob.is_ok_and(|bytes| !of_sample || bytes == self.sample.content);
+        self.pass(Op::Symlink, at)?;
+        self.link(self.kind.symlink, !text.contains('/'), || self.real.symlink(text, at))?;
+        // A link appears whole: it may have its public name at once, if what it leads to is there.
+        if !is_private(at.as_str()) {
+            self.watch.judge_content(right, at.as_str());
+        }
+        Ok(())
+    }
+
+    fn hardlink(&self, from: &CachePath, at: &CachePath) -> io::Result<()> {
+        self.pass(Op::Hardlink, at)?;
+        self.watch.judge_writing(at.as_str());
+        let probe = is_private(from.as_str());
+        if let (false, Ok(metadata)) = (probe, fs::metadata(self.native(from))) {
+            // Whoever has published it has synced it.
+            self.watch.synced(metadata.ino());
+        }
+        self.link(self.kind.hardlink, probe, || self.real.hardlink(from, at))
+    }
+
+    /// A copy stands for a reflink: a filesystem that has them is not to be had everywhere. Cloning is two steps, making
+    /// the file and sharing the blocks, so a kill may leave an empty one.
+    fn reflink(&self, from: &CachePath, at: &CachePath) -> io::Result<()> {
+        let passed = self.pass(Op::Reflink, at);
+        self.watch.judge_writing(at.as_str());
+        let probe = is_private(from.as_str());
+        if matches!(passed, Err(Fate::Killed)) {
+            self.link(self.kind.reflink, probe, || self.real.create(at).map(drop))?;
+        }
+        passed?;
+        let copy = || fs::copy(self.native(from), self.native(at)).map(drop);
+        self.link(self.kind.reflink, probe, copy)
+    }
+
+    fn rename(&self, from: &CachePath, to: &CachePath) -> io::Result<()> {
+        self.pass(Op::Rename, from)?;
+        let mut right = None;
+        if let Ok(metadata) = fs::symlink_metadata(self.native(from)) {
+            self.watch.judge_rename(metadata.ino(), from.as_str(), to.as_str());
+            let of_sample = [self.sample.blob(), pointer(OURS)].iter().any(|at| at == to.as_str());
+            // What has another name is not ours alone: a peer may change it under our hands.
+            if of_sample && metadata.is_file() && metadata.nlink() == 1 {
+                right = Some(fs::read(self.native(from)).is_ok_and(|b| b == self.sample.content));
+            }
+        }
+        self.real.rename(from, to)?;
+        // What somebody has cleaned away can't be read, and is not published either.
+        if let Some(right) = right {
+            self.watch.judge_content(right, to.as_str());
+        }
+        Ok(())
+    }
+
+    fn remove(&self, at: &CachePath) -> io::Result<()> {
+        self.pass(Op::Remove, at)?;
+        self.watch.judge_removal(at.as_str());
+        self.real.remove(at)
+    }
+
+    fn remove_folder(&self, at: &CachePath) -> io::Result<()> {
+        self.pass(Op::RemoveFolder, at)?;
+        self.real.remove_folder(at)
+    }
+}
+
+struct TestFile {
+    real: Box<dyn DiskFile>,
+    kind: Kind,
+    watch: Arc<Watch>,
+    at: String,
+    inode: u64,
+}
+
+impl Read for TestFile {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.watch.pass(Op::Read, &self.at)?;
+        self.real.read(into)
+    }
+}
+
+impl Write for TestFile {
+    /// Whatever stops a write leaves a part of it.
+    fn write(&mut self, from: &[u8]) -> io::Result<usize> {
+        let passed = self.watch.pass(Op::Write, &self.at);
+        self.watch.written(self.inode);
+        if matches!(passed, Err(Fate::Killed | Fate::Failed(_))) {
+            self.real.write_all(&from[..from.len() / 2])?;
+        }
+        passed?;
+        self.real.write(from)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.real.flush()
+    }
+}
+
+impl Seek for TestFile {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        self.watch.pass(Op::Seek, &self.at)?;
+        self.real.seek(to)
+    }
+}
+
+impl DiskFile for TestFile {
+    /// It is only noted: nothing cuts the power in these tests, and syncing is what takes time.
+    fn sync(&mut self) -> io::Result<()> {
+        if let Err(fate) = self.watch.pass(Op::Sync, &self.at) {
+            self.watch.lost(self.inode);
+            return Err(fate.into());
+        }
+        self.watch.synced(self.inode);
+        Ok(())
+    }
+
+    fn set_len(&mut self, len_bytes: u64) -> io::Result<()> {
+        self.watch.pass(Op::SetLen, &self.at)?;
+        self.watch.written(self.inode);
+        self.real.set_len(len_bytes)
+    }
+
+    fn flushable(&self) -> Option<u64> {
+        match self.kind.flush {
+            Flush::Works | Flush::Refused(_) => Some(1),
+            Flush::Missing => None,
+        }
+    }
+
+    fn sync_all(&mut self) -> io::Result<()> {
+        self.watch.pass(Op::SyncAll, &self.at)?;
+        match self.kind.flush {
+            Flush::Works => {
+                self.watch.all_synced();
+                Ok(())
+            }
+            Flush::Refused(errno) => Err(errno.into()),
+            Flush::Missing => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    fn reserve(&mut self, from: u64, len_bytes: u64) -> io::Result<()> {
+        self.watch.pass(Op::Reserve, &self.at)?;
+        match self.kind.free_bytes {
+            Some(free) if free < len_bytes => Err(rustix::io::Errno::NOSPC.into()),
+            Some(_) | None => self.real.reserve(from, len_bytes),
+        }
+    }
+
+    fn start_writing(&mut self, from: u64, len_bytes: u64) -> io::Result<()> {
+        self.watch.pass(Op::StartWriting, &self.at)?;
+        self.real.start_writing(from, len_bytes)
+    }
+
+    fn try_lock(&mut self) -> io::Result<()> {
+        self.watch.pass(Op::TryLock, &self.at)?;
+        match self.kind.locks {
+            Locks::Work => self.real.try_lock(),
+            Locks::Missing(errno) => Err(errno.into()),
+            Locks::Granted => Ok(()),
+        }
+    }
+}

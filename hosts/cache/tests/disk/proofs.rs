@@ -1,0 +1,126 @@
+//! What we did not write ourselves is hashed before it is trusted, once (I8, F46, A42).
+
+use std::{fs::File, io::Write, os::unix::fs::symlink, thread, time::Duration};
+
+use hubstow_cache::observe::proof::RECORD_FROM_BYTES;
+use hubstow_core::{facts::Force, policy::Policy};
+
+use crate::{
+    disk::TestDisk,
+    host::{self, Run},
+    kind::Kind,
+    sample::{HUGE, OURS, REF_FILE, REPO, SMALL, Sample, pointer},
+    start::{Start, World},
+    watch::Op,
+};
+
+/// Longer than the ticks in which filesystems keep time.
+const A_WHILE: Duration = Duration::from_millis(30);
+
+fn run(world: &World, kind: Kind) -> (Run, TestDisk) {
+    let disk = world.disk(kind);
+    (host::run(&disk, world.sample, Policy::Compat, Force::Off), disk)
+}
+
+/// A cache that the Python client has filled.
+fn filled_by_python(sample: &'static Sample) -> World {
+    let world = World::new(Start::Empty, sample);
+    world.write(&sample.blob(), &sample.content);
+    symlink(sample.link_text(), world.make(&pointer(OURS))).unwrap();
+    world.write(REF_FILE, OURS.as_bytes());
+    world
+}
+
+/// How often the blob was read.
+fn reads(disk: &TestDisk) -> usize {
+    disk.watch().count(Op::Read, &HUGE.blob()) + disk.watch().count(Op::Read, &pointer(OURS))
+}
+
+#[test]
+fn a_blob_is_trusted_neither_by_its_name_nor_by_its_size() {
+    let cases: [(&str, &[u8]); 4] = [
+        ("empty", b""),
+        ("shorter", SMALL.part_of(1)),
+        ("longer", &[&SMALL.content[..], b"more"].concat()),
+        ("of the right size", &SMALL.wrong),
+    ];
+    for (case, blob) in cases {
+        let world = filled_by_python(&SMALL);
+        world.write(&SMALL.blob(), blob);
+        let (run, _) = run(&world, Kind::ALL_LINKS);
+        run.result.unwrap();
+        assert_eq!(run.fetched, SMALL.content.len(), "{case}");
+        assert!(world.tree().serves(&SMALL.blob()), "{case}: every snapshot is healed");
+    }
+}
+
+#[test]
+fn a_large_file_is_hashed_once_and_again_when_it_was_changed_in_place() {
+    assert!(HUGE.content.len() as u64 >= RECORD_FROM_BYTES);
+    let world = filled_by_python(&HUGE);
+    let (_, first) = run(&world, Kind::ALL_LINKS);
+    assert!(reads(&first) > 0, "nobody has proved it yet");
+    let (_, second) = run(&world, Kind::ALL_LINKS);
+    assert_eq!(reads(&second), 0, "the record speaks for it");
+
+    thread::sleep(A_WHILE);
+    let blob = world.root().join(HUGE.blob());
+    File::options().write(true).open(blob).unwrap().write_all(b"!").unwrap();
+    let (third, disk) = run(&world, Kind::ALL_LINKS);
+    third.result.unwrap();
+    assert!(reads(&disk) > 0, "the record speaks of other bytes");
+    assert!(world.tree().serves(&pointer(OURS)));
+}
+
+#[test]
+fn what_we_fetched_ourselves_is_not_read_again() {
+    let world = World::new(Start::Empty, &HUGE);
+    run(&world, Kind::ALL_LINKS).0.result.unwrap();
+    let (_, second) = run(&world, Kind::ALL_LINKS);
+    assert_eq!(reads(&second), 0);
+}
+
+#[test]
+fn a_record_that_makes_no_sense_costs_one_reading() {
+    let world = filled_by_python(&HUGE);
+    world.write(&format!("{REPO}/.hubstow/proved/{}", HUGE.etag), b"\xff\xfe nonsense\n\n");
+    let (result, disk) = run(&world, Kind::ALL_LINKS);
+    result.result.unwrap();
+    assert!(reads(&disk) > 0);
+    assert_eq!(reads(&run(&world, Kind::ALL_LINKS).1), 0, "it was replaced");
+}
+
+#[test]
+fn a_cache_that_can_not_be_written_serves_all_the_same() {
+    for sample in [&*SMALL, &*HUGE] {
+        let world = filled_by_python(sample);
+        let before = world.tree();
+        let (run, _) = run(&world, Kind::READ_ONLY);
+        run.result.unwrap();
+        assert_eq!((run.fetched, run.ref_trouble), (0, None));
+        assert_eq!(world.tree(), before);
+    }
+}
+
+#[test]
+fn a_ref_that_can_not_be_written_is_told_and_the_file_is_served() {
+    let world = filled_by_python(&SMALL);
+    std::fs::remove_file(world.root().join(REF_FILE)).unwrap();
+    let before = world.tree();
+    let (run, _) = run(&world, Kind::READ_ONLY);
+    run.result.unwrap();
+    assert!(run.ref_trouble.is_some());
+    assert_eq!(world.tree(), before);
+}
+
+#[test]
+fn looking_only_writes_no_record() {
+    let world = filled_by_python(&HUGE);
+    let (before, disk) = (world.tree(), world.disk(Kind::ALL_LINKS));
+    let cache = host::cache(&disk, Policy::Compat).looking_only();
+    let target = HUGE.target();
+    let cached = cache.observe_cached(&target.layout, &target.commit, &target.file).unwrap();
+    assert_eq!(cached.etag.unwrap(), target.etag);
+    assert_eq!(disk.watch().changes(), []);
+    assert_eq!(world.tree(), before);
+}

@@ -1,0 +1,9 @@
+//! The values of the library and their words.
+
+pub(crate) mod config;
+pub(crate) mod error;
+pub(crate) mod event;
+pub(crate) mod pattern;
+pub(crate) mod refusal;
+pub(crate) mod report;
+pub(crate) mod request;

@@ -1,0 +1,349 @@
+//! What a [`Hub`](crate::Hub) needs to know, given by the program or read from the environment on request.
+
+use std::{
+    env, fmt, fs,
+    num::NonZeroU64,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use hubstow_core::{
+    facts::{Reach, Stale},
+    hub::Endpoint,
+    policy::Policy,
+};
+
+use crate::api::error::{Error, ErrorKind};
+
+/// An access token. It shows itself nowhere: not in logs, errors or debug output (invariant I23).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    /// Takes a token; surrounding white space is no part of it.
+    ///
+    /// # Errors
+    /// An empty token, or one that can't stand in a header.
+    pub fn new(text: &str) -> Result<Self, Error> {
+        let text = text.trim();
+        if text.is_empty() || !text.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                "the token is empty or holds characters that no token has",
+            )
+            .hint("a token is one line of plain ASCII, such as `hf_…`"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// Returns the secret itself, for the one header it belongs to.
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// How much survives a power cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// Content reaches the disk before its name is published (invariant I11).
+    #[default]
+    Safe,
+    /// The system decides when; after a power cut a published file may be empty.
+    Fast,
+}
+
+/// Whether content may come from the Xet store. It makes a difference only where the cargo feature `xet` is on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Xet {
+    /// It may, where the hub says that it is there.
+    #[default]
+    On,
+    /// It comes from the hub's own address.
+    Off,
+}
+
+/// Settings of a [`Hub`](crate::Hub).
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The hub.
+    pub endpoint: Endpoint,
+    /// The cache root.
+    pub cache_dir: PathBuf,
+    /// A folder that gets the files themselves instead of the cache; what the cache holds is copied from there.
+    pub local_dir: Option<PathBuf>,
+    /// The access token, sent to the endpoint's origin only.
+    pub token: Option<Token>,
+    /// The ladder of methods.
+    pub policy: Policy,
+    /// Whether the hub may be asked at all.
+    pub reach: Reach,
+    /// When a cached file may be served unconfirmed.
+    pub stale: Stale,
+    /// What a power cut may cost.
+    pub durability: Durability,
+    /// How long a HEAD or a listing may take.
+    pub lookup_timeout: Duration,
+    /// How long a transfer may stand still.
+    pub stall_timeout: Duration,
+    /// How long to wait for another process that downloads the same file and makes no progress.
+    pub lock_patience: Duration,
+    /// How many files are downloaded at once. Of small files of a snapshot it is eight times as many, at most 64, and one
+    /// where this is one.
+    pub max_workers: usize,
+    /// How many bytes of content are received a second at most, over all files together.
+    pub limit_rate: Option<NonZeroU64>,
+    /// The `User-Agent` header.
+    pub user_agent: String,
+    /// Whether content may come from the Xet store.
+    pub xet: Xet,
+}
+
+/// Returns the `User-Agent` that is sent when a program sets none.
+#[must_use]
+pub fn default_user_agent() -> String {
+    concat!("hubstow/", env!("CARGO_PKG_VERSION")).to_owned()
+}
+
+impl Config {
+    /// Makes the default settings for a cache root; the environment is not read.
+    #[must_use]
+    pub fn new(cache_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            endpoint: public_endpoint(),
+            cache_dir: cache_dir.into(),
+            local_dir: None,
+            token: None,
+            policy: Policy::Compat,
+            reach: Reach::Online,
+            stale: Stale::Unreachable,
+            durability: Durability::Safe,
+            lookup_timeout: Duration::from_secs(10),
+            stall_timeout: Duration::from_secs(10),
+            lock_patience: Duration::from_secs(20),
+            max_workers: 8,
+            limit_rate: None,
+            user_agent: default_user_agent(),
+            xet: Xet::On,
+        }
+    }
+
+    /// Reads the environment that the Python client reads: `HF_HUB_CACHE`, `HF_HOME`, `HF_TOKEN`, `HF_ENDPOINT`,
+    /// `HF_HUB_OFFLINE` and the others of section 8 of the cache's description.
+    ///
+    /// # Errors
+    /// A value that is not what its variable takes.
+    pub fn from_env() -> Result<Self, Error> {
+        Self::from_vars(|name| env::var(name).ok())
+    }
+
+    /// Reads the same variables from a function, so that a program can supply its own.
+    ///
+    /// # Errors
+    /// As [`Config::from_env`].
+    pub fn from_vars(var: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let var = |name: &str| var(name).filter(|value| !value.is_empty());
+        let flag = |name: &str| var(name).is_some_and(|value| is_true(&value));
+        // Without a home a program can still say where the cache is, and then there is no token file.
+        let home = hf_home(&var)?;
+        let cache_dir = match var("HF_HUB_CACHE").or_else(|| var("HUGGINGFACE_HUB_CACHE")) {
+            Some(path) => expand(&path, &var)?,
+            None => home.clone().ok_or_else(homeless)?.join("hub"),
+        };
+        let mut config = Self::new(cache_dir);
+        if let Some(url) = var("HF_ENDPOINT") {
+            config.endpoint = Endpoint::parse(&url)?;
+        } else if flag("HUGGINGFACE_CO_STAGING") {
+            config.endpoint = Endpoint::parse("https://hub-ci.huggingface.co")?;
+        }
+        config.token = find_token(&var, home.as_deref(), flag("HF_HUB_DISABLE_IMPLICIT_TOKEN"))?;
+        if flag("HF_HUB_OFFLINE") || flag("TRANSFORMERS_OFFLINE") {
+            config.reach = Reach::Offline;
+        }
+        if flag("HF_HUB_DISABLE_SYMLINKS") {
+            config.policy = Policy::Portable;
+        }
+        if flag("HF_HUB_DISABLE_XET") {
+            config.xet = Xet::Off;
+        }
+        if let Some(timeout) = seconds(&var, "HF_HUB_ETAG_TIMEOUT")? {
+            config.lookup_timeout = timeout;
+        }
+        if let Some(timeout) = seconds(&var, "HF_HUB_DOWNLOAD_TIMEOUT")? {
+            config.stall_timeout = timeout;
+        }
+        if let Some(origin) = var("HF_HUB_USER_AGENT_ORIGIN") {
+            config.user_agent = format!("{}; origin/{origin}", config.user_agent);
+        }
+        Ok(config)
+    }
+}
+
+fn public_endpoint() -> Endpoint {
+    #[expect(clippy::expect_used, reason = "a constant of the core, parsed by a test as well")]
+    Endpoint::parse(Endpoint::PUBLIC).expect("the public endpoint is an endpoint")
+}
+
+fn is_true(value: &str) -> bool {
+    ["1", "ON", "YES", "TRUE"].iter().any(|word| value.eq_ignore_ascii_case(word))
+}
+
+fn hf_home(var: &impl Fn(&str) -> Option<String>) -> Result<Option<PathBuf>, Error> {
+    if let Some(home) = var("HF_HOME") {
+        return expand(&home, var).map(Some);
+    }
+    match var("XDG_CACHE_HOME") {
+        Some(cache) => Ok(Some(expand(&cache, var)?.join("huggingface"))),
+        None => Ok(home(var).map(|home| home.join(".cache").join("huggingface"))),
+    }
+}
+
+fn home(var: &impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let names = if cfg!(windows) { ["USERPROFILE", "HOME"] } else { ["HOME", "USERPROFILE"] };
+    names.into_iter().find_map(var).map(PathBuf::from)
+}
+
+fn homeless() -> Error {
+    Error::new(ErrorKind::Usage, "the home directory is not known: HOME is not set")
+        .hint("set HF_HOME or HF_HUB_CACHE, or pass --cache-dir")
+}
+
+fn find_token(
+    var: &impl Fn(&str) -> Option<String>,
+    home: Option<&Path>,
+    implicit_disabled: bool,
+) -> Result<Option<Token>, Error> {
+    if implicit_disabled {
+        return Ok(None);
+    }
+    let named = |name| var(name).filter(|text| !text.trim().is_empty());
+    if let Some(text) = named("HF_TOKEN").or_else(|| named("HUGGING_FACE_HUB_TOKEN")) {
+        return Token::new(&text).map(Some);
+    }
+    let path = match (var("HF_TOKEN_PATH"), home) {
+        (Some(path), _) => expand(&path, var)?,
+        (None, Some(home)) => home.join("token"),
+        (None, None) => return Ok(None),
+    };
+    match fs::read_to_string(&path) {
+        Ok(text) if !text.trim().is_empty() => Token::new(&text).map(Some),
+        Ok(_) | Err(_) => Ok(None),
+    }
+}
+
+fn seconds(var: &impl Fn(&str) -> Option<String>, name: &str) -> Result<Option<Duration>, Error> {
+    let Some(text) = var(name) else {
+        return Ok(None);
+    };
+    match text.trim().parse::<u64>() {
+        Ok(0) => Ok(None),
+        Ok(seconds) => Ok(Some(Duration::from_secs(seconds))),
+        Err(_) => Err(Error::new(
+            ErrorKind::Usage,
+            format!("{name} is `{text}`, not a whole number of seconds"),
+        )),
+    }
+}
+
+/// Expands `~` and `$NAME` or `${NAME}`, as the Python client does for its paths; an unknown variable stays as it is.
+fn expand(path: &str, var: &impl Fn(&str) -> Option<String>) -> Result<PathBuf, Error> {
+    let mut out = String::new();
+    let mut rest = path;
+    while let Some((before, after)) = rest.split_once('$') {
+        out.push_str(before);
+        let (name, tail) = match after.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
+            Some(braced) => braced,
+            None => {
+                let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+                after.split_at(end.unwrap_or(after.len()))
+            }
+        };
+        match var(name) {
+            Some(value) => out.push_str(&value),
+            None => {
+                out.push('$');
+                rest = after;
+                continue;
+            }
+        }
+        rest = tail;
+    }
+    out.push_str(rest);
+    match out.strip_prefix('~').filter(|tail| tail.is_empty() || tail.starts_with('/')) {
+        None => Ok(PathBuf::from(out)),
+        Some(tail) => Ok(home(var).ok_or_else(homeless)?.join(tail.trim_start_matches('/'))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads a table of variables; `home` is always set.
+    #[track_caller]
+    fn config(vars: &[(&str, &str)]) -> Result<Config, Error> {
+        Config::from_vars(|name| {
+            let found = vars.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
+            found.or((name == "HOME").then_some("/home/user")).map(str::to_owned)
+        })
+    }
+
+    #[test]
+    fn the_cache_directory_is_where_the_python_client_has_it() {
+        for (vars, expected) in [
+            (&[][..], "/home/user/.cache/huggingface/hub"),
+            (&[("XDG_CACHE_HOME", "/x")], "/x/huggingface/hub"),
+            (&[("HF_HOME", "~/hf")], "/home/user/hf/hub"),
+            (&[("HF_HOME", "/hf"), ("HUGGINGFACE_HUB_CACHE", "/old")], "/old"),
+            (&[("HUGGINGFACE_HUB_CACHE", "/old"), ("HF_HUB_CACHE", "/new")], "/new"),
+            (&[("HF_HUB_CACHE", "$DATA/hub"), ("DATA", "/data")], "/data/hub"),
+            (&[("HF_HUB_CACHE", "/a/${DATA}/hub"), ("DATA", "d")], "/a/d/hub"),
+            (&[("HF_HUB_CACHE", "/a/$UNKNOWN/hub")], "/a/$UNKNOWN/hub"),
+            (&[("HF_HUB_CACHE", "")], "/home/user/.cache/huggingface/hub"),
+        ] {
+            assert_eq!(config(vars).unwrap().cache_dir, PathBuf::from(expected), "{vars:?}");
+        }
+    }
+
+    #[test]
+    fn flags_are_true_for_the_words_of_the_python_client() {
+        for (value, offline) in
+            [("1", true), ("ON", true), ("yes", true), ("True", true), ("0", false), ("no", false)]
+        {
+            let reach = config(&[("HF_HUB_OFFLINE", value)]).unwrap().reach;
+            assert_eq!(reach == Reach::Offline, offline, "{value}");
+        }
+        assert_eq!(config(&[("HF_HUB_DISABLE_SYMLINKS", "1")]).unwrap().policy, Policy::Portable);
+        assert_eq!(config(&[]).unwrap().xet, Xet::On);
+        assert_eq!(config(&[("HF_HUB_DISABLE_XET", "1")]).unwrap().xet, Xet::Off);
+    }
+
+    #[test]
+    fn a_token_is_trimmed_hidden_and_can_be_switched_off() {
+        let config_with = config(&[("HF_TOKEN", "hf_secret\n")]).unwrap();
+        assert_eq!(config_with.token, Some(Token::new("hf_secret").unwrap()));
+        assert!(!format!("{config_with:?}").contains("secret"));
+        let off = config(&[("HF_TOKEN", "hf_secret"), ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")]);
+        assert_eq!(off.unwrap().token, None);
+        assert_eq!(config(&[("HF_TOKEN", "two words")]).unwrap_err().kind(), ErrorKind::Usage);
+    }
+
+    #[test]
+    fn values_that_are_none_are_errors_that_name_them() {
+        for vars in [
+            [("HF_ENDPOINT", "ftp://x")],
+            [("HF_ENDPOINT", "huggingface.co")],
+            [("HF_HUB_ETAG_TIMEOUT", "soon")],
+        ] {
+            let error = config(&vars).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Usage, "{vars:?}");
+            assert!(error.to_string().contains(vars[0].1), "{error}");
+        }
+        assert_eq!(config(&[("HF_ENDPOINT", "http://h/")]).unwrap().endpoint.as_str(), "http://h");
+    }
+}

@@ -1,0 +1,67 @@
+//! What a program asks for.
+
+use hubstow_core::{
+    facts::Force,
+    name::{FileName, NameError, Repo, RepoId, RepoKind, Revision},
+};
+
+use crate::api::{error::Error, pattern::Patterns};
+
+/// One file of a repo.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileRequest {
+    /// The repo.
+    pub repo: Repo,
+    /// The revision; `main` when none is said.
+    pub revision: Revision,
+    /// The file.
+    pub file: FileName,
+    /// Whether to fetch it although it is here.
+    pub force: Force,
+}
+
+impl FileRequest {
+    /// Makes a request for a file at `main`.
+    ///
+    /// # Errors
+    /// Never in practice: `main` is a revision.
+    pub fn new(repo: Repo, file: FileName) -> Result<Self, NameError> {
+        Ok(Self { repo, revision: Revision::parse("main")?, file, force: Force::Off })
+    }
+
+    /// Parses the id of a model and the name of a file, for a request at `main`.
+    ///
+    /// # Errors
+    /// A repo id or a file name that is none.
+    pub fn parse(model: &str, file: &str) -> Result<Self, Error> {
+        let repo = Repo::new(RepoKind::Model, RepoId::parse(model)?);
+        Ok(Self::new(repo, FileName::parse(file)?)?)
+    }
+
+    /// Replaces the revision.
+    #[must_use]
+    pub fn at(mut self, revision: Revision) -> Self {
+        self.revision = revision;
+        self
+    }
+
+    /// Fetches the file although it is here.
+    #[must_use]
+    pub fn forced(mut self) -> Self {
+        self.force = Force::On;
+        self
+    }
+}
+
+/// The files of a repo at one revision.
+#[derive(Clone, Debug)]
+pub struct SnapshotRequest {
+    /// The repo.
+    pub repo: Repo,
+    /// The revision.
+    pub revision: Revision,
+    /// Which files are wanted.
+    pub patterns: Patterns,
+    /// Whether to fetch files although they are here.
+    pub force: Force,
+}

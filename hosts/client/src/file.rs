@@ -1,0 +1,6 @@
+//! One file: what is meant, how it gets to its place, and why.
+
+pub(crate) mod content;
+pub(crate) mod explain;
+pub(crate) mod place;
+pub(crate) mod resolve;

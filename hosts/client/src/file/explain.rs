@@ -1,0 +1,240 @@
+//! What would be done and why: the same questions, put to the core without doing anything.
+
+use std::fmt::Write as _;
+
+use hubstow_cache::{Cache, guard::possible_forecast, observe::Attempt};
+use hubstow_core::{
+    action::{Action, Decision, Lookup},
+    facts::{Force, PlaceFacts, ResolveFacts, Staged},
+    model::{DiskKind, End, Model, Round},
+    policy::Method,
+    resolve::Resolution,
+    why::{Reason, Refusal},
+};
+
+use crate::{
+    api::{
+        error::{Error, undecided},
+        report::{Done, Explanation, ExplanationLink, FileReport},
+        request::FileRequest,
+    },
+    file::content::{Content, Resolved},
+    hub::Hub,
+};
+
+impl Hub {
+    /// Says what [`download`](Self::download) would do and why, without writing anything.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`](crate::ErrorKind).
+    pub async fn explain(&self, request: &FileRequest) -> Result<Explanation, Error> {
+        let cache = self.engine.cache.looking_only();
+        let mut chain = Vec::new();
+        let tell = |event| self.tell(event);
+        let resolved = self.engine.resolve(&cache, request, false, &tell, &mut chain).await?;
+        let (commit, etag, size) = match &resolved {
+            Resolved::Cached(_, hit) => (hit.commit.clone(), hit.etag.clone(), hit.size),
+            Resolved::Found(content) => {
+                let target = &content.target;
+                let (facts, rounds, end) = self.foresee(&cache, content, request.force)?;
+                chain.extend(links(&facts, &rounds, end));
+                (target.commit.clone(), Some(target.etag.clone()), target.size)
+            }
+        };
+        let at = self.engine.layout(&request.repo).pointer(&commit, &request.file);
+        Ok(Explanation {
+            file: request.file.clone(),
+            revision: request.revision.clone(),
+            commit: Some(commit),
+            etag,
+            size,
+            path: Some(cache.disk().native(&at)),
+            chain,
+        })
+    }
+
+    /// Looks at what is there and lets the core foresee the rest.
+    pub(crate) fn foresee(
+        &self,
+        cache: &Cache,
+        content: &Content,
+        force: Force,
+    ) -> Result<(PlaceFacts, Vec<Round>, End), Error> {
+        let staged = match cache.part_bytes(&content.target) {
+            0 => Staged::Absent,
+            _ => Staged::Partial,
+        };
+        let demand = force.into();
+        let attempt = Attempt { demand, staged, ref_unwritable: false, twin_failed: false };
+        let (facts, _) = cache.observe(&content.target, attempt)?;
+        let disk = DiskKind::ALL_LINKS;
+        let decider = &self.engine.decider;
+        let (rounds, end) = decider.forecast(&facts, disk).map_err(|error| {
+            undecided(format!("nothing could be foretold: {error}")).caused_by(error)
+        })?;
+        if !possible_forecast(&facts, disk, &rounds, end) {
+            let what = "the forecast is not possible for what is there";
+            return Err(undecided(what));
+        }
+        Ok((facts, rounds, end))
+    }
+
+    /// Says what would be reported of a file.
+    pub(crate) fn foretell(
+        &self,
+        cache: &Cache,
+        content: &Content,
+        force: Force,
+    ) -> Result<FileReport, Error> {
+        let (_, rounds, end) = self.foresee(cache, content, force)?;
+        let refused = |refusal: Refusal| {
+            Error::new(
+                refusal.into(),
+                format!("`{}` can't be placed: {refusal}", content.target.file),
+            )
+        };
+        let fetched = rounds.iter().any(|round| round.action == Action::Fetch);
+        let placed = rounds.iter().rev().find_map(|round| match round.action {
+            Action::Place { by, .. } => Some((by, round.reason)),
+            Action::Lookup(_)
+            | Action::Mark
+            | Action::Probe(_)
+            | Action::Fetch
+            | Action::Seal { .. }
+            | Action::Point => None,
+        });
+        let reused = match end {
+            End::Reuse(reason) => reason,
+            End::Refuse(refusal) => return Err(refused(refusal)),
+            End::Unfinished => return Err(refused(Refusal::NoMethodLeft)),
+        };
+        let action = match (fetched, placed) {
+            (true, _) => Done::Fetched,
+            (false, Some(_)) => Done::Placed,
+            (false, None) => Done::Reused,
+        };
+        let target = &content.target;
+        Ok(FileReport {
+            file: target.file.clone(),
+            path: self.engine.cache.disk().native(&target.pointer()),
+            commit: target.commit.clone(),
+            size: target.size,
+            etag: Some(target.etag.clone()),
+            action,
+            by: placed.map(|(by, _)| by),
+            reason: placed.map_or(reused, |(_, reason)| reason),
+        })
+    }
+}
+
+impl ExplanationLink {
+    pub(crate) fn resolve(facts: &ResolveFacts, resolution: &Resolution) -> Self {
+        let facts = [
+            ("revision", facts.revision.code()),
+            ("reach", facts.reach.code()),
+            ("force", facts.force.code()),
+            ("stale", facts.stale.code()),
+            ("cached", facts.cached.code()),
+            ("marker", facts.marker.code()),
+            ("answer", facts.answer.code()),
+        ];
+        let (decision, reason) = match *resolution {
+            Resolution::Serve(served, reason) => (format!("serve {served}"), Ok(reason)),
+            Resolution::Act(action, reason) => (words(action), Ok(reason)),
+            Resolution::Proceed(reason) => ("proceed".to_owned(), Ok(reason)),
+            Resolution::Refuse(refusal) => (format!("refuse {refusal}"), Err(refusal)),
+        };
+        Self::new("resolve", &facts, decision, reason)
+    }
+
+    fn place(facts: &PlaceFacts, decision: &Decision) -> Self {
+        let named = [
+            ("policy", facts.policy.code()),
+            ("demand", facts.demand.code()),
+            ("pointer", facts.pointer.code()),
+            ("blob", facts.blob.code()),
+            ("staged", facts.staged.code()),
+            ("twin", facts.twin.code()),
+            ("symlink", facts.methods.support(Method::Symlink).code()),
+            ("hardlink", facts.methods.support(Method::Hardlink).code()),
+            ("reflink", facts.methods.support(Method::Reflink).code()),
+            ("ref-file", facts.ref_file.code()),
+        ];
+        let (words, reason) = match *decision {
+            Decision::Reuse(reason) => ("reuse".to_owned(), Ok(reason)),
+            Decision::Act(action, reason) => (words(action), Ok(reason)),
+            Decision::Refuse(refusal) => (format!("refuse {refusal}"), Err(refusal)),
+        };
+        let mut link = Self::new("place", &named, words, reason);
+        if let Decision::Act(Action::Probe(_), _) = decision {
+            // Only doing it would tell, and nothing is done here.
+            link.because.push_str("; what follows takes it to work");
+        }
+        link
+    }
+
+    fn new(
+        question: &'static str,
+        facts: &[(&str, &str)],
+        decision: String,
+        reason: Result<Reason, Refusal>,
+    ) -> Self {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let because = match reason {
+            Ok(reason) => reason.sentence().to_owned(),
+            Err(refusal) => format!("nothing right can be done: {refusal}"),
+        };
+        Self {
+            question,
+            facts: facts.iter().map(owned).collect(),
+            decision,
+            reason: reason.ok(),
+            because,
+        }
+    }
+}
+
+/// Replays a forecast, so that each round shows the facts it would be decided on.
+fn links(facts: &PlaceFacts, rounds: &[Round], end: End) -> Vec<ExplanationLink> {
+    let mut model = Model::foreseen(facts, DiskKind::ALL_LINKS);
+    let mut links = Vec::new();
+    for round in rounds {
+        links
+            .push(ExplanationLink::place(&model.facts, &Decision::Act(round.action, round.reason)));
+        model.go_on(round.action);
+    }
+    match end {
+        End::Reuse(reason) => {
+            links.push(ExplanationLink::place(&model.facts, &Decision::Reuse(reason)));
+        }
+        End::Refuse(refusal) => {
+            links.push(ExplanationLink::place(&model.facts, &Decision::Refuse(refusal)));
+        }
+        End::Unfinished => {}
+    }
+    links
+}
+
+fn words(action: Action) -> String {
+    match action {
+        Action::Lookup(Lookup::Conditional) => "lookup conditional".to_owned(),
+        Action::Lookup(Lookup::Plain) => "lookup plain".to_owned(),
+        Action::Mark => "mark".to_owned(),
+        Action::Probe(method) => format!("probe {method}"),
+        Action::Fetch => "fetch".to_owned(),
+        Action::Seal { from, over } => format!("seal from {from} over {over}"),
+        Action::Place { by, from, over } => format!("place {by} from {from} over {over}"),
+        Action::Point => "point".to_owned(),
+    }
+}
+
+/// Writes a chain for people: each question's decision and its reason.
+impl std::fmt::Display for ExplanationLink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut facts = String::new();
+        for (name, value) in &self.facts {
+            let _ = write!(facts, " {name}={value}");
+        }
+        write!(f, "{}:{facts} → {} ({})", self.question, self.decision, self.because)
+    }
+}

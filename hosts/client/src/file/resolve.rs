@@ -1,0 +1,290 @@
+//! Finding out which content is meant: the cached pointer, the hub's answer, and the core between them.
+
+use std::time::Duration;
+
+use hubstow_cache::{Cache, Target, guard::possible_resolution, observe::CachedPointer};
+use hubstow_core::{
+    action::{Action, Lookup as Kind},
+    facts::{Answer, Cached, Force, Marker, ResolveFacts, RevisionKind},
+    hub::{Backoff, Metadata},
+    layout::RepoLayout,
+    name::Commit,
+    resolve::{Resolution, Served},
+    why::{Reason, Refusal},
+};
+
+use crate::{
+    api::{
+        error::{Error, ErrorKind, undecided},
+        event::Event,
+        refusal::About,
+        report::ExplanationLink,
+        request::FileRequest,
+    },
+    engine::Engine,
+    file::content::{Content, Hit, Resolved},
+    lookup::head::{Found, Lookup},
+    task::blocking,
+};
+
+/// How long a HEAD may take that nothing cached could stand in for.
+const PATIENT_TIMEOUT: Duration = Duration::from_secs(30);
+/// One conditional and one plain HEAD, one marker, and the answers between them: six rounds are enough from any start.
+const ROUND_LIMIT: usize = 6;
+
+struct Resolving<'a> {
+    engine: &'a Engine,
+    cache: &'a Cache,
+    request: &'a FileRequest,
+    layout: RepoLayout,
+    known: Option<Commit>,
+    pointer: CachedPointer,
+    facts: ResolveFacts,
+    found: Option<Found>,
+    /// Why the hub did not confirm, in words.
+    cause: Option<String>,
+}
+
+impl Engine {
+    /// Finds out what a request means. `chain` is told of every question and answer.
+    pub(crate) async fn resolve(
+        &self,
+        cache: &Cache,
+        request: &FileRequest,
+        writes: bool,
+        tell: &(dyn Fn(Event) + Sync),
+        chain: &mut Vec<ExplanationLink>,
+    ) -> Result<Resolved, Error> {
+        // Looking may mean hashing a file that nothing has proved yet.
+        let (watched, asked, layout) = (cache.clone(), request.clone(), self.layout(&request.repo));
+        let looked = blocking(move || look(&watched, &asked, &layout)).await?;
+        let mut resolving = Resolving::new(self, cache, request, looked);
+        for _ in 0..ROUND_LIMIT {
+            match resolving.decide(chain)? {
+                Resolution::Serve(served, reason) => return resolving.serve(served, reason),
+                Resolution::Refuse(refusal) => return Err(resolving.refuse(refusal)),
+                Resolution::Proceed(_) => return resolving.proceed(),
+                Resolution::Act(Action::Lookup(kind), _) => resolving.lookup(kind, tell).await?,
+                Resolution::Act(_, _) => resolving.mark(writes),
+            }
+        }
+        Err(Error::new(
+            ErrorKind::HubFailing,
+            format!("the hub does not settle what `{}` is", request.file),
+        ))
+    }
+}
+
+impl Engine {
+    /// Answers from the cache alone where that is enough; `None` means that the hub must be asked.
+    pub(crate) fn resolve_cached(
+        &self,
+        cache: &Cache,
+        request: &FileRequest,
+    ) -> Result<Option<(Served, Hit)>, Error> {
+        let resolving = Resolving::new(
+            self,
+            cache,
+            request,
+            look(cache, request, &self.layout(&request.repo))?,
+        );
+        match resolving.decide(&mut Vec::new())? {
+            Resolution::Serve(served, reason) => match resolving.serve(served, reason)? {
+                Resolved::Cached(served, hit) => Ok(Some((served, hit))),
+                Resolved::Found(_) => Ok(None),
+            },
+            Resolution::Refuse(refusal) => Err(resolving.refuse(refusal)),
+            Resolution::Act(..) | Resolution::Proceed(_) => Ok(None),
+        }
+    }
+}
+
+impl<'a> Resolving<'a> {
+    /// Puts the question, and checks that the answer is possible.
+    fn decide(&self, chain: &mut Vec<ExplanationLink>) -> Result<Resolution, Error> {
+        let facts = self.facts;
+        let resolution = self.engine.decider.resolve(&facts).map_err(|error| {
+            undecided(format!("the decision could not be made: {error}")).caused_by(error)
+        })?;
+        tracing::debug!(file = %self.request.file, ?facts, ?resolution, "resolved");
+        chain.push(ExplanationLink::resolve(&facts, &resolution));
+        if possible_resolution(&facts, &resolution) {
+            Ok(resolution)
+        } else {
+            let what = format!("the decision `{resolution:?}` is not possible for what is known");
+            Err(undecided(what))
+        }
+    }
+
+    fn new(
+        engine: &'a Engine,
+        cache: &'a Cache,
+        request: &'a FileRequest,
+        (known, pointer): (Option<Commit>, CachedPointer),
+    ) -> Self {
+        let layout = engine.layout(&request.repo);
+        let revision = match request.revision.as_commit() {
+            Some(_) => RevisionKind::Commit,
+            None => RevisionKind::Name,
+        };
+        let facts = ResolveFacts {
+            revision,
+            reach: engine.config.reach,
+            force: request.force,
+            stale: engine.config.stale,
+            cached: pointer.cached,
+            marker: pointer.marker,
+            answer: Answer::Pending,
+        };
+        Self { engine, cache, request, layout, known, pointer, facts, found: None, cause: None }
+    }
+
+    async fn lookup(&mut self, kind: Kind, tell: &(dyn Fn(Event) + Sync)) -> Result<(), Error> {
+        let known = match kind {
+            Kind::Conditional => self.pointer.etag.as_ref(),
+            Kind::Plain => None,
+        };
+        // With something to fall back on, one short attempt is enough (rows D28, D29).
+        let usable = matches!(self.facts.cached, Cached::Linked | Cached::Holds);
+        let (timeout, backoff) = if usable && self.facts.force == Force::Off {
+            (self.engine.config.lookup_timeout, Backoff { retries: 0, ..Backoff::DEFAULT })
+        } else {
+            (
+                self.engine.config.lookup_timeout.max(PATIENT_TIMEOUT),
+                Backoff { retries: 3, ..Backoff::DEFAULT },
+            )
+        };
+        let lookup = Lookup {
+            repo: &self.request.repo,
+            revision: &self.request.revision,
+            file: &self.request.file,
+            known,
+            timeout,
+            backoff,
+        };
+        let found = self.engine.http.lookup(&lookup, tell).await?;
+        self.facts.answer = found.reply.answer;
+        if let Some(commit) =
+            found.reply.commit.as_ref().filter(|c| Some(*c) != self.known.as_ref())
+        {
+            self.facts.marker =
+                self.cache.observe_cached(&self.layout, commit, &self.request.file)?.marker;
+        }
+        self.cause =
+            found.cause.clone().or_else(|| found.reply.broken.as_ref().map(ToString::to_string));
+        self.found = Some(found);
+        Ok(())
+    }
+
+    /// Remembers that the file does not exist. That it can't be remembered changes nothing.
+    fn mark(&mut self, writes: bool) {
+        let commit = self.found.as_ref().and_then(|found| found.reply.commit.as_ref());
+        if let Some(commit) = commit.filter(|_| writes) {
+            let (revision, file) = (&self.request.revision, &self.request.file);
+            if let Err(error) = self.cache.mark(&self.layout, revision, commit, file) {
+                tracing::debug!(%error, "the marker could not be written");
+            }
+        }
+        self.facts.marker = Marker::Present;
+    }
+
+    fn serve(self, served: Served, reason: Reason) -> Result<Resolved, Error> {
+        let refusal = refusal_of(self.facts.answer);
+        let Some(commit) = self.known else {
+            return Err(Error::new(
+                ErrorKind::Other,
+                "a cached file was to be served, but none is known",
+            ));
+        };
+        let unconfirmed = match served {
+            Served::Stale => Some((refusal, self.cause.unwrap_or_default())),
+            Served::Pinned | Served::Offline => None,
+        };
+        let hit =
+            Hit { commit, etag: self.pointer.etag, size: self.pointer.size, reason, unconfirmed };
+        Ok(Resolved::Cached(served, hit))
+    }
+
+    fn proceed(self) -> Result<Resolved, Error> {
+        let incomplete =
+            || Error::new(ErrorKind::HubFailing, "the hub's answer lacks a commit or an etag");
+        let Some(found) = self.found else {
+            return Err(incomplete());
+        };
+        let metadata = match (found.reply.metadata, self.facts.answer, found.reply.commit) {
+            (Some(metadata), _, _) => metadata,
+            (None, Answer::NotModified, Some(commit)) => Metadata {
+                commit,
+                etag: self.pointer.etag.ok_or_else(incomplete)?,
+                size: self.pointer.size,
+                xet_hash: None,
+            },
+            (None, _, _) => return Err(incomplete()),
+        };
+        let target = Target {
+            layout: self.layout,
+            revision: self.request.revision.clone(),
+            commit: metadata.commit.clone(),
+            file: self.request.file.clone(),
+            etag: metadata.etag.clone(),
+            size: metadata.size,
+        };
+        let (repo, revision) = (self.request.repo.clone(), self.request.revision.clone());
+        let pinned = self.engine.pinned(&repo, &target)?;
+        let at = found.content.unwrap_or_else(|| pinned.clone());
+        Ok(Resolved::Found(Box::new(Content { repo, revision, target, metadata, at, pinned })))
+    }
+
+    fn refuse(&self, refusal: Refusal) -> Error {
+        let FileRequest { repo, revision, file, .. } = self.request;
+        let pointer = self.known.as_ref().map(|commit| self.layout.pointer(commit, file));
+        let about = About {
+            endpoint: &self.engine.config.endpoint,
+            repo,
+            revision,
+            file: Some(file),
+            path: pointer
+                .map_or_else(String::new, |at| self.cache.disk().native(&at).display().to_string()),
+            policy: self.engine.config.policy,
+            cached: matches!(self.facts.cached, Cached::Linked | Cached::Holds),
+            cause: self.cause.as_deref(),
+        };
+        about.error(refusal)
+    }
+}
+
+/// Looks at what is known before the hub is asked: the commit, and the pointer there.
+fn look(
+    cache: &Cache,
+    request: &FileRequest,
+    layout: &RepoLayout,
+) -> Result<(Option<Commit>, CachedPointer), Error> {
+    let known = cache.commit_of(layout, &request.revision);
+    let pointer = match &known {
+        Some(commit) => cache.observe_cached(layout, commit, &request.file)?,
+        None => CachedPointer::default(),
+    };
+    Ok((known, pointer))
+}
+
+/// Returns the refusal that an answer would have been, had nothing been cached.
+fn refusal_of(answer: Answer) -> Refusal {
+    match answer {
+        Answer::Failing => Refusal::HubFailing,
+        Answer::Unreachable => Refusal::HubUnreachable,
+        Answer::Incomplete => Refusal::AnswerIncomplete,
+        Answer::RepoMissing => Refusal::RepoNotFound,
+        Answer::Unauthorized => Refusal::Unauthorized,
+        Answer::Forbidden => Refusal::Forbidden,
+        Answer::Throttled => Refusal::Throttled,
+        Answer::Hostile => Refusal::AnswerHostile,
+        Answer::OtherCommit => Refusal::OtherCommit,
+        Answer::EntryMissing | Answer::EntryMissingBare => Refusal::EntryNotFound,
+        Answer::RevisionMissing => Refusal::RevisionNotFound,
+        Answer::Pending
+        | Answer::Found
+        | Answer::NotModified
+        | Answer::NotModifiedBare
+        | Answer::Unexpected => Refusal::AnswerUnexpected,
+    }
+}

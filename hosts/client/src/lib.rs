@@ -1,0 +1,40 @@
+//! The client of a hub, whatever sends its requests and wherever its files lie.
+//!
+//! From below upwards, and imports run down only:
+//!
+//! - `api`: the values of the library and their words: settings, requests, reports, events, errors
+//! - `http`: one way for every request: addresses, redirects, the token, connections
+//! - `lookup`: what the hub says of a file, of a revision, of a listing
+//! - `receive`: bytes of content into a staged file, however often the line breaks
+//! - `file`: one file: what is meant, and how it gets to its place
+//! - `snapshot`: many files of one commit at once
+//! - [`Hub`]: the face of all of that
+//!
+//! It decides nothing by itself: every placing decision and every reason in a report is the core's. It reads no
+//! environment unless [`Config::from_env`] is called, and installs no global state. A host plugs in by [`Parts`].
+
+mod api;
+mod engine;
+mod file;
+mod http;
+mod hub;
+mod lookup;
+mod parts;
+mod receive;
+mod snapshot;
+mod task;
+
+pub use api::{
+    config::{Config, Durability, Token, Xet, default_user_agent},
+    error::{Error, ErrorKind},
+    event::{Event, Observer},
+    pattern::Patterns,
+    report::{
+        Done, Environment, Explanation, ExplanationLink, FileReport, MethodSupport, SnapshotReport,
+        Traffic, Warning,
+    },
+    request::{FileRequest, SnapshotRequest},
+};
+pub use http::transport::{Answer, Body, BoxFuture, Line, Request, Transport, TransportError};
+pub use hub::Hub;
+pub use parts::{DiskOf, Parts};

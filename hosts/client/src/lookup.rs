@@ -1,0 +1,6 @@
+//! What the hub says of a file, of a revision, and of a listing.
+
+pub(crate) mod head;
+pub(crate) mod listing;
+#[cfg(all(feature = "xet", not(target_family = "wasm")))]
+pub(crate) mod xet_token;

@@ -1,0 +1,166 @@
+//! Asking the hub what a file is: the HEAD, its redirects, and its retries.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, Method, header::IF_NONE_MATCH};
+use hubstow_cache::guard::possible_reply;
+use hubstow_core::{
+    action::Lookup as Kind,
+    facts::Answer,
+    hub::{Backoff, Headers, REDIRECT_LIMIT, Reply, Retry, retry},
+    name::{Commit, Etag, FileName, Repo, Revision},
+};
+use url::Url;
+
+use crate::{
+    api::{
+        error::{Error, undecided},
+        event::Event,
+    },
+    http::session::{Address, Http, NoAnswer, asked_wait, core_headers, jittered, location},
+};
+
+/// What the hub answered, and from where the content is to be fetched.
+pub(crate) struct Found {
+    /// The reading of the answer.
+    pub(crate) reply: Reply,
+    /// Where the content is, where the answer tells.
+    pub(crate) content: Option<Address>,
+    /// What went wrong, in words, where something did.
+    pub(crate) cause: Option<String>,
+}
+
+/// One HEAD to be sent.
+pub(crate) struct Lookup<'a> {
+    pub(crate) repo: &'a Repo,
+    pub(crate) revision: &'a Revision,
+    pub(crate) file: &'a FileName,
+    /// The etag of the cached content, for a conditional HEAD.
+    pub(crate) known: Option<&'a Etag>,
+    /// How long one attempt may take.
+    pub(crate) timeout: Duration,
+    /// How often it is sent again.
+    pub(crate) backoff: Backoff,
+}
+
+impl Http {
+    /// Sends the HEAD of a file, again where the failure may pass.
+    pub(crate) async fn lookup(
+        &self,
+        lookup: &Lookup<'_>,
+        tell: &(dyn Fn(Event) + Sync),
+    ) -> Result<Found, Error> {
+        let url = self.endpoint().file(lookup.repo, lookup.revision, lookup.file);
+        let start = self.at_endpoint(&url)?;
+        let mut sent = 0;
+        loop {
+            let (found, asked, passing) = self.lookup_once(lookup, &start).await?;
+            let wait = lookup.backoff.wait_ms(sent).filter(|_| passing == Retry::Yes);
+            let Some(wait_ms) = wait else {
+                return Ok(found);
+            };
+            let wait = asked.unwrap_or_else(|| jittered(wait_ms));
+            sent += 1;
+            tell(Event::Retrying {
+                subject: lookup.file.to_string(),
+                retry: sent,
+                wait,
+                cause: found.cause.unwrap_or_else(|| found.reply.answer.to_string()),
+            });
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn lookup_once(
+        &self,
+        lookup: &Lookup<'_>,
+        start: &Address,
+    ) -> Result<(Found, Option<Duration>, Retry), Error> {
+        let kind = if lookup.known.is_some() { Kind::Conditional } else { Kind::Plain };
+        let mut at = start.clone();
+        for followed in 0..=REDIRECT_LIMIT {
+            let headers = conditional(lookup.known);
+            let sent = self.send(Method::HEAD, &at, headers, None, Some(lookup.timeout)).await;
+            let answer = match sent {
+                Ok(answer) => answer,
+                Err(error) => return Ok((unreachable(error)?, None, Retry::Yes)),
+            };
+            let status = answer.status.as_u16();
+            let headers = core_headers(&answer.headers);
+            let reply = self.read_head(status, &headers, lookup.revision, kind)?;
+            let next = match location(&answer).map(|to| self.hop(&at, &to, followed)) {
+                Some(Ok(next)) => Some(next),
+                Some(Err(error)) => return Ok((unreachable(error)?, None, Retry::No)),
+                None => None,
+            };
+            match (next, reply.answer) {
+                // A redirect that says nothing of the file only says where to ask.
+                (Some(next), Answer::Incomplete) => at = next,
+                (next, _) => {
+                    let cause = (status >= 400).then(|| refusal_text(status, &headers));
+                    let content = match (&reply.commit, next) {
+                        (_, Some(next)) => Some(next),
+                        (Some(commit), None) => Some(pinned(&at, lookup.revision, commit)),
+                        (None, None) => None,
+                    };
+                    let asked = asked_wait(&answer.headers);
+                    return Ok((Found { reply, content, cause }, asked, retry(status)));
+                }
+            }
+        }
+        Ok((unreachable(self.too_many(&at))?, None, Retry::No))
+    }
+
+    /// Puts the answer to the decider, and checks that its reading is possible.
+    fn read_head(
+        &self,
+        status: u16,
+        headers: &Headers<'_>,
+        asked: &Revision,
+        kind: Kind,
+    ) -> Result<Reply, Error> {
+        let reply = self.decider.read_head(status, headers, asked, kind).map_err(|error| {
+            undecided(format!("what the hub answered could not be read: {error}")).caused_by(error)
+        })?;
+        if possible_reply(status, headers, asked, kind, &reply) {
+            Ok(reply)
+        } else {
+            let what = format!("the reading `{reply:?}` is not possible for what the hub answered");
+            Err(undecided(what))
+        }
+    }
+}
+
+fn conditional(known: Option<&Etag>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if let Some(value) = known.and_then(|etag| HeaderValue::from_str(&format!("\"{etag}\"")).ok()) {
+        headers.insert(IF_NONE_MATCH, value);
+    }
+    headers
+}
+
+fn unreachable(error: NoAnswer) -> Result<Found, Error> {
+    let answer = match &error {
+        NoAnswer::Transport { .. } => Answer::Unreachable,
+        NoAnswer::Redirected { .. } => Answer::Unexpected,
+        NoAnswer::Undecided { .. } => return Err(error.into()),
+    };
+    Ok(Found { reply: Reply::bare(answer), content: None, cause: Some(error.to_string()) })
+}
+
+fn refusal_text(status: u16, headers: &Headers<'_>) -> String {
+    match (headers.error_code, headers.error_message) {
+        (Some(code), Some(message)) => format!("the hub answered {status} {code}: {message}"),
+        (Some(text), None) | (None, Some(text)) => format!("the hub answered {status}: {text}"),
+        (None, None) => format!("the hub answered {status}"),
+    }
+}
+
+/// Replaces the revision by the commit that answered, so that a branch that moves meanwhile changes nothing (I13).
+fn pinned(at: &Address, revision: &Revision, commit: &Commit) -> Address {
+    use hubstow_core::hub::quote;
+    let from = format!("/resolve/{}/", quote(revision.as_str()));
+    let to = format!("/resolve/{commit}/");
+    let pinned = at.url.as_str().replacen(&from, &to, 1);
+    Address { url: Url::parse(&pinned).unwrap_or_else(|_| at.url.clone()), token: at.token }
+}

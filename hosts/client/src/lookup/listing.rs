@@ -1,0 +1,406 @@
+//! The files of a commit: the hub's listing, or the one that is kept beside the snapshots in the Python client's format.
+
+use std::collections::{BTreeMap, HashSet};
+
+use futures_util::future::join;
+use http::{HeaderMap, header::LINK};
+use hubstow_cache::Cache;
+use hubstow_core::{
+    hub::{Backoff, Retry, refusal_of_status, retry},
+    layout::RepoLayout,
+    name::{Commit, Etag, FileName, NameError, Repo, Revision},
+    why::Refusal,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    api::{
+        error::{Error, ErrorKind},
+        event::Event,
+    },
+    http::{
+        session::{Address, Http, NoAnswer, asked_wait, core_headers, jittered},
+        transport::Answer,
+    },
+};
+
+/// The most pages of one listing; at 1,000 files a page that is ten million files.
+const PAGE_LIMIT: usize = 10_000;
+/// The most files that are taken of one listing.
+const FILE_LIMIT: usize = 2_000_000;
+/// How many pages in a row may bring nothing new: pages of folders do, and so does a link that leads back.
+const EMPTY_PAGE_LIMIT: usize = 100;
+/// The most bytes of one page or of the answer about a revision.
+const BODY_LIMIT_BYTES: usize = 64 << 20;
+/// The most bytes of a kept listing that are read.
+const KEPT_LIMIT_BYTES: u64 = 1 << 30;
+
+/// One file of a commit. Where the listing lacks its size or its hash, only a HEAD tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) file: FileName,
+    pub(crate) content: Option<(Etag, u64)>,
+    /// The content's identity in the Xet store.
+    pub(crate) xet_hash: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RevisionInfo {
+    sha: String,
+}
+
+#[derive(Deserialize)]
+struct TreeEntry {
+    #[serde(rename = "type")]
+    kind: String,
+    path: String,
+    size: Option<u64>,
+    oid: Option<String>,
+    lfs: Option<LfsEntry>,
+    #[serde(rename = "xetHash")]
+    xet_hash: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct LfsEntry {
+    oid: Option<String>,
+    size: Option<u64>,
+}
+
+/// The Python client's `trees/<commit>.json`.
+#[derive(Deserialize, Serialize)]
+struct Kept {
+    format_version: u32,
+    files: BTreeMap<String, KeptFile>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct KeptFile {
+    size: Option<u64>,
+    blob_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lfs_sha256: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lfs_size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    xet_hash: Option<String>,
+}
+
+/// Why a listing can't be had.
+pub(crate) enum Unlisted {
+    /// The hub said no, or could not be asked.
+    Refused(Refusal, String),
+    /// Anything else.
+    Error(Error),
+}
+
+impl Unlisted {
+    fn malformed(cause: String) -> Self {
+        Self::Refused(Refusal::AnswerIncomplete, cause)
+    }
+}
+
+impl From<Error> for Unlisted {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl Http {
+    /// Asks which commit a revision means.
+    pub(crate) async fn commit_of(
+        &self,
+        repo: &Repo,
+        revision: &Revision,
+        patience: Backoff,
+        tell: &(dyn Fn(Event) + Sync),
+    ) -> Result<Commit, Unlisted> {
+        let at = self.at_endpoint(&self.endpoint().revision(repo, revision))?;
+        let (_, body) = self.json(&at, &repo.to_string(), patience, tell).await?;
+        let info: RevisionInfo = parse(&body)?;
+        Commit::parse(&info.sha).map_err(|error| malformed(&error.to_string()).into())
+    }
+
+    /// Asks for the whole listing of a commit, page by page.
+    pub(crate) async fn tree(
+        &self,
+        repo: &Repo,
+        commit: &Commit,
+        patience: Backoff,
+        tell: &(dyn Fn(Event) + Sync),
+    ) -> Result<(Listing, ToKeep), Unlisted> {
+        let (subject, mut pages) = (repo.to_string(), Pages::default());
+        let mut at = self.at_endpoint(&self.endpoint().tree(repo, &Revision::from(commit)))?;
+        let mut page = self.json(&at, &subject, patience, tell).await?;
+        for _ in 0..PAGE_LIMIT {
+            let (next, body) = page;
+            let Some(next) = next else {
+                pages.take(&body)?;
+                let listing = Listing::new(&pages.files)?;
+                return Ok((listing, ToKeep::new(pages.files)));
+            };
+            at = self.next_page(&at, &next)?;
+            // This page is read while the next one is on its way.
+            let following = self.json(&at, &subject, patience, tell);
+            let (following, taken) = join(following, async { pages.take(&body) }).await;
+            taken?;
+            page = following?;
+        }
+        Err(malformed("the listing has no end").into())
+    }
+
+    /// A further page must be at the hub itself: the token goes along (row A56 of the attack table).
+    fn next_page(&self, at: &Address, next: &str) -> Result<Address, Error> {
+        match self.hop(at, next, 0) {
+            Ok(page) if crate::http::session::is_endpoint(self.endpoint(), &page) => Ok(page),
+            Err(error @ NoAnswer::Undecided { .. }) => Err(error.into()),
+            Ok(_) | Err(_) => Err(malformed("the listing goes on at another server")),
+        }
+    }
+
+    /// Sends a GET for JSON, again where the failure may pass; returns the next page's link and the body.
+    async fn json(
+        &self,
+        at: &Address,
+        subject: &str,
+        patience: Backoff,
+        tell: &(dyn Fn(Event) + Sync),
+    ) -> Result<(Option<String>, Vec<u8>), Unlisted> {
+        let mut sent = 0;
+        loop {
+            let (refusal, cause, asked, passing) = match self.json_once(at).await {
+                Ok(page) => return Ok(page),
+                Err(JsonError::NoAnswer(error @ NoAnswer::Transport { .. })) => {
+                    (Refusal::HubUnreachable, error.to_string(), None, Retry::Yes)
+                }
+                Err(JsonError::NoAnswer(error @ NoAnswer::Redirected { .. })) => {
+                    (Refusal::AnswerUnexpected, error.to_string(), None, Retry::No)
+                }
+                Err(JsonError::NoAnswer(error @ NoAnswer::Undecided { .. })) => {
+                    return Err(Unlisted::Error(error.into()));
+                }
+                Err(JsonError::Status(status, headers)) => {
+                    let refusal = refusal_of_status(status, &core_headers(&headers));
+                    let cause = format!("the hub answered {status}");
+                    (refusal, cause, asked_wait(&headers), retry(status))
+                }
+                Err(JsonError::Malformed(cause)) => {
+                    (Refusal::AnswerIncomplete, cause.to_owned(), None, Retry::No)
+                }
+            };
+            let wait = patience.wait_ms(sent);
+            let Some(wait_ms) = wait.filter(|_| passing == Retry::Yes) else {
+                return Err(Unlisted::Refused(refusal, cause));
+            };
+            let wait = asked.unwrap_or_else(|| jittered(wait_ms));
+            sent += 1;
+            tell(Event::Retrying { subject: subject.to_owned(), retry: sent, wait, cause });
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn json_once(&self, at: &Address) -> Result<(Option<String>, Vec<u8>), JsonError> {
+        let timeout = Some(std::time::Duration::from_secs(60));
+        let (from, answer) =
+            self.get(at, &HeaderMap::new(), timeout).await.map_err(JsonError::NoAnswer)?;
+        if !answer.status.is_success() {
+            return Err(JsonError::Status(answer.status.as_u16(), answer.headers));
+        }
+        let next = next_link(&answer.headers)?;
+        let body = limited(&from, answer).await?;
+        Ok((next, body))
+    }
+}
+
+/// The pages of a listing that have come.
+#[derive(Default)]
+struct Pages {
+    files: BTreeMap<String, KeptFile>,
+    /// How many in a row have brought nothing new.
+    empty: usize,
+}
+
+impl Pages {
+    fn take(&mut self, body: &[u8]) -> Result<(), Unlisted> {
+        let entries: Vec<TreeEntry> = parse(body)?;
+        let before = self.files.len();
+        self.files.extend(entries.into_iter().filter(|entry| entry.kind == "file").map(kept));
+        if self.files.len() > FILE_LIMIT {
+            return Err(malformed("it lists more files than any repo has").into());
+        }
+        self.empty = if self.files.len() == before { self.empty + 1 } else { 0 };
+        if self.empty > EMPTY_PAGE_LIMIT {
+            return Err(malformed("the listing has no end").into());
+        }
+        Ok(())
+    }
+}
+
+enum JsonError {
+    NoAnswer(NoAnswer),
+    Status(u16, HeaderMap),
+    Malformed(&'static str),
+}
+
+async fn limited(from: &Address, mut answer: Answer) -> Result<Vec<u8>, JsonError> {
+    let mut body = Vec::new();
+    loop {
+        match answer.body.chunk().await {
+            Ok(None) => return Ok(body),
+            Ok(Some(piece)) => body.extend_from_slice(&piece),
+            Err(error) => {
+                return Err(JsonError::NoAnswer(crate::http::session::transport(&from.url, error)));
+            }
+        }
+        if body.len() > BODY_LIMIT_BYTES {
+            return Err(JsonError::Malformed("it is too long"));
+        }
+    }
+}
+
+/// Finds the `rel="next"` link among all `Link` headers. One that can't be read might be it, and a listing must never be
+/// cut short in silence: that is an error.
+fn next_link(headers: &HeaderMap) -> Result<Option<String>, JsonError> {
+    for header in headers.get_all(LINK) {
+        let mut rest = header.to_str().map_err(|_| JsonError::Malformed("a link is no text"))?;
+        while let Some((_, after)) = rest.split_once('<') {
+            let (target, after) =
+                after.split_once('>').ok_or(JsonError::Malformed("a link has no end"))?;
+            let parameters = after.split_once('<').map_or(after, |(parameters, _)| parameters);
+            if parameters.split([';', ',']).any(is_next) {
+                return Ok(Some(target.to_owned()));
+            }
+            rest = after;
+        }
+    }
+    Ok(None)
+}
+
+/// Tells whether a parameter of a link says that it leads to the next page.
+fn is_next(parameter: &str) -> bool {
+    let Some((name, value)) = parameter.trim().split_once('=') else { return false };
+    let mut relations = value.trim().trim_matches('"').split_ascii_whitespace();
+    name.trim().eq_ignore_ascii_case("rel") && relations.any(|rel| rel.eq_ignore_ascii_case("next"))
+}
+
+fn parse<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, Unlisted> {
+    serde_json::from_slice(body)
+        .map_err(|error| Unlisted::malformed(format!("it is not what a hub says: {error}")))
+}
+
+fn malformed(cause: &str) -> Error {
+    Error::new(ErrorKind::HubFailing, format!("the hub's answer can't be used: {cause}"))
+}
+
+fn kept(entry: TreeEntry) -> (String, KeptFile) {
+    let oid = entry.oid.filter(|oid| !oid.is_empty());
+    let mut file = KeptFile {
+        size: entry.size,
+        blob_id: oid,
+        lfs_sha256: None,
+        lfs_size: None,
+        xet_hash: entry.xet_hash,
+    };
+    match entry.lfs {
+        None => {}
+        Some(LfsEntry { oid: Some(sha256), size }) if !sha256.is_empty() => {
+            file.lfs_size = size.or(entry.size);
+            file.lfs_sha256 = Some(sha256);
+        }
+        // What else there is speaks of the pointer in git, not of the content.
+        Some(_) => file.blob_id = None,
+    }
+    (entry.path, file)
+}
+
+impl KeptFile {
+    fn is_whole(&self) -> bool {
+        self.size.is_some() && self.blob_id.is_some()
+    }
+
+    fn content(&self) -> Result<Option<(Etag, u64)>, NameError> {
+        let etag = self.lfs_sha256.as_ref().or(self.blob_id.as_ref());
+        let etag = etag.map(|etag| Etag::parse(etag)).transpose()?;
+        Ok(etag.zip(self.lfs_size.or(self.size)))
+    }
+}
+
+/// Finds a file below which something else is listed.
+fn file_and_folder<'a>(files: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    let known: HashSet<_> = files.clone().collect();
+    let mut last = "";
+    for path in files {
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        if std::mem::replace(&mut last, folder) == folder {
+            continue;
+        }
+        let ends = folder.match_indices('/').map(|(end, _)| end).chain([folder.len()]);
+        let folders = ends.filter_map(|end| folder.get(..end));
+        if let Some(both) = folders.into_iter().find(|folder| known.contains(folder)) {
+            return Some(both);
+        }
+    }
+    None
+}
+
+/// The files of a commit, in order.
+pub(crate) struct Listing {
+    pub(crate) files: Vec<Listed>,
+}
+
+/// A listing as it is kept beside the snapshots; empty where there is nothing to keep.
+#[derive(Default)]
+pub(crate) struct ToKeep(Option<Kept>);
+
+impl Listing {
+    /// Parses every name; one that is none refuses the whole listing (rows A14–A24 of the attack table).
+    fn new(files: &BTreeMap<String, KeptFile>) -> Result<Self, Error> {
+        let mut listed = Vec::with_capacity(files.len());
+        for (path, kept) in files {
+            let name = |error: NameError| malformed(&error.to_string());
+            let file = FileName::parse(path).map_err(name)?;
+            let (content, xet_hash) = (kept.content().map_err(name)?, kept.xet_hash.clone());
+            listed.push(Listed { file, content, xet_hash });
+        }
+        if let Some(file) = file_and_folder(files.keys().map(String::as_str)) {
+            return Err(malformed(&format!("`{file}` is listed as a file and as a folder")));
+        }
+        Ok(Self { files: listed })
+    }
+
+    /// Reads a kept listing; one that can't be read or understood, or lacks anything, is none.
+    pub(crate) fn of_cache(cache: &Cache, layout: &RepoLayout, commit: &Commit) -> Option<Self> {
+        let content = cache.read(&layout.tree(commit), KEPT_LIMIT_BYTES)?;
+        let kept: Kept = serde_json::from_slice(&content).ok()?;
+        if kept.format_version != 1 || !kept.files.values().all(KeptFile::is_whole) {
+            return None;
+        }
+        Self::new(&kept.files).ok()
+    }
+}
+
+impl ToKeep {
+    fn new(files: BTreeMap<String, KeptFile>) -> Self {
+        let whole = files.values().all(KeptFile::is_whole);
+        Self(whole.then_some(Kept { format_version: 1, files }))
+    }
+
+    /// Keeps the listing. That it can't be kept costs a request next time.
+    pub(crate) fn keep(self, cache: &Cache, layout: &RepoLayout, commit: &Commit) {
+        let Some(kept) = self.0 else { return };
+        let content = match serde_json::to_vec(&kept) {
+            Ok(content) => content,
+            Err(error) => {
+                tracing::debug!(%commit, %error, "the listing could not be written as JSON");
+                return;
+            }
+        };
+        let write = || cache.write_whole(layout, &layout.tree(commit), &content);
+        // Files are placed meanwhile, and the first of them to act removes what dead runs have left: once in a process, and
+        // a file that is not locked yet may be taken for one of those.
+        let written = write().or_else(|_| write());
+        if let Err(error) = written {
+            tracing::debug!(%commit, %error, "the listing could not be kept");
+        }
+    }
+}

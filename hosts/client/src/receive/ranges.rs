@@ -1,0 +1,5 @@
+//! Ranges of one file on several connections.
+
+pub(crate) mod climb;
+pub(crate) mod run;
+pub(crate) mod window;

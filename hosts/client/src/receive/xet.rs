@@ -1,0 +1,4 @@
+//! Content from the Xet store.
+
+pub(crate) mod access;
+pub(crate) mod store;
