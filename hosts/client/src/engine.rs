@@ -11,6 +11,7 @@ use hubstow_core::{
 use crate::{
     api::{config::Config, error::Error},
     http::session::{Address, Http},
+    offload::Offload,
 };
 
 /// Shared by all clones of a hub.
@@ -22,6 +23,7 @@ pub(crate) struct Engine {
     /// The shared cache; the same, unless files go to a local folder.
     pub(crate) shared: Cache,
     pub(crate) decider: Arc<dyn Decider>,
+    pub(crate) offload: Offload,
 }
 
 impl Engine {

@@ -22,6 +22,7 @@ use crate::{
     engine::Engine,
     file::content::{Hit, Placed, Resolved},
     http::session::Http,
+    offload::Offload,
     parts::Parts,
 };
 
@@ -49,7 +50,7 @@ impl Hub {
         // A program that changes its working directory must not change its cache with it.
         config.cache_dir = absolute(&config.cache_dir)?;
         config.local_dir = config.local_dir.as_deref().map(absolute).transpose()?;
-        let Parts { decider, transport, disk } = parts;
+        let Parts { decider, transport, disk, workers } = parts;
         let shared = Cache::new(disk(&config.cache_dir), config.policy, durability);
         let cache = match &config.local_dir {
             Some(local) => Cache::local(disk(local), durability),
@@ -57,7 +58,14 @@ impl Hub {
         };
         let http = Http::new(&config, transport, decider.clone());
         Ok(Self {
-            engine: Arc::new(Engine { config, http, cache, shared, decider }),
+            engine: Arc::new(Engine {
+                config,
+                http,
+                cache,
+                shared,
+                decider,
+                offload: Offload::new(workers),
+            }),
             observer: None,
         })
     }

@@ -19,6 +19,7 @@ mod file;
 mod http;
 mod hub;
 mod lookup;
+mod offload;
 mod parts;
 mod receive;
 mod snapshot;
@@ -37,4 +38,4 @@ pub use api::{
 };
 pub use http::transport::{Answer, Body, BoxFuture, Line, Request, Transport, TransportError};
 pub use hub::Hub;
-pub use parts::{DiskOf, Parts};
+pub use parts::{Beside, DiskOf, Parts, Workers};

@@ -5,7 +5,7 @@ use std::{ops::Deref, sync::Arc};
 use hubstow_cache::{Decider, LinkedCore, StdDisk};
 use hubstow_client::{Config, Error, Event, Parts};
 
-use crate::reqwest::ReqwestTransport;
+use crate::{reqwest::ReqwestTransport, workers::BlockingPool};
 
 /// A hub and the cache that its files go to. Cloning is cheap; clones share connections and what was learned.
 ///
@@ -13,13 +13,14 @@ use crate::reqwest::ReqwestTransport;
 #[derive(Clone)]
 pub struct Hub(hubstow_client::Hub);
 
-/// Returns the parts of a native program: the linked core, reqwest, and the system's own filesystem.
+/// Returns the parts of a native program: the linked core, reqwest, the system's own filesystem, and tokio's blocking pool.
 #[must_use]
 pub fn parts(config: &Config) -> Parts {
     Parts {
         decider: Arc::new(LinkedCore),
         transport: Arc::new(ReqwestTransport::new(&config.user_agent)),
         disk: Box::new(|directory| Arc::new(StdDisk::new(directory))),
+        workers: Arc::new(BlockingPool),
     }
 }
 

@@ -24,7 +24,6 @@ use crate::{
     engine::Engine,
     file::content::{Content, Hit, Resolved},
     lookup::head::{Found, Lookup},
-    task::blocking,
 };
 
 /// How long a HEAD may take that nothing cached could stand in for.
@@ -57,7 +56,7 @@ impl Engine {
     ) -> Result<Resolved, Error> {
         // Looking may mean hashing a file that nothing has proved yet.
         let (watched, asked, layout) = (cache.clone(), request.clone(), self.layout(&request.repo));
-        let looked = blocking(move || look(&watched, &asked, &layout)).await?;
+        let looked = self.offload.run(move |_| look(&watched, &asked, &layout)).await??;
         let mut resolving = Resolving::new(self, cache, request, looked);
         for _ in 0..ROUND_LIMIT {
             match resolving.decide(chain)? {
