@@ -7,6 +7,7 @@ pub mod cancel;
 pub mod content;
 pub(crate) mod exclusion;
 pub mod failure;
+pub mod patient;
 pub mod std_disk;
 mod system;
 

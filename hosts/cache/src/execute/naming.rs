@@ -77,6 +77,7 @@ fn is_about_the_name(error: &io::Error) -> bool {
         | ErrorGroup::Busy
         | ErrorGroup::Stale
         | ErrorGroup::ReadOnly
-        | ErrorGroup::NoSpace => false,
+        | ErrorGroup::NoSpace
+        | ErrorGroup::TooManyOpen => false,
     }
 }
