@@ -14,8 +14,11 @@
 //! environment unless [`Config::from_env`] is called, and installs no global state. A host plugs in by [`Parts`].
 
 mod api;
+mod budget;
 mod engine;
+mod environment;
 mod file;
+mod handle;
 mod http;
 mod hub;
 mod lookup;

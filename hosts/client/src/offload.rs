@@ -35,7 +35,7 @@ impl Offload {
         let (told, tells) = oneshot::channel();
         let cancel = Cancel::default();
         let theirs = cancel.clone();
-        let waiting = Waiting(cancel);
+        let mut waiting = Waiting(Some(cancel));
         self.start(move || {
             let done: Result<T, Box<dyn Any + Send>> =
                 catch_unwind(AssertUnwindSafe(|| work(&theirs)));
@@ -43,7 +43,7 @@ impl Offload {
             drop(told.send(done));
         });
         let done = tells.await;
-        drop(waiting);
+        waiting.0 = None;
         match done {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(panic)) => resume_unwind(panic),
@@ -60,12 +60,14 @@ impl Offload {
     }
 }
 
-/// Somebody who waits for work; when they end, the work is not wanted any more.
-struct Waiting(Cancel);
+/// Somebody who waits for work; when they end before it does, it is not wanted any more.
+struct Waiting(Option<Cancel>);
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.0.cancel();
+        if let Some(cancel) = &self.0 {
+            cancel.cancel();
+        }
     }
 }
 

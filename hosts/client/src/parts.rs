@@ -16,6 +16,9 @@ pub struct Parts {
     pub disk: DiskOf,
     /// Where work runs that would hold up the async threads.
     pub workers: Arc<dyn Workers>,
+    /// How many files and connections the process may have open, where the host knows a limit. No more are opened at once,
+    /// and some are left to the program around it.
+    pub descriptors: Option<usize>,
 }
 
 /// Makes the disk of a directory, which need not exist yet.

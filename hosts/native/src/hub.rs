@@ -5,7 +5,7 @@ use std::{ops::Deref, sync::Arc};
 use hubstow_cache::{Decider, LinkedCore, StdDisk};
 use hubstow_client::{Config, Error, Event, Parts};
 
-use crate::{reqwest::ReqwestTransport, workers::BlockingPool};
+use crate::{descriptors, reqwest::ReqwestTransport, workers::BlockingPool};
 
 /// A hub and the cache that its files go to. Cloning is cheap; clones share connections and what was learned.
 ///
@@ -21,6 +21,7 @@ pub fn parts(config: &Config) -> Parts {
         transport: Arc::new(ReqwestTransport::new(&config.user_agent)),
         disk: Box::new(|directory| Arc::new(StdDisk::new(directory))),
         workers: Arc::new(BlockingPool),
+        descriptors: descriptors::limit(),
     }
 }
 

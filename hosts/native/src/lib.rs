@@ -18,10 +18,12 @@
 //! With the cargo feature `xet`, content of Xet repos comes from their store. There, and only when the first such file is
 //! fetched, `ring` becomes the process's default provider of rustls unless the program has installed one.
 
+mod descriptors;
 mod hub;
 mod reqwest;
 mod workers;
 
+pub use descriptors::raise_descriptor_limit;
 pub use hub::{Hub, parts};
 pub use hubstow_cache::{Decider, Disk, LinkedCore, StdDisk};
 pub use hubstow_client::{

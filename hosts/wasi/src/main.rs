@@ -26,6 +26,8 @@ fn main() -> std::process::ExitCode {
         transport: Arc::new(WasiTransport::new(&config.user_agent, config.stall_timeout)),
         disk: Box::new(|directory| Arc::new(WasiDisk::new(directory))),
         workers: Arc::new(InLine),
+        // A sandbox does not tell; this is what the smallest of the systems below it give.
+        descriptors: Some(256),
     })
 }
 

@@ -40,19 +40,19 @@ impl Cache {
     ///
     /// # Errors
     /// Each item is what [`Cache::observe`] says of that target.
-    pub fn observe_many<'a>(
+    pub fn observe_many<'a, T: AsRef<Target>>(
         &self,
-        targets: &'a [Target],
+        targets: &'a [T],
         attempt: Attempt,
-    ) -> impl Iterator<Item = Result<Seen, FsError>> + use<'a> {
+    ) -> impl Iterator<Item = Result<Seen, FsError>> + use<'a, T> {
         let look = self.look_at_many(targets, attempt);
-        targets.iter().map(move |target| look.at(target))
+        targets.iter().map(move |target| look.at(target.as_ref()))
     }
 
     /// Starts to look at many targets of one repo, each from any thread; the folders are listed once for all.
     #[must_use]
-    pub fn look_at_many(&self, targets: &[Target], attempt: Attempt) -> Look {
-        let cache = match (targets.first(), &self.bulk) {
+    pub fn look_at_many<T: AsRef<Target>>(&self, targets: &[T], attempt: Attempt) -> Look {
+        let cache = match (targets.first().map(T::as_ref), &self.bulk) {
             (Some(target), None) => self.for_bulk(&target.layout),
             (Some(_) | None, _) => self.clone(),
         };

@@ -47,7 +47,12 @@ impl Cache {
     /// Writes down what is proved of a snapshot's files, for the next run. Nothing is written where this bulk operation
     /// has proved nothing new, nor where only looking is allowed; that it can't be written costs time then and nothing
     /// else.
-    pub fn record_proofs(&self, layout: &RepoLayout, commit: &Commit, targets: &[Target]) {
+    pub fn record_proofs<T: AsRef<Target>>(
+        &self,
+        layout: &RepoLayout,
+        commit: &Commit,
+        targets: &[T],
+    ) {
         let news = self.bulk_of(layout).is_none_or(Bulk::has_news);
         if !self.records || !news {
             return;
@@ -59,7 +64,7 @@ impl Cache {
                 let _ = writeln!(content, "{etag} {identity}");
             }
         };
-        for target in targets {
+        for target in targets.iter().map(T::as_ref) {
             if let Ok(Some(entry)) = self.disk.through(&target.pointer())
                 && self.proofs.vouch(&target.etag, &entry.identity)
             {
