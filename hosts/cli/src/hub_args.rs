@@ -5,9 +5,9 @@
 use std::{env, path::PathBuf, sync::Arc};
 
 use clap::{Args, ValueEnum};
-use hubstow_cache::Decider;
 use hubstow_client::{Config, Error, ErrorKind, Hub, Parts, Token};
 use hubstow_core::{
+    decide::Decider,
     facts::{Reach, Stale},
     hub::Endpoint,
     policy::Policy,

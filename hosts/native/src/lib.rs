@@ -22,11 +22,14 @@ mod hub;
 mod reqwest;
 
 pub use hub::{Hub, parts};
-pub use hubstow_cache::{Decider, Disk, LinkedCore, StdDisk};
+pub use hubstow_cache::{Disk, StdDisk};
 pub use hubstow_client::{
     Answer, Body, BoxFuture, Config, DiskOf, Done, Durability, Environment, Error, ErrorKind,
     Event, Explanation, ExplanationLink, FileReport, FileRequest, Line, MethodSupport, Observer,
     Parts, Patterns, Request, SnapshotReport, SnapshotRequest, Token, Traffic, Transport,
     TransportError, Warning, Xet, default_user_agent,
 };
-pub use hubstow_core::{facts, name, policy, why};
+pub use hubstow_core::{
+    decide::{Decider, LinkedCore},
+    facts, name, policy, why,
+};
