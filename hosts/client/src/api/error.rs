@@ -201,15 +201,12 @@ fn of_group(group: ErrorGroup) -> (ErrorKind, Option<&'static str>) {
 
 impl From<FsError> for Error {
     fn from(error: FsError) -> Self {
-        let error = match error {
+        let (kind, hint) = match error {
             FsError::Undecided(undecided) => return undecided.into(),
-            other => other,
-        };
-        let (kind, hint) = match &error {
             FsError::Io { .. } | FsError::Method { .. } => {
                 error.group().map_or((ErrorKind::Other, None), of_group)
             }
-            FsError::Refused { refusal } => ((*refusal).into(), None),
+            FsError::Refused { refusal } => (refusal.into(), None),
             FsError::FolderIsLink { .. } => (
                 ErrorKind::CacheObstructed,
                 Some("remove the link; to keep a repo on another disk, link the whole repo folder"),
@@ -222,10 +219,9 @@ impl From<FsError> for Error {
             FsError::Other { .. } | _ => (ErrorKind::Other, None),
         };
         let made = Self::new(kind, error.to_string());
-        let made = match hint {
+        match hint {
             Some(hint) => made.hint(hint),
             None => made,
-        };
-        made
+        }
     }
 }
