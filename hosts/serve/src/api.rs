@@ -13,7 +13,7 @@ use axum::{
 use hubstow_core::name::{Commit, FileName, Repo, RepoKind, Revision};
 use serde_json::{Value, json};
 
-use crate::{fault::Fault, listing::Listing, route::Folder, server::Shared};
+use crate::{fault::Fault, listing::Listing, route::Folder, shared::Shared};
 
 /// The largest body of a request for chosen paths.
 const BODY_LIMIT_BYTES: usize = 1024 * 1024;
