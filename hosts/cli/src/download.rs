@@ -10,9 +10,8 @@ use hubstow_native::{
 };
 
 use crate::{
-    PartsOf,
-    args::{Format, Global},
-    hub_args::{self, HubArgs},
+    global::{Format, Global},
+    hub_args::{self, HubArgs, PartsOf},
     output,
     progress::Progress,
     rate::rate,
@@ -252,13 +251,15 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
-    use crate::args::{Cli, Command};
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: DownloadArgs,
+    }
 
     fn wanted(words: &[&str]) -> Result<Wanted, Error> {
-        let words = ["hubstow", "download"].iter().chain(words);
-        let Command::Download(args) = Cli::try_parse_from(words).unwrap().command else {
-            panic!("not a download")
-        };
+        let Line { args } = Line::try_parse_from(["download"].iter().chain(words)).unwrap();
         args.wanted(&args.repo.place()?)
     }
 

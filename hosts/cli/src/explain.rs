@@ -8,9 +8,8 @@ use hubstow_native::{
 };
 
 use crate::{
-    PartsOf,
-    args::{Format, Global},
-    hub_args::HubArgs,
+    global::{Format, Global},
+    hub_args::{HubArgs, PartsOf},
     output::{self, FAINT, GOOD, NAME, TITLE, styled},
     repo_arg::{RepoArgs, file_name},
     runtime, summary,

@@ -15,7 +15,8 @@ use hubstow_native::{
     fs::Decider,
 };
 
-use crate::PartsOf;
+/// Makes the parts of a host for the settings in force.
+pub type PartsOf = fn(&Config) -> Parts;
 
 /// The flags that say which hub, cache and ladder are meant.
 #[derive(Args)]
