@@ -27,6 +27,7 @@ mod library;
 mod listen;
 mod listing;
 mod log;
+mod origin;
 mod range;
 mod route;
 mod running;
