@@ -10,12 +10,13 @@ use hubstow_native::{
 };
 
 use crate::{
+    folder,
     global::{Format, Global},
     hub_args::{self, HubArgs, PartsOf},
     output,
     progress::Progress,
     rate::rate,
-    repo_arg::{Place, RepoArgs, file_name},
+    repo_arg::{Place, RepoArgs, file_name, file_pattern},
     runtime,
     summary::{Run, Summary},
 };
@@ -140,9 +141,12 @@ impl DownloadArgs {
         config.max_workers = usize::from(self.max_workers);
         config.limit_rate = self.limit_rate;
         config.durability = self.durability.into();
-        if self.local_dir.as_ref().is_some_and(|dir| dir.as_os_str().is_empty()) {
-            return Err(Error::new(ErrorKind::Usage, "--local-dir is empty")
-                .hint("name a folder, or leave the flag out"));
+        if let Some(dir) = &self.local_dir {
+            if dir.as_os_str().is_empty() {
+                return Err(Error::new(ErrorKind::Usage, "--local-dir is empty")
+                    .hint("name a folder, or leave the flag out"));
+            }
+            folder::check(dir)?;
         }
         config.local_dir.clone_from(&self.local_dir);
         Ok(config)
@@ -169,7 +173,9 @@ impl DownloadArgs {
         let (patterns, names): (Vec<&str>, Vec<&str>) =
             names.into_iter().partition(|name| is_pattern(name));
         let mut include = self.include.clone();
-        include.extend(patterns.into_iter().map(str::to_owned));
+        for pattern in patterns {
+            include.push(file_pattern(pattern)?.to_owned());
+        }
         let include = (!include.is_empty()).then_some(include);
         let mut patterns = Patterns::new(include.as_deref(), &self.exclude)?;
         for name in names {
@@ -299,6 +305,47 @@ mod tests {
     fn names_that_are_none_are_usage_errors() {
         for words in [&["o/n", "../x"][..], &["o/n", "a", "/x"], &["hf://o/n/f", "g"], &["o//n"]] {
             assert_eq!(wanted(words).unwrap_err().kind(), ErrorKind::Usage, "{words:?}");
+        }
+    }
+
+    /// A FILE, and the rule that it breaks: with a `*`, a `?` or a slash at the end as without.
+    const PATHS_OF_A_DISK: &[(&str, &str)] = &[
+        ("/x/../y", "not relative"),
+        ("/x/../*.txt", "not relative"),
+        ("/x/../what?", "not relative"),
+        ("/x/../d/", "not relative"),
+        ("/*", "not relative"),
+        ("/", "not relative"),
+        ("../*.txt", "`..`"),
+        ("d/../*", "`..`"),
+        ("*/../x", "`..`"),
+        ("d/../", "`..`"),
+        ("./*.txt", "`.`"),
+        ("./", "`.`"),
+        (r"C:\a\..\b", "backslash"),
+        (r"C:\a\..\*", "drive"),
+        ("C:/a/../b", "drive"),
+        ("C:/a/../*", "drive"),
+        ("d/C:/*", "drive"),
+        (r"\\?\C:\a\..\b", "not relative"),
+        (r"\a\..\b?", "not relative"),
+        (r"d\..\*", "`..`"),
+        ("d//*", "empty part"),
+    ];
+
+    #[test]
+    fn a_path_of_a_disk_is_no_pattern() {
+        for (file, rule) in PATHS_OF_A_DISK {
+            for words in [&["o/n", file][..], &["o/n", "a", file], &["o/n", file, "--exclude", "a"]]
+            {
+                let error = wanted(words).expect_err(file);
+                assert_eq!(error.kind(), ErrorKind::Usage, "{file}");
+                let text = error.to_string();
+                assert!(text.contains(file) && text.contains(rule), "{file}: {text}");
+            }
+        }
+        for file in ["*", "**", "d/", "d/*", r"d\*", "[a-c]*", "*.d/x", "..?", "?.", "a..b/*"] {
+            assert!(wanted(&["o/n", file]).is_ok(), "{file}");
         }
     }
 }

@@ -15,6 +15,8 @@ use hubstow_native::{
     fs::Decider,
 };
 
+use crate::folder;
+
 /// Makes the parts of a host for the settings in force.
 pub type PartsOf = fn(&Config) -> Parts;
 
@@ -116,6 +118,7 @@ impl HubArgs {
             }
             config.cache_dir.clone_from(dir);
         }
+        folder::check(&config.cache_dir)?;
         if let Some(url) = &self.endpoint {
             config.endpoint = Endpoint::parse(url).map_err(|error| {
                 Error::from(error).hint("an endpoint looks like https://huggingface.co")

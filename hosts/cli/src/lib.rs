@@ -7,6 +7,7 @@
 mod args;
 #[cfg(not(target_family = "wasm"))]
 mod bars;
+mod folder;
 mod global;
 mod hub_args;
 mod repo_arg;
