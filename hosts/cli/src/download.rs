@@ -42,7 +42,7 @@ Patterns are those of the Python client: they speak about the whole name, * and 
 pub(crate) struct DownloadArgs {
     #[command(flatten)]
     repo: RepoArgs,
-    /// Files of the repo; `dir/` means all that is below, and * or ? make a pattern
+    /// Files of the repo; `dir/` means all that is below, and * or ? make a pattern unless a file has that very name
     #[arg(value_name = "FILE")]
     files: Vec<String>,
     /// Download what matches; may be repeated
@@ -95,7 +95,11 @@ impl From<DurabilityArg> for Durability {
 #[derive(Debug)]
 enum Wanted {
     File(FileName),
-    Files(Patterns),
+    Files {
+        patterns: Patterns,
+        /// What was typed, where it is the only thing: a single file, should there be one of that very name.
+        only: Option<String>,
+    },
 }
 
 /// Downloads, and prints where the files are.
@@ -163,46 +167,42 @@ impl DownloadArgs {
             Some(path) => vec![path],
             None => self.files.iter().map(String::as_str).collect(),
         };
-        if let [name] = names[..]
+        let only = match names[..] {
+            [name] if self.include.is_empty() && self.exclude.is_empty() => Some(name),
+            _ => None,
+        };
+        if let Some(name) = only
             && !is_pattern(name)
-            && self.include.is_empty()
-            && self.exclude.is_empty()
         {
             return file_name(name).map(Wanted::File);
         }
-        let (patterns, names): (Vec<&str>, Vec<&str>) =
-            names.into_iter().partition(|name| is_pattern(name));
-        let mut include = self.include.clone();
-        for pattern in patterns {
-            include.push(file_pattern(pattern)?.to_owned());
+        let include = (!self.include.is_empty()).then_some(&*self.include);
+        let mut patterns = Patterns::new(include, &self.exclude)?;
+        for name in &names {
+            patterns = if is_pattern(name) {
+                patterns.with_name_or_pattern(file_pattern(name)?)?
+            } else {
+                patterns.with_file(&file_name(name)?)
+            };
         }
-        let include = (!include.is_empty()).then_some(include);
-        let mut patterns = Patterns::new(include.as_deref(), &self.exclude)?;
-        for name in names {
-            patterns = patterns.with_file(&file_name(name)?);
-        }
-        Ok(Wanted::Files(patterns))
+        Ok(Wanted::Files { patterns, only: only.map(str::to_owned) })
     }
 
     /// Asks the library. What the cache answers alone needs no runtime and no request.
     fn ask(&self, hub: &Hub, place: Place, wanted: Wanted) -> Result<SnapshotReport, Error> {
         let Place { repo, revision, .. } = place;
         let force = if self.force_download { Force::On } else { Force::Off };
-        let (file, patterns) = match wanted {
-            Wanted::File(file) => (Some(file.clone()), Patterns::default().with_file(&file)),
-            Wanted::Files(patterns) => (None, patterns),
+        let file = match wanted {
+            Wanted::File(file) => file,
+            Wanted::Files { patterns, only } => {
+                let request = SnapshotRequest { repo, revision, patterns, force };
+                let report = self.ask_for_all(hub, &request)?;
+                return Ok(match only {
+                    Some(name) => by_file(report, &name),
+                    None => report,
+                });
+            }
         };
-        let request = SnapshotRequest { repo, revision, patterns, force };
-        let Some(file) = file else {
-            return match self.run() {
-                Run::Real => match hub.snapshot_cached(&request)? {
-                    Some(report) => Ok(report),
-                    None => runtime::block_on(hub.snapshot(&request)),
-                },
-                Run::Dry => runtime::block_on(hub.forecast(&request)),
-            };
-        };
-        let SnapshotRequest { repo, revision, .. } = request.clone();
         let one = FileRequest { repo, revision, file, force };
         let cached = match self.run() {
             Run::Real => hub.download_cached(&one)?,
@@ -212,9 +212,11 @@ impl DownloadArgs {
             (Some(report), _) => report,
             (None, Run::Real) => runtime::block_on(hub.download(&one))?,
             (None, Run::Dry) => {
+                let FileRequest { repo, revision, file, force } = one;
+                let patterns = Patterns::default().with_file(&file);
+                let request = SnapshotRequest { repo, revision, patterns, force };
                 let foretold = runtime::block_on(hub.forecast(&request))?;
-                let path = foretold.files.first().map(|file| file.path.clone());
-                return Ok(SnapshotReport { path: path.unwrap_or(foretold.path), ..foretold });
+                return Ok(by_file(foretold, file.as_str()));
             }
         };
         Ok(SnapshotReport {
@@ -224,8 +226,28 @@ impl DownloadArgs {
         })
     }
 
+    fn ask_for_all(&self, hub: &Hub, request: &SnapshotRequest) -> Result<SnapshotReport, Error> {
+        match self.run() {
+            Run::Real => match hub.snapshot_cached(request)? {
+                Some(report) => Ok(report),
+                None => runtime::block_on(hub.snapshot(request)),
+            },
+            Run::Dry => runtime::block_on(hub.forecast(request)),
+        }
+    }
+
     fn run(&self) -> Run {
         if self.dry_run { Run::Dry } else { Run::Real }
+    }
+}
+
+/// Lets the report of a snapshot be that of a file where it is of that file alone.
+fn by_file(report: SnapshotReport, name: &str) -> SnapshotReport {
+    match &report.files[..] {
+        [file] if file.file.as_str() == name => {
+            SnapshotReport { path: file.path.clone(), ..report }
+        }
+        _ => report,
     }
 }
 
@@ -271,7 +293,7 @@ mod tests {
 
     #[track_caller]
     fn check_files(words: &[&str], wanted_names: &[&str], unwanted: &[&str]) {
-        let Wanted::Files(patterns) = wanted(words).unwrap() else { panic!("one file") };
+        let Wanted::Files { patterns, .. } = wanted(words).unwrap() else { panic!("one file") };
         let wants = |name: &&str| patterns.wants(&FileName::parse(name).unwrap());
         assert!(wanted_names.iter().all(wants), "{words:?}");
         assert!(!unwanted.iter().any(wants), "{words:?}");
