@@ -6,8 +6,9 @@ use std::{
     sync::Arc,
 };
 
-use hubstow_cache::{Cache, Decider, Target, disk::patient::PatientDisk};
+use hubstow_cache::{Cache, Target, disk::patient::PatientDisk};
 use hubstow_core::{
+    decide::Guarded,
     layout::RepoLayout,
     name::{Repo, Revision},
 };
@@ -43,7 +44,7 @@ pub(crate) struct Common {
     pub(crate) cache: CacheHandle,
     /// The shared cache; the same, unless files go to a local folder.
     pub(crate) shared: CacheHandle,
-    pub(crate) decider: Arc<dyn Decider>,
+    pub(crate) decider: Guarded,
     /// How much may be open at once.
     pub(crate) budget: Budget,
 }
@@ -70,6 +71,7 @@ impl Engine {
         config.cache_dir = absolute(&config.cache_dir)?;
         config.local_dir = config.local_dir.as_deref().map(absolute).transpose()?;
         let Parts { decider, transport, disk, workers, descriptors } = parts;
+        let decider = Guarded::new(decider);
         let budget = Budget::of(descriptors);
         let offload = Offload::new(workers);
         let handle = |cache| CacheHandle::new(cache, offload.clone());

@@ -181,7 +181,8 @@ impl Engine {
         let path = cache.disk().native(&layout.snapshot(commit));
         let (mut files, mut failures) = (Vec::new(), Vec::new());
         let names = cache.snapshot_files(layout, commit);
-        for name in names.into_iter().filter(|name| request.patterns.wants(name)) {
+        let patterns = request.patterns.among(&names);
+        for name in names.into_iter().filter(|name| patterns.wants(name)) {
             let path = cache.disk().native(&layout.pointer(commit, &name));
             let cached = cache.observe_cached(layout, commit, &name)?;
             match cached.cached {
@@ -212,7 +213,7 @@ impl Engine {
         Ok(SnapshotReport { path, commit: commit.clone(), files })
     }
 
-    fn nothing_wanted(&self, request: &SnapshotRequest, unmatched: &[&str]) -> Error {
+    fn nothing_wanted(&self, request: &SnapshotRequest, unmatched: &[String]) -> Error {
         let patterns: Vec<_> = unmatched.iter().map(|pattern| format!("`{pattern}`")).collect();
         self.refused(request, Refusal::EntryNotFound, Some(&patterns.join(" or ")))
     }

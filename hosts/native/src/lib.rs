@@ -25,11 +25,14 @@ mod workers;
 
 pub use descriptors::raise_descriptor_limit;
 pub use hub::{Hub, parts};
-pub use hubstow_cache::{Decider, Disk, LinkedCore, StdDisk};
+pub use hubstow_cache::{Disk, StdDisk};
 pub use hubstow_client::{
     Answer, Beside, Body, BoxFuture, Config, DiskOf, Done, Durability, Environment, Error,
     ErrorKind, Event, Explanation, ExplanationLink, FileReport, FileRequest, Line, MethodSupport,
     Observer, Parts, Patterns, Request, SnapshotReport, SnapshotRequest, Token, Traffic, Transport,
     TransportError, Warning, Workers, Xet, default_user_agent,
 };
-pub use hubstow_core::{facts, name, policy, why};
+pub use hubstow_core::{
+    decide::{Decider, LinkedCore},
+    facts, name, policy, why,
+};

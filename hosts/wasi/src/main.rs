@@ -16,8 +16,8 @@ mod workers;
 fn main() -> std::process::ExitCode {
     use std::sync::Arc;
 
-    use hubstow_cache::LinkedCore;
     use hubstow_client::{Config, Parts};
+    use hubstow_core::decide::LinkedCore;
 
     use crate::{disk::WasiDisk, transport::WasiTransport, workers::InLine};
 

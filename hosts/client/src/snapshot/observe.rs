@@ -10,7 +10,6 @@ use hubstow_cache::{
     Cache, FsError, Target,
     disk::cancel::Cancel,
     drive::Outcome,
-    guard::possible,
     observe::{Attempt, many::Seen},
 };
 use hubstow_core::{
@@ -159,8 +158,7 @@ impl Batch {
             some.iter().filter_map(|(_, seen)| Some(seen.as_ref().ok()?.facts)).collect();
         // Where the decider fails, each file asks for itself, and says what is wrong.
         let decisions = self.engine.decider.place_many(&facts).unwrap_or_default();
-        let whole = decisions.len() == facts.len();
-        let mut decisions = decisions.into_iter().filter(|_| whole);
+        let mut decisions = decisions.into_iter();
         for (at, seen) in some {
             let seen = match seen {
                 Ok(seen) => seen,
@@ -169,8 +167,7 @@ impl Batch {
                     continue;
                 }
             };
-            let decision = decisions.next().filter(|decision| possible(&seen.facts, decision));
-            match decision {
+            match decisions.next().and_then(Result::ok) {
                 Some(Decision::Reuse(reason)) => {
                     observed.results.set(at, self.reused(cache, at, &seen, reason));
                 }

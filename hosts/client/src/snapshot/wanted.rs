@@ -35,13 +35,15 @@ impl AsRef<Target> for WantedFile {
 impl Wanted {
     /// Takes what the patterns want of a listing. `Err` names the patterns that want nothing of it, or none where nothing
     /// is wanted at all.
-    pub(crate) fn of<'p>(
+    pub(crate) fn of(
         files: Vec<Listed>,
-        patterns: &'p Patterns,
+        patterns: &Patterns,
         layout: &RepoLayout,
         commit: &Commit,
-    ) -> Result<Self, Vec<&'p str>> {
+    ) -> Result<Self, Vec<String>> {
+        let patterns = patterns.among(files.iter().map(|listed| &listed.file));
         let unmatched = patterns.unmatched(files.iter().map(|listed| &listed.file));
+        let unmatched: Vec<_> = unmatched.into_iter().map(str::to_owned).collect();
         let is_empty = files.is_empty();
         let mut wanted = Self::default();
         for Listed { file, content, xet_hash } in files {
