@@ -18,6 +18,7 @@ use crate::{
     cache::leftovers::Swept,
     disk::{
         Disk, DiskFile, Kind,
+        cancel::Cancel,
         failure::{ErrorGroup, FsError, group},
     },
     fresh_nonce,
@@ -48,6 +49,7 @@ pub struct Cache {
     /// What the bulk operation that this is used for remembers.
     pub(crate) bulk: Option<Arc<Bulk>>,
     methods: Arc<Mutex<Methods>>,
+    pub(crate) cancel: Cancel,
 }
 
 impl Cache {
@@ -64,6 +66,7 @@ impl Cache {
             swept: Arc::default(),
             bulk: None,
             methods: Arc::new(Mutex::new(Methods::UNTRIED)),
+            cancel: Cancel::default(),
         }
     }
 
@@ -77,6 +80,13 @@ impl Cache {
     #[must_use]
     pub fn looking_only(&self) -> Self {
         Self { records: false, ..self.clone() }
+    }
+
+    /// Returns the same cache whose copying, hashing and looking at many files ends soon after this is cancelled, with an
+    /// error that holds [`Cancelled`](crate::disk::cancel::Cancelled).
+    #[must_use]
+    pub fn stopped_by(&self, cancel: Cancel) -> Self {
+        Self { cancel, ..self.clone() }
     }
 
     /// Tells whether nothing may be written.

@@ -3,6 +3,7 @@
 //! A disk knows paths of the cache and nothing of what they mean. The standard one works below a directory of the
 //! system, natively and under WASI; tests put others in its place to fail or to die at a chosen operation.
 
+pub mod cancel;
 pub mod content;
 pub(crate) mod exclusion;
 pub mod failure;

@@ -18,7 +18,10 @@ use hubstow_core::{
 use crate::{
     cache::{Cache, target::Target},
     decider::Decider,
-    disk::failure::{FsError, as_unsupported, failure_of},
+    disk::{
+        cancel::Cancel,
+        failure::{FsError, as_unsupported, failure_of},
+    },
     execute::Bytes,
     guard::{possible, possible_lesson},
     observe::{Attempt, many::Seen},
@@ -94,6 +97,14 @@ impl Placing {
         self
     }
 
+    /// Sets what ends copying and hashing in what follows.
+    pub fn stopped_by(&mut self, cancel: Cancel) {
+        if let Some(staged) = &mut self.staged {
+            staged.stopped_by(cancel.clone());
+        }
+        self.cache = self.cache.stopped_by(cancel);
+    }
+
     /// Returns the target.
     #[must_use]
     pub fn target(&self) -> &Target {
@@ -137,6 +148,7 @@ impl Placing {
                 let path = self.target.pointer().as_str().to_owned();
                 return Err(FsError::Unsettled { path, rounds: self.rounds });
             }
+            self.cache.check_wanted(&self.target)?;
             let (facts, twin) = self.look()?;
             self.ref_file = facts.ref_file;
             let decision =

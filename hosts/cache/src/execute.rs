@@ -315,7 +315,7 @@ impl Cache {
             let size = self.disk.through(from)?.map(|entry| entry.len_bytes);
             let mut copy = self.create_private(to)?;
             let mut hasher = Hasher::new(&target.etag, size);
-            pass_through(&mut *source, &mut hasher, |bytes| copy.write_all(bytes))?;
+            pass_through(&mut *source, &mut hasher, &self.cancel, |bytes| copy.write_all(bytes))?;
             self.sync(&mut *copy)?;
             hasher.finish().map_err(|_| io::ErrorKind::NotFound.into())
         };

@@ -67,6 +67,7 @@ impl Cache {
         target: &Target,
         attempt: Attempt,
     ) -> Result<(PlaceFacts, Option<CachePath>), FsError> {
+        self.check_wanted(target)?;
         self.check_folders(&target.pointer().parent())?;
         self.check_folders(&target.layout.blobs())?;
         let blob_entry = self.look(&target.blob())?;
@@ -79,7 +80,12 @@ impl Cache {
             None => Blob::Absent,
         };
         let ref_file = self.observe_ref(target, attempt.ref_unwritable)?;
-        Ok(self.facts(target, attempt, pointer, blob, ref_file))
+        self.facts(target, attempt, pointer, blob, ref_file)
+    }
+
+    /// Ends what is done for a target where that is not wanted any more.
+    pub(crate) fn check_wanted(&self, target: &Target) -> Result<(), FsError> {
+        self.cancel.check().map_err(|error| FsError::io("look at", &target.pointer(), error))
     }
 
     /// Puts together what was seen, and looks for the twin where it could matter.
@@ -90,7 +96,7 @@ impl Cache {
         pointer: Pointer,
         blob: Blob,
         ref_file: RefFile,
-    ) -> (PlaceFacts, Option<CachePath>) {
+    ) -> Result<(PlaceFacts, Option<CachePath>), FsError> {
         let mut facts = PlaceFacts {
             policy: self.policy,
             demand: attempt.demand,
@@ -107,10 +113,12 @@ impl Cache {
             && !matches!(facts.pointer, Pointer::Holds | Pointer::Directory | Pointer::Alias)
             && !matches!(facts.blob, Blob::Existing | Blob::Borrowed);
         let twin = if wanted { self.find_twin(target) } else { None };
+        // A search that was cut short says nothing.
+        self.check_wanted(target)?;
         if twin.is_some() {
             facts.twin = Twin::Present;
         }
-        (facts, twin)
+        Ok((facts, twin))
     }
 
     fn look(&self, at: &CachePath) -> Result<Option<Entry>, FsError> {

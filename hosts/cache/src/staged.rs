@@ -21,6 +21,7 @@ use crate::{
     cache::{Cache, Durability, target::Target},
     disk::{
         DiskFile, Entry, Kind,
+        cancel::Cancel,
         content::{BUFFER_BYTES, Hasher, pass_through},
         failure::FsError,
     },
@@ -55,6 +56,7 @@ pub struct StagedFile {
     pub(crate) opened: u64,
     /// How many bytes the disk has been told to begin with.
     started_bytes: u64,
+    cancel: Cancel,
 }
 
 /// Whether all bytes of a staged file have reached the disk.
@@ -112,6 +114,11 @@ impl StagedFile {
     #[must_use]
     pub fn state(&self) -> Staged {
         self.state
+    }
+
+    /// Sets what ends the hashing of what follows.
+    pub fn stopped_by(&mut self, cancel: Cancel) {
+        self.cancel = cancel;
     }
 
     /// States the size where the hub said it only with the content. It can't be changed once it is known.
@@ -220,7 +227,7 @@ impl StagedFile {
             // Git's hash begins with the size, which was not known until now.
             hasher = Hasher::new(&self.etag, Some(received));
             self.file.seek(SeekFrom::Start(0))?;
-            pass_through(&mut *self.file, &mut hasher, |_| Ok(()))?;
+            pass_through(&mut *self.file, &mut hasher, &self.cancel, |_| Ok(()))?;
         }
         if let Err(found) = hasher.finish() {
             return Ok(Err(Mismatch::Hash { expected: self.etag.as_str().to_owned(), found }));
@@ -303,6 +310,7 @@ impl Cache {
             on_disk: OnDisk::Unsure,
             opened: next_opened(),
             started_bytes: 0,
+            cancel: self.cancel.clone(),
         }
     }
 
@@ -321,10 +329,18 @@ impl Cache {
         let mut blob = self.disk.open(&at)?;
         let mut buffer = vec![0; BUFFER_BYTES];
         loop {
+            self.cancel.check()?;
             match blob.read(&mut buffer)? {
                 0 => return Ok(true),
                 count => staged.append(buffer.get(..count).unwrap_or_default())?,
             }
+        }
+    }
+
+    /// The next file of a bulk operation may want to continue what was left.
+    pub(crate) fn remember_left(&self, etag: &Etag, at: &CachePath) {
+        if let Some(bulk) = &self.bulk {
+            bulk.left_part(etag, at);
         }
     }
 
@@ -338,11 +354,7 @@ impl Cache {
         let (at, etag) = (staged.at.clone(), staged.etag.clone());
         drop(staged);
         match keep {
-            Keep::IfWorth if worth => {
-                if let Some(bulk) = &self.bulk {
-                    bulk.left_part(&etag, &at);
-                }
-            }
+            Keep::IfWorth if worth => self.remember_left(&etag, &at),
             Keep::IfWorth | Keep::Nothing => self.discard(&at),
         }
     }

@@ -115,6 +115,7 @@ impl Look {
 
     /// Observes a target by listings, as far as they tell.
     fn listed(&self, target: &Target) -> Result<Option<Seen>, FsError> {
+        self.cache.check_wanted(target)?;
         let (at, blobs) = (target.pointer(), target.layout.blobs());
         let folder = at.parent();
         self.cache.check_folders(&folder)?;
@@ -155,7 +156,7 @@ impl Look {
             }
         };
         let ref_file = self.ref_file(target)?;
-        let (facts, twin) = self.cache.facts(target, self.attempt, pointer, blob, ref_file);
+        let (facts, twin) = self.cache.facts(target, self.attempt, pointer, blob, ref_file)?;
         let serves = matches!(pointer, Pointer::Linked | Pointer::Holds);
         let size = entry.filter(|_| serves).map(|entry| entry.len_bytes);
         Ok(Some(Seen { facts, twin, size }))

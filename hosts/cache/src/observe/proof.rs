@@ -142,7 +142,7 @@ impl Cache {
         tracing::debug!(path = %at, bytes = entry.len_bytes, "hashing a file that nothing has proved yet");
         let mut file = self.disk.open(at)?;
         let mut hasher = Hasher::new(etag, Some(entry.len_bytes));
-        pass_through(&mut *file, &mut hasher, |_| Ok(()))?;
+        pass_through(&mut *file, &mut hasher, &self.cancel, |_| Ok(()))?;
         if let Err(found) = hasher.finish() {
             tracing::debug!(path = %at, %etag, %found, "a file does not hold the content");
             self.proofs.torn(etag, &entry.identity);

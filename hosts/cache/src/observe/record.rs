@@ -32,7 +32,7 @@ impl Cache {
         }
         let names = self.disk.names(&layout.proofs()).unwrap_or_default();
         let others = names.iter().filter_map(|name| RepoLayout::parse_snapshot_proofs(name));
-        for other in others.take(OTHERS_LIMIT) {
+        for other in others.take(OTHERS_LIMIT).take_while(|_| !self.cancel.is_cancelled()) {
             self.recall(layout, &other);
         }
     }
@@ -60,6 +60,9 @@ impl Cache {
             }
         };
         for target in targets {
+            if self.cancel.is_cancelled() {
+                return;
+            }
             if let Ok(Some(entry)) = self.disk.through(&target.pointer())
                 && self.proofs.vouch(&target.etag, &entry.identity)
             {

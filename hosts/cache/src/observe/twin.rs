@@ -108,7 +108,8 @@ impl TwinIndex {
             Err(_) => layout.snapshot(commit),
         };
         for (name, kind) in cache.disk.kinds(&at).unwrap_or_default() {
-            let Some(left) = entries_left.checked_sub(1) else { return };
+            let left = entries_left.checked_sub(1).filter(|_| !cache.cancel.is_cancelled());
+            let Some(left) = left else { return };
             *entries_left = left;
             let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
             let Ok(file) = FileName::parse(&path) else { continue };
@@ -165,7 +166,8 @@ impl Search<'_> {
         };
         for name in self.cache.disk.names(&at).unwrap_or_default() {
             self.entries += 1;
-            if self.entries > ENTRY_LIMIT || self.hashed >= HASH_LIMIT {
+            let cancelled = self.cache.cancel.is_cancelled();
+            if cancelled || self.entries > ENTRY_LIMIT || self.hashed >= HASH_LIMIT {
                 return None;
             }
             let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };

@@ -15,6 +15,7 @@ use crate::{
     cache::{Cache, leftovers::Writer, target::Target},
     disk::{
         DiskFile,
+        cancel::Cancelled,
         content::pass_through,
         failure::{ErrorGroup, FsError, group},
     },
@@ -130,7 +131,13 @@ impl Cache {
             return Ok(None);
         }
         let mut staged = self.staged(target, at.clone(), old);
-        if let Err(error) = pass_through(&mut *staged.file, &mut staged.hasher, |_| Ok(())) {
+        let (file, hasher) = (&mut *staged.file, &mut staged.hasher);
+        if let Err(error) = pass_through(file, hasher, &self.cancel, |_| Ok(())) {
+            if Cancelled::caused(&error) {
+                // Its bytes are still worth what they were.
+                self.remember_left(&target.etag, at);
+                return Err(FsError::io("read", at, error));
+            }
             tracing::debug!(path = %part, %error, "a part could not be read again");
             staged.start_over().map_err(|error| FsError::io("empty", at, error))?;
         }
@@ -149,12 +156,13 @@ impl Cache {
         let copied = self.disk.open(part).and_then(|old| {
             let limit = target.size.unwrap_or(u64::MAX);
             let (file, hasher) = (&mut staged.file, &mut staged.hasher);
-            pass_through(&mut io::Read::take(old, limit), hasher, |bytes| file.write_all(bytes))
+            let mut old = io::Read::take(old, limit);
+            pass_through(&mut old, hasher, &self.cancel, |bytes| file.write_all(bytes))
         });
         staged.held_bytes = staged.hasher.passed_bytes();
         match copied {
             Ok(_) => Ok(staged),
-            Err(error) if group(&error) == ErrorGroup::NoSpace => {
+            Err(error) if group(&error) == ErrorGroup::NoSpace || Cancelled::caused(&error) => {
                 drop(staged);
                 self.discard(at);
                 Err(error)
