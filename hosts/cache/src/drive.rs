@@ -16,7 +16,7 @@ use hubstow_core::{
 };
 
 use crate::{
-    cache::{Cache, target::Target},
+    cache::target::Target,
     decider::Decider,
     disk::{
         cancel::Cancel,
@@ -24,7 +24,7 @@ use crate::{
     },
     execute::Bytes,
     guard::{possible, possible_lesson},
-    observe::{Attempt, many::Seen},
+    observe::{Observed, OwnFacts, many::Observation, view::View},
     staged::{Keep, StagedFile},
 };
 
@@ -53,13 +53,13 @@ pub struct Outcome {
 
 /// One target on its way to its place.
 pub struct Placing {
-    cache: Cache,
+    cache: View,
     decider: Arc<dyn Decider>,
     target: Target,
     demand: Demand,
     staged: Option<StagedFile>,
-    /// What was seen before, to be acted on once.
-    seen: Option<(PlaceFacts, Option<CachePath>)>,
+    /// What was observed before, to be acted on once.
+    observed: Option<Observed>,
     twin_failed: bool,
     ref_error: Option<FsError>,
     ref_file: RefFile,
@@ -72,14 +72,14 @@ pub struct Placing {
 impl Placing {
     /// Starts to place a target.
     #[must_use]
-    pub fn new(cache: Cache, decider: Arc<dyn Decider>, target: Target, force: Force) -> Self {
+    pub fn new(cache: View, decider: Arc<dyn Decider>, target: Target, force: Force) -> Self {
         Self {
             cache,
             decider,
             target,
             demand: force.into(),
             staged: None,
-            seen: None,
+            observed: None,
             twin_failed: false,
             ref_error: None,
             ref_file: RefFile::Unwanted,
@@ -89,11 +89,11 @@ impl Placing {
         }
     }
 
-    /// Takes what [`Cache::observe_many`] has seen of the target, so that it is not looked at again before the first
-    /// action.
+    /// Takes what [`View::observe_many`] says of the target, so that it is not looked at again before the first action.
     #[must_use]
-    pub fn with_seen(mut self, seen: Seen) -> Self {
-        self.seen = Some((seen.facts, seen.twin));
+    pub fn with_observation(mut self, observation: Observation) -> Self {
+        let Observation { facts, twin, size: _ } = observation;
+        self.observed = Some(Observed { facts, twin });
         self
     }
 
@@ -113,7 +113,7 @@ impl Placing {
 
     /// Returns why the ref could not be written, in words, if it could not.
     #[must_use]
-    pub fn ref_trouble(&self) -> Option<String> {
+    pub fn ref_error(&self) -> Option<String> {
         match (&self.ref_error, self.ref_file) {
             (Some(error), _) => Some(error.to_string()),
             (None, RefFile::Unwritable) => Some("a folder has its name".to_owned()),
@@ -149,7 +149,7 @@ impl Placing {
                 return Err(FsError::Unsettled { path, rounds: self.rounds });
             }
             self.cache.check_wanted(&self.target)?;
-            let (facts, twin) = self.look()?;
+            let Observed { facts, twin } = self.observe()?;
             self.ref_file = facts.ref_file;
             let decision =
                 self.decider.place(&facts).map_err(|source| FsError::Decider { source })?;
@@ -175,20 +175,20 @@ impl Placing {
         }
     }
 
-    fn look(&mut self) -> Result<(PlaceFacts, Option<CachePath>), FsError> {
-        let attempt = self.attempt();
-        match self.seen.take() {
-            Some((facts, twin))
-                if (facts.demand, facts.staged) == (attempt.demand, attempt.staged) =>
+    fn observe(&mut self) -> Result<Observed, FsError> {
+        let own = self.own_facts();
+        match self.observed.take() {
+            Some(Observed { facts, twin })
+                if (facts.demand, facts.staged) == (own.demand, own.staged) =>
             {
-                Ok((PlaceFacts { methods: self.cache.methods(), ..facts }, twin))
+                Ok(Observed { facts: PlaceFacts { methods: self.cache.methods(), ..facts }, twin })
             }
-            Some(_) | None => self.cache.observe(&self.target, attempt),
+            Some(_) | None => self.cache.observe(&self.target, own),
         }
     }
 
-    fn attempt(&self) -> Attempt {
-        Attempt {
+    fn own_facts(&self) -> OwnFacts {
+        OwnFacts {
             demand: self.demand,
             staged: self.staged.as_ref().map_or(Staged::Absent, StagedFile::state),
             ref_unwritable: self.ref_error.is_some(),

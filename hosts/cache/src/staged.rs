@@ -18,7 +18,7 @@ use hubstow_core::{
 };
 
 use crate::{
-    cache::{Cache, Durability, target::Target},
+    cache::{Durability, proofs::Verdict, target::Target},
     disk::{
         DiskFile, Entry, Kind,
         cancel::Cancel,
@@ -26,7 +26,7 @@ use crate::{
         failure::FsError,
     },
     fresh_nonce,
-    observe::proof::Verdict,
+    observe::view::View,
 };
 
 /// The most bytes that are taken of a file whose size nobody has said: what the Python client's plain downloads take.
@@ -261,7 +261,7 @@ impl StagedFile {
     }
 }
 
-impl Cache {
+impl View {
     /// Opens a staged file for a target: an earlier run's part where there is one to be continued, else a new one. Parts
     /// that nobody writes any more and that were not taken are removed.
     ///
@@ -277,17 +277,18 @@ impl Cache {
     fn open_staged(&self, target: &Target) -> Result<StagedFile, FsError> {
         let at = target.layout.staged(&target.etag, &fresh_nonce()?);
         let mut adopted = None;
-        for (part, len) in self.parts(target) {
+        for leftover in self.leftovers(target) {
             match &adopted {
-                None => adopted = self.adopt(target, &part, len, &at)?,
-                Some(_) if self.is_dead(&part) => self.discard(&part),
+                None => adopted = self.adopt(target, &leftover, &at)?,
+                Some(_) if self.cache.is_dead(&leftover.at) => self.cache.discard(&leftover.at),
                 Some(_) => {}
             }
         }
         if let Some(staged) = adopted {
             return Ok(staged);
         }
-        let file = self.create_private(&at).map_err(|error| FsError::io("make", &at, error))?;
+        let file =
+            self.cache.create_private(&at).map_err(|error| FsError::io("make", &at, error))?;
         Ok(self.staged(target, at, file))
     }
 
@@ -306,7 +307,7 @@ impl Cache {
             promised: target.size,
             size: target.size,
             state: Staged::Partial,
-            durability: self.durability,
+            durability: self.cache.durability,
             on_disk: OnDisk::Unsure,
             opened: next_opened(),
             started_bytes: 0,
@@ -326,7 +327,7 @@ impl Cache {
         if !held {
             return Ok(false);
         }
-        let mut blob = self.disk.open(&at)?;
+        let mut blob = self.cache.disk.open(&at)?;
         let mut buffer = vec![0; BUFFER_BYTES];
         loop {
             self.cancel.check()?;
@@ -337,10 +338,10 @@ impl Cache {
         }
     }
 
-    /// The next file of a bulk operation may want to continue what was left.
+    /// The next of many files may want to continue what was left.
     pub(crate) fn remember_left(&self, etag: &Etag, at: &CachePath) {
-        if let Some(bulk) = &self.bulk {
-            bulk.left_part(etag, at);
+        if let Some(memo) = self.memo() {
+            memo.left(etag, at);
         }
     }
 
@@ -355,7 +356,7 @@ impl Cache {
         drop(staged);
         match keep {
             Keep::IfWorth if worth => self.remember_left(&etag, &at),
-            Keep::IfWorth | Keep::Nothing => self.discard(&at),
+            Keep::IfWorth | Keep::Nothing => self.cache.discard(&at),
         }
     }
 }

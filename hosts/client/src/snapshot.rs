@@ -237,7 +237,7 @@ impl Hub {
     ) -> (Bulk, Vec<FileName>) {
         let bulk = Bulk {
             hub: self.clone(),
-            cache: cache.for_bulk(&known.layout),
+            cache: cache.remembering(&known.layout),
             repo: request.repo.clone(),
             revision: request.revision.clone(),
             targets: wanted.targets,
@@ -254,7 +254,7 @@ impl Hub {
         known: &Known,
         files: Vec<FileName>,
     ) -> Vec<(FileName, Result<FileReport, Error>)> {
-        let cache = known.cache.for_bulk(&known.layout);
+        let cache = known.cache.remembering(&known.layout);
         let ways = files.into_iter().map(|file| {
             let (cache, one) = (&cache, known.request(request, &file));
             async move { (file, self.download_into(cache, &one).await) }

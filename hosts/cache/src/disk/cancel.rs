@@ -45,7 +45,7 @@ impl Cancelled {
     /// Tells whether this is why something failed.
     #[must_use]
     pub fn caused(error: &io::Error) -> bool {
-        error.get_ref().is_some_and(|inner| inner.is::<Self>())
+        error.get_ref().is_some_and(<dyn StdError + Send + Sync>::is::<Self>)
     }
 }
 

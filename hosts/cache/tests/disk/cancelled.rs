@@ -122,7 +122,7 @@ fn many_files_are_left_after_the_one_that_was_looked_at() {
         let (world, all, cancel) = (filled(&files), targets(&files), Cancel::default());
         let disk = world.disk(Kind::ALL_LINKS);
         let cache = host::cache(&disk, Policy::Compat);
-        let cache = cache.for_bulk(&all[0].layout).stopped_by(cancel.clone());
+        let cache = cache.remembering(&all[0].layout).stopped_by(cancel.clone());
         let mut looks = cache.observe_many(&all, FIRST);
         looks.by_ref().take(3).for_each(|look| assert!(look.is_ok()));
         cancel.cancel();

@@ -74,7 +74,7 @@ pub(crate) fn run(disk: &TestDisk, sample: &Sample, policy: Policy, force: Force
 pub(crate) fn place(cache: &Cache, target: &Target, force: Force, hub: &mut Hub<'_>) -> Run {
     let mut placing = Placing::new(cache.clone(), Arc::new(LinkedCore), target.clone(), force);
     let result = drive(cache, &mut placing, hub);
-    Run { result, ref_trouble: placing.ref_trouble(), fetched: hub.sent }
+    Run { result, ref_trouble: placing.ref_error(), fetched: hub.sent }
 }
 
 fn drive(cache: &Cache, placing: &mut Placing, hub: &mut Hub<'_>) -> Result<Outcome, Failed> {

@@ -2,7 +2,11 @@
 
 use std::fmt::Write as _;
 
-use hubstow_cache::{Cache, guard::possible_forecast, observe::Attempt};
+use hubstow_cache::{
+    Cache,
+    guard::possible_forecast,
+    observe::{Observed, OwnFacts},
+};
 use hubstow_core::{
     action::{Action, Decision, Lookup},
     facts::{Force, PlaceFacts, ResolveFacts, Staged},
@@ -60,13 +64,13 @@ impl Hub {
         content: &Content,
         force: Force,
     ) -> Result<(PlaceFacts, Vec<Round>, End), Error> {
-        let staged = match cache.part_bytes(&content.target) {
+        let staged = match cache.leftover_bytes(&content.target) {
             0 => Staged::Absent,
             _ => Staged::Partial,
         };
         let demand = force.into();
-        let attempt = Attempt { demand, staged, ref_unwritable: false, twin_failed: false };
-        let (facts, _) = cache.observe(&content.target, attempt)?;
+        let attempt = OwnFacts { demand, staged, ref_unwritable: false, twin_failed: false };
+        let Observed { facts, .. } = cache.observe(&content.target, attempt)?;
         let disk = DiskKind::ALL_LINKS;
         let decider = &self.engine.decider;
         let (rounds, end) = decider.forecast(&facts, disk).map_err(|error| {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hubstow_cache::{
     Cache, FsError, Target,
-    cache::lock::{Held, Locked},
+    cache::lock::{HeldLock, Locked},
     drive::{Next, Outcome, Placing},
     staged::StagedFile,
 };
@@ -91,7 +91,7 @@ impl Engine {
             })?;
             match next {
                 Next::Done(outcome) => {
-                    if let Some(cause) = placing.ref_trouble() {
+                    if let Some(cause) = placing.ref_error() {
                         let revision = content.target.revision.clone();
                         tell(Event::Warned { warning: Warning::RefNotWritten { revision, cause } });
                     }
@@ -267,7 +267,7 @@ impl Content {
 /// What became of the lock.
 pub(crate) enum Lock {
     Untried,
-    Held(#[expect(dead_code, reason = "held until it is dropped")] Held),
+    Held(#[expect(dead_code, reason = "held until it is dropped")] HeldLock),
     GoneWithout,
 }
 

@@ -18,7 +18,7 @@ use futures_util::{
 use hubstow_cache::{
     Cache, FsError, Target,
     drive::{Next, Outcome, Placing},
-    observe::many::Seen,
+    observe::many::Observation,
     staged::space::Shortage,
 };
 use hubstow_core::{
@@ -145,7 +145,7 @@ impl Bulk {
         let contents: HashMap<_, _> = targets.map(|target| (&target.etag, target)).collect();
         let missing = |target: &&Target| {
             let size = target.size.unwrap_or(0);
-            size.saturating_sub(self.cache.part_bytes(target))
+            size.saturating_sub(self.cache.leftover_bytes(target))
         };
         let wanted = contents.values().map(missing).fold(0, u64::saturating_add);
         let Some(Target { layout, .. }) = self.targets.first() else { return Ok(()) };
@@ -229,7 +229,7 @@ impl Bulk {
     /// Places what is here, on a few threads; returns what is not.
     async fn place_all(
         self: &Arc<Self>,
-        waiting: Vec<(usize, Option<Seen>)>,
+        waiting: Vec<(usize, Option<Observation>)>,
         ends: &mut Ends,
     ) -> Vec<usize> {
         let threads = waiting.len().div_ceil(FILES_A_THREAD).min(PLACING_THREADS);
@@ -261,14 +261,14 @@ impl Bulk {
         to_fetch
     }
 
-    pub(crate) fn place_one(&self, at: usize, seen: Option<Seen>) -> Step {
+    pub(crate) fn place_one(&self, at: usize, seen: Option<Observation>) -> Step {
         let target = match self.target(at) {
             Ok(target) => target,
             Err(error) => return Step::Ended(Err(error)),
         };
         let mut placing = self.placing(target);
         if let Some(seen) = seen {
-            placing = placing.with_seen(seen);
+            placing = placing.with_observation(seen);
         }
         self.step(target, placing, false)
     }

@@ -10,7 +10,7 @@ use hubstow_cache::{
     FsError, Target,
     drive::Outcome,
     guard::possible,
-    observe::{Attempt, many::Seen},
+    observe::{OwnFacts, many::Observation},
 };
 use hubstow_core::{
     action::{Action, Decision},
@@ -39,7 +39,7 @@ pub(crate) struct Looked {
     /// What has ended: files that serve as they are, and files that can't be looked at.
     pub(crate) ends: Ends,
     /// What is to be placed, or asked about singly.
-    pub(crate) place: Vec<(usize, Option<Seen>)>,
+    pub(crate) place: Vec<(usize, Option<Observation>)>,
     /// What is to be fetched.
     pub(crate) fetch: Vec<usize>,
 }
@@ -88,10 +88,10 @@ impl Bulk {
         ends
     }
 
-    fn observe(&self) -> Vec<Result<Seen, FsError>> {
+    fn observe(&self) -> Vec<Result<Observation, FsError>> {
         let demand = self.force.into();
         let attempt =
-            Attempt { demand, staged: Staged::Absent, ref_unwritable: false, twin_failed: false };
+            OwnFacts { demand, staged: Staged::Absent, ref_unwritable: false, twin_failed: false };
         let bytes =
             self.targets.iter().filter_map(|target| target.size).fold(0, u64::saturating_add);
         let threads = thread::available_parallelism().map_or(1, NonZero::get);
@@ -107,17 +107,17 @@ impl Bulk {
     /// Looks on several threads, at so many files at a time.
     fn observe_in_parallel(
         &self,
-        attempt: Attempt,
+        attempt: OwnFacts,
         threads: usize,
         at_a_time: usize,
-    ) -> Vec<Result<Seen, FsError>> {
-        let look = self.cache.look_at_many(&self.targets, attempt);
+    ) -> Vec<Result<Observation, FsError>> {
+        let many = self.cache.many(&self.targets, attempt);
         let next = Mutex::new(self.targets.chunks(at_a_time).enumerate());
         let looker = || {
             let mut seen = Vec::new();
             let next = || next.lock().unwrap_or_else(PoisonError::into_inner).next();
             while let Some((number, targets)) = next() {
-                seen.push((number, targets.iter().map(|target| look.at(target)).collect()));
+                seen.push((number, targets.iter().map(|target| many.observe(target)).collect()));
             }
             seen
         };
@@ -137,7 +137,7 @@ impl Bulk {
         all.into_iter().flat_map(|(_, seen)| seen).collect()
     }
 
-    fn decide(&self, batch: Vec<(usize, Result<Seen, FsError>)>, looked: &mut Looked) {
+    fn decide(&self, batch: Vec<(usize, Result<Observation, FsError>)>, looked: &mut Looked) {
         let facts: Vec<PlaceFacts> =
             batch.iter().filter_map(|(_, seen)| Some(seen.as_ref().ok()?.facts)).collect();
         // Where the decider fails, each file asks for itself, and says what is wrong.
@@ -176,7 +176,7 @@ impl Bulk {
         }
     }
 
-    fn reused(&self, at: usize, seen: &Seen, reason: Reason) -> Result<FileReport, Error> {
+    fn reused(&self, at: usize, seen: &Observation, reason: Reason) -> Result<FileReport, Error> {
         let target = self.target(at)?;
         if target.layout.is_local() && !self.cache.is_looking_only() {
             self.cache.record_local(target)?;

@@ -125,7 +125,7 @@ impl Bulk {
     fn prepare_one(&self, at: usize) -> Result<Option<Prepared>, Error> {
         let target = self.target(at)?;
         check_name(&self.cache, target)?;
-        let part = self.cache.part_bytes(target);
+        let part = self.cache.leftover_bytes(target);
         let Some(size) = target.size.filter(|_| part == 0 && !self.is_in_shared(target)) else {
             return Ok(None);
         };
