@@ -90,6 +90,32 @@ pub struct Entry {
     pub readable_by_all: bool,
 }
 
+/// A name in a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FolderName {
+    /// The name.
+    pub name: String,
+    /// What it is the name of.
+    pub kind: Kind,
+}
+
+/// Whether a file was there before it was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It was not: opening has made it.
+    Made,
+    /// It was.
+    Found,
+}
+
+/// A lock file that was opened.
+pub struct LockFile {
+    /// The file.
+    pub file: Box<dyn DiskFile>,
+    /// Whether it was there before.
+    pub origin: Origin,
+}
+
 /// An open file.
 pub trait DiskFile: Read + Write + Seek + Send {
     /// Brings the content to the disk. After an error the file must not be published (invariant I18).
@@ -176,7 +202,7 @@ pub trait Disk: Send + Sync {
     ///
     /// # Errors
     /// As [`Disk::names`].
-    fn kinds(&self, folder: &CachePath) -> io::Result<Vec<(String, Kind)>>;
+    fn kinds(&self, folder: &CachePath) -> io::Result<Vec<FolderName>>;
     /// Returns how many bytes may still be written on the filesystem of a path, or of the nearest folder above it that is
     /// there; `None` where that is not known.
     ///
@@ -203,8 +229,8 @@ pub trait Disk: Send + Sync {
     /// Opens a lock file, making it if need be, never cutting it.
     ///
     /// # Errors
-    /// Whatever the system says; anything but a regular file. The flag tells whether it was made.
-    fn open_lock(&self, at: &CachePath) -> io::Result<(Box<dyn DiskFile>, bool)>;
+    /// Whatever the system says; anything but a regular file.
+    fn open_lock(&self, at: &CachePath) -> io::Result<LockFile>;
     /// Makes one folder.
     ///
     /// # Errors

@@ -44,7 +44,8 @@ impl CacheHandle {
         Self { cache, offload }
     }
 
-    /// Does work in the cache on a worker, and waits for it. Whoever stops waiting cancels it.
+    /// Does work in the cache on a worker, and waits for it. Whoever stops waiting cancels it, and what it copies or hashes
+    /// ends soon.
     ///
     /// # Errors
     /// The workers have ended.
@@ -56,7 +57,7 @@ impl CacheHandle {
         self.offload
             .run(move |cancel| {
                 let worker = Worker { cancel: cancel.clone() };
-                work(&cache, &worker)
+                work(&cache.stopped_by(cancel.clone()), &worker)
             })
             .await
     }
@@ -93,7 +94,7 @@ impl CacheHandle {
 
     /// Returns the same cache for many files of one repo: it remembers what it has seen of folders.
     pub(crate) fn remembering(&self, layout: &RepoLayout) -> Self {
-        Self { cache: self.cache.for_bulk(layout), offload: self.offload.clone() }
+        Self { cache: self.cache.remembering(layout), offload: self.offload.clone() }
     }
 }
 

@@ -8,7 +8,7 @@ use std::{io, path::PathBuf, sync::Arc, thread, time::Duration, time::Instant, t
 use hubstow_core::layout::CachePath;
 
 use crate::disk::{
-    Disk, DiskFile, Entry, Kind,
+    Disk, DiskFile, Entry, FolderName, LockFile,
     failure::{ErrorGroup, group},
 };
 
@@ -76,7 +76,7 @@ impl Disk for PatientDisk {
         self.patiently(|disk| disk.names(folder))
     }
 
-    fn kinds(&self, folder: &CachePath) -> io::Result<Vec<(String, Kind)>> {
+    fn kinds(&self, folder: &CachePath) -> io::Result<Vec<FolderName>> {
         self.patiently(|disk| disk.kinds(folder))
     }
 
@@ -96,7 +96,7 @@ impl Disk for PatientDisk {
         self.patiently(|disk| disk.create(at))
     }
 
-    fn open_lock(&self, at: &CachePath) -> io::Result<(Box<dyn DiskFile>, bool)> {
+    fn open_lock(&self, at: &CachePath) -> io::Result<LockFile> {
         self.patiently(|disk| disk.open_lock(at))
     }
 

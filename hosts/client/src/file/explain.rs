@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use hubstow_cache::{Cache, observe::Attempt};
+use hubstow_cache::{
+    Cache,
+    observe::{Observed, OwnFacts},
+};
 use hubstow_core::{
     action::{Action, Decision, Lookup},
     facts::{Force, PlaceFacts, ResolveFacts, Staged},
@@ -58,13 +61,13 @@ impl Engine {
         content: &Content,
         force: Force,
     ) -> Result<Foreseen, Error> {
-        let staged = match cache.part_bytes(&content.target) {
+        let staged = match cache.leftover_bytes(&content.target) {
             0 => Staged::Absent,
             _ => Staged::Partial,
         };
         let demand = force.into();
-        let attempt = Attempt { demand, staged, ref_unwritable: false, twin_failed: false };
-        let (facts, _) = cache.observe(&content.target, attempt)?;
+        let attempt = OwnFacts { demand, staged, ref_unwritable: false, twin_failed: false };
+        let Observed { facts, .. } = cache.observe(&content.target, attempt)?;
         let disk = DiskKind::ALL_LINKS;
         let (rounds, end) = self.decider.forecast(&facts, disk)?;
         Ok(Foreseen { facts, rounds, end })

@@ -96,7 +96,7 @@ impl<'a> Queue<'a> {
     ) -> Result<Tried, Error> {
         let handle = self.cache.clone();
         let tried = self.cache.run(move |cache, worker| {
-            let mut open = open.open(worker);
+            let mut open = Open::of(open, worker);
             let target = open.placing.target();
             match Lock::of(cache.try_lock(target)) {
                 Some(lock) => {
@@ -123,7 +123,7 @@ impl<'a> Queue<'a> {
     ) -> Result<DiskBound<Open>, Error> {
         let handle = self.cache.clone();
         let changed = self.cache.run(move |_, worker| {
-            let mut open = open.open(worker);
+            let mut open = Open::of(open, worker);
             change(&mut open);
             handle.keep(open)
         });

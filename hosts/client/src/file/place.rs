@@ -121,7 +121,7 @@ impl<'a> Placement<'a> {
         let work = move |cache: &Cache, worker: &Worker| {
             let target = &content.target;
             let mut open = match open {
-                Some(open) => open.open(worker),
+                Some(open) => Open::of(open, worker),
                 None => engine.placing(cache, target, force).into(),
             };
             if let Some(staged) = staged {
@@ -137,7 +137,7 @@ impl<'a> Placement<'a> {
                         cache.record_local(target)?;
                     }
                     let report = report(cache, target, &outcome, origin);
-                    Step::Done(report, open.placing.ref_trouble())
+                    Step::Done(report, open.placing.ref_error())
                 }
                 (Next::Fetch, Lock::Untried) => {
                     check_name(cache, target)?;
@@ -157,7 +157,7 @@ impl<'a> Placement<'a> {
     ) -> Result<(DiskBound<Open>, StagedFile, Origin), Error> {
         let handle = self.cache.clone();
         let staged = self.cache.run(move |_, worker| {
-            let mut open = open.open(worker);
+            let mut open = Open::of(open, worker);
             let staged = open.placing.take_staged()?;
             Ok::<_, FsError>((handle.keep(open), staged))
         });
@@ -182,7 +182,7 @@ impl<'a> Placement<'a> {
     /// Gives a file up whose fetch has failed; what has come is kept where it is worth it.
     async fn give_up(&self, open: DiskBound<Open>, staged: StagedFile) -> Result<(), Error> {
         let given_up = self.cache.run(move |_, worker| {
-            let mut open = open.open(worker);
+            let mut open = Open::of(open, worker);
             open.placing.fetched(staged);
         });
         given_up.await

@@ -1,11 +1,15 @@
 //! A file on its way to its place, and what it has open.
 
 use hubstow_cache::{
-    cache::lock::{Held, Locked},
+    cache::lock::{HeldLock, Locked},
     drive::Placing,
 };
 
-use crate::{budget::Permit, handle::DiskBound, receive::memory::First};
+use crate::{
+    budget::Permit,
+    handle::{DiskBound, Worker},
+    receive::memory::First,
+};
 
 /// A file on its way to its place.
 #[derive(Default)]
@@ -24,6 +28,15 @@ pub(crate) struct Open {
     pub(crate) permit: Option<Permit>,
 }
 
+impl Open {
+    /// Takes it on a worker; what is done with it ends when the worker's work is not wanted any more.
+    pub(crate) fn of(bound: DiskBound<Self>, worker: &Worker) -> Self {
+        let mut open = bound.open(worker);
+        open.placing.stopped_by(worker.cancel().clone());
+        open
+    }
+}
+
 impl From<Placing> for Open {
     fn from(placing: Placing) -> Self {
         Self { placing, lock: Lock::Untried, permit: None }
@@ -33,7 +46,7 @@ impl From<Placing> for Open {
 /// What became of the lock.
 pub(crate) enum Lock {
     Untried,
-    Held(#[expect(dead_code, reason = "held until it is dropped")] Held),
+    Held(#[expect(dead_code, reason = "held until it is dropped")] HeldLock),
     GoneWithout,
 }
 

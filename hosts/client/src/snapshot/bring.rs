@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, future::join_all, stream};
-use hubstow_cache::{Cache, Target, observe::many::Seen, staged::space::Shortage};
+use hubstow_cache::{Cache, Target, observe::many::Observation, staged::space::Shortage};
 use tokio::sync::Semaphore;
 
 use super::batch::{Batch, FileResult, Results, Step};
@@ -33,7 +33,7 @@ const MOST_SINGLE_FILES: usize = 64;
 /// A file that is to be placed, and what was seen of it.
 pub(crate) struct ToPlace {
     pub(crate) at: usize,
-    pub(crate) seen: Option<Seen>,
+    pub(crate) seen: Option<Observation>,
 }
 
 /// A file that goes its way by itself, and how far it is.
@@ -56,7 +56,7 @@ impl Batch {
         let contents: HashMap<_, _> = targets.map(|target| (&target.etag, target)).collect();
         let missing = |target: &&Target| {
             let size = target.size.unwrap_or(0);
-            size.saturating_sub(cache.part_bytes(target))
+            size.saturating_sub(cache.leftover_bytes(target))
         };
         let wanted = contents.values().map(missing).fold(0, u64::saturating_add);
         let Ok(Target { layout, .. }) = self.target(0) else { return Ok(()) };
@@ -120,14 +120,14 @@ impl Batch {
         (ended, to_fetch)
     }
 
-    fn place_one(&self, cache: &Cache, at: usize, seen: Option<Seen>) -> Step {
+    fn place_one(&self, cache: &Cache, at: usize, seen: Option<Observation>) -> Step {
         let target = match self.target(at) {
             Ok(target) => target,
             Err(error) => return Step::Ended(Err(error)),
         };
         let mut placing = self.engine.placing(cache, target, self.force);
         if let Some(seen) = seen {
-            placing = placing.with_seen(seen);
+            placing = placing.with_observation(seen);
         }
         self.step(cache, placing, Origin::Here)
     }

@@ -10,7 +10,7 @@ use hubstow_cache::{
     Cache, FsError, Target,
     disk::cancel::Cancel,
     drive::Outcome,
-    observe::{Attempt, many::Seen},
+    observe::{OwnFacts, many::Observation},
 };
 use hubstow_core::{
     action::{Action, Decision},
@@ -112,16 +112,16 @@ impl Batch {
         results
     }
 
-    fn look(&self, cache: &Cache, cancel: &Cancel) -> Vec<Result<Seen, FsError>> {
+    fn look(&self, cache: &Cache, cancel: &Cancel) -> Vec<Result<Observation, FsError>> {
         let demand = self.force.into();
         let attempt =
-            Attempt { demand, staged: Staged::Absent, ref_unwritable: false, twin_failed: false };
+            OwnFacts { demand, staged: Staged::Absent, ref_unwritable: false, twin_failed: false };
         let sizes = self.files.iter().filter_map(|wanted| wanted.target.size);
         let bytes = sizes.fold(0, u64::saturating_add);
         let threads = thread::available_parallelism().map_or(1, NonZero::get);
         let lookers =
             Lookers::of(self.files.len(), bytes, threads.min(self.engine.budget.threads()));
-        let look = cache.look_at_many(&self.files, attempt);
+        let many = cache.many(&self.files, attempt);
         let next = Mutex::new(self.files.chunks(lookers.files_at_a_time).enumerate());
         let looker = || {
             let mut seen = Vec::new();
@@ -129,7 +129,7 @@ impl Batch {
             while !cancel.is_cancelled()
                 && let Some((number, files)) = next()
             {
-                seen.push((number, files.iter().map(|file| look.at(&file.target)).collect()));
+                seen.push((number, files.iter().map(|file| many.observe(&file.target)).collect()));
             }
             seen
         };
@@ -151,7 +151,7 @@ impl Batch {
     fn decide(
         &self,
         cache: &Cache,
-        some: Vec<(usize, Result<Seen, FsError>)>,
+        some: Vec<(usize, Result<Observation, FsError>)>,
         observed: &mut Observed,
     ) {
         let facts: Vec<PlaceFacts> =
@@ -194,7 +194,7 @@ impl Batch {
         &self,
         cache: &Cache,
         at: usize,
-        seen: &Seen,
+        seen: &Observation,
         reason: Reason,
     ) -> Result<FileReport, Error> {
         let target = self.target(at)?;

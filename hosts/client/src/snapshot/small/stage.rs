@@ -107,7 +107,7 @@ impl Batch {
     ) -> Result<Readied, Error> {
         let target = self.target(at)?;
         check_name(cache, target)?;
-        if cache.part_bytes(target) > 0 || self.is_in_shared(worker, target) {
+        if cache.leftover_bytes(target) > 0 || self.is_in_shared(worker, target) {
             return Ok(Readied::Later);
         }
         let Some(lock) = Lock::of(cache.try_lock(target)) else { return Ok(Readied::Later) };
@@ -130,7 +130,7 @@ impl Batch {
         };
         let mut complete = Vec::new();
         for Received { ready: Ready { at, open, .. }, content } in group {
-            let open = open.open(worker);
+            let open = Open::of(open, worker);
             if worker.cancel().is_cancelled() {
                 break;
             }
