@@ -5,7 +5,6 @@
 //! single one. A file that fails stops no other.
 
 use std::{
-    collections::HashMap,
     iter,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -141,15 +140,9 @@ impl Bulk {
 
     /// Finds out before a byte is fetched whether all that is missing has space on the disk.
     fn check_space(&self, files: &[usize]) -> Result<(), Error> {
-        let targets = files.iter().filter_map(|at| self.targets.get(*at));
-        let contents: HashMap<_, _> = targets.map(|target| (&target.etag, target)).collect();
-        let missing = |target: &&Target| {
-            let size = target.size.unwrap_or(0);
-            size.saturating_sub(self.cache.leftover_bytes(target))
-        };
-        let wanted = contents.values().map(missing).fold(0, u64::saturating_add);
-        let Some(Target { layout, .. }) = self.targets.first() else { return Ok(()) };
-        match self.cache.shortage(layout, wanted) {
+        let targets: Vec<_> = files.iter().filter_map(|at| self.targets.get(*at)).collect();
+        let Some(Target { layout, .. }) = targets.first() else { return Ok(()) };
+        match self.cache.shortage(&targets) {
             Ok(Some(Shortage { free_bytes, needed_bytes })) => {
                 let disk = self.cache.disk().native(&layout.repo());
                 let what = format!(
