@@ -82,6 +82,8 @@ pub struct Entry {
     pub kind: Kind,
     /// Its length in bytes.
     pub len_bytes: u64,
+    /// How much of the disk it takes, reserved space included; where the system does not tell, its length.
+    pub allocated_bytes: u64,
     /// Which bytes it holds.
     pub identity: Identity,
     /// Whether the file has no other name, as far as the system tells.
@@ -124,7 +126,7 @@ pub trait DiskFile: Read + Write + Seek + Send {
     /// Whatever the system says.
     fn sync(&mut self) -> io::Result<()>;
 
-    /// Cuts or extends the file.
+    /// Cuts or extends the file. Space that was reserved behind this length is free again, whatever the length was.
     ///
     /// # Errors
     /// Whatever the system says.

@@ -100,6 +100,8 @@ fn entry_of(stat: &DescriptorStat, hash: &MetadataHashValue) -> Entry {
             | DescriptorType::Socket => Kind::Other,
         },
         len_bytes: stat.size,
+        // A sandbox is not told more.
+        allocated_bytes: stat.size,
         identity: Identity {
             file: u128::from(hash.upper) << 64 | u128::from(hash.lower),
             len_bytes: stat.size,

@@ -102,6 +102,7 @@ fn entry_of(metadata: &fs::Metadata) -> Entry {
     Entry {
         kind: kind_of(metadata.file_type()),
         len_bytes: metadata.len(),
+        allocated_bytes: system::allocated_bytes(metadata),
         identity: identity_of(metadata),
         only_name: only_name(metadata),
         readable_by_all: system::readable_by_all(metadata),

@@ -178,8 +178,10 @@ impl View {
 
     /// Removes dead private files of a repo, once in the life of a process.
     pub(crate) fn remove_leftovers(&self, layout: &RepoLayout) {
-        if self.swept.is_first(layout) {
-            self.cache.remove_leftovers(layout);
+        if self.swept.is_first(layout)
+            && let Err(error) = self.cache.remove_leftovers(layout)
+        {
+            tracing::debug!(%error, "what dead runs have left was not looked for");
         }
     }
 
