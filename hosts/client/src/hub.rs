@@ -49,13 +49,13 @@ impl Hub {
         // A program that changes its working directory must not change its cache with it.
         config.cache_dir = absolute(&config.cache_dir)?;
         config.local_dir = config.local_dir.as_deref().map(absolute).transpose()?;
-        let Parts { decider, transport, disk } = parts;
+        let Parts { decider, transport, disk, store } = parts;
         let shared = Cache::new(disk(&config.cache_dir), config.policy, durability);
         let cache = match &config.local_dir {
             Some(local) => Cache::local(disk(local), durability),
             None => shared.clone(),
         };
-        let http = Http::new(&config, transport, decider.clone());
+        let http = Http::new(&config, transport, decider.clone(), store);
         Ok(Self {
             engine: Arc::new(Engine { config, http, cache, shared, decider }),
             observer: None,

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use hubstow_cache::{Decider, Disk};
 
-use crate::http::transport::Transport;
+use crate::http::{transport::Transport, xet::XetStore};
 
 /// What a host brings: who decides, how requests are sent, and how directories are reached.
 pub struct Parts {
@@ -14,6 +14,8 @@ pub struct Parts {
     pub transport: Arc<dyn Transport>,
     /// Makes the disk of a directory.
     pub disk: DiskOf,
+    /// The store that content of Xet repos comes from; without one it comes from the hub's own address.
+    pub store: Option<Arc<dyn XetStore>>,
 }
 
 /// Makes the disk of a directory, which need not exist yet.

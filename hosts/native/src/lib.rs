@@ -20,6 +20,8 @@
 
 mod hub;
 mod reqwest;
+#[cfg(feature = "xet")]
+mod xet;
 
 pub use hub::{Hub, parts};
 pub use hubstow_cache::{Decider, Disk, LinkedCore, StdDisk};
@@ -27,6 +29,7 @@ pub use hubstow_client::{
     Answer, Body, BoxFuture, Config, DiskOf, Done, Durability, Environment, Error, ErrorKind,
     Event, Explanation, ExplanationLink, FileReport, FileRequest, Line, MethodSupport, Observer,
     Parts, Patterns, Request, SnapshotReport, SnapshotRequest, Token, Traffic, Transport,
-    TransportError, Warning, Xet, default_user_agent,
+    TransportError, Warning, Xet, XetAsked, XetGrant, XetStore, XetStoreError, XetStream,
+    default_user_agent,
 };
 pub use hubstow_core::{facts, name, policy, why};

@@ -23,6 +23,7 @@ fn main() -> std::process::ExitCode {
         decider: Arc::new(LinkedCore),
         transport: Arc::new(WasiTransport::new(&config.user_agent, config.stall_timeout)),
         disk: Box::new(|directory| Arc::new(WasiDisk::new(directory))),
+        store: None,
     })
 }
 

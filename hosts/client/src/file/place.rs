@@ -32,7 +32,8 @@ use crate::{
     file::content::{Content, Placed},
     receive::{
         fetch::{Failed, Fetch},
-        memory::First,
+        memory::Unfinished,
+        receiver::Receiver,
     },
     task::blocking,
 };
@@ -47,7 +48,7 @@ pub(crate) struct Going {
     pub(crate) placing: Placing,
     pub(crate) lock: Lock,
     /// An attempt to fetch it that did not simply succeed.
-    pub(crate) first: Option<First>,
+    pub(crate) first: Option<Unfinished>,
 }
 
 impl From<Placing> for Going {
@@ -133,7 +134,7 @@ impl Engine {
         &self,
         content: &Content,
         placing: Placing,
-        first: Option<First>,
+        first: Option<Unfinished>,
         tell: &(dyn Fn(Event) + Sync),
     ) -> (Placing, Result<bool, Failed>) {
         let (mut placing, staged) = blocking(move || {
@@ -148,8 +149,11 @@ impl Engine {
         };
         let fetch = content.fetch();
         let (staged, filled) = self.fill_from_shared(content, staged).await;
-        let (staged, result) = self.http.fetch(&fetch, staged, first, tell).await;
-        placing.fetched(staged);
+        let mut receiver = Receiver::new(&self.http, &fetch, staged, tell).after(first);
+        let result = receiver.run().await;
+        if let Some(staged) = receiver.into_staged() {
+            placing.fetched(staged);
+        }
         (placing, result.map(|()| !filled))
     }
 

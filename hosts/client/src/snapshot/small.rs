@@ -25,7 +25,7 @@ use crate::{
         content::Content,
         place::{Going, Lock, check_name},
     },
-    receive::memory::First,
+    receive::memory::Unfinished,
     task::blocking,
 };
 
@@ -82,7 +82,7 @@ struct Received {
 /// What came of one piece of work.
 enum Did {
     Prepare { ready: Vec<Ready>, ended: Vec<Ended>, later: Vec<usize> },
-    Receive { ready: Box<Ready>, content: Result<Vec<u8>, First> },
+    Receive { ready: Box<Ready>, content: Result<Vec<u8>, Unfinished> },
     Write { files: usize, bytes: u64, ended: Vec<Ended>, singly: Vec<(usize, Going)> },
     Single(Box<Ended>),
 }
@@ -197,7 +197,7 @@ impl Bulk {
             Ok(Err(mismatch)) => {
                 ready.placing.fetched(staged);
                 let Ready { placing, lock, .. } = ready;
-                let first = Some(First::wrong(mismatch));
+                let first = Some(Unfinished::wrong(mismatch));
                 Ok(Written::Wrong(Box::new(Going { placing, lock, first })))
             }
             Err(error) => {
