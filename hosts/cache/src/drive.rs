@@ -1,12 +1,11 @@
 //! The bounded loop: look, ask, act, look again.
 //!
 //! The loop has no colour: it does the local actions itself and hands fetching back to the host, which does it async on
-//! tokio, blocking under WASI, or from a script. Who decides is the [`Decider`]'s affair.
-
-use std::sync::Arc;
+//! tokio, blocking under WASI, or from a script. Who decides is not its affair, and is asked through the guard only.
 
 use hubstow_core::{
     action::{Action, Decision, Source},
+    decide::Guarded,
     facts::{Demand, Force, PlaceFacts, RefFile, Staged},
     layout::CachePath,
     learn::{Failure, Lesson, learn_done},
@@ -17,10 +16,8 @@ use hubstow_core::{
 
 use crate::{
     cache::{Cache, target::Target},
-    decider::Decider,
     disk::failure::{FsError, as_unsupported, failure_of},
     execute::Bytes,
-    guard::{possible, possible_lesson},
     observe::{Attempt, many::Seen},
     staged::{Keep, StagedFile},
 };
@@ -51,7 +48,7 @@ pub struct Outcome {
 /// One target on its way to its place.
 pub struct Placing {
     cache: Cache,
-    decider: Arc<dyn Decider>,
+    decider: Guarded,
     target: Target,
     demand: Demand,
     staged: Option<StagedFile>,
@@ -69,7 +66,7 @@ pub struct Placing {
 impl Placing {
     /// Starts to place a target.
     #[must_use]
-    pub fn new(cache: Cache, decider: Arc<dyn Decider>, target: Target, force: Force) -> Self {
+    pub fn new(cache: Cache, decider: Guarded, target: Target, force: Force) -> Self {
         Self {
             cache,
             decider,
@@ -139,12 +136,8 @@ impl Placing {
             }
             let (facts, twin) = self.look()?;
             self.ref_file = facts.ref_file;
-            let decision =
-                self.decider.place(&facts).map_err(|source| FsError::Decider { source })?;
+            let decision = self.decider.place(&facts)?;
             tracing::debug!(file = %self.target.file, ?facts, ?decision, "decided");
-            if !possible(&facts, &decision) {
-                return Err(FsError::ImpossibleAction { action: format!("{decision:?}") });
-            }
             match decision {
                 Decision::Refuse(refusal) => return Err(FsError::Refused { refusal }),
                 Decision::Reuse(reason) => {
@@ -249,7 +242,7 @@ impl Placing {
             | FsError::FolderIsLink { .. }
             | FsError::Refused { .. }
             | FsError::ImpossibleAction { .. }
-            | FsError::Decider { .. }
+            | FsError::Undecided(_)
             | FsError::Unsettled { .. } => Failure::Fatal,
         };
         tracing::debug!(?action, %failure, %error, "failed");
@@ -260,14 +253,7 @@ impl Placing {
             self.twin_failed = true;
         }
         let asked = self.cache.methods();
-        let lesson = self
-            .decider
-            .learn(asked, action, failure)
-            .map_err(|source| FsError::Decider { source })?;
-        if !possible_lesson(asked, action, failure, lesson) {
-            return Err(FsError::ImpossibleAction { action: format!("{lesson:?}") });
-        }
-        match lesson {
+        match self.decider.learn(asked, action, failure)? {
             Lesson::Again(learnt) => {
                 // Others may have learned of other methods meanwhile.
                 self.cache.learned(|known| known.updated(asked, learnt));

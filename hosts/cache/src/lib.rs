@@ -12,16 +12,13 @@
 //! It knows no network. Fetching is handed back to the host, which does it its own way.
 
 pub mod cache;
-pub mod decider;
 pub mod disk;
 pub mod drive;
 pub mod execute;
-pub mod guard;
 pub mod observe;
 pub mod staged;
 
 pub use cache::{Cache, Durability, target::Target};
-pub use decider::{Decider, LinkedCore};
 pub use disk::{Disk, failure::FsError, std_disk::StdDisk};
 
 use hubstow_core::name::Nonce;

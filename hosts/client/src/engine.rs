@@ -1,9 +1,8 @@
 //! What every question has: the settings, the way to the hub, the cache, and who decides.
 
-use std::sync::Arc;
-
-use hubstow_cache::{Cache, Decider, Target};
+use hubstow_cache::{Cache, Target};
 use hubstow_core::{
+    decide::Guarded,
     layout::RepoLayout,
     name::{Repo, Revision},
 };
@@ -21,7 +20,7 @@ pub(crate) struct Engine {
     pub(crate) cache: Cache,
     /// The shared cache; the same, unless files go to a local folder.
     pub(crate) shared: Cache,
-    pub(crate) decider: Arc<dyn Decider>,
+    pub(crate) decider: Guarded,
 }
 
 impl Engine {

@@ -7,6 +7,7 @@ use std::{
 
 use hubstow_cache::Cache;
 use hubstow_core::{
+    decide::Guarded,
     policy::{Method, Support},
     resolve::Served,
 };
@@ -50,6 +51,7 @@ impl Hub {
         config.cache_dir = absolute(&config.cache_dir)?;
         config.local_dir = config.local_dir.as_deref().map(absolute).transpose()?;
         let Parts { decider, transport, disk, store } = parts;
+        let decider = Guarded::new(decider);
         let shared = Cache::new(disk(&config.cache_dir), config.policy, durability);
         let cache = match &config.local_dir {
             Some(local) => Cache::local(disk(local), durability),

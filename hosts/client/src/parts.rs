@@ -2,7 +2,8 @@
 
 use std::{path::Path, sync::Arc};
 
-use hubstow_cache::{Decider, Disk};
+use hubstow_cache::Disk;
+use hubstow_core::decide::Decider;
 
 use crate::http::{transport::Transport, xet::XetStore};
 

@@ -11,6 +11,8 @@ pub(crate) mod memory;
 pub(crate) mod meter;
 pub(crate) mod ranges;
 pub(crate) mod receiver;
+#[cfg(test)]
+mod stage;
 pub(crate) mod stream;
 pub(crate) mod verdict;
 pub(crate) mod writer;

@@ -156,7 +156,8 @@ impl Hub {
         let path = cache.disk().native(&layout.snapshot(commit));
         let (mut files, mut failures) = (Vec::new(), Vec::new());
         let names = cache.snapshot_files(layout, commit);
-        for name in names.into_iter().filter(|name| request.patterns.wants(name)) {
+        let patterns = request.patterns.among(&names);
+        for name in names.into_iter().filter(|name| patterns.wants(name)) {
             let path = cache.disk().native(&layout.pointer(commit, &name));
             let cached = cache.observe_cached(layout, commit, &name)?;
             match cached.cached {
@@ -198,13 +199,14 @@ impl Hub {
         known: &Known,
         files: Vec<Listed>,
     ) -> Result<Wanted, Error> {
-        let unmatched = request.patterns.unmatched(files.iter().map(|listed| &listed.file));
+        let patterns = request.patterns.among(files.iter().map(|listed| &listed.file));
+        let unmatched = patterns.unmatched(files.iter().map(|listed| &listed.file));
         let is_empty = files.is_empty();
         let mut wanted =
             Wanted { targets: Vec::new(), xet_hashes: Vec::new(), unknown: Vec::new() };
         for Listed { file, content, xet_hash } in files {
             match content {
-                _ if !request.patterns.wants(&file) => {}
+                _ if !patterns.wants(&file) => {}
                 Some((etag, size)) => {
                     wanted.xet_hashes.push(xet_hash);
                     wanted.targets.push(Target {

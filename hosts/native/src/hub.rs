@@ -2,8 +2,9 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use hubstow_cache::{Decider, LinkedCore, StdDisk};
+use hubstow_cache::StdDisk;
 use hubstow_client::{Config, Error, Event, Parts, XetStore};
+use hubstow_core::decide::{Decider, LinkedCore};
 
 use crate::reqwest::ReqwestTransport;
 

@@ -24,7 +24,7 @@ mod reqwest;
 mod xet;
 
 pub use hub::{Hub, parts};
-pub use hubstow_cache::{Decider, Disk, LinkedCore, StdDisk};
+pub use hubstow_cache::{Disk, StdDisk};
 pub use hubstow_client::{
     Answer, Body, BoxFuture, Config, DiskOf, Done, Durability, Environment, Error, ErrorKind,
     Event, Explanation, ExplanationLink, FileReport, FileRequest, Line, MethodSupport, Observer,
@@ -32,4 +32,7 @@ pub use hubstow_client::{
     TransportError, Warning, Xet, XetAsked, XetGrant, XetStore, XetStoreError, XetStream,
     default_user_agent,
 };
-pub use hubstow_core::{facts, name, policy, why};
+pub use hubstow_core::{
+    decide::{Decider, LinkedCore},
+    facts, name, policy, why,
+};

@@ -14,8 +14,8 @@ mod transport;
 fn main() -> std::process::ExitCode {
     use std::sync::Arc;
 
-    use hubstow_cache::LinkedCore;
     use hubstow_client::{Config, Parts};
+    use hubstow_core::decide::LinkedCore;
 
     use crate::{disk::WasiDisk, transport::WasiTransport};
 

@@ -3,7 +3,9 @@
 
 use std::{error::Error as StdError, io};
 
-use hubstow_core::{layout::CachePath, learn::Failure, policy::Method, why::Refusal};
+use hubstow_core::{
+    decide::Undecided, layout::CachePath, learn::Failure, policy::Method, why::Refusal,
+};
 
 /// What an operating system's error means, whatever its number is called there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -235,18 +237,15 @@ pub enum FsError {
         /// Why.
         refusal: Refusal,
     },
-    /// The core asked for what the facts do not allow (invariant I25).
+    /// An action that nothing here can carry out (invariant I25).
     #[error("the decision `{action}` is not possible for what is there; nothing was changed")]
     ImpossibleAction {
         /// The action, as text.
         action: String,
     },
-    /// The decider itself failed.
-    #[error("the decision could not be made: {source}")]
-    Decider {
-        /// The cause.
-        source: Box<dyn StdError + Send + Sync>,
-    },
+    /// There is no decision, or none that is possible for what is there.
+    #[error(transparent)]
+    Undecided(#[from] Undecided),
     /// Others changed the cache at every turn.
     #[error("others kept changing `{path}` in the cache; gave up after {rounds} rounds")]
     Unsettled {
@@ -282,7 +281,7 @@ impl FsError {
             | Self::FolderIsLink { .. }
             | Self::Refused { .. }
             | Self::ImpossibleAction { .. }
-            | Self::Decider { .. }
+            | Self::Undecided(_)
             | Self::Unsettled { .. } => None,
         }
     }

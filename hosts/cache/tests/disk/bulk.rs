@@ -3,11 +3,16 @@
 use std::{fs, os::unix::fs::symlink, sync::Arc};
 
 use hubstow_cache::{
-    FsError, LinkedCore,
+    FsError,
     drive::{Next, Placing},
     staged::Keep,
 };
-use hubstow_core::{facts::Force, name::FileName, policy::Policy};
+use hubstow_core::{
+    decide::{Guarded, LinkedCore},
+    facts::Force,
+    name::FileName,
+    policy::Policy,
+};
 
 use crate::{
     files::{FIRST, Item, files, filled, targets},
@@ -74,7 +79,7 @@ fn what_was_seen_is_acted_on_and_where_it_no_longer_holds_looked_at_again() {
     files[3].place(&cache, None).unwrap();
     let looks = |item: &Item| disk.watch().count(Op::Entry, item.target.blob().as_str());
     for (item, seen) in files.iter().zip(seen) {
-        let (decider, target) = (Arc::new(LinkedCore), item.target.clone());
+        let (decider, target) = (Guarded::new(Arc::new(LinkedCore)), item.target.clone());
         let mut placing = Placing::new(cache.clone(), decider, target, Force::Off).with_seen(seen);
         let next = placing.advance().unwrap();
         if item.target == files[5].target {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use hubstow_cache::{Cache, guard::possible_forecast, observe::Attempt};
+use hubstow_cache::{Cache, observe::Attempt};
 use hubstow_core::{
     action::{Action, Decision, Lookup},
     facts::{Force, PlaceFacts, ResolveFacts, Staged},
@@ -14,7 +14,7 @@ use hubstow_core::{
 
 use crate::{
     api::{
-        error::{Error, undecided},
+        error::Error,
         report::{Done, Explanation, ExplanationLink, FileReport},
         request::FileRequest,
     },
@@ -68,14 +68,7 @@ impl Hub {
         let attempt = Attempt { demand, staged, ref_unwritable: false, twin_failed: false };
         let (facts, _) = cache.observe(&content.target, attempt)?;
         let disk = DiskKind::ALL_LINKS;
-        let decider = &self.engine.decider;
-        let (rounds, end) = decider.forecast(&facts, disk).map_err(|error| {
-            undecided(format!("nothing could be foretold: {error}")).caused_by(error)
-        })?;
-        if !possible_forecast(&facts, disk, &rounds, end) {
-            let what = "the forecast is not possible for what is there";
-            return Err(undecided(what));
-        }
+        let (rounds, end) = self.engine.decider.forecast(&facts, disk)?;
         Ok((facts, rounds, end))
     }
 

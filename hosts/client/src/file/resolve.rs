@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hubstow_cache::{Cache, Target, guard::possible_resolution, observe::CachedPointer};
+use hubstow_cache::{Cache, Target, observe::CachedPointer};
 use hubstow_core::{
     action::{Action, Lookup as Kind},
     facts::{Answer, Cached, Force, Marker, ResolveFacts, RevisionKind},
@@ -15,7 +15,7 @@ use hubstow_core::{
 
 use crate::{
     api::{
-        error::{Error, ErrorKind, undecided},
+        error::{Error, ErrorKind},
         event::Event,
         refusal::About,
         report::ExplanationLink,
@@ -100,20 +100,11 @@ impl Engine {
 }
 
 impl<'a> Resolving<'a> {
-    /// Puts the question, and checks that the answer is possible.
     fn decide(&self, chain: &mut Vec<ExplanationLink>) -> Result<Resolution, Error> {
-        let facts = self.facts;
-        let resolution = self.engine.decider.resolve(&facts).map_err(|error| {
-            undecided(format!("the decision could not be made: {error}")).caused_by(error)
-        })?;
-        tracing::debug!(file = %self.request.file, ?facts, ?resolution, "resolved");
-        chain.push(ExplanationLink::resolve(&facts, &resolution));
-        if possible_resolution(&facts, &resolution) {
-            Ok(resolution)
-        } else {
-            let what = format!("the decision `{resolution:?}` is not possible for what is known");
-            Err(undecided(what))
-        }
+        let resolution = self.engine.decider.resolve(&self.facts)?;
+        tracing::debug!(file = %self.request.file, facts = ?self.facts, ?resolution, "resolved");
+        chain.push(ExplanationLink::resolve(&self.facts, &resolution));
+        Ok(resolution)
     }
 
     fn new(

@@ -12,14 +12,14 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method,
     header::{ACCEPT_ENCODING, AUTHORIZATION, IF_RANGE, LOCATION},
 };
-use hubstow_cache::{Decider, decider::DeciderError, guard::possible_redirect};
+use hubstow_core::decide::{Guarded, Undecided};
 use hubstow_core::hub::{Endpoint, Headers, Hop, Origin, REDIRECT_LIMIT, Redirect, retry_after_s};
 use url::Url;
 
 use crate::{
     api::{
         config::{Config, Token},
-        error::{Error, ErrorKind, undecided},
+        error::{Error, ErrorKind},
         report::Traffic,
     },
     http::{
@@ -57,7 +57,7 @@ pub(crate) enum NoAnswer {
         /// Where the redirect came from.
         from: String,
         /// Why.
-        source: DeciderError,
+        source: Undecided,
     },
 }
 
@@ -67,7 +67,9 @@ impl From<NoAnswer> for Error {
         match error {
             NoAnswer::Transport { .. } => Self::new(ErrorKind::HubUnreachable, what),
             NoAnswer::Redirected { .. } => Self::new(ErrorKind::HubFailing, what),
-            NoAnswer::Undecided { source, .. } => undecided(what).caused_by(source),
+            NoAnswer::Undecided { source, .. } => {
+                Self::new(ErrorKind::Undecided, what).caused_by(source)
+            }
         }
     }
 }
@@ -93,7 +95,7 @@ pub(crate) struct Address {
 /// The HTTP side of a hub: which requests are sent, with or without the token, and which redirects are followed.
 pub(crate) struct Http {
     transport: Arc<dyn Transport>,
-    pub(crate) decider: Arc<dyn Decider>,
+    pub(crate) decider: Guarded,
     endpoint: Endpoint,
     token: Option<Token>,
     stall_timeout: Duration,
@@ -109,7 +111,7 @@ impl Http {
     pub(crate) fn new(
         config: &Config,
         transport: Arc<dyn Transport>,
-        decider: Arc<dyn Decider>,
+        decider: Guarded,
         store: Option<Arc<dyn XetStore>>,
     ) -> Self {
         Self {
@@ -242,13 +244,10 @@ impl Http {
         let target = joined.as_ref().map_or(to, Url::as_str);
         let hop =
             Hop { from: from.url.as_str(), to: target, endpoint: self.endpoint.origin(), followed };
-        let undecided =
-            |source: DeciderError| NoAnswer::Undecided { from: shown(&from.url), source };
-        let rule = self.decider.redirect(&hop).map_err(undecided)?;
-        if !possible_redirect(&hop, rule) {
-            let what = format!("the decision `{rule}` is not possible for a redirect");
-            return Err(undecided(what.into()));
-        }
+        let rule = self
+            .decider
+            .redirect(&hop)
+            .map_err(|source| NoAnswer::Undecided { from: shown(&from.url), source })?;
         let token = match (rule, from.token) {
             (Redirect::FollowWithToken, TokenUse::Send) => TokenUse::Send,
             (Redirect::FollowWithToken, TokenUse::Withhold) | (Redirect::FollowWithoutToken, _) => {

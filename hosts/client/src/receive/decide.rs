@@ -157,7 +157,11 @@ mod tests {
 
     use http::StatusCode;
     use hubstow_cache::staged::Mismatch;
-    use hubstow_core::{hub::Redirect, why::Refusal};
+    use hubstow_core::{
+        decide::{Question, Undecided},
+        hub::Redirect,
+        why::Refusal,
+    };
 
     use super::*;
     use crate::{
@@ -214,7 +218,9 @@ mod tests {
     }
 
     fn undecided() -> Verdict {
-        Verdict::Undecided(NoAnswer::Undecided { from: "hub".to_owned(), source: "no".into() })
+        let (question, decided) = (Question::Redirect, "nothing".to_owned());
+        let impossible = Undecided::Impossible { question, decided };
+        Verdict::Undecided(NoAnswer::Undecided { from: "hub".to_owned(), source: impossible })
     }
 
     fn passing() -> Verdict {

@@ -3,6 +3,9 @@
 //! INVARIANT (I13): nothing is taken for the content but what has the promised size and hash. INVARIANT (I14): no more
 //! bytes than promised are written.
 
+#[cfg(test)]
+mod tests;
+
 use std::{io, time::Duration};
 
 use http::header::CONTENT_LENGTH;

@@ -3,6 +3,9 @@
 //! The bytes go the way of an HTTP body: written, hashed and verified by the same code. What fails is tried once more and
 //! then left to the ordinary GET, which goes on from the bytes that are here.
 
+#[cfg(test)]
+mod tests;
+
 use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;

@@ -9,7 +9,6 @@ use std::{
 use hubstow_cache::{
     FsError, Target,
     drive::Outcome,
-    guard::possible,
     observe::{Attempt, many::Seen},
 };
 use hubstow_core::{
@@ -142,8 +141,7 @@ impl Bulk {
             batch.iter().filter_map(|(_, seen)| Some(seen.as_ref().ok()?.facts)).collect();
         // Where the decider fails, each file asks for itself, and says what is wrong.
         let decisions = self.hub.engine.decider.place_many(&facts).unwrap_or_default();
-        let whole = decisions.len() == facts.len();
-        let mut decisions = decisions.into_iter().filter(|_| whole);
+        let mut decisions = decisions.into_iter();
         for (at, seen) in batch {
             let seen = match seen {
                 Ok(seen) => seen,
@@ -152,8 +150,7 @@ impl Bulk {
                     continue;
                 }
             };
-            let decision = decisions.next().filter(|decision| possible(&seen.facts, decision));
-            match decision {
+            match decisions.next().and_then(Result::ok) {
                 Some(Decision::Reuse(reason)) => {
                     looked.ends.set((at, self.reused(at, &seen, reason)));
                 }
