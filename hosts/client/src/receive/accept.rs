@@ -165,3 +165,129 @@ fn content_range(headers: &HeaderMap) -> Span {
         Span { start: number(start), end: number(end), total: number(total) }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::receive::stage::{COMMIT, Stage, broken};
+
+    /// Its size is what the tables below take it for.
+    const CONTENT: &[u8] = b"0123456789";
+
+    fn answer(text: &str) -> HeaderMap {
+        let lines = text.split(", ").filter(|line| !line.is_empty());
+        let header = |line: &str| {
+            let (name, value) = line.split_once(": ").unwrap();
+            (name.parse::<HeaderName>().unwrap(), value.parse::<HeaderValue>().unwrap())
+        };
+        lines.map(header).collect()
+    }
+
+    #[test]
+    fn an_answer_brings_what_it_promises_or_nothing() {
+        let stage = Stage::new(CONTENT, |_| Err(broken()));
+        let fetch = stage.fetch();
+        let of_hub = format!("x-repo-commit: {COMMIT}");
+        let other_etag = format!("{of_hub}, etag: \"other\"");
+        let this_etag = format!("{of_hub}, etag: \"{}\"", fetch.metadata.etag);
+        for (status, headers, have, expected) in [
+            (200, "", 0, "Whole"),
+            (200, "content-length: 10", 0, "Whole"),
+            (200, "content-length: 10", 4, "Whole"),
+            (200, "content-length: 9", 0, "Nothing(Wrong(Size { expected: 10, received: 9 }))"),
+            (200, "content-length: many", 0, "Whole"),
+            (200, "content-encoding: Identity", 0, "Whole"),
+            (200, "content-encoding: gzip", 0, "Nothing(Unusable(Encoded(\"gzip\")))"),
+            (206, "content-range: bytes 4-9/10", 4, "Rest"),
+            (206, "content-range: bytes 4-9/*", 4, "Rest"),
+            (206, "content-range: bytes 4-6/10", 4, "Rest"),
+            (206, "content-range: bytes 5-9/10", 4, "Nothing(NoRange(OtherRange))"),
+            (206, "content-range: bytes 4-9/11", 4, "Nothing(NoRange(OtherRange))"),
+            (206, "content-range: bytes 0-9/10", 0, "Nothing(NoRange(OtherRange))"),
+            (206, "content-range: pages 4-9/10", 4, "Nothing(NoRange(OtherRange))"),
+            (206, "", 4, "Nothing(NoRange(OtherRange))"),
+            (416, "", 4, "Nothing(NoRange(RangeRefused))"),
+            (503, "", 0, "Nothing(Failing { cause: Status(503), wait: None })"),
+            (503, "retry-after: 7", 0, "Nothing(Failing { cause: Status(503), wait: Some(7s) })"),
+            (
+                429,
+                "ratelimit: r=0;t=6",
+                0,
+                "Nothing(Failing { cause: Status(429), wait: Some(7s) })",
+            ),
+            (403, "", 4, "Nothing(Expired(Refused { status: 403, refusal: Forbidden }))"),
+            (
+                404,
+                "x-error-code: EntryNotFound",
+                0,
+                "Nothing(Gone(Refused { status: 404, refusal: EntryNotFound }))",
+            ),
+            (
+                404,
+                "x-error-code: RevisionNotFound",
+                0,
+                "Nothing(Gone(Refused { status: 404, refusal: RevisionNotFound }))",
+            ),
+            (200, &this_etag, 0, "Whole"),
+            (200, &other_etag, 0, "Nothing(OtherContent)"),
+            (206, &other_etag, 4, "Nothing(OtherContent)"),
+            (200, "etag: \"of a store\"", 0, "Whole"),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let brings = accept(&fetch, status, &answer(headers), have);
+            assert_eq!(format!("{brings:?}"), expected, "{status}, `{headers}`, {have}");
+        }
+    }
+
+    #[test]
+    fn a_range_is_that_range_and_nothing_else() {
+        let stage = Stage::new(CONTENT, |_| Err(broken()));
+        for (status, headers, expected) in [
+            (206, "content-range: bytes 4-6/10", "Ok(())"),
+            (206, "content-range: bytes 4-5/10", "Err(NoRange(OtherLength))"),
+            (206, "content-range: bytes 4-9/10", "Err(NoRange(OtherLength))"),
+            (206, "content-range: bytes 3-6/10", "Err(NoRange(OtherRange))"),
+            (200, "content-length: 10", "Err(NoRange(All))"),
+            (200, "content-length: 3", "Err(NoRange(All))"),
+            (416, "", "Err(NoRange(RangeRefused))"),
+            (503, "", "Err(Failing { cause: Status(503), wait: None })"),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let accepted = accept_range(&stage.fetch(), status, &answer(headers), &(4..7));
+            assert_eq!(format!("{accepted:?}"), expected, "{status}, `{headers}`");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_asked_for_and_the_hub_compares_the_etag() {
+        let stage = Stage::new(CONTENT, |_| Err(broken()));
+        let fetch = stage.fetch();
+        let etag = format!("\"{}\"", fetch.metadata.etag);
+        for (headers, range, if_range) in [
+            (rest_headers(0, &fetch, FromHub::Yes), None, None),
+            (rest_headers(4, &fetch, FromHub::Yes), Some("bytes=4-"), Some(etag.as_str())),
+            (rest_headers(4, &fetch, FromHub::No), Some("bytes=4-"), None),
+            (range_headers(&(4..7), &fetch, FromHub::Yes), Some("bytes=4-6"), Some(&etag)),
+            (range_headers(&(4..7), &fetch, FromHub::No), Some("bytes=4-6"), None),
+        ] {
+            assert_eq!(text(&headers, &RANGE), range);
+            assert_eq!(text(&headers, &IF_RANGE), if_range);
+        }
+    }
+
+    #[test]
+    fn without_a_hash_only_the_hub_continues_what_is_here() {
+        let hashed = Stage::new(CONTENT, |_| Err(broken()));
+        let opaque = Stage::new(CONTENT, |_| Err(broken())).opaque();
+        for (stage, have, from, expected) in [
+            (&hashed, 0, FromHub::No, true),
+            (&hashed, 4, FromHub::No, true),
+            (&opaque, 0, FromHub::No, true),
+            (&opaque, 4, FromHub::No, false),
+            (&opaque, 4, FromHub::Yes, true),
+        ] {
+            let fetch = stage.fetch();
+            assert_eq!(may_continue(&fetch, have, from), expected, "{have} {from:?}");
+        }
+    }
+}

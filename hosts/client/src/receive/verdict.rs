@@ -167,3 +167,59 @@ impl From<io::Error> for Verdict {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn an_error_has_the_kind_of_its_verdict_and_leads_to_the_cause() {
+        let file = FileName::parse("config.json").unwrap();
+        let not_found =
+            || Cause::Refused { status: StatusCode::NOT_FOUND, refusal: Refusal::EntryNotFound };
+        let wait = None;
+        for (verdict, kind, words) in [
+            (Verdict::Broke(Cause::Silent(10)), ErrorKind::HubUnreachable, "nothing came for 10 s"),
+            (
+                Verdict::Failing { cause: Cause::Status(StatusCode::BAD_GATEWAY), wait },
+                ErrorKind::HubFailing,
+                "502",
+            ),
+            (Verdict::NoRange(Cause::RangeRefused), ErrorKind::HubFailing, "refuses the range"),
+            (Verdict::NotSplit(Cause::All), ErrorKind::HubFailing, "sent all"),
+            (
+                Verdict::Crowded { cause: Cause::ShortRange, wait },
+                ErrorKind::HubFailing,
+                "too early",
+            ),
+            (Verdict::Unusable(Cause::Encoded("br".into())), ErrorKind::HubFailing, "as br"),
+            (Verdict::Store(StoreFailure::Slow), ErrorKind::HubUnreachable, "too slow"),
+            (
+                Verdict::Wrong(Mismatch::Size { expected: 2, received: 1 }),
+                ErrorKind::ContentMismatch,
+                "1 bytes were received where 2 were promised",
+            ),
+        ] {
+            let error = verdict.into_error(&file);
+            assert_eq!(error.kind(), kind, "{error}");
+            let cause = error.source().unwrap().to_string();
+            assert!(cause.contains(words), "{cause}");
+        }
+        let error = Verdict::Gone(not_found()).into_error(&file);
+        assert_eq!(error.kind(), ErrorKind::EntryNotFound);
+        assert_eq!(error.to_string(), "the hub answered 404 Not Found to the GET of `config.json`");
+    }
+
+    #[test]
+    fn an_error_of_writing_is_wrong_content_or_the_disk_with_its_errno() {
+        let mismatch = Mismatch::Size { expected: 2, received: 3 };
+        let too_much = io::Error::new(io::ErrorKind::InvalidData, mismatch.clone());
+        let verdict = Verdict::from(too_much);
+        assert!(matches!(&verdict, Verdict::Wrong(found) if *found == mismatch), "{verdict:?}");
+        let verdict = Verdict::from(io::Error::from_raw_os_error(28));
+        let Verdict::Disk(error) = verdict else { panic!("{verdict:?}") };
+        assert_eq!(error.raw_os_error(), Some(28));
+    }
+}

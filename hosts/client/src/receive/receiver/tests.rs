@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use hubstow_core::facts::Staged;
 
 use crate::{
@@ -44,7 +45,10 @@ fn told(events: &[Event]) -> String {
         Event::StartedOver { .. } => "over".to_owned(),
         Event::Retrying { retry, .. } => format!("retry {retry}"),
         Event::Received { .. } => String::new(),
-        other => format!("{other:?}"),
+        event @ (Event::Listed { .. }
+        | Event::Waiting { .. }
+        | Event::Finished { .. }
+        | Event::Warned { .. }) => format!("{event:?}"),
     };
     let words: Vec<_> = events.iter().map(word).filter(|word| !word.is_empty()).collect();
     words.join(", ")
@@ -297,39 +301,43 @@ enum Ahead {
     Broken,
 }
 
+/// Fetches a large file from a hub that does this; tells how many requests that took.
+async fn receive_large(content: &[u8], ahead: Ahead) -> usize {
+    let (served, mut tries) = (content.to_vec(), 0);
+    let slowly = |reply: Reply| reply.slowly(64 << 10, Duration::from_millis(1));
+    let stage = Stage::with_store(content, 4, None, move |asked| {
+        let Some((from, to)) = asked.strip_prefix("named ").and_then(|r| r.split_once('-')) else {
+            return Ok(slowly(Reply::whole(&served)));
+        };
+        tries += 1;
+        let from: usize = from.parse().unwrap();
+        let to = to.parse().map_or(served.len(), |last: usize| last + 1);
+        let range = Reply::range(&served, from, to);
+        Ok(match ahead {
+            Ahead::Broken if tries % 2 == 1 => range.breaks_after(100),
+            Ahead::Given | Ahead::Broken => slowly(range),
+            Ahead::Ignored => Reply::whole(&served),
+            Ahead::Refused(status) => Reply::status(status),
+        })
+    });
+    let ended = stage.receive(stage.staged(0)).await;
+    assert_eq!(end(&ended), End::Complete, "{ahead:?}");
+    assert!(!told(&ended.events).contains("over"), "{ahead:?}: {}", told(&ended.events));
+    ended.asked.len()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_file_comes_on_several_connections_or_on_one_and_is_right() {
     let content = noise(1, 20 << 20);
-    for (ahead, is_split) in [
-        (Ahead::Given, true),
-        (Ahead::Ignored, false),
-        (Ahead::Refused(503), false),
-        (Ahead::Refused(416), false),
-        (Ahead::Broken, true),
-    ] {
-        let (served, mut tries) = (content.clone(), 0);
-        let stage = Stage::with_store(&content, 4, None, move |asked| {
-            let Some((from, to)) = asked.strip_prefix("named ").and_then(|r| r.split_once('-'))
-            else {
-                return Ok(Reply::whole(&served).slowly(64 << 10, Duration::from_millis(1)));
-            };
-            tries += 1;
-            let from: usize = from.parse().unwrap();
-            let to = to.parse().map_or(served.len(), |last: usize| last + 1);
-            let range = Reply::range(&served, from, to);
-            Ok(match ahead {
-                Ahead::Given => range.slowly(64 << 10, Duration::from_millis(1)),
-                Ahead::Broken if tries % 2 == 1 => range.breaks_after(100),
-                Ahead::Broken => range.slowly(64 << 10, Duration::from_millis(1)),
-                Ahead::Ignored => Reply::whole(&served),
-                Ahead::Refused(status) => Reply::status(status),
-            })
-        });
-        let ended = stage.receive(stage.staged(0)).await;
-        assert_eq!(end(&ended), End::Complete, "{ahead:?}");
-        assert!(ended.asked.len() > 1, "{ahead:?}: {:?}", ended.asked);
-        let is_few = ended.asked.len() <= 4;
-        assert_eq!(is_few, !is_split, "{ahead:?}: {:?}", ended.asked);
-        assert!(!told(&ended.events).contains("over"), "{ahead:?}: {}", told(&ended.events));
+    let rows = [
+        (Ahead::Given, 5..40),
+        (Ahead::Broken, 5..40),
+        (Ahead::Ignored, 2..5),
+        (Ahead::Refused(503), 2..5),
+        (Ahead::Refused(416), 2..5),
+    ];
+    let requests = join_all(rows.iter().map(|(ahead, _)| receive_large(&content, *ahead))).await;
+    for ((ahead, expected), requests) in rows.iter().zip(requests) {
+        assert!(expected.contains(&requests), "{ahead:?}: {requests}");
     }
 }
