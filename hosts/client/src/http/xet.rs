@@ -20,7 +20,10 @@ use hubstow_core::{
     layout::RepoLayout,
     name::{Commit, Repo},
 };
-use tokio::sync::Mutex;
+use tokio::{
+    runtime::{self, Handle},
+    sync::Mutex,
+};
 
 use crate::{
     api::config::{Config, Token, Xet},
@@ -186,9 +189,13 @@ impl Known {
 /// Whose store it is.
 type Key = (Repo, Commit);
 
-/// What is known of the store of each commit.
+/// What is known of the store of each commit. A program that goes on in another runtime begins anew: what was learned of
+/// the line there may come from the end of the first one.
 #[derive(Debug, Default)]
-pub(crate) struct Grants(HashMap<Key, Known>);
+pub(crate) struct Grants {
+    runtime: Option<runtime::Id>,
+    known: HashMap<Key, Known>,
+}
 
 impl Grants {
     /// Returns what opens the store of a commit; `None` when the hub must be asked for it.
@@ -196,9 +203,13 @@ impl Grants {
     /// # Errors
     /// A store that is to be left alone for a while.
     pub(crate) fn get(&mut self, of: &Key) -> Result<Option<Arc<XetGrant>>, StoreFailure> {
-        let now_s = now_s();
-        self.0.retain(|_, known| known.until_s() > now_s);
-        match self.0.get(of) {
+        let (now_s, runtime) = (now_s(), Handle::try_current().ok().map(|runtime| runtime.id()));
+        if self.runtime != runtime {
+            self.runtime = runtime;
+            self.known.clear();
+        }
+        self.known.retain(|_, known| known.until_s() > now_s);
+        match self.known.get(of) {
             Some(Known::Granted { grant, .. }) => Ok(Some(Arc::clone(grant))),
             Some(Known::Closed { cause, .. }) => Err(StoreFailure::Closed(cause.clone())),
             None => Ok(None),
@@ -208,18 +219,18 @@ impl Grants {
     /// Remembers what the hub has granted. A token whose time is over serves the file that it was asked for.
     pub(crate) fn granted(&mut self, to: Key, grant: &Arc<XetGrant>) {
         let until_s = grant.expires_s.saturating_sub(EXPIRY_MARGIN_S);
-        self.0.insert(to, Known::Granted { grant: Arc::clone(grant), until_s });
+        self.known.insert(to, Known::Granted { grant: Arc::clone(grant), until_s });
     }
 
     /// The next file asks for a new token.
     pub(crate) fn forget(&mut self, of: &Key) {
-        self.0.remove(of);
+        self.known.remove(of);
     }
 
     /// The store is left alone for a while.
     pub(crate) fn close(&mut self, of: Key, failure: &StoreFailure) {
         let (cause, until_s) = (failure.to_string(), now_s() + CLOSED_S);
-        self.0.insert(of, Known::Closed { cause, until_s });
+        self.known.insert(of, Known::Closed { cause, until_s });
     }
 }
 
