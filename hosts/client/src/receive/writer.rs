@@ -68,12 +68,12 @@ mod threaded {
         /// Hands a piece over, when there is room for it; `false` when the writer has stopped, and says why at its end.
         pub(crate) async fn write(&mut self, mut piece: Bytes) -> bool {
             while !piece.is_empty() {
-                let part = piece.split_to(piece.len().min(QUEUE_BYTES as usize));
+                let some = piece.split_to(piece.len().min(QUEUE_BYTES as usize));
                 let room = Arc::clone(&self.room);
-                let Ok(room) = room.acquire_many_owned(part.len() as u32).await else {
+                let Ok(room) = room.acquire_many_owned(some.len() as u32).await else {
                     return false;
                 };
-                if self.to_disk.send((part, room)).is_err() {
+                if self.to_disk.send((some, room)).is_err() {
                     return false;
                 }
             }

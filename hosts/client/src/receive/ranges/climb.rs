@@ -1,14 +1,15 @@
 //! How many connections one file is received on: more, as long as more bring more.
 //!
-//! Pure: it is told what has been received until when, and answers how many connections there should be. It begins with one,
-//! doubles while each step gains [`GAIN`], goes back one step when one does not, and tries again much later.
+//! Pure: it is told what has been received until when, and answers how many connections there should be. It begins with
+//! one, doubles while each step gains [`GAIN`], goes back one step when one does not, and tries again much later.
 
 use std::time::Duration;
 
-/// One connection that receives so many bytes a second is as fast as they can be hashed and written: more would only cost.
+/// One connection that receives so many bytes a second is as fast as they can be hashed and written: more would only
+/// cost.
 const FREE_RATE: f64 = 250e6;
 /// What a step must bring: the rate after it, by the rate before it. The first one must bring more, since it costs the
-/// first connection its connection.
+/// first stream its place on a shared connection.
 const GAIN: f64 = 1.1;
 const FIRST_GAIN: f64 = 1.3;
 /// How long a rate is measured. The first one takes longer: it includes the start of the connection.
@@ -16,8 +17,8 @@ const FIRST_LOOK: Duration = Duration::from_millis(60);
 const LOOK: Duration = Duration::from_millis(40);
 /// How long new connections may take to bring their first byte before the step counts as failed.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long the number of connections is kept after a step that gained nothing; each further one doubles it. The first may
-/// have been chance.
+/// How long the number of connections is kept after a step that gained nothing; each further one doubles it. The first
+/// may have been chance.
 const REST: Duration = Duration::from_millis(250);
 const REST_LIMIT: Duration = Duration::from_secs(64);
 /// A free line is looked at again so often: it may become slow.
@@ -77,7 +78,7 @@ impl Climb {
         match self.phase {
             Phase::Resting { until } if now < until => {}
             Phase::Resting { .. } => self.phase = Phase::Measuring { since: here, before: None },
-            // Lanes change their part now and then, so hardly ever do all of them bring something.
+            // Connections change their range now and then, so hardly ever do all of them bring something.
             Phase::Waiting { before, .. } if bringing * 4 >= self.connections * 3 => {
                 self.phase = Phase::Measuring { since: here, before: Some(before) };
             }
@@ -121,7 +122,8 @@ impl Climb {
         self.rest = (self.rest * 2).min(REST_LIMIT);
     }
 
-    /// The hub or the line refused a connection: from now on there are at most half as many, and no new one for a while.
+    /// The hub or the line refused a connection: from now on there are at most half as many, and no new one for a
+    /// while.
     pub(crate) fn refused(&mut self, now: Duration, wait: Duration) {
         self.most = (self.connections / 2).max(1);
         self.back(now, self.most);
@@ -139,8 +141,9 @@ impl Climb {
 mod tests {
     use super::*;
 
-    /// Plays a line on which each connection brings `connection` bytes a second and all together `all`, new connections begin after `delay`
-    /// and the hub refuses more than `allowed`. Returns how many connections there are after `time`, and the most there were.
+    /// Plays a line on which each connection brings `connection` bytes a second and all together `all`, new ones begin
+    /// after `delay` and the hub refuses more than `allowed`. Returns how many connections there are after `time`, and the
+    /// most there were.
     fn play(
         connection: f64,
         all: f64,

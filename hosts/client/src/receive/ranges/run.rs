@@ -24,13 +24,13 @@ use super::{
         writer::Writer,
     },
     climb::Climb,
+    outage::{Outage, Outages},
     window::{ConnectionId, Receipt, Window},
 };
 use crate::{
     api::event::Event,
     http::{
         connections::{Held, Share},
-        retry::Retries,
         session::{Address, Http, NoAnswer},
         transport::{Answer, Body, BoxFuture, Line},
     },
@@ -46,15 +46,6 @@ enum Step {
     Answered { id: ConnectionId, range: Range<u64>, result: Result<(Address, Answer), NoAnswer> },
     Piece { id: ConnectionId, body: Box<dyn Body>, piece: Result<Option<Bytes>, Verdict> },
     Rested,
-}
-
-/// Whether a failure tells something new.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outage {
-    /// The request was sent after the last failure.
-    New,
-    /// It was on its way then: one outage fails many connections.
-    Known,
 }
 
 /// A connection that has reached another one's range, and what it has of that.
@@ -95,10 +86,7 @@ pub(crate) struct Ranges<'a> {
     paused: Option<Paused>,
     /// Whether a range has been answered as asked.
     is_proven: bool,
-    retries: Retries,
-    /// How long those wait that fail with the last failure that was counted.
-    wait: Option<Duration>,
-    failed: Instant,
+    outages: Outages,
     /// No connection is added until then.
     quiet_until: Instant,
     clock: Clock,
@@ -128,9 +116,7 @@ impl<'a> Ranges<'a> {
             resting: 0,
             paused: None,
             is_proven: false,
-            retries: Retries::new(fetch.backoff),
-            wait: None,
-            failed: now,
+            outages: Outages::new(fetch.backoff, now),
             quiet_until: now,
             clock,
             received,
@@ -306,10 +292,7 @@ impl<'a> Ranges<'a> {
     }
 
     fn outage(&self, of: ConnectionId) -> Outage {
-        match self.connections.get(&of) {
-            Some(asked) if *asked >= self.failed => Outage::New,
-            Some(_) | None => Outage::Known,
-        }
+        self.outages.of(self.connections.get(&of).copied())
     }
 
     /// A connection has failed: what it has stays, and the rest is asked for again.
@@ -365,12 +348,13 @@ impl<'a> Ranges<'a> {
         cause: Cause,
         asked: Option<Duration>,
     ) -> Result<(), Verdict> {
-        let Some(wait) = self.count_failure(outage) else {
+        let counted = self.outages.wait(outage, self.received, Instant::now());
+        let Some(wait) = counted else {
             return Err(Verdict::Crowded { cause, wait: asked });
         };
         let wait = asked.unwrap_or(wait);
         if self.connections.is_empty() {
-            let (subject, retry) = (self.fetch.file.to_string(), self.retries.count());
+            let (subject, retry) = (self.fetch.file.to_string(), self.outages.count());
             (self.tell)(Event::Retrying { subject, retry, wait, cause: cause.to_string() });
         } else {
             tracing::debug!(file = %self.fetch.file, %cause, ?wait, "a range is asked for again");
@@ -389,18 +373,8 @@ impl<'a> Ranges<'a> {
         let now = Instant::now();
         self.quiet_until = self.quiet_until.max(now + wait);
         if outage == Outage::New {
-            self.failed = now;
+            self.outages.note(now);
             self.climb.refused(self.clock.elapsed(), wait);
         }
-    }
-
-    /// Counts a failure and returns how long to wait; `None` when there were too many. One outage is one failure.
-    fn count_failure(&mut self, outage: Outage) -> Option<Duration> {
-        if outage == Outage::New || self.wait.is_none() {
-            self.retries.progressed(self.received);
-            self.wait = self.retries.next_wait();
-            self.failed = Instant::now();
-        }
-        self.wait
     }
 }

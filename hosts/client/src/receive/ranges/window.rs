@@ -13,7 +13,7 @@ use bytes::Bytes;
 /// A connection, by its number.
 pub(crate) type ConnectionId = u64;
 
-/// How far a connection that receives all the rest may go on before the next connection begins: it has time to prove itself.
+/// How far a connection that receives all the rest may go on before the next one begins: it has time to prove itself.
 pub(crate) const LEAD_BYTES: u64 = 2 << 20;
 /// A range shorter than this is not worth a request, unless nothing else is left.
 const LEAST_BYTES: u64 = 256 << 10;
@@ -76,8 +76,8 @@ impl Window {
         self.taken == self.size
     }
 
-    /// Gives a connection the first range that nobody has, no longer than `len`, if there is one within reach. What is to be
-    /// taken next is always within reach.
+    /// Gives a connection the first range that nobody has, no longer than `len`, if there is one within reach. What is to
+    /// be taken next is always within reach.
     pub(crate) fn assign(
         &mut self,
         connection: ConnectionId,
@@ -190,8 +190,8 @@ impl Window {
         }
     }
 
-    /// Lists what may be given to a connection: what nobody has, and what a connection that receives all the rest will not come to
-    /// soon.
+    /// Lists what may be given to a connection: what nobody has, and what one that receives all the rest will not come
+    /// to soon.
     fn gaps(&self) -> impl Iterator<Item = Range<u64>> {
         let ends = self.segments.iter().map(|(start, segment)| match segment.until {
             Until::End(end) => end,
