@@ -23,10 +23,10 @@ mod http;
 mod hub;
 mod lookup;
 mod offload;
+mod open;
 mod parts;
 mod receive;
 mod snapshot;
-mod task;
 
 pub use api::{
     config::{Config, Durability, Token, Xet, default_user_agent},
@@ -39,6 +39,9 @@ pub use api::{
     },
     request::{FileRequest, SnapshotRequest},
 };
-pub use http::transport::{Answer, Body, BoxFuture, Line, Request, Transport, TransportError};
+pub use http::{
+    transport::{Answer, Body, BoxFuture, Line, Request, Transport, TransportError},
+    xet::{XetAsked, XetGrant, XetStore, XetStoreError, XetStream},
+};
 pub use hub::Hub;
 pub use parts::{Beside, DiskOf, Parts, Workers};

@@ -16,10 +16,11 @@ use crate::{
     file::{
         content::Content,
         place::{Origin, check_name},
-        underway::{Lock, Open, Underway},
+        underway::Underway,
     },
     handle::{DiskBound, Worker},
-    receive::memory::First,
+    open::{Lock, Open},
+    receive::memory::Unfinished,
 };
 
 /// A file that is to be fetched, with its lock.
@@ -65,7 +66,7 @@ enum Readied {
 /// What became of a file that was to be written.
 enum Staged {
     Complete(Open, StagedFile),
-    Wrong(Open, First),
+    Wrong(Open, Unfinished),
 }
 
 impl Batch {
@@ -159,7 +160,7 @@ impl Batch {
         written
     }
 
-    fn single_file(&self, at: usize, open: Open, first: Option<First>) -> SingleFile {
+    fn single_file(&self, at: usize, open: Open, first: Option<Unfinished>) -> SingleFile {
         let open = Some(self.cache.keep(open));
         SingleFile { at, underway: Underway { open, first } }
     }
@@ -174,7 +175,7 @@ impl Batch {
             Ok(Ok(())) => Ok(Staged::Complete(open, staged)),
             Ok(Err(mismatch)) => {
                 open.placing.fetched(staged);
-                Ok(Staged::Wrong(open, First::wrong(mismatch)))
+                Ok(Staged::Wrong(open, Unfinished::wrong(mismatch)))
             }
             Err(error) => {
                 open.placing.fetched(staged);
