@@ -6,7 +6,7 @@ use hubstow_cache::StdDisk;
 use hubstow_client::{Config, Error, Event, Parts};
 use hubstow_core::decide::{Decider, LinkedCore};
 
-use crate::reqwest::ReqwestTransport;
+use crate::{descriptors, reqwest::ReqwestTransport, workers::BlockingPool};
 
 /// A hub and the cache that its files go to. Cloning is cheap; clones share connections and what was learned.
 ///
@@ -14,13 +14,15 @@ use crate::reqwest::ReqwestTransport;
 #[derive(Clone)]
 pub struct Hub(hubstow_client::Hub);
 
-/// Returns the parts of a native program: the linked core, reqwest, and the system's own filesystem.
+/// Returns the parts of a native program: the linked core, reqwest, the system's own filesystem, and tokio's blocking pool.
 #[must_use]
 pub fn parts(config: &Config) -> Parts {
     Parts {
         decider: Arc::new(LinkedCore),
         transport: Arc::new(ReqwestTransport::new(&config.user_agent)),
         disk: Box::new(|directory| Arc::new(StdDisk::new(directory))),
+        workers: Arc::new(BlockingPool),
+        descriptors: descriptors::limit(),
     }
 }
 

@@ -18,16 +18,19 @@
 //! With the cargo feature `xet`, content of Xet repos comes from their store. There, and only when the first such file is
 //! fetched, `ring` becomes the process's default provider of rustls unless the program has installed one.
 
+mod descriptors;
 mod hub;
 mod reqwest;
+mod workers;
 
+pub use descriptors::raise_descriptor_limit;
 pub use hub::{Hub, parts};
 pub use hubstow_cache::{Disk, StdDisk};
 pub use hubstow_client::{
-    Answer, Body, BoxFuture, Config, DiskOf, Done, Durability, Environment, Error, ErrorKind,
-    Event, Explanation, ExplanationLink, FileReport, FileRequest, Line, MethodSupport, Observer,
-    Parts, Patterns, Request, SnapshotReport, SnapshotRequest, Token, Traffic, Transport,
-    TransportError, Warning, Xet, default_user_agent,
+    Answer, Beside, Body, BoxFuture, Config, DiskOf, Done, Durability, Environment, Error,
+    ErrorKind, Event, Explanation, ExplanationLink, FileReport, FileRequest, Line, MethodSupport,
+    Observer, Parts, Patterns, Request, SnapshotReport, SnapshotRequest, Token, Traffic, Transport,
+    TransportError, Warning, Workers, Xet, default_user_agent,
 };
 pub use hubstow_core::{
     decide::{Decider, LinkedCore},

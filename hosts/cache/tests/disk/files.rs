@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::symlink, sync::Arc};
 use hubstow_cache::{
     Cache, FsError, Target,
     drive::{Next, Placing},
-    observe::Attempt,
+    observe::OwnFacts,
     staged::StagedFile,
 };
 use hubstow_core::{
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// An attempt that has only begun.
-pub(crate) const FIRST: Attempt = Attempt {
+pub(crate) const FIRST: OwnFacts = OwnFacts {
     demand: Demand::Any,
     staged: Staged::Absent,
     ref_unwritable: false,

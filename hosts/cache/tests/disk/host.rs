@@ -79,7 +79,7 @@ pub(crate) fn place(cache: &Cache, target: &Target, force: Force, hub: &mut Hub<
     let mut placing =
         Placing::new(cache.clone(), Guarded::new(Arc::new(LinkedCore)), target.clone(), force);
     let result = drive(cache, &mut placing, hub);
-    Run { result, ref_trouble: placing.ref_trouble(), fetched: hub.sent }
+    Run { result, ref_trouble: placing.ref_error(), fetched: hub.sent }
 }
 
 fn drive(cache: &Cache, placing: &mut Placing, hub: &mut Hub<'_>) -> Result<Outcome, Failed> {

@@ -195,6 +195,7 @@ fn of_group(group: ErrorGroup) -> (ErrorKind, Option<&'static str>) {
         | ErrorGroup::TooManyLinks
         | ErrorGroup::Raced
         | ErrorGroup::Stale
+        | ErrorGroup::TooManyOpen
         | ErrorGroup::Other => (ErrorKind::Other, None),
     }
 }

@@ -16,13 +16,15 @@ use crate::{
 /// What the revision and the file mean.
 pub(crate) enum Resolved {
     /// The cached pointer is to be served.
-    Cached(Served, Hit),
+    Cached(Box<CachedFile>),
     /// This content is to be placed.
     Found(Box<Content>),
 }
 
 /// A cached pointer that serves.
-pub(crate) struct Hit {
+pub(crate) struct CachedFile {
+    /// Why it does.
+    pub(crate) served: Served,
     pub(crate) commit: Commit,
     pub(crate) etag: Option<Etag>,
     pub(crate) size: Option<u64>,
