@@ -70,7 +70,7 @@ impl Engine {
         // A program that changes its working directory must not change its cache with it.
         config.cache_dir = absolute(&config.cache_dir)?;
         config.local_dir = config.local_dir.as_deref().map(absolute).transpose()?;
-        let Parts { decider, transport, disk, workers, descriptors } = parts;
+        let Parts { decider, transport, disk, workers, descriptors, store } = parts;
         let decider = Guarded::new(decider);
         let budget = Budget::of(descriptors);
         let offload = Offload::new(workers);
@@ -82,7 +82,7 @@ impl Engine {
             None => shared.clone(),
         };
         let transport = Arc::new(Sparing { transport, connections: budget.connections() });
-        let http = Http::new(&config, transport, decider.clone());
+        let http = Http::new(&config, transport, decider.clone(), store);
         let common = Arc::new(Common { config, http, cache, shared, decider, budget });
         Ok(Self { common, observer: None })
     }

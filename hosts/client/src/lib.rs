@@ -39,6 +39,9 @@ pub use api::{
     },
     request::{FileRequest, SnapshotRequest},
 };
-pub use http::transport::{Answer, Body, BoxFuture, Line, Request, Transport, TransportError};
+pub use http::{
+    transport::{Answer, Body, BoxFuture, Line, Request, Transport, TransportError},
+    xet::{XetAsked, XetGrant, XetStore, XetStoreError, XetStream},
+};
 pub use hub::Hub;
 pub use parts::{Beside, DiskOf, Parts, Workers};

@@ -2,5 +2,4 @@
 
 pub(crate) mod head;
 pub(crate) mod listing;
-#[cfg(all(feature = "xet", not(target_family = "wasm")))]
 pub(crate) mod xet_token;

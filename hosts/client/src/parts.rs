@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use hubstow_cache::Disk;
 use hubstow_core::decide::Decider;
 
-use crate::http::transport::Transport;
+use crate::http::{transport::Transport, xet::XetStore};
 
 /// What a host brings: who decides, how requests are sent, how directories are reached, and where their work is done.
 pub struct Parts {
@@ -20,6 +20,8 @@ pub struct Parts {
     /// How many files and connections the process may have open, where the host knows a limit. No more are opened at once,
     /// and some are left to the program around it.
     pub descriptors: Option<usize>,
+    /// The store that content of Xet repos comes from; without one it comes from the hub's own address.
+    pub store: Option<Arc<dyn XetStore>>,
 }
 
 /// Makes the disk of a directory, which need not exist yet.

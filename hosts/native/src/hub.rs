@@ -3,7 +3,7 @@
 use std::{ops::Deref, sync::Arc};
 
 use hubstow_cache::StdDisk;
-use hubstow_client::{Config, Error, Event, Parts};
+use hubstow_client::{Config, Error, Event, Parts, XetStore};
 use hubstow_core::decide::{Decider, LinkedCore};
 
 use crate::{descriptors, reqwest::ReqwestTransport, workers::BlockingPool};
@@ -14,16 +14,29 @@ use crate::{descriptors, reqwest::ReqwestTransport, workers::BlockingPool};
 #[derive(Clone)]
 pub struct Hub(hubstow_client::Hub);
 
-/// Returns the parts of a native program: the linked core, reqwest, the system's own filesystem, and tokio's blocking pool.
+/// Returns the parts of a native program: the linked core, reqwest, the system's own filesystem, tokio's blocking pool, and
+/// with the feature `xet` the Xet store.
 #[must_use]
 pub fn parts(config: &Config) -> Parts {
     Parts {
+        store: xet_store(config),
         decider: Arc::new(LinkedCore),
         transport: Arc::new(ReqwestTransport::new(&config.user_agent)),
         disk: Box::new(|directory| Arc::new(StdDisk::new(directory))),
         workers: Arc::new(BlockingPool),
         descriptors: descriptors::limit(),
     }
+}
+
+#[cfg(feature = "xet")]
+#[expect(clippy::unnecessary_wraps, reason = "without the feature there is none")]
+fn xet_store(config: &Config) -> Option<Arc<dyn XetStore>> {
+    Some(Arc::new(crate::xet::HfXet::new(config)))
+}
+
+#[cfg(not(feature = "xet"))]
+fn xet_store(_config: &Config) -> Option<Arc<dyn XetStore>> {
+    None
 }
 
 impl Hub {

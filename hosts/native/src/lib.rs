@@ -22,6 +22,8 @@ mod descriptors;
 mod hub;
 mod reqwest;
 mod workers;
+#[cfg(feature = "xet")]
+mod xet;
 
 pub use descriptors::raise_descriptor_limit;
 pub use hub::{Hub, parts};
@@ -30,7 +32,8 @@ pub use hubstow_client::{
     Answer, Beside, Body, BoxFuture, Config, DiskOf, Done, Durability, Environment, Error,
     ErrorKind, Event, Explanation, ExplanationLink, FileReport, FileRequest, Line, MethodSupport,
     Observer, Parts, Patterns, Request, SnapshotReport, SnapshotRequest, Token, Traffic, Transport,
-    TransportError, Warning, Workers, Xet, default_user_agent,
+    TransportError, Warning, Workers, Xet, XetAsked, XetGrant, XetStore, XetStoreError, XetStream,
+    default_user_agent,
 };
 pub use hubstow_core::{
     decide::{Decider, LinkedCore},

@@ -28,6 +28,7 @@ fn main() -> std::process::ExitCode {
         workers: Arc::new(InLine),
         // A sandbox does not tell; this is what the smallest of the systems below it give.
         descriptors: Some(256),
+        store: None,
     })
 }
 

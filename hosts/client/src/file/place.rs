@@ -28,7 +28,10 @@ use crate::{
         underway::{Lock, Open, Underway},
     },
     handle::{CacheHandle, DiskBound, Worker},
-    receive::fetch::{Failed, Fetch},
+    receive::{
+        fetch::{Failed, Fetch},
+        receiver::Receiver,
+    },
 };
 
 /// Content that is to be placed, and all that this needs.
@@ -88,13 +91,15 @@ impl<'a> Placement<'a> {
                     };
                     let (locked, file, filled) = self.stage(locked).await?;
                     let (fetch, tell) = (self.content.fetch(), |event| self.engine.tell(event));
-                    let (file, result) =
-                        self.engine.http.fetch(&fetch, file, first.take(), &tell).await;
+                    let mut receiver =
+                        Receiver::new(&self.engine.http, &fetch, file, &tell).after(first.take());
+                    let result = receiver.run().await;
+                    let file = receiver.into_staged();
                     // What is left is the disk's work.
                     drop(taken);
                     match result {
                         Ok(()) => {
-                            (open, staged, origin) = (Some(locked), Some(file), filled);
+                            (open, staged, origin) = (Some(locked), file, filled);
                         }
                         Err(failed) => {
                             self.give_up(locked, file).await?;
@@ -180,10 +185,16 @@ impl<'a> Placement<'a> {
     }
 
     /// Gives a file up whose fetch has failed; what has come is kept where it is worth it.
-    async fn give_up(&self, open: DiskBound<Open>, staged: StagedFile) -> Result<(), Error> {
+    async fn give_up(
+        &self,
+        open: DiskBound<Open>,
+        staged: Option<StagedFile>,
+    ) -> Result<(), Error> {
         let given_up = self.cache.run(move |_, worker| {
             let mut open = Open::of(open, worker);
-            open.placing.fetched(staged);
+            if let Some(staged) = staged {
+                open.placing.fetched(staged);
+            }
         });
         given_up.await
     }

@@ -8,7 +8,7 @@ use hubstow_cache::{
 use crate::{
     budget::Permit,
     handle::{DiskBound, Worker},
-    receive::memory::First,
+    receive::memory::Unfinished,
 };
 
 /// A file on its way to its place.
@@ -17,7 +17,7 @@ pub(crate) struct Underway {
     /// What it has open; `None` where it is only to be started.
     pub(crate) open: Option<DiskBound<Open>>,
     /// An attempt to fetch it that did not simply succeed.
-    pub(crate) first: Option<First>,
+    pub(crate) first: Option<Unfinished>,
 }
 
 /// What a file on its way has open. It is closed in this order: whoever gets the lock finds the staged file given up, and

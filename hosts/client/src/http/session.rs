@@ -26,6 +26,7 @@ use crate::{
         connections::Lines,
         pace::Pace,
         transport::{Answer, Line, Request, Transport, TransportError},
+        xet::{XetAccess, XetStore},
     },
 };
 
@@ -100,14 +101,19 @@ pub(crate) struct Http {
     stall_timeout: Duration,
     pub(crate) lines: Arc<Lines>,
     pace: Option<Pace>,
-    #[cfg(all(feature = "xet", not(target_family = "wasm")))]
-    pub(crate) cas: crate::receive::xet::access::Cas,
+    /// The Xet store, where there is one that may be used.
+    pub(crate) xet: Option<XetAccess>,
     requests: AtomicU64,
     bytes: AtomicU64,
 }
 
 impl Http {
-    pub(crate) fn new(config: &Config, transport: Arc<dyn Transport>, decider: Guarded) -> Self {
+    pub(crate) fn new(
+        config: &Config,
+        transport: Arc<dyn Transport>,
+        decider: Guarded,
+        store: Option<Arc<dyn XetStore>>,
+    ) -> Self {
         Self {
             transport,
             decider,
@@ -116,8 +122,7 @@ impl Http {
             stall_timeout: config.stall_timeout,
             lines: Arc::default(),
             pace: config.limit_rate.map(Pace::new),
-            #[cfg(all(feature = "xet", not(target_family = "wasm")))]
-            cas: crate::receive::xet::access::Cas::new(config),
+            xet: XetAccess::new(config, store),
             requests: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
         }

@@ -25,7 +25,9 @@ use super::{
     batch::{Batch, FileResult},
     bring::SingleFile,
 };
-use crate::{api::error::Error, budget::Permit, file::underway::Underway, receive::memory::First};
+use crate::{
+    api::error::Error, budget::Permit, file::underway::Underway, receive::memory::Unfinished,
+};
 
 /// What became of small files.
 #[derive(Default)]
@@ -42,7 +44,7 @@ enum Progress {
     Prepared(Prepared),
     Received {
         ready: Box<Ready>,
-        content: Result<Vec<u8>, First>,
+        content: Result<Vec<u8>, Unfinished>,
     },
     Written(Written),
     Single(Box<FileResult>),

@@ -19,7 +19,7 @@ use crate::{
         underway::{Lock, Open, Underway},
     },
     handle::{DiskBound, Worker},
-    receive::memory::First,
+    receive::memory::Unfinished,
 };
 
 /// A file that is to be fetched, with its lock.
@@ -65,7 +65,7 @@ enum Readied {
 /// What became of a file that was to be written.
 enum Staged {
     Complete(Open, StagedFile),
-    Wrong(Open, First),
+    Wrong(Open, Unfinished),
 }
 
 impl Batch {
@@ -159,7 +159,7 @@ impl Batch {
         written
     }
 
-    fn single_file(&self, at: usize, open: Open, first: Option<First>) -> SingleFile {
+    fn single_file(&self, at: usize, open: Open, first: Option<Unfinished>) -> SingleFile {
         let open = Some(self.cache.keep(open));
         SingleFile { at, underway: Underway { open, first } }
     }
@@ -174,7 +174,7 @@ impl Batch {
             Ok(Ok(())) => Ok(Staged::Complete(open, staged)),
             Ok(Err(mismatch)) => {
                 open.placing.fetched(staged);
-                Ok(Staged::Wrong(open, First::wrong(mismatch)))
+                Ok(Staged::Wrong(open, Unfinished::wrong(mismatch)))
             }
             Err(error) => {
                 open.placing.fetched(staged);
