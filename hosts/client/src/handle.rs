@@ -5,10 +5,10 @@
 
 use std::path::PathBuf;
 
-use hubstow_cache::{Cache, disk::cancel::Cancel};
+use hubstow_cache::{Cache, disk::cancel::Cancel, staged::StagedFile};
 use hubstow_core::layout::{CachePath, RepoLayout};
 
-use crate::{api::error::Error, offload::Offload};
+use crate::{api::error::Error, offload::Offload, receive::custody::Custody};
 
 /// A cache directory, from afar.
 #[derive(Clone)]
@@ -75,6 +75,11 @@ impl CacheHandle {
     /// Takes something that has files open; from now on it is used and dropped on workers only.
     pub(crate) fn keep<T: Send + 'static>(&self, open: T) -> DiskBound<T> {
         DiskBound { open: Some(open), offload: self.offload.clone() }
+    }
+
+    /// Takes charge of a staged file, which workers borrow.
+    pub(crate) fn custody(&self, staged: StagedFile) -> Custody {
+        Custody::of(staged, self.offload.clone())
     }
 
     /// Returns a path as the system knows it.

@@ -26,7 +26,6 @@ mod offload;
 mod parts;
 mod receive;
 mod snapshot;
-mod task;
 
 pub use api::{
     config::{Config, Durability, Token, Xet, default_user_agent},

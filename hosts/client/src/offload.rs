@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     api::error::{Error, ErrorKind},
-    parts::Workers,
+    parts::{Beside, Workers},
 };
 
 /// The way to the host's workers.
@@ -32,18 +32,53 @@ impl Offload {
         &self,
         work: impl FnOnce(&Cancel) -> T + Send + 'static,
     ) -> Result<T, Error> {
+        self.begin(work).done().await
+    }
+
+    /// Begins work on a worker, to be waited for later. Where there are no threads it is done when this returns.
+    pub(crate) fn begin<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Cancel) -> T + Send + 'static,
+    ) -> Begun<T> {
         let (told, tells) = oneshot::channel();
         let cancel = Cancel::default();
         let theirs = cancel.clone();
-        let mut waiting = Waiting(Some(cancel));
         self.start(move || {
-            let done: Result<T, Box<dyn Any + Send>> =
-                catch_unwind(AssertUnwindSafe(|| work(&theirs)));
+            let done: Done<T> = catch_unwind(AssertUnwindSafe(|| work(&theirs)));
             // Where nobody waits any more, what came of it ends here, on the worker.
             drop(told.send(done));
         });
-        let done = tells.await;
-        waiting.0 = None;
+        Begun { tells, waiting: Waiting(Some(cancel)) }
+    }
+
+    /// Says whether work runs beside whoever asks for it.
+    pub(crate) fn beside(&self) -> Beside {
+        self.0.beside()
+    }
+
+    /// Runs work that nobody waits for.
+    pub(crate) fn start(&self, work: impl FnOnce() + Send + 'static) {
+        self.0.start(Box::new(work));
+    }
+}
+
+/// What work has come to, or its panic.
+type Done<T> = Result<T, Box<dyn Any + Send>>;
+
+/// Work that has begun. Whoever drops it cancels the work.
+pub(crate) struct Begun<T> {
+    tells: oneshot::Receiver<Done<T>>,
+    waiting: Waiting,
+}
+
+impl<T> Begun<T> {
+    /// Waits for what comes of it; a panic of the work goes on here.
+    ///
+    /// # Errors
+    /// The threads have ended before the work began.
+    pub(crate) async fn done(mut self) -> Result<T, Error> {
+        let done = self.tells.await;
+        self.waiting.0 = None;
         match done {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(panic)) => resume_unwind(panic),
@@ -52,11 +87,6 @@ impl Offload {
                 "work on the disk was given up, because the threads that do it have ended",
             )),
         }
-    }
-
-    /// Runs work that nobody waits for.
-    pub(crate) fn start(&self, work: impl FnOnce() + Send + 'static) {
-        self.0.start(Box::new(work));
     }
 }
 
@@ -71,6 +101,21 @@ impl Drop for Waiting {
     }
 }
 
+/// A thread for each piece of work, for tests.
+#[cfg(test)]
+pub(crate) struct Threads;
+
+#[cfg(test)]
+impl Workers for Threads {
+    fn start(&self, work: Box<dyn FnOnce() + Send>) {
+        std::thread::spawn(work);
+    }
+
+    fn beside(&self) -> Beside {
+        Beside::Threads
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::{
@@ -81,19 +126,6 @@ mod tests {
 
     use super::*;
     use crate::parts::Beside;
-
-    /// A thread for each piece of work.
-    struct Threads;
-
-    impl Workers for Threads {
-        fn start(&self, work: Box<dyn FnOnce() + Send>) {
-            thread::spawn(work);
-        }
-
-        fn beside(&self) -> Beside {
-            Beside::Threads
-        }
-    }
 
     /// Work that is put aside, to be run or dropped later.
     #[derive(Default)]

@@ -92,7 +92,8 @@ impl<'a> Placement<'a> {
                     let (locked, file, filled) = self.stage(locked).await?;
                     let (fetch, tell) = (self.content.fetch(), |event| self.engine.tell(event));
                     let mut receiver =
-                        Receiver::new(&self.engine.http, &fetch, file, &tell).after(first.take());
+                        Receiver::new(&self.engine.http, &fetch, self.cache.custody(file), &tell)
+                            .after(first.take());
                     let result = receiver.run().await;
                     let file = receiver.into_staged();
                     // What is left is the disk's work.

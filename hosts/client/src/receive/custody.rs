@@ -4,16 +4,17 @@ use std::io;
 
 use hubstow_cache::staged::StagedFile;
 
-use crate::task::blocking;
+use crate::offload::Offload;
 
 /// A staged file, or the knowledge that a thread has it.
 pub(crate) struct Custody {
     staged: Option<StagedFile>,
+    offload: Offload,
 }
 
 impl Custody {
-    pub(crate) fn of(staged: StagedFile) -> Self {
-        Self { staged: Some(staged) }
+    pub(crate) fn of(staged: StagedFile, offload: Offload) -> Self {
+        Self { staged: Some(staged), offload }
     }
 
     /// Returns how many bytes the file holds.
@@ -26,6 +27,11 @@ impl Custody {
         if let Some(staged) = &mut self.staged {
             staged.promise_size(size);
         }
+    }
+
+    /// Returns the way to the workers.
+    pub(crate) fn offload(&self) -> &Offload {
+        &self.offload
     }
 
     /// Gives the file away, until it is [put back](Self::put_back).
@@ -49,11 +55,11 @@ impl Custody {
         work: impl FnOnce(&mut StagedFile) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
         let mut staged = self.lend()?;
-        let (staged, done) = blocking(move || {
+        let worked = self.offload.run(move |_| {
             let done = work(&mut staged);
             (staged, done)
-        })
-        .await;
+        });
+        let (staged, done) = worked.await.map_err(io::Error::other)?;
         self.put_back(staged);
         done
     }

@@ -38,13 +38,13 @@ impl<'a> Receiver<'a> {
     pub(crate) fn new(
         http: &'a Http,
         fetch: &'a Fetch<'a>,
-        staged: StagedFile,
+        staged: Custody,
         tell: Tell<'a>,
     ) -> Self {
         let at = if fetch.content == fetch.pinned { At::Pinned } else { At::Named };
         let source = xet::source(http, fetch);
         let standing = Standing::new(source, at, http.lanes(), fetch.backoff);
-        Self { http, fetch, tell, staged: Custody::of(staged), standing, unfinished: None }
+        Self { http, fetch, tell, staged, standing, unfinished: None }
     }
 
     /// Goes on from a first try, if there was one.

@@ -28,7 +28,8 @@ use crate::{
         transport::{Answer, Body, BoxFuture, Request, Transport, TransportError},
         xet::XetStore,
     },
-    receive::{memory::Unfinished, receiver::Receiver},
+    offload::{Offload, Threads},
+    receive::{custody::Custody, memory::Unfinished, receiver::Receiver},
 };
 
 pub(crate) const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -287,8 +288,9 @@ impl Stage {
         unfinished: Option<Unfinished>,
     ) -> Ended {
         let (fetch, at) = (self.fetch(), staged.at().clone());
+        let custody = Custody::of(staged, Offload::new(Arc::new(Threads)));
         let tell = |event| self.events.lock().unwrap().push(event);
-        let mut receiver = Receiver::new(&self.http, &fetch, staged, &tell).after(unfinished);
+        let mut receiver = Receiver::new(&self.http, &fetch, custody, &tell).after(unfinished);
         let result = receiver.run().await;
         let staged = receiver.into_staged().expect("the staged file comes back");
         assert_eq!(staged.at(), &at);

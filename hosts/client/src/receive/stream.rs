@@ -73,7 +73,7 @@ impl Transfer<'_> {
         let (http, fetch) = (self.http, self.fetch);
         let missing = fetch.metadata.size.map(|size| size.saturating_sub(staged.received_bytes()));
         let is_splittable = self.is_splittable(&answer, missing);
-        let mut writer = Writer::start(staged.lend()?, missing);
+        let mut writer = Writer::start(staged, missing)?;
         let mut meter = Meter::new(http, fetch.file, self.tell);
         let received = if is_splittable {
             self.receive_large(answer.body, &mut writer, &mut meter).await
