@@ -2,5 +2,6 @@
 
 pub(crate) mod connections;
 pub(crate) mod pace;
+pub(crate) mod retry;
 pub(crate) mod session;
 pub(crate) mod transport;

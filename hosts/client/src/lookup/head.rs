@@ -17,7 +17,10 @@ use crate::{
         error::{Error, undecided},
         event::Event,
     },
-    http::session::{Address, Http, NoAnswer, asked_wait, core_headers, jittered, location},
+    http::{
+        retry::Retries,
+        session::{Address, Http, NoAnswer, asked_wait, core_headers, location},
+    },
 };
 
 /// What the hub answered, and from where the content is to be fetched.
@@ -52,18 +55,16 @@ impl Http {
     ) -> Result<Found, Error> {
         let url = self.endpoint().file(lookup.repo, lookup.revision, lookup.file);
         let start = self.at_endpoint(&url)?;
-        let mut sent = 0;
+        let mut retries = Retries::new(lookup.backoff);
         loop {
             let (found, asked, passing) = self.lookup_once(lookup, &start).await?;
-            let wait = lookup.backoff.wait_ms(sent).filter(|_| passing == Retry::Yes);
-            let Some(wait_ms) = wait else {
+            let wait = if passing == Retry::Yes { retries.next_wait() } else { None };
+            let Some(wait) = wait.map(|wait| asked.unwrap_or(wait)) else {
                 return Ok(found);
             };
-            let wait = asked.unwrap_or_else(|| jittered(wait_ms));
-            sent += 1;
             tell(Event::Retrying {
                 subject: lookup.file.to_string(),
-                retry: sent,
+                retry: retries.count(),
                 wait,
                 cause: found.cause.unwrap_or_else(|| found.reply.answer.to_string()),
             });

@@ -19,7 +19,8 @@ use crate::{
         event::Event,
     },
     http::{
-        session::{Address, Http, NoAnswer, asked_wait, core_headers, jittered},
+        retry::Retries,
+        session::{Address, Http, NoAnswer, asked_wait, core_headers},
         transport::Answer,
     },
 };
@@ -166,7 +167,7 @@ impl Http {
         patience: Backoff,
         tell: &(dyn Fn(Event) + Sync),
     ) -> Result<(Option<String>, Vec<u8>), Unlisted> {
-        let mut sent = 0;
+        let mut retries = Retries::new(patience);
         loop {
             let (refusal, cause, asked, passing) = match self.json_once(at).await {
                 Ok(page) => return Ok(page),
@@ -188,13 +189,12 @@ impl Http {
                     (Refusal::AnswerIncomplete, cause.to_owned(), None, Retry::No)
                 }
             };
-            let wait = patience.wait_ms(sent);
-            let Some(wait_ms) = wait.filter(|_| passing == Retry::Yes) else {
+            let wait = if passing == Retry::Yes { retries.next_wait() } else { None };
+            let Some(wait) = wait.map(|wait| asked.unwrap_or(wait)) else {
                 return Err(Unlisted::Refused(refusal, cause));
             };
-            let wait = asked.unwrap_or_else(|| jittered(wait_ms));
-            sent += 1;
-            tell(Event::Retrying { subject: subject.to_owned(), retry: sent, wait, cause });
+            let (subject, retry) = (subject.to_owned(), retries.count());
+            tell(Event::Retrying { subject, retry, wait, cause });
             tokio::time::sleep(wait).await;
         }
     }
