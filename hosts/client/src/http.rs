@@ -1,5 +1,6 @@
 //! Requests: where they go, what goes along, and on which connections.
 
+pub(crate) mod address;
 pub(crate) mod connections;
 pub(crate) mod pace;
 pub(crate) mod retry;

@@ -9,85 +9,29 @@ use std::{
 };
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method,
-    header::{ACCEPT_ENCODING, AUTHORIZATION, IF_RANGE, LOCATION},
+    HeaderMap, HeaderValue, Method,
+    header::{ACCEPT_ENCODING, AUTHORIZATION, IF_RANGE},
 };
 use hubstow_cache::{Decider, decider::DeciderError, guard::possible_redirect};
-use hubstow_core::hub::{Endpoint, Headers, Hop, Origin, REDIRECT_LIMIT, Redirect, retry_after_s};
+use hubstow_core::hub::{Endpoint, Hop, REDIRECT_LIMIT, Redirect};
 use url::Url;
 
+pub(crate) use crate::http::address::{
+    Address, NoAnswer, TokenUse, asked_wait, core_headers, is_endpoint, location, shown, text,
+    transport,
+};
 use crate::{
     api::{
         config::{Config, Token},
-        error::{Error, ErrorKind, undecided},
+        error::{Error, ErrorKind},
         report::Traffic,
     },
     http::{
         connections::Lines,
         pace::Pace,
-        transport::{Answer, Line, Request, Transport, TransportError},
+        transport::{Answer, Line, Request, Transport},
     },
 };
-
-/// A request that got no answer, or a redirect that must not be followed. The text names no query and no secret.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum NoAnswer {
-    /// Connection, proxy, protocol or timeout.
-    #[error("{url}: {cause}")]
-    Transport {
-        /// The URL without its query.
-        url: String,
-        /// The chain of causes.
-        cause: String,
-    },
-    /// A redirect that the rule refuses.
-    #[error("{from} redirects to {to}, which is refused: {rule}")]
-    Redirected {
-        /// Where the redirect came from.
-        from: String,
-        /// Where it points.
-        to: String,
-        /// The rule.
-        rule: Redirect,
-    },
-    /// Nobody could say, or not truly, whether a redirect may be followed.
-    #[error("a redirect of {from} could not be decided: {source}")]
-    Undecided {
-        /// Where the redirect came from.
-        from: String,
-        /// Why.
-        source: DeciderError,
-    },
-}
-
-impl From<NoAnswer> for Error {
-    fn from(error: NoAnswer) -> Self {
-        let what = error.to_string();
-        match error {
-            NoAnswer::Transport { .. } => Self::new(ErrorKind::HubUnreachable, what),
-            NoAnswer::Redirected { .. } => Self::new(ErrorKind::HubFailing, what),
-            NoAnswer::Undecided { source, .. } => undecided(what).caused_by(source),
-        }
-    }
-}
-
-/// Whether the token may go along.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TokenUse {
-    /// To the endpoint's origin.
-    Send,
-    /// A redirect has left the endpoint.
-    Withhold,
-}
-
-/// A URL to be asked, and whether the token goes along.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Address {
-    /// The URL.
-    pub(crate) url: Url,
-    /// The token.
-    pub(crate) token: TokenUse,
-}
 
 /// The HTTP side of a hub: which requests are sent, with or without the token, and which redirects are followed.
 pub(crate) struct Http {
@@ -288,61 +232,7 @@ fn bearer(token: &Token) -> HeaderValue {
     value
 }
 
-/// Returns a URL as it may be shown: a query may be a signature, and user info is a secret.
-pub(crate) fn shown(url: &Url) -> String {
-    let mut url = url.clone();
-    url.set_query(None);
-    url.set_fragment(None);
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.into()
-}
-
-pub(crate) fn transport(url: &Url, error: TransportError) -> NoAnswer {
-    NoAnswer::Transport { url: shown(url), cause: error.0 }
-}
-
-/// Returns where a redirect points, as the header says it.
-pub(crate) fn location(answer: &Answer) -> Option<String> {
-    let status = answer.status.as_u16();
-    if !matches!(status, 301..=303 | 307 | 308) {
-        return None;
-    }
-    answer.headers.get(LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-}
-
-/// Reads a header as text; one that is no text counts as present and wrong.
-pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    headers.get(name).map(|value| value.to_str().unwrap_or("\u{fffd}"))
-}
-
-/// Collects the headers that matter, for the core to read.
-pub(crate) fn core_headers(headers: &HeaderMap) -> Headers<'_> {
-    let named = |name: &'static str| text(headers, &HeaderName::from_static(name));
-    Headers {
-        repo_commit: named("x-repo-commit"),
-        etag: named("etag"),
-        linked_etag: named("x-linked-etag"),
-        linked_size: named("x-linked-size"),
-        content_length: named("content-length"),
-        xet_hash: named("x-xet-hash"),
-        error_code: named("x-error-code"),
-        error_message: named("x-error-message"),
-    }
-}
-
-/// Returns how long the hub asks to wait.
-pub(crate) fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
-    let named = |name: &'static str| text(headers, &HeaderName::from_static(name));
-    retry_after_s(named("retry-after"), named("ratelimit")).map(Duration::from_secs)
-}
-
 /// Adds jitter: between half and the whole of the wait, so that many clients do not come back at once.
 pub(crate) fn jittered(wait_ms: u64) -> Duration {
     Duration::from_millis(wait_ms / 2 + fastrand::u64(0..=wait_ms / 2))
-}
-
-/// Tells whether an address is of the hub itself.
-pub(crate) fn is_endpoint(endpoint: &Endpoint, at: &Address) -> bool {
-    Origin::of(at.url.as_str()).as_ref() == Some(endpoint.origin())
 }
