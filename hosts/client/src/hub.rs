@@ -65,7 +65,9 @@ impl Hub {
     /// Sets the function that is told of every event.
     #[must_use]
     pub fn on_event(mut self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.observer = Some(Arc::new(observer));
+        let observer: Observer = Arc::new(observer);
+        self.engine.http.observe(&observer);
+        self.observer = Some(observer);
         self
     }
 

@@ -35,6 +35,8 @@ pub use api::{
     },
     request::{FileRequest, SnapshotRequest},
 };
-pub use http::transport::{Answer, Body, BoxFuture, Line, Request, Transport, TransportError};
+pub use http::transport::{
+    Answer, Body, BoxFuture, Connection, Request, Transport, TransportError,
+};
 pub use hub::Hub;
 pub use parts::{DiskOf, Parts};

@@ -2,5 +2,6 @@
 
 pub(crate) mod head;
 pub(crate) mod listing;
+pub(crate) mod patience;
 #[cfg(all(feature = "xet", not(target_family = "wasm")))]
 pub(crate) mod xet_token;

@@ -24,9 +24,9 @@ mod reqwest;
 pub use hub::{Hub, parts};
 pub use hubstow_cache::{Decider, Disk, LinkedCore, StdDisk};
 pub use hubstow_client::{
-    Answer, Body, BoxFuture, Config, DiskOf, Done, Durability, Environment, Error, ErrorKind,
-    Event, Explanation, ExplanationLink, FileReport, FileRequest, Line, MethodSupport, Observer,
-    Parts, Patterns, Request, SnapshotReport, SnapshotRequest, Token, Traffic, Transport,
+    Answer, Body, BoxFuture, Config, Connection, DiskOf, Done, Durability, Environment, Error,
+    ErrorKind, Event, Explanation, ExplanationLink, FileReport, FileRequest, MethodSupport,
+    Observer, Parts, Patterns, Request, SnapshotReport, SnapshotRequest, Token, Traffic, Transport,
     TransportError, Warning, Xet, default_user_agent,
 };
 pub use hubstow_core::{facts, name, policy, why};

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use reqwest::{Client, Response};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 
-use hubstow_client::{Answer, Body, BoxFuture, Line, Request, Transport, TransportError};
+use hubstow_client::{Answer, Body, BoxFuture, Connection, Request, Transport, TransportError};
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,11 +33,11 @@ impl ReqwestTransport {
 
     /// A client that only speaks plain HTTP has no certificates to load; where the endpoint needs none, that saves the
     /// most expensive part of starting up.
-    fn client(&self, secure: bool, line: Line) -> Result<&Client, TransportError> {
-        let slot = match (secure, line) {
-            (false, Line::Any | Line::Own) => &self.plain,
-            (true, Line::Any) => &self.secure,
-            (true, Line::Own) => &self.separate,
+    fn client(&self, secure: bool, connection: Connection) -> Result<&Client, TransportError> {
+        let slot = match (secure, connection) {
+            (false, Connection::Shared | Connection::Own) => &self.plain,
+            (true, Connection::Shared) => &self.secure,
+            (true, Connection::Own) => &self.separate,
         };
         if let Some(client) = slot.get() {
             return Ok(client);
@@ -46,18 +46,15 @@ impl ReqwestTransport {
             .user_agent(&self.user_agent)
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
-            .tls_backend_preconfigured(tls(secure, line)?)
+            .tls_backend_preconfigured(tls(secure, connection)?)
             .build()
             .map_err(|error| TransportError(causes(&error)))?;
         Ok(slot.get_or_init(|| made))
     }
 
     async fn send_one(&self, request: Request) -> Result<Answer, TransportError> {
-        let client = self.client(request.url.scheme() == "https", request.line)?;
+        let client = self.client(request.url.scheme() == "https", request.connection)?;
         let mut sent = client.request(request.method, request.url).headers(request.headers);
-        if let Some(timeout) = request.timeout {
-            sent = sent.timeout(timeout);
-        }
         if let Some(body) = request.body {
             sent = sent.body(body);
         }
@@ -103,7 +100,7 @@ fn causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn tls(secure: bool, line: Line) -> Result<rustls::ClientConfig, TransportError> {
+fn tls(secure: bool, connection: Connection) -> Result<rustls::ClientConfig, TransportError> {
     let unusable = |error: rustls::Error| {
         let what = "TLS can't be set up";
         let way_out = "check the system's certificates, or the file that SSL_CERT_FILE names";
@@ -119,9 +116,9 @@ fn tls(secure: bool, line: Line) -> Result<rustls::ClientConfig, TransportError>
         builder.with_root_certificates(rustls::RootCertStore::empty())
     };
     let mut config = builder.with_no_client_auth();
-    config.alpn_protocols = match line {
-        Line::Any => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
-        Line::Own => vec![b"http/1.1".to_vec()],
+    config.alpn_protocols = match connection {
+        Connection::Shared => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+        Connection::Own => vec![b"http/1.1".to_vec()],
     };
     Ok(config)
 }

@@ -91,6 +91,9 @@ pub struct Config {
     pub lookup_timeout: Duration,
     /// How long a transfer may stand still.
     pub stall_timeout: Duration,
+    /// How long requests wait for a server that refuses them for now (429, or 503 with a time to wait) and takes no other
+    /// meanwhile. Hubs count by windows of five minutes, so less than that may be in vain.
+    pub throttle_patience: Duration,
     /// How long to wait for another process that downloads the same file and makes no progress.
     pub lock_patience: Duration,
     /// How many files are downloaded at once. Of small files of a snapshot it is eight times as many, at most 64, and one
@@ -125,6 +128,7 @@ impl Config {
             durability: Durability::Safe,
             lookup_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(10),
+            throttle_patience: Duration::from_secs(600),
             lock_patience: Duration::from_secs(20),
             max_workers: 8,
             limit_rate: None,

@@ -14,6 +14,7 @@ use http::{
 };
 use hubstow_cache::{Decider, decider::DeciderError, guard::possible_redirect};
 use hubstow_core::hub::{Endpoint, Hop, REDIRECT_LIMIT, Redirect};
+use tokio::{runtime::Handle, time::Instant};
 use url::Url;
 
 pub(crate) use crate::http::address::{
@@ -24,14 +25,25 @@ use crate::{
     api::{
         config::{Config, Token},
         error::{Error, ErrorKind},
+        event::Observer,
         report::Traffic,
     },
     http::{
-        connections::Lines,
+        connections::Connections,
+        gate::{Entered, Gate, Pass, Passed, is_refusal_for_now},
         pace::Pace,
-        transport::{Answer, Line, Request, Transport},
+        transport::{Answer, Connection, Request, Transport},
     },
 };
+
+/// How long a request may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// How long each answer may take to begin.
+    pub(crate) answer_within: Duration,
+    /// When the question is over, whatever the request waits for.
+    pub(crate) until: Option<Instant>,
+}
 
 /// The HTTP side of a hub: which requests are sent, with or without the token, and which redirects are followed.
 pub(crate) struct Http {
@@ -40,7 +52,8 @@ pub(crate) struct Http {
     endpoint: Endpoint,
     token: Option<Token>,
     stall_timeout: Duration,
-    pub(crate) lines: Arc<Lines>,
+    gate: Gate,
+    pub(crate) lines: Arc<Connections>,
     pace: Option<Pace>,
     #[cfg(all(feature = "xet", not(target_family = "wasm")))]
     pub(crate) cas: crate::receive::xet::access::Cas,
@@ -60,6 +73,7 @@ impl Http {
             endpoint: normalised(&config.endpoint),
             token: config.token.clone(),
             stall_timeout: config.stall_timeout,
+            gate: Gate::new(config.throttle_patience),
             lines: Arc::default(),
             pace: config.limit_rate.map(Pace::new),
             #[cfg(all(feature = "xet", not(target_family = "wasm")))]
@@ -109,33 +123,21 @@ impl Http {
         Ok(Address { url: parsed, token: TokenUse::Send })
     }
 
+    /// Tells this observer, as long as it exists, when an origin asks to be left alone.
+    pub(crate) fn observe(&self, observer: &Observer) {
+        self.gate.observe(observer);
+    }
+
     /// Sends one request and follows nothing.
     pub(crate) async fn send(
         &self,
         method: Method,
         to: &Address,
         headers: HeaderMap,
-        body: Option<Vec<u8>>,
-        timeout: Option<Duration>,
+        limits: Limits,
     ) -> Result<Answer, NoAnswer> {
-        let (url, line) = (to.url.clone(), Line::Any);
-        self.send_on(to.token, Request { method, url, headers, body, timeout, line }).await
-    }
-
-    async fn send_on(&self, token: TokenUse, mut request: Request) -> Result<Answer, NoAnswer> {
-        let (headers, url) = (&mut request.headers, request.url.clone());
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        if let Some(token) = self.token.as_ref().filter(|_| token == TokenUse::Send) {
-            headers.insert(AUTHORIZATION, bearer(token));
-        }
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        let limit = request.timeout.unwrap_or(self.stall_timeout);
-        let Ok(answer) = tokio::time::timeout(limit, self.transport.send(request)).await else {
-            let cause = format!("no answer within {} s", limit.as_secs());
-            return Err(NoAnswer::Transport { url: shown(&url), cause });
-        };
-        tracing::debug!(url = %shown(&url), status = ?answer.as_ref().map(|a| a.status.as_u16()), "asked");
-        answer.map_err(|error| transport(&url, error))
+        let request = self.request(method, to, headers, limits);
+        self.send_through_gate(request, limits.until).await
     }
 
     /// Sends a request and follows its redirects by the core's rule.
@@ -145,16 +147,38 @@ impl Http {
         headers: &HeaderMap,
         timeout: Option<Duration>,
     ) -> Result<(Address, Answer), NoAnswer> {
-        self.get_on(Line::Any, to, headers, timeout).await
+        self.get_on(Connection::Shared, to, headers, timeout).await
     }
 
-    /// Does the same on a connection that may have to be its own.
+    /// Does the same on a connection that may have to be its own. There the caller is told of a refusal for now, because it
+    /// says how many connections are too many; the gate keeps it for everybody all the same.
     pub(crate) async fn get_on(
         &self,
-        line: Line,
+        connection: Connection,
         to: &Address,
         headers: &HeaderMap,
         timeout: Option<Duration>,
+    ) -> Result<(Address, Answer), NoAnswer> {
+        let answer_within = timeout.unwrap_or(self.stall_timeout);
+        self.follow(connection, to, headers, Limits { answer_within, until: None }).await
+    }
+
+    /// Sends a request that has an end, and follows its redirects.
+    pub(crate) async fn get_until(
+        &self,
+        to: &Address,
+        headers: &HeaderMap,
+        limits: Limits,
+    ) -> Result<(Address, Answer), NoAnswer> {
+        self.follow(Connection::Shared, to, headers, limits).await
+    }
+
+    async fn follow(
+        &self,
+        connection: Connection,
+        to: &Address,
+        headers: &HeaderMap,
+        limits: Limits,
     ) -> Result<(Address, Answer), NoAnswer> {
         let mut at = to.clone();
         for followed in 0..=REDIRECT_LIMIT {
@@ -163,15 +187,90 @@ impl Http {
                 // The store behind a redirect has validators of its own.
                 sent.remove(IF_RANGE);
             }
-            let (method, url) = (Method::GET, at.url.clone());
-            let request = Request { method, url, headers: sent, body: None, timeout, line };
-            let answer = self.send_on(at.token, request).await?;
+            let request = self.request(Method::GET, &at, sent, limits);
+            let request = Request { connection, ..request };
+            let answer = self.send_through_gate(request, limits.until).await?;
             match location(&answer) {
                 None => return Ok((at, answer)),
                 Some(location) => at = self.hop(&at, &location, followed)?,
             }
         }
         Err(self.too_many(&at))
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        to: &Address,
+        mut headers: HeaderMap,
+        limits: Limits,
+    ) -> Request {
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if let Some(token) = self.token.as_ref().filter(|_| to.token == TokenUse::Send) {
+            headers.insert(AUTHORIZATION, bearer(token));
+        }
+        Request {
+            method,
+            url: to.url.clone(),
+            headers,
+            body: None,
+            answer_within: limits.answer_within,
+            connection: Connection::Shared,
+            made_after: None,
+        }
+    }
+
+    /// Sends a request when the gate lets it pass, and again where its origin refuses it for now.
+    async fn send_through_gate(
+        &self,
+        mut request: Request,
+        until: Option<Instant>,
+    ) -> Result<Answer, NoAnswer> {
+        let url = request.url.clone();
+        if Handle::try_current().is_err() {
+            let cause = "a request needs a tokio runtime, and there is none".to_owned();
+            return Err(NoAnswer::Transport { url: shown(&url), cause });
+        }
+        let since = Instant::now();
+        loop {
+            let pass = match self.gate.enter(&url, since, until).await {
+                Entered::Go(pass) => pass,
+                Entered::Refused(answer) => return Ok(answer),
+            };
+            if let Some(until) = until {
+                let left = until.saturating_duration_since(Instant::now());
+                request.answer_within = request.answer_within.min(left);
+            }
+            request.made_after = pass.broke_at();
+            let answer = self.send_now(request.clone(), &pass).await?;
+            if !is_refusal_for_now(answer.status, &answer.headers) {
+                pass.taken();
+                let body = Passed::new(answer.body, pass, self.stall_timeout);
+                return Ok(Answer { body: Box::new(body), ..answer });
+            }
+            self.gate.refused(&pass, &url, &answer);
+            match request.connection {
+                Connection::Shared => {}
+                Connection::Own => return Ok(answer),
+            }
+        }
+    }
+
+    async fn send_now(&self, request: Request, pass: &Pass) -> Result<Answer, NoAnswer> {
+        let (url, limit) = (request.url.clone(), request.answer_within);
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let answer = match tokio::time::timeout(limit, self.transport.send(request)).await {
+            Ok(answer) => answer.map_err(|error| transport(&url, error)),
+            Err(_) => {
+                let cause = format!("no answer within {} s", limit.as_secs_f64().ceil());
+                Err(NoAnswer::Transport { url: shown(&url), cause })
+            }
+        };
+        tracing::debug!(url = %shown(&url), status = ?answer.as_ref().map(|a| a.status.as_u16()), "asked");
+        if answer.is_err() {
+            pass.broke();
+        }
+        answer
     }
 
     /// Decides about one redirect.

@@ -1,13 +1,11 @@
 //! Asking the hub what a file is: the HEAD, its redirects, and its retries.
 
-use std::time::Duration;
-
 use http::{HeaderMap, HeaderValue, Method, header::IF_NONE_MATCH};
 use hubstow_cache::guard::possible_reply;
 use hubstow_core::{
     action::Lookup as Kind,
     facts::Answer,
-    hub::{Backoff, Headers, REDIRECT_LIMIT, Reply, Retry, retry},
+    hub::{Headers, REDIRECT_LIMIT, Reply, Retry},
     name::{Commit, Etag, FileName, Repo, Revision},
 };
 use url::Url;
@@ -18,9 +16,11 @@ use crate::{
         event::Event,
     },
     http::{
-        retry::Retries,
-        session::{Address, Http, NoAnswer, asked_wait, core_headers, location},
+        address::{Address, NoAnswer, core_headers, location},
+        gate::retry_of,
+        session::{Http, Limits},
     },
+    lookup::patience::Patience,
 };
 
 /// What the hub answered, and from where the content is to be fetched.
@@ -40,10 +40,7 @@ pub(crate) struct Lookup<'a> {
     pub(crate) file: &'a FileName,
     /// The etag of the cached content, for a conditional HEAD.
     pub(crate) known: Option<&'a Etag>,
-    /// How long one attempt may take.
-    pub(crate) timeout: Duration,
-    /// How often it is sent again.
-    pub(crate) backoff: Backoff,
+    pub(crate) patience: Patience,
 }
 
 impl Http {
@@ -55,16 +52,16 @@ impl Http {
     ) -> Result<Found, Error> {
         let url = self.endpoint().file(lookup.repo, lookup.revision, lookup.file);
         let start = self.at_endpoint(&url)?;
-        let mut retries = Retries::new(lookup.backoff);
+        let mut asking = lookup.patience.begin();
         loop {
-            let (found, asked, passing) = self.lookup_once(lookup, &start).await?;
-            let wait = if passing == Retry::Yes { retries.next_wait() } else { None };
-            let Some(wait) = wait.map(|wait| asked.unwrap_or(wait)) else {
+            let (found, passing) = self.lookup_once(lookup, &start, asking.limits()).await?;
+            let wait = if passing == Retry::Yes { asking.next_wait() } else { None };
+            let Some(wait) = wait else {
                 return Ok(found);
             };
             tell(Event::Retrying {
                 subject: lookup.file.to_string(),
-                retry: retries.count(),
+                retry: asking.retry(),
                 wait,
                 cause: found.cause.unwrap_or_else(|| found.reply.answer.to_string()),
             });
@@ -76,22 +73,23 @@ impl Http {
         &self,
         lookup: &Lookup<'_>,
         start: &Address,
-    ) -> Result<(Found, Option<Duration>, Retry), Error> {
+        limits: Limits,
+    ) -> Result<(Found, Retry), Error> {
         let kind = if lookup.known.is_some() { Kind::Conditional } else { Kind::Plain };
         let mut at = start.clone();
         for followed in 0..=REDIRECT_LIMIT {
             let headers = conditional(lookup.known);
-            let sent = self.send(Method::HEAD, &at, headers, None, Some(lookup.timeout)).await;
+            let sent = self.send(Method::HEAD, &at, headers, limits).await;
             let answer = match sent {
                 Ok(answer) => answer,
-                Err(error) => return Ok((unreachable(error)?, None, Retry::Yes)),
+                Err(error) => return Ok((unreachable(error)?, Retry::Yes)),
             };
             let status = answer.status.as_u16();
             let headers = core_headers(&answer.headers);
             let reply = self.read_head(status, &headers, lookup.revision, kind)?;
             let next = match location(&answer).map(|to| self.hop(&at, &to, followed)) {
                 Some(Ok(next)) => Some(next),
-                Some(Err(error)) => return Ok((unreachable(error)?, None, Retry::No)),
+                Some(Err(error)) => return Ok((unreachable(error)?, Retry::No)),
                 None => None,
             };
             match (next, reply.answer) {
@@ -104,12 +102,12 @@ impl Http {
                         (Some(commit), None) => Some(pinned(&at, lookup.revision, commit)),
                         (None, None) => None,
                     };
-                    let asked = asked_wait(&answer.headers);
-                    return Ok((Found { reply, content, cause }, asked, retry(status)));
+                    let passing = retry_of(answer.status, &answer.headers);
+                    return Ok((Found { reply, content, cause }, passing));
                 }
             }
         }
-        Ok((unreachable(self.too_many(&at))?, None, Retry::No))
+        Ok((unreachable(self.too_many(&at))?, Retry::No))
     }
 
     /// Puts the answer to the decider, and checks that its reading is possible.

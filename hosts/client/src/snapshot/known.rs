@@ -3,7 +3,6 @@
 use hubstow_cache::Cache;
 use hubstow_core::{
     facts::{Force, Reach, Stale},
-    hub::Backoff,
     layout::RepoLayout,
     name::Commit,
     why::Refusal,
@@ -12,7 +11,10 @@ use hubstow_core::{
 use crate::{
     api::{error::Error, event::Event, refusal::About, report::Warning, request::SnapshotRequest},
     hub::Hub,
-    lookup::listing::{Listing, ToKeep, Unlisted},
+    lookup::{
+        listing::{Listing, ToKeep, Unlisted},
+        patience::Patience,
+    },
 };
 
 /// What is known of a snapshot before its files are looked at.
@@ -51,8 +53,8 @@ impl Hub {
                 self.commit_here(request, &cache, &layout).is_ok()
             }
         };
-        let retries = if may_fall_back { 1 } else { 3 };
-        let patience = Backoff { retries, ..Backoff::DEFAULT };
+        let patience =
+            if may_fall_back { Patience::brief(config) } else { Patience::lasting(config) };
         let tell = |event| self.tell(event);
         let asked = async {
             let commit = match request.revision.as_commit() {

@@ -28,9 +28,9 @@ use super::{
 use crate::{
     api::{error::ErrorKind, event::Event},
     http::{
-        connections::{Held, Share},
+        connections::{ConnectionPermit, Share},
         session::{Address, Http, NoAnswer, is_endpoint, jittered},
-        transport::{Answer, Body, BoxFuture, Line},
+        transport::{Answer, Body, BoxFuture, Connection},
     },
 };
 
@@ -73,7 +73,7 @@ pub(crate) struct Parts<'a> {
     lanes: BTreeMap<Lane, Instant>,
     /// Those that have brought something.
     bringing: BTreeSet<Lane>,
-    held: Vec<Held>,
+    held: Vec<ConnectionPermit>,
     /// How many lanes wait before they are asked for again.
     resting: usize,
     /// The first lane, where it has reached another one that has not been answered yet.
@@ -223,7 +223,7 @@ impl<'a> Parts<'a> {
                 let _ = tokio::time::timeout(END_PATIENCE, body.chunk()).await;
             }
             let headers = part_headers(&part, fetch, is_endpoint(http.endpoint(), &at));
-            let result = http.get_on(Line::Own, &at, &headers, None).await;
+            let result = http.get_on(Connection::Own, &at, &headers, None).await;
             Step::Answered { lane, part, result }
         }));
         true
