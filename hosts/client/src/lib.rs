@@ -29,6 +29,7 @@ pub use api::{
     error::{Error, ErrorKind},
     event::{Event, Observer},
     pattern::Patterns,
+    proxies::{Proxies, Proxy},
     report::{
         Done, Environment, Explanation, ExplanationLink, FileReport, MethodSupport, SnapshotReport,
         Traffic, Warning,

@@ -18,7 +18,7 @@ pub struct Hub(hubstow_client::Hub);
 pub fn parts(config: &Config) -> Parts {
     Parts {
         decider: Arc::new(LinkedCore),
-        transport: Arc::new(ReqwestTransport::new(&config.user_agent)),
+        transport: Arc::new(ReqwestTransport::new(config)),
         disk: Box::new(|directory| Arc::new(StdDisk::new(directory))),
     }
 }

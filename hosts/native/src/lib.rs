@@ -26,7 +26,7 @@ pub use hubstow_cache::{Decider, Disk, LinkedCore, StdDisk};
 pub use hubstow_client::{
     Answer, Body, BoxFuture, Config, Connection, DiskOf, Done, Durability, Environment, Error,
     ErrorKind, Event, Explanation, ExplanationLink, FileReport, FileRequest, MethodSupport,
-    Observer, Parts, Patterns, Request, SnapshotReport, SnapshotRequest, Token, Traffic, Transport,
-    TransportError, Warning, Xet, default_user_agent,
+    Observer, Parts, Patterns, Proxies, Proxy, Request, SnapshotReport, SnapshotRequest, Token,
+    Traffic, Transport, TransportError, Warning, Xet, default_user_agent,
 };
 pub use hubstow_core::{facts, name, policy, why};

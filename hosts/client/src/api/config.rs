@@ -13,7 +13,10 @@ use hubstow_core::{
     policy::Policy,
 };
 
-use crate::api::error::{Error, ErrorKind};
+use crate::api::{
+    error::{Error, ErrorKind},
+    proxies::Proxies,
+};
 
 /// An access token. It shows itself nowhere: not in logs, errors or debug output (invariant I23).
 #[derive(Clone, PartialEq, Eq)]
@@ -103,6 +106,8 @@ pub struct Config {
     pub limit_rate: Option<NonZeroU64>,
     /// The `User-Agent` header.
     pub user_agent: String,
+    /// The proxies that requests go through.
+    pub proxies: Proxies,
     /// Whether content may come from the Xet store.
     pub xet: Xet,
 }
@@ -133,12 +138,14 @@ impl Config {
             max_workers: 8,
             limit_rate: None,
             user_agent: default_user_agent(),
+            proxies: Proxies::default(),
             xet: Xet::On,
         }
     }
 
     /// Reads the environment that the Python client reads: `HF_HUB_CACHE`, `HF_HOME`, `HF_TOKEN`, `HF_ENDPOINT`,
-    /// `HF_HUB_OFFLINE` and the others of section 8 of the cache's description.
+    /// `HF_HUB_OFFLINE` and the others of section 8 of the cache's description; and `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`
+    /// and `NO_PROXY`, or the same in lower case.
     ///
     /// # Errors
     /// A value that is not what its variable takes.
@@ -184,6 +191,7 @@ impl Config {
         if let Some(origin) = var("HF_HUB_USER_AGENT_ORIGIN") {
             config.user_agent = format!("{}; origin/{origin}", config.user_agent);
         }
+        config.proxies = Proxies::from_vars(&var)?;
         Ok(config)
     }
 }
