@@ -32,11 +32,14 @@ const TELL_EVERY: Duration = Duration::from_secs(10);
 /// The most that is added to what an origin asks for, as a share of it, so that many clients do not come back at once.
 const JITTER: u32 = 10;
 
+/// What an [`Observer`] points to.
+type Observed = dyn Fn(&Event) + Send + Sync;
+
 /// The gate of one program.
 pub(crate) struct Gate {
     patience: Duration,
     origins: Mutex<HashMap<Origin, Arc<Entrance>>>,
-    observers: Mutex<Vec<Weak<dyn Fn(&Event) + Send + Sync>>>,
+    observers: Mutex<Vec<Weak<Observed>>>,
 }
 
 /// Where requests to one origin go in.

@@ -161,13 +161,12 @@ mod tests {
         for (step, (ms, does)) in story.iter().enumerate() {
             let now = at(*ms);
             match does {
-                Goes(which) => match throttle.enter(now) {
-                    Entry::Go(ticket) => {
-                        assert_eq!(*which, tickets.len(), "step {step}: the number of the request");
-                        tickets.push(ticket);
-                    }
-                    other => panic!("step {step} at {ms} ms: {other:?}"),
-                },
+                Goes(which) => {
+                    assert_eq!(*which, tickets.len(), "step {step}: the number of the request");
+                    let entry = throttle.enter(now);
+                    let Entry::Go(ticket) = entry else { panic!("step {step}: {entry:?}") };
+                    tickets.push(ticket);
+                }
                 WaitsUntil(ms) => assert_eq!(throttle.enter(now), Entry::Closed(at(*ms)), "{step}"),
                 IsCrowdedUntil(ms) => {
                     assert_eq!(throttle.enter(now), Entry::Crowded(at(*ms)), "step {step}");
