@@ -1,6 +1,7 @@
 //! One cache directory: its folders, private files and whole writes. What is known of its files is not kept here, see
 //! [`View`](crate::observe::view::View).
 
+pub(crate) mod clock;
 pub(crate) mod folders;
 pub(crate) mod leftovers;
 pub mod lock;

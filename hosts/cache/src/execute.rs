@@ -40,6 +40,13 @@ pub(crate) enum Bytes<'a> {
     Twin(&'a CachePath),
 }
 
+/// What was made under a private name.
+struct Beside {
+    scratch: CachePath,
+    /// Of a file that others may write to, which content was proved.
+    shared: Option<Identity>,
+}
+
 impl View {
     /// Makes the blob.
     pub(crate) fn seal(
@@ -91,13 +98,13 @@ impl View {
         if by == Method::Symlink && over == Pointer::Absent && self.links_directly() {
             return self.link_directly(target, &at, &blob);
         }
-        let (scratch, shared) = match by {
+        let Beside { scratch, shared } = match by {
             Method::Symlink | Method::Hardlink | Method::Reflink => self.link(target, by, from)?,
             // Every byte of a copy is proved on the way, whatever becomes of its source.
             Method::Copy => {
                 let scratch = target.layout.scratch(&fresh_nonce()?);
                 self.copy_verified(target, from, &scratch)?;
-                (scratch, None)
+                Beside { scratch, shared: None }
             }
             Method::Move => return Err(impossible("move what others may use")),
         };
@@ -140,23 +147,12 @@ impl View {
         }
     }
 
-    /// Links to content under a private name, and returns that and, of a file that others may write to, which content was
-    /// proved. What is gone as soon as it was made is made again: a process of ours that starts may have taken it for a
-    /// dead one's.
-    fn link(
-        &self,
-        target: &Target,
-        by: Method,
-        from: &CachePath,
-    ) -> Result<(CachePath, Option<Identity>), FsError> {
+    /// Links to content under a private name. What is gone as soon as it was made is made again: where a disk does not
+    /// tell how young it is, a process of ours that starts may have taken it for a dead one's.
+    fn link(&self, target: &Target, by: Method, from: &CachePath) -> Result<Beside, FsError> {
         let mut tries_left = LINK_TRIES;
         loop {
-            let scratch = match by {
-                Method::Symlink => target.layout.link_scratch(&target.file, &fresh_nonce()?),
-                Method::Hardlink | Method::Reflink | Method::Copy | Method::Move => {
-                    target.layout.scratch(&fresh_nonce()?)
-                }
-            };
+            let scratch = target.layout.link_scratch(&target.file, &fresh_nonce()?);
             self.make_folders(&scratch.parent())?;
             let made = match by {
                 Method::Symlink => {
@@ -169,9 +165,9 @@ impl View {
                     self.share(target, by, from, &scratch).map(|_| None)
                 }
             };
-            let proved = made.inspect_err(|_| self.cache.discard(&scratch))?;
+            let shared = made.inspect_err(|_| self.cache.discard(&scratch))?;
             let Err(error) = self.read_through(by, &scratch, from) else {
-                return Ok((scratch, proved));
+                return Ok(Beside { scratch, shared });
             };
             tries_left -= 1;
             let gone = matches!(self.cache.disk.entry(&scratch), Ok(None));

@@ -4,10 +4,11 @@
 
 mod group;
 mod leftover;
+mod open;
 pub mod space;
 
 use std::{
-    io::{self, Read, Seek, SeekFrom, Write},
+    io::{self, Seek, SeekFrom, Write},
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -18,20 +19,17 @@ use hubstow_core::{
 };
 
 use crate::{
-    cache::{Durability, proofs::Verdict, target::Target},
+    cache::Durability,
     disk::{
         DiskFile, Entry, Kind,
         cancel::Cancel,
-        content::{BUFFER_BYTES, Hasher, pass_through},
-        failure::FsError,
+        content::{Hasher, pass_through},
     },
-    fresh_nonce,
-    observe::view::View,
 };
 
 /// The most bytes that are taken of a file whose size nobody has said: what the Python client's plain downloads take.
 const UNKNOWN_SIZE_LIMIT_BYTES: u64 = 50_000_000_000;
-/// A part shorter than this is not worth continuing.
+/// What is shorter than this is not worth continuing.
 pub(crate) const ADOPT_FROM_BYTES: u64 = 1 << 16;
 /// How many bytes are received before the disk is told to begin with them: little enough that the sync at the end has
 /// little to wait for, and much enough that the disk writes in long runs.
@@ -56,7 +54,19 @@ pub struct StagedFile {
     pub(crate) opened: u64,
     /// How many bytes the disk has been told to begin with.
     started_bytes: u64,
+    /// Up to where space may be reserved for it.
+    reserved_to: u64,
+    end: End,
     cancel: Cancel,
+}
+
+/// Whether a staged file ends with what was appended to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// It does.
+    Sure,
+    /// A write has failed half-way, and it could not be cut since. Such a file is neither published nor continued.
+    Unsure,
 }
 
 /// Whether all bytes of a staged file have reached the disk.
@@ -164,10 +174,12 @@ impl StagedFile {
         if self.on_disk == OnDisk::Synced {
             self.on_disk = OnDisk::Unsure;
         }
+        self.make_sure_of_end()?;
         if let Err(error) = self.file.write_all(bytes) {
-            // Some of them may be there; what is appended next takes their place.
-            self.file.set_len(self.held_bytes)?;
-            self.file.seek(SeekFrom::Start(self.held_bytes))?;
+            self.end = End::Unsure;
+            if let Err(second) = self.make_sure_of_end() {
+                tracing::debug!(path = %self.at, %second, "a staged file could not be cut");
+            }
             return Err(error);
         }
         self.held_bytes = after;
@@ -180,13 +192,29 @@ impl StagedFile {
         Ok(())
     }
 
+    /// Cuts off what a failed write may have left, so that what is appended next takes its place.
+    fn make_sure_of_end(&mut self) -> io::Result<()> {
+        if self.end == End::Unsure {
+            self.cut(self.held_bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Cuts the file to a length, with what is reserved behind it.
+    fn cut(&mut self, len_bytes: u64) -> io::Result<()> {
+        self.file.set_len(len_bytes)?;
+        self.reserved_to = 0;
+        self.file.seek(SeekFrom::Start(len_bytes))?;
+        self.end = End::Sure;
+        Ok(())
+    }
+
     /// Drops all bytes and starts over.
     ///
     /// # Errors
     /// The disk's error.
     pub fn start_over(&mut self) -> io::Result<()> {
-        self.file.set_len(0)?;
-        self.file.seek(SeekFrom::Start(0))?;
+        self.cut(0)?;
         self.on_disk = OnDisk::Unsure;
         self.started_bytes = 0;
         self.size = self.promised;
@@ -200,7 +228,12 @@ impl StagedFile {
     pub(crate) fn reserve(&mut self, from_bytes: u64) -> io::Result<()> {
         let received = self.held_bytes;
         let missing = self.size.unwrap_or(0).saturating_sub(received);
-        if missing < from_bytes { Ok(()) } else { self.file.reserve(received, missing) }
+        if missing < from_bytes {
+            return Ok(());
+        }
+        // Where there is too little, some of it may be reserved all the same.
+        self.reserved_to = received.saturating_add(missing);
+        self.file.reserve(received, missing)
     }
 
     /// Checks size and hash; only what passes is complete. The inner error says what does not match; the file must start
@@ -210,6 +243,7 @@ impl StagedFile {
     /// The outer error is the disk's.
     pub fn verify(&mut self) -> io::Result<Result<(), Mismatch>> {
         let received = self.held_bytes;
+        self.make_sure_of_end()?;
         if self.hasher.passed_bytes() != received {
             return Err(io::Error::other("not every byte that was written was hashed"));
         }
@@ -261,102 +295,14 @@ impl StagedFile {
     }
 }
 
-impl View {
-    /// Opens a staged file for a target: an earlier run's part where there is one to be continued, else a new one. Parts
-    /// that nobody writes any more and that were not taken are removed.
-    ///
-    /// # Errors
-    /// A folder or file that can't be made; a size for which there is no space.
-    pub fn stage(&self, target: &Target) -> Result<StagedFile, FsError> {
-        let opened = self.in_folder(&target.layout.blobs(), || self.open_staged(target));
-        let mut staged = opened?;
-        staged.started_bytes = staged.received_bytes();
-        self.reserve(staged)
-    }
-
-    fn open_staged(&self, target: &Target) -> Result<StagedFile, FsError> {
-        let at = target.layout.staged(&target.etag, &fresh_nonce()?);
-        let mut adopted = None;
-        for leftover in self.leftovers(target) {
-            match &adopted {
-                None => adopted = self.adopt(target, &leftover, &at)?,
-                Some(_) if self.cache.is_dead(&leftover.at) => self.cache.discard(&leftover.at),
-                Some(_) => {}
-            }
-        }
-        if let Some(staged) = adopted {
-            return Ok(staged);
-        }
-        let file =
-            self.cache.create_private(&at).map_err(|error| FsError::io("make", &at, error))?;
-        Ok(self.staged(target, at, file))
-    }
-
-    pub(crate) fn staged(
-        &self,
-        target: &Target,
-        at: CachePath,
-        file: Box<dyn DiskFile>,
-    ) -> StagedFile {
-        StagedFile {
-            at,
-            file,
-            hasher: Hasher::new(&target.etag, target.size),
-            held_bytes: 0,
-            etag: target.etag.clone(),
-            promised: target.size,
-            size: target.size,
-            state: Staged::Partial,
-            durability: self.cache.durability,
-            on_disk: OnDisk::Unsure,
-            opened: next_opened(),
-            started_bytes: 0,
-            cancel: self.cancel.clone(),
-        }
-    }
-
-    /// Fills an empty staged file, of this cache or another, from this cache's blob, if that holds the content;
-    /// tells whether it did.
-    ///
-    /// # Errors
-    /// Whatever reading or writing says; what the staged file holds then is a right part.
-    pub fn fill_from_blob(&self, target: &Target, staged: &mut StagedFile) -> io::Result<bool> {
-        let at = target.blob();
-        let held = staged.received_bytes() == 0
-            && self.proves(&target.layout, &at, &target.etag, target.size)? == Verdict::Holds;
-        if !held {
-            return Ok(false);
-        }
-        let mut blob = self.cache.disk.open(&at)?;
-        let mut buffer = vec![0; BUFFER_BYTES];
-        loop {
-            self.cancel.check()?;
-            match blob.read(&mut buffer)? {
-                0 => return Ok(true),
-                count => staged.append(buffer.get(..count).unwrap_or_default())?,
-            }
-        }
-    }
-
-    /// The next of many files may want to continue what was left.
-    pub(crate) fn remember_left(&self, etag: &Etag, at: &CachePath) {
-        if let Some(memo) = self.memo() {
-            memo.left(etag, at);
-        }
-    }
-
-    /// Gives a staged file up: it is removed, or left for the next run where its bytes are worth it.
-    pub fn abandon(&self, staged: StagedFile, keep: Keep) {
-        let held = match staged.state {
-            Staged::Complete => staged.size.unwrap_or(0),
-            Staged::Partial | Staged::Absent => staged.received_bytes(),
-        };
-        let worth = held >= ADOPT_FROM_BYTES && staged.etag.content_hash() != ContentHash::Opaque;
-        let (at, etag) = (staged.at.clone(), staged.etag.clone());
-        drop(staged);
-        match keep {
-            Keep::IfWorth if worth => self.remember_left(&etag, &at),
-            Keep::IfWorth | Keep::Nothing => self.cache.discard(&at),
+impl Drop for StagedFile {
+    /// Whoever goes on with it reserves anew; until then others may have the space.
+    fn drop(&mut self) {
+        let reserved = self.reserved_to > self.held_bytes;
+        if (reserved || self.end == End::Unsure)
+            && let Err(error) = self.cut(self.held_bytes)
+        {
+            tracing::debug!(path = %self.at, %error, "what was reserved for a staged file stays reserved");
         }
     }
 }

@@ -102,6 +102,7 @@ fn entry_of(metadata: &fs::Metadata) -> Entry {
     Entry {
         kind: kind_of(metadata.file_type()),
         len_bytes: metadata.len(),
+        allocated_bytes: system::allocated_bytes(metadata),
         identity: identity_of(metadata),
         only_name: only_name(metadata),
         readable_by_all: system::readable_by_all(metadata),
@@ -123,6 +124,7 @@ fn identity_of(metadata: &fs::Metadata) -> Identity {
     use std::os::unix::fs::MetadataExt;
     let nanos = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
     Identity {
+        device: metadata.dev(),
         file: metadata.ino().into(),
         len_bytes: metadata.size(),
         modified_ns: nanos(metadata.mtime(), metadata.mtime_nsec()),
@@ -137,6 +139,7 @@ fn identity_of(metadata: &fs::Metadata) -> Identity {
         since.map_or(0, |since| since.as_nanos())
     };
     Identity {
+        device: 0,
         file: nanos(metadata.created()),
         len_bytes: metadata.len(),
         modified_ns: nanos(metadata.modified()).cast_signed(),

@@ -91,6 +91,19 @@ pub(crate) fn free_bytes(_at: &Path) -> io::Result<Option<u64>> {
     Ok(None)
 }
 
+/// Returns how much of the disk a file takes, what is reserved for it included.
+#[cfg(unix)]
+pub(crate) fn allocated_bytes(metadata: &std::fs::Metadata) -> u64 {
+    /// The unit in which the system counts, whatever the disk's own is.
+    const UNIT_BYTES: u64 = 512;
+    std::os::unix::fs::MetadataExt::blocks(metadata).saturating_mul(UNIT_BYTES)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn allocated_bytes(metadata: &std::fs::Metadata) -> u64 {
+    metadata.len()
+}
+
 /// Tells whether the file's mode lets everybody read it.
 #[cfg(unix)]
 pub(crate) fn readable_by_all(metadata: &std::fs::Metadata) -> bool {
@@ -117,6 +130,23 @@ mod tests {
         }
         super::start_writing(&file, 0, 4).unwrap();
         super::start_writing(&file, 0, 0).unwrap_err();
+    }
+
+    #[test]
+    fn cutting_a_file_to_its_own_length_frees_what_is_reserved_behind_it() {
+        let here = std::env::current_dir().unwrap();
+        for folder in ["/dev/shm".into(), std::env::temp_dir(), here] {
+            let Ok(mut file) = tempfile::tempfile_in(&folder) else { continue };
+            file.write_all(b"part").unwrap();
+            if super::reserve(&file, 4, 1 << 20).is_err() {
+                continue;
+            }
+            file.set_len(4).unwrap();
+            let metadata = file.metadata().unwrap();
+            assert_eq!(metadata.len(), 4);
+            let allocated = super::allocated_bytes(&metadata);
+            assert!(allocated < 1 << 18, "{allocated} in {}", folder.display());
+        }
     }
 
     #[test]

@@ -18,8 +18,8 @@ use crate::{
 
 /// What the probe's file holds; long enough that no filesystem keeps it in the entry itself.
 const PROBE_CONTENT: &[u8] = &[0x68; 4096];
-/// How often a link is made that is gone as soon as it was made, before that counts as an answer of the disk: each
-/// process of ours that starts removes once what it takes for a dead one's.
+/// How often a link is made that is gone as soon as it was made, before that counts as an answer of the disk: where that
+/// does not tell how young a link is, each process of ours that starts removes once what it takes for a dead one's.
 pub(crate) const LINK_TRIES: usize = 3;
 
 impl View {
@@ -28,8 +28,9 @@ impl View {
     /// # Errors
     /// The inner error says how the method was refused; the outer one that not even a file could be made.
     pub fn probe(&self, target: &Target, method: Method) -> Result<Result<(), io::Error>, FsError> {
-        self.make_folders(&target.layout.private())?;
-        self.probe_with(method, || Ok(target.layout.scratch(&fresh_nonce()?)))
+        let fresh = || Ok::<_, FsError>(target.layout.link_scratch(&target.file, &fresh_nonce()?));
+        self.make_folders(&fresh()?.parent())?;
+        self.probe_with(method, fresh)
     }
 
     /// Probes a method at the cache root itself, for reports; the private files are among the locks, which no peer

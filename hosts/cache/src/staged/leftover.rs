@@ -1,10 +1,13 @@
 //! Continuing what an earlier run has left of a staged file.
 //!
-//! A part is continued in place only where its writer's lock is free and proved to exclude; otherwise its bytes are
+//! A leftover is continued in place only where its writer's lock is free and proved to exclude; otherwise its bytes are
 //! copied. Either way every byte passes the hasher again, so what is continued is proved by the hash of the whole, never
 //! by a name (invariant I19).
 
-use std::{io, time::Duration};
+use std::{
+    io::{self, Write as _},
+    time::Duration,
+};
 
 use hubstow_core::{
     layout::{CachePath, RepoLayout},
@@ -12,59 +15,81 @@ use hubstow_core::{
 };
 
 use crate::{
-    cache::{leftovers::Writer, target::Target},
+    cache::{clock::DiskClock, leftovers::Writer, target::Target},
     disk::{
         DiskFile, Entry,
         cancel::Cancelled,
         content::pass_through,
         failure::{ErrorGroup, FsError, group},
     },
+    fresh_nonce,
     observe::view::View,
     staged::{ADOPT_FROM_BYTES, StagedFile},
 };
 
-/// How long nobody may have written to a part before it is continued in place: longer than any pause within a transfer.
+/// How long nobody may have written to a leftover before it is continued in place: longer than any pause within a transfer.
 const QUIET: Duration = Duration::from_secs(60);
 
 /// A staged file that another run, dead or not, has made.
-#[derive(Debug)]
 pub(crate) struct Leftover {
     /// Where it is.
     pub(crate) at: CachePath,
     /// What it was when it was looked at.
     pub(crate) entry: Entry,
+    /// What is known of whoever writes it.
+    pub(crate) writer: Writer,
+    /// Whether it can be continued, by its length and its etag.
+    pub(crate) worth: Worth,
+    file: Box<dyn DiskFile>,
+}
+
+/// Whether the bytes of a staged file are of use to a later run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Worth {
+    /// They are.
+    Continuing,
+    /// They are too few, too many, or can't be proved.
+    Nothing,
 }
 
 impl View {
-    /// Lists what runs of ours have left of this content, longest first.
-    pub(crate) fn leftovers(&self, target: &Target) -> Vec<Leftover> {
-        let listed = match self.memo_of(&target.layout) {
-            Some(memo) => memo.leftovers(&self.cache, &target.etag),
-            None => {
-                let names = self.cache.disk.names(&target.layout.blobs()).unwrap_or_default();
-                names
-                    .iter()
-                    .filter_map(|name| RepoLayout::parse_staged(name))
-                    .filter(|(etag, _)| *etag == target.etag)
-                    .map(|(etag, nonce)| target.layout.staged(&etag, &nonce))
-                    .collect()
-            }
-        };
-        let mut leftovers: Vec<_> = listed
-            .into_iter()
-            .filter_map(|at| {
-                let entry = self.cache.disk.entry(&at).ok()??;
-                Some(Leftover { at, entry })
-            })
-            .collect();
+    /// Lists where runs of ours have staged this content.
+    fn staged_elsewhere(&self, target: &Target) -> Vec<CachePath> {
+        if let Some(memo) = self.memo_of(&target.layout) {
+            return memo.leftovers(&self.cache, &target.etag);
+        }
+        let names = self.cache.disk.names(&target.layout.blobs()).unwrap_or_default();
+        names
+            .iter()
+            .filter_map(|name| RepoLayout::parse_staged(name))
+            .filter(|(etag, _)| *etag == target.etag)
+            .map(|(etag, nonce)| target.layout.staged(&etag, &nonce))
+            .collect()
+    }
+
+    /// Opens what runs of ours have staged of this content, longest first, as far as this one may.
+    pub(crate) fn leftovers(&self, target: &Target) -> Result<Vec<Leftover>, FsError> {
+        let fresh = target.layout.staged(&target.etag, &fresh_nonce()?);
+        let clock = DiskClock::new(&self.cache, fresh);
+        let staged = self.staged_elsewhere(target).into_iter();
+        let opened = staged.filter_map(|at| {
+            let entry = self.cache.disk.entry(&at).ok()??;
+            let mut file = self.cache.disk.open_private(&at).ok()?;
+            let writer = self.cache.writer_of(&at, &entry, &clock, &mut *file);
+            let worth = worth(target, entry.len_bytes);
+            Some(Leftover { at, entry, writer, worth, file })
+        });
+        let mut leftovers: Vec<_> = opened.collect();
         leftovers.sort_by_key(|leftover| std::cmp::Reverse(leftover.entry.len_bytes));
-        leftovers
+        Ok(leftovers)
     }
 
     /// Returns how many bytes of this content the longest leftover holds; for forecasts.
     #[must_use]
     pub fn leftover_bytes(&self, target: &Target) -> u64 {
-        self.leftovers(target).first().map_or(0, |leftover| leftover.entry.len_bytes)
+        let entries = self.staged_elsewhere(target).into_iter();
+        let lengths = entries.filter_map(|at| Some(self.cache.disk.entry(&at).ok()??.len_bytes));
+        lengths.max().unwrap_or(0)
     }
 
     /// Returns how much of this content anybody has staged, by whatever name: a number that changes while somebody
@@ -84,86 +109,85 @@ impl View {
             .fold(0, u64::wrapping_add)
     }
 
+    /// Goes on with the longest leftover that is worth it, under the name `at`. All others that nobody writes are removed
+    /// first, so that runs that are killed while they copy do not fill the disk.
     pub(crate) fn adopt(
         &self,
         target: &Target,
-        leftover: &Leftover,
         at: &CachePath,
     ) -> Result<Option<StagedFile>, FsError> {
-        let (part, len) = (&leftover.at, leftover.entry.len_bytes);
-        let provable = target.etag.content_hash() != ContentHash::Opaque
-            && target.size.is_some_and(|size| len <= size);
-        let Ok(mut old) = self.cache.disk.open_private(part) else {
-            return Ok(None);
-        };
-        let writer = self.cache.writer_of(part, &mut *old);
-        if !provable || len < ADOPT_FROM_BYTES {
-            drop(old);
-            if writer != Writer::Alive {
-                self.cache.discard(part);
+        let mut best = None;
+        for leftover in self.leftovers(target)? {
+            if best.is_none() && leftover.worth == Worth::Continuing {
+                best = Some(leftover);
+            } else if leftover.writer != Writer::Alive {
+                drop(leftover.file);
+                self.cache.discard(&leftover.at);
             }
-            return Ok(None);
         }
-        if writer == Writer::Gone && self.is_quiet(part) {
-            return self.continue_part(target, part, old, at);
+        let Some(leftover) = best else { return Ok(None) };
+        if leftover.writer == Writer::Gone && self.is_quiet(&leftover.at) {
+            return self.take_over(target, leftover, at);
         }
-        match self.copy_part(target, part, at) {
+        match self.copy(target, &leftover.at, at) {
             Ok(copied) => {
-                if writer != Writer::Alive {
-                    self.cache.discard(part);
+                if leftover.writer != Writer::Alive {
+                    self.cache.discard(&leftover.at);
                 }
                 Ok(Some(copied))
             }
-            // Where there is no space for a copy, a part whose lock is free is worth more than caution.
-            Err(error) if writer == Writer::Gone && group(&error) == ErrorGroup::NoSpace => {
-                self.continue_part(target, part, old, at)
+            // Where there is no space for a copy, a leftover whose lock is free is worth more than caution.
+            Err(error)
+                if leftover.writer == Writer::Gone && group(&error) == ErrorGroup::NoSpace =>
+            {
+                self.take_over(target, leftover, at)
             }
             Err(error) => Err(FsError::io("write", at, error)),
         }
     }
 
-    /// Tells whether a part has one name and nobody has written to it for a while. On filesystems whose locks end at the
-    /// host, a free lock alone says nothing of other hosts; a live writer never pauses that long within a transfer.
-    fn is_quiet(&self, part: &CachePath) -> bool {
-        let alone = matches!(self.cache.disk.entry(part), Ok(Some(entry)) if entry.only_name);
-        alone && self.cache.is_untouched_for(part, QUIET)
+    /// Tells whether a leftover has one name and nobody has written to it for a while. On filesystems whose locks end at
+    /// the host, a free lock alone says nothing of other hosts; a live writer never pauses that long within a transfer.
+    fn is_quiet(&self, at: &CachePath) -> bool {
+        let alone = matches!(self.cache.disk.entry(at), Ok(Some(entry)) if entry.only_name);
+        alone && self.cache.is_untouched_for(at, QUIET)
     }
 
-    /// Takes a part over: it gets our name, and its bytes pass the hasher.
-    fn continue_part(
+    /// Takes a leftover over: it gets our name, and its bytes pass the hasher.
+    fn take_over(
         &self,
         target: &Target,
-        part: &CachePath,
-        old: Box<dyn DiskFile>,
+        leftover: Leftover,
         at: &CachePath,
     ) -> Result<Option<StagedFile>, FsError> {
-        if self.cache.disk.rename(part, at).is_err() {
+        if self.cache.disk.rename(&leftover.at, at).is_err() {
             return Ok(None);
         }
-        let mut staged = self.staged(target, at.clone(), old);
+        let mut staged = self.staged(target, at.clone(), leftover.file);
+        staged.reserved_to = leftover.entry.allocated_bytes;
         let (file, hasher) = (&mut *staged.file, &mut staged.hasher);
-        if let Err(error) = pass_through(file, hasher, &self.cancel, |_| Ok(())) {
-            if Cancelled::caused(&error) {
-                // Its bytes are still worth what they were.
-                self.remember_left(&target.etag, at);
-                return Err(FsError::io("read", at, error));
-            }
-            tracing::debug!(path = %part, %error, "a part could not be read again");
-            staged.start_over().map_err(|error| FsError::io("empty", at, error))?;
-        }
+        let read = pass_through(file, hasher, &self.cancel, |_| Ok(()));
         staged.held_bytes = staged.hasher.passed_bytes();
-        Ok(Some(staged))
+        match read {
+            Ok(_) => Ok(Some(staged)),
+            Err(error) if Cancelled::caused(&error) => {
+                // Its bytes are still worth what they were, also those that were not read again.
+                staged.held_bytes = leftover.entry.len_bytes;
+                self.remember_left(&target.etag, at);
+                Err(FsError::io("read", at, error))
+            }
+            Err(error) => {
+                tracing::debug!(path = %at, %error, "a leftover could not be read again");
+                staged.start_over().map_err(|error| FsError::io("empty", at, error))?;
+                Ok(Some(staged))
+            }
+        }
     }
 
-    /// Somebody may still write the part: its bytes are copied, and whatever that somebody does stays theirs.
-    fn copy_part(
-        &self,
-        target: &Target,
-        part: &CachePath,
-        at: &CachePath,
-    ) -> io::Result<StagedFile> {
+    /// Somebody may still write the leftover: its bytes are copied, and whatever that somebody does stays theirs.
+    fn copy(&self, target: &Target, from: &CachePath, at: &CachePath) -> io::Result<StagedFile> {
         let mut staged = self.staged(target, at.clone(), self.cache.create_private(at)?);
-        let copied = self.cache.disk.open(part).and_then(|old| {
+        let copied = self.cache.disk.open(from).and_then(|old| {
             let limit = target.size.unwrap_or(u64::MAX);
             let (file, hasher) = (&mut staged.file, &mut staged.hasher);
             let mut old = io::Read::take(old, limit);
@@ -178,10 +202,17 @@ impl View {
                 Err(error)
             }
             Err(error) => {
-                tracing::debug!(path = %part, %error, "a part could not be copied");
+                tracing::debug!(path = %from, %error, "a leftover could not be copied");
                 staged.start_over()?;
                 Ok(staged)
             }
         }
     }
+}
+
+/// Tells whether so many bytes of a target's content are of use to a later run.
+pub(crate) fn worth(target: &Target, len_bytes: u64) -> Worth {
+    let provable = target.etag.content_hash() != ContentHash::Opaque
+        && target.size.is_some_and(|size| len_bytes <= size);
+    if provable && len_bytes >= ADOPT_FROM_BYTES { Worth::Continuing } else { Worth::Nothing }
 }

@@ -6,7 +6,7 @@ use std::{
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use hubstow_cache::{
@@ -17,7 +17,7 @@ use hubstow_core::layout::CachePath;
 
 use crate::{
     kind::{Flush, Kind, Locks, Way},
-    sample::{OURS, Sample, pointer},
+    sample::{BLOBS, OURS, Sample, pointer},
     watch::{Fate, Op, Watch, is_private},
 };
 
@@ -28,12 +28,62 @@ pub(crate) struct TestDisk {
     kind: Kind,
     sample: &'static Sample,
     watch: Arc<Watch>,
+    space: Option<Space>,
+    /// How much later than it is this process runs, by the disk's clock.
+    age: Duration,
+}
+
+/// The space of a disk that has an end.
+#[derive(Clone)]
+struct Space {
+    blobs: PathBuf,
+    /// What may be taken by blobs and staged files.
+    total_bytes: u64,
+}
+
+impl Space {
+    fn free_bytes(&self) -> u64 {
+        self.total_bytes.saturating_sub(taken(&self.blobs))
+    }
+
+    /// Lets a file reach an end, if there is space for what it does not have yet.
+    fn check(&self, inode: u64, end: u64) -> io::Result<()> {
+        let has: u64 =
+            files_in(&self.blobs).filter(|file| file.ino() == inode).map(allocated).sum();
+        let more = end.saturating_sub(has);
+        if more > self.free_bytes() { Err(rustix::io::Errno::NOSPC.into()) } else { Ok(()) }
+    }
+}
+
+/// What the files of a folder take of the disk, reserved space included.
+pub(crate) fn taken(folder: &Path) -> u64 {
+    files_in(folder).map(allocated).sum()
+}
+
+fn files_in(folder: &Path) -> impl Iterator<Item = fs::Metadata> + use<> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    entries.filter_map(|entry| entry.ok()?.metadata().ok()).filter(fs::Metadata::is_file)
+}
+
+fn allocated(file: fs::Metadata) -> u64 {
+    file.blocks() * 512
 }
 
 impl TestDisk {
     /// A disk of this kind below a folder, in which the sample is to be placed.
     pub(crate) fn new(root: &Path, kind: Kind, sample: &'static Sample, watch: Watch) -> Self {
-        Self { real: StdDisk::new(root), kind, sample, watch: Arc::new(watch) }
+        let blobs = root.join(BLOBS);
+        let space = kind.free_bytes.map(|free| {
+            let total_bytes = free.saturating_add(taken(&blobs));
+            Space { blobs, total_bytes }
+        });
+        let (real, watch) = (StdDisk::new(root), Arc::new(watch));
+        Self { real, kind, sample, watch, space, age: Duration::ZERO }
+    }
+
+    /// The same when nothing that is there is young any more, by the disk's clock.
+    pub(crate) fn later(self) -> Self {
+        Self { age: Duration::from_secs(61), ..self }
     }
 
     /// What was done.
@@ -49,7 +99,23 @@ impl TestDisk {
     fn file(&self, real: Box<dyn DiskFile>, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
         let inode = fs::metadata(self.real.native(at))?.ino();
         let (kind, watch) = (self.kind, Arc::clone(&self.watch));
-        Ok(Box::new(TestFile { real, kind, watch, at: at.as_str().to_owned(), inode }))
+        let space = self.space.clone().filter(|_| at.as_str().ends_with(".incomplete"));
+        Ok(Box::new(TestFile { real, kind, watch, space, at: at.as_str().to_owned(), inode }))
+    }
+
+    /// Dates an entry as this kind of disk does, and what was just made by the time at which this process runs.
+    fn dated(&self, mut entry: Entry, at: &CachePath) -> Entry {
+        let identity = &mut entry.identity;
+        if entry.len_bytes == 0 && self.watch.has_made(at.as_str()) {
+            let age_ns = i128::try_from(self.age.as_nanos()).unwrap();
+            identity.modified_ns += age_ns;
+            identity.changed_ns += age_ns;
+        }
+        if self.kind.whole_seconds {
+            identity.modified_ns -= identity.modified_ns % 1_000_000_000;
+            identity.changed_ns -= identity.changed_ns % 1_000_000_000;
+        }
+        entry
     }
 
     fn link(&self, way: Way, probe: bool, make: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
@@ -73,12 +139,12 @@ impl Disk for TestDisk {
         if self.kind.folds && *at == layout.folded_snapshots() {
             return self.real.entry(&layout.snapshots());
         }
-        self.real.entry(at)
+        Ok(self.real.entry(at)?.map(|entry| self.dated(entry, at)))
     }
 
     fn through(&self, at: &CachePath) -> io::Result<Option<Entry>> {
         self.pass(Op::Through, at)?;
-        self.real.through(at)
+        Ok(self.real.through(at)?.map(|entry| self.dated(entry, at)))
     }
 
     fn modified(&self, at: &CachePath) -> io::Result<SystemTime> {
@@ -103,7 +169,7 @@ impl Disk for TestDisk {
 
     fn free_bytes(&self, at: &CachePath) -> io::Result<Option<u64>> {
         self.pass(Op::FreeBytes, at)?;
-        Ok(self.kind.free_bytes)
+        Ok(self.space.as_ref().map(Space::free_bytes))
     }
 
     fn open(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
@@ -220,8 +286,18 @@ struct TestFile {
     real: Box<dyn DiskFile>,
     kind: Kind,
     watch: Arc<Watch>,
+    space: Option<Space>,
     at: String,
     inode: u64,
+}
+
+impl TestFile {
+    /// Checks that there is space up to an end, which may depend on where the file is written next.
+    fn check_space(&mut self, end: impl FnOnce(u64) -> u64) -> io::Result<()> {
+        let Some(space) = &self.space else { return Ok(()) };
+        let at = self.real.stream_position()?;
+        space.check(self.inode, end(at))
+    }
 }
 
 impl Read for TestFile {
@@ -240,6 +316,7 @@ impl Write for TestFile {
             self.real.write_all(&from[..from.len() / 2])?;
         }
         passed?;
+        self.check_space(|at| at + from.len() as u64)?;
         self.real.write(from)
     }
 
@@ -268,6 +345,9 @@ impl DiskFile for TestFile {
 
     fn set_len(&mut self, len_bytes: u64) -> io::Result<()> {
         self.watch.pass(Op::SetLen, &self.at)?;
+        if let Some(errno) = (self.kind.refuses)(Op::SetLen) {
+            return Err(errno.into());
+        }
         self.watch.written(self.inode);
         self.real.set_len(len_bytes)
     }
@@ -293,10 +373,8 @@ impl DiskFile for TestFile {
 
     fn reserve(&mut self, from: u64, len_bytes: u64) -> io::Result<()> {
         self.watch.pass(Op::Reserve, &self.at)?;
-        match self.kind.free_bytes {
-            Some(free) if free < len_bytes => Err(rustix::io::Errno::NOSPC.into()),
-            Some(_) | None => self.real.reserve(from, len_bytes),
-        }
+        self.check_space(|_| from + len_bytes)?;
+        self.real.reserve(from, len_bytes)
     }
 
     fn start_writing(&mut self, from: u64, len_bytes: u64) -> io::Result<()> {

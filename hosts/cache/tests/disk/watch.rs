@@ -238,6 +238,11 @@ impl Watch {
         self.state().log.iter().filter(|(done, at)| *done == op && at == path).count()
     }
 
+    /// Whether a file was made at a path.
+    pub(crate) fn has_made(&self, path: &str) -> bool {
+        self.count(Op::Create, path) > 0
+    }
+
     /// How many such operations there were.
     pub(crate) fn matching(&self, is_such: impl Fn(Op, &str) -> bool) -> usize {
         self.state().log.iter().filter(|(op, path)| is_such(*op, path)).count()

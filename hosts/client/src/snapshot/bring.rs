@@ -1,7 +1,6 @@
 //! Bringing files to their places: those that are here on a few threads, and the others as single files.
 
 use std::{
-    collections::HashMap,
     iter,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -52,15 +51,9 @@ impl SingleFile {
 impl Batch {
     /// Finds out before a byte is fetched whether all that is missing has space on the disk. It blocks.
     pub(crate) fn check_space(&self, cache: &Cache, files: &[usize]) -> Result<(), Error> {
-        let targets = files.iter().filter_map(|at| self.target(*at).ok());
-        let contents: HashMap<_, _> = targets.map(|target| (&target.etag, target)).collect();
-        let missing = |target: &&Target| {
-            let size = target.size.unwrap_or(0);
-            size.saturating_sub(cache.leftover_bytes(target))
-        };
-        let wanted = contents.values().map(missing).fold(0, u64::saturating_add);
-        let Ok(Target { layout, .. }) = self.target(0) else { return Ok(()) };
-        match cache.shortage(layout, wanted) {
+        let targets: Vec<_> = files.iter().filter_map(|at| self.target(*at).ok()).collect();
+        let Some(Target { layout, .. }) = targets.first() else { return Ok(()) };
+        match cache.shortage(&targets) {
             Ok(Some(Shortage { free_bytes, needed_bytes })) => {
                 let disk = cache.disk().native(&layout.repo());
                 let what = format!(

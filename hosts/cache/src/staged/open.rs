@@ -1,0 +1,125 @@
+//! Opening staged files, and giving them up.
+
+use std::io::{self, Read as _};
+
+use hubstow_core::{
+    facts::Staged,
+    layout::CachePath,
+    name::{ContentHash, Etag},
+};
+
+use crate::{
+    cache::{proofs::Verdict, target::Target},
+    disk::{
+        DiskFile,
+        content::{BUFFER_BYTES, Hasher},
+        failure::FsError,
+    },
+    fresh_nonce,
+    observe::view::View,
+    staged::{ADOPT_FROM_BYTES, End, Keep, OnDisk, StagedFile, next_opened},
+};
+
+impl View {
+    /// Opens a staged file for a target: what an earlier run has left where that can be continued, else a new one.
+    /// Leftovers that nobody writes any more and that were not taken are removed.
+    ///
+    /// # Errors
+    /// A folder or file that can't be made; a size for which there is no space.
+    pub fn stage(&self, target: &Target) -> Result<StagedFile, FsError> {
+        let opened = self.in_folder(&target.layout.blobs(), || self.open_staged(target));
+        let mut staged = opened?;
+        staged.started_bytes = staged.received_bytes();
+        self.reserve(staged)
+    }
+
+    fn open_staged(&self, target: &Target) -> Result<StagedFile, FsError> {
+        let at = target.layout.staged(&target.etag, &fresh_nonce()?);
+        if let Some(staged) = self.adopt(target, &at)? {
+            return Ok(staged);
+        }
+        let file =
+            self.cache.create_private(&at).map_err(|error| FsError::io("make", &at, error))?;
+        Ok(self.staged(target, at, file))
+    }
+
+    pub(crate) fn staged(
+        &self,
+        target: &Target,
+        at: CachePath,
+        file: Box<dyn DiskFile>,
+    ) -> StagedFile {
+        StagedFile {
+            at,
+            file,
+            hasher: Hasher::new(&target.etag, target.size),
+            held_bytes: 0,
+            etag: target.etag.clone(),
+            promised: target.size,
+            size: target.size,
+            state: Staged::Partial,
+            durability: self.cache.durability,
+            on_disk: OnDisk::Unsure,
+            opened: next_opened(),
+            started_bytes: 0,
+            reserved_to: 0,
+            end: End::Sure,
+            cancel: self.cancel.clone(),
+        }
+    }
+
+    /// Fills an empty staged file, of this cache or another, from this cache's blob, if that holds the content;
+    /// tells whether it did.
+    ///
+    /// # Errors
+    /// Whatever reading or writing says; what the staged file holds then is a right beginning.
+    pub fn fill_from_blob(&self, target: &Target, staged: &mut StagedFile) -> io::Result<bool> {
+        let at = target.blob();
+        let held = staged.received_bytes() == 0
+            && self.proves(&target.layout, &at, &target.etag, target.size)? == Verdict::Holds;
+        if !held {
+            return Ok(false);
+        }
+        let mut blob = self.cache.disk.open(&at)?;
+        let mut buffer = vec![0; BUFFER_BYTES];
+        loop {
+            self.cancel.check()?;
+            match blob.read(&mut buffer)? {
+                0 => return Ok(true),
+                count => staged.append(buffer.get(..count).unwrap_or_default())?,
+            }
+        }
+    }
+
+    /// The next of many files may want to continue what was left.
+    pub(crate) fn remember_left(&self, etag: &Etag, at: &CachePath) {
+        if let Some(memo) = self.memo() {
+            memo.left(etag, at);
+        }
+    }
+
+    /// Gives a staged file up: it is removed, or left for the next run where its bytes are worth it. What is left keeps no
+    /// more of the disk than it holds.
+    pub fn abandon(&self, mut staged: StagedFile, keep: Keep) {
+        let held = match staged.state {
+            Staged::Complete => staged.size.unwrap_or(0),
+            Staged::Partial | Staged::Absent => staged.received_bytes(),
+        };
+        let worth = held >= ADOPT_FROM_BYTES
+            && staged.etag.content_hash() != ContentHash::Opaque
+            && staged.make_sure_of_end().is_ok();
+        let (at, etag) = (staged.at.clone(), staged.etag.clone());
+        match keep {
+            Keep::IfWorth if worth => {
+                drop(staged);
+                self.remember_left(&etag, &at);
+            }
+            Keep::IfWorth | Keep::Nothing => {
+                // Its space is free with its name.
+                staged.reserved_to = 0;
+                drop(staged);
+                self.cache.discard(&at);
+            }
+        }
+    }
+}
