@@ -57,7 +57,8 @@ impl View {
         targets: &[T],
     ) {
         let news = self.memo_of(layout).is_none_or(Memo::has_news);
-        if self.recording == Recording::LookingOnly || !news {
+        let wanted = self.recording == Recording::Allowed && !self.cancel.is_cancelled();
+        if !wanted || !news {
             return;
         }
         if let Err(error) = self.make_folders(&layout.private()) {
