@@ -33,6 +33,7 @@ mod leftovers;
 mod local;
 mod locks;
 mod many;
+mod newborn;
 mod proofs;
 mod record;
 mod refs;
