@@ -12,7 +12,6 @@ pub mod std_disk;
 mod system;
 
 use std::{
-    fmt,
     io::{self, Read, Seek, Write},
     path::PathBuf,
     time::SystemTime,
@@ -36,6 +35,8 @@ pub enum Kind {
 /// Which bytes a regular file held at one moment, as far as the system can tell without reading them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
+    /// Which disk it is on; 0 where the system does not tell.
+    pub device: u64,
     /// Which file it is: its inode, or whatever the system tells instead.
     pub file: u128,
     /// Its length in bytes.
@@ -46,12 +47,28 @@ pub struct Identity {
     pub changed_ns: i128,
 }
 
+/// What stands for the disk of the record itself.
+const HERE: &str = ".";
+
 impl Identity {
-    /// Reads the line of text that an identity is displayed as.
+    /// Writes an identity down, for a record that is on the disk `here`. A disk has a number for as long as it is mounted,
+    /// and another one on another host, so of files on the same disk as the record no number is written.
     #[must_use]
-    pub fn of_line(line: &str) -> Option<Self> {
+    pub fn to_line(&self, here: u64) -> String {
+        let Self { device, file, len_bytes, modified_ns, changed_ns } = self;
+        let device = if *device == here { HERE.to_owned() } else { device.to_string() };
+        format!("{device} {file} {len_bytes} {modified_ns} {changed_ns}")
+    }
+
+    /// Reads what [`to_line`](Self::to_line) has written into a record that is on the disk `here`.
+    #[must_use]
+    pub fn of_line(line: &str, here: u64) -> Option<Self> {
         let mut words = line.split(' ');
         let identity = Self {
+            device: match words.next()? {
+                HERE => here,
+                number => number.parse().ok()?,
+            },
             file: words.next()?.parse().ok()?,
             len_bytes: words.next()?.parse().ok()?,
             modified_ns: words.next()?.parse().ok()?,
@@ -65,13 +82,6 @@ impl Identity {
     pub fn same_content(&self, other: &Self) -> bool {
         let changed_ns = other.changed_ns;
         Self { changed_ns, ..*self } == *other
-    }
-}
-
-impl fmt::Display for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, len_bytes, modified_ns, changed_ns } = self;
-        write!(f, "{file} {len_bytes} {modified_ns} {changed_ns}")
     }
 }
 
@@ -277,4 +287,24 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// Whatever the system says.
     fn remove_folder(&self, at: &CachePath) -> io::Result<()>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_is_read_as_it_was_written_wherever_the_disk_of_its_record_is_mounted() {
+        let of =
+            |device| Identity { device, file: 7, len_bytes: 9, modified_ns: -1, changed_ns: 2 };
+        for (device, written_on, line, read_on, read) in
+            [(5, 5, ". 7 9 -1 2", 5, 5), (5, 5, ". 7 9 -1 2", 8, 8), (6, 5, "6 7 9 -1 2", 5, 6)]
+        {
+            assert_eq!(of(device).to_line(written_on), line);
+            assert_eq!(Identity::of_line(line, read_on), Some(of(read)));
+        }
+        for line in ["", "7 9 -1 2", ". 7 9 -1", ". 7 9 -1 2 3", "x 7 9 -1 2", ". 7 9  2"] {
+            assert_eq!(Identity::of_line(line, 5), None, "{line}");
+        }
+    }
 }

@@ -6,6 +6,7 @@ pub mod many;
 mod memo;
 pub mod proof;
 mod record;
+mod settled;
 mod twin;
 mod twin_index;
 pub mod view;

@@ -102,6 +102,7 @@ impl Bars {
             }
             Event::Listed { .. }
             | Event::Retrying { .. }
+            | Event::Throttled { .. }
             | Event::Waiting { .. }
             | Event::Warned { .. }
             | _ => {}

@@ -68,6 +68,11 @@ fn words(event: &Event, format: Format) -> Option<String> {
                 output::plain(innermost(cause))
             ))
         }
+        Event::Throttled { origin, wait } if format == Format::Human => Some(format!(
+            "{}: {origin} takes no more requests for {:.1} s",
+            styled(CAUTION, "throttled"),
+            wait.as_secs_f64()
+        )),
         Event::Waiting { file } if format == Format::Human => {
             Some(format!("{}: another process downloads {file}", styled(FAINT, "waiting")))
         }
@@ -76,6 +81,7 @@ fn words(event: &Event, format: Format) -> Option<String> {
         | Event::Received { .. }
         | Event::StartedOver { .. }
         | Event::Retrying { .. }
+        | Event::Throttled { .. }
         | Event::Waiting { .. }
         | Event::Finished { .. }
         | _ => None,

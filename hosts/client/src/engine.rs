@@ -89,6 +89,7 @@ impl Engine {
 
     /// Sets who is told.
     pub(crate) fn told_to(self, observer: Observer) -> Self {
+        self.http.observe(&observer);
         Self { observer: Some(observer), ..self }
     }
 

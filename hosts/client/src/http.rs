@@ -1,8 +1,12 @@
 //! Requests: where they go, what goes along, and on which connections.
 
+pub(crate) mod address;
+pub(crate) mod body;
 pub(crate) mod connections;
+pub(crate) mod gate;
 pub(crate) mod pace;
 pub(crate) mod retry;
 pub(crate) mod session;
+pub(crate) mod throttle;
 pub(crate) mod transport;
 pub(crate) mod xet;

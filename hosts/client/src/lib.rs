@@ -33,6 +33,7 @@ pub use api::{
     error::{Error, ErrorKind},
     event::{Event, Observer},
     pattern::Patterns,
+    proxies::{Proxies, Proxy},
     report::{
         Done, Environment, Explanation, ExplanationLink, FileReport, MethodSupport, SnapshotReport,
         Traffic, Warning,
@@ -40,7 +41,7 @@ pub use api::{
     request::{FileRequest, SnapshotRequest},
 };
 pub use http::{
-    transport::{Answer, Body, BoxFuture, Line, Request, Transport, TransportError},
+    transport::{Answer, Body, BoxFuture, Connection, Request, Transport, TransportError},
     xet::{XetAsked, XetGrant, XetStore, XetStoreError, XetStream},
 };
 pub use hub::Hub;

@@ -2,4 +2,5 @@
 
 pub(crate) mod head;
 pub(crate) mod listing;
+pub(crate) mod patience;
 pub(crate) mod xet_token;

@@ -21,7 +21,7 @@ pub fn parts(config: &Config) -> Parts {
     Parts {
         store: xet_store(config),
         decider: Arc::new(LinkedCore),
-        transport: Arc::new(ReqwestTransport::new(&config.user_agent)),
+        transport: Arc::new(ReqwestTransport::new(config)),
         disk: Box::new(|directory| Arc::new(StdDisk::new(directory))),
         workers: Arc::new(BlockingPool),
         descriptors: descriptors::limit(),

@@ -29,11 +29,11 @@ pub use descriptors::raise_descriptor_limit;
 pub use hub::{Hub, parts};
 pub use hubstow_cache::{Disk, StdDisk};
 pub use hubstow_client::{
-    Answer, Beside, Body, BoxFuture, Config, DiskOf, Done, Durability, Environment, Error,
-    ErrorKind, Event, Explanation, ExplanationLink, FileReport, FileRequest, Line, MethodSupport,
-    Observer, Parts, Patterns, Request, SnapshotReport, SnapshotRequest, Token, Traffic, Transport,
-    TransportError, Warning, Workers, Xet, XetAsked, XetGrant, XetStore, XetStoreError, XetStream,
-    default_user_agent,
+    Answer, Beside, Body, BoxFuture, Config, Connection, DiskOf, Done, Durability, Environment,
+    Error, ErrorKind, Event, Explanation, ExplanationLink, FileReport, FileRequest, MethodSupport,
+    Observer, Parts, Patterns, Proxies, Proxy, Request, SnapshotReport, SnapshotRequest, Token,
+    Traffic, Transport, TransportError, Warning, Workers, Xet, XetAsked, XetGrant, XetStore,
+    XetStoreError, XetStream, default_user_agent,
 };
 pub use hubstow_core::{
     decide::{Decider, LinkedCore},

@@ -1,63 +1,139 @@
-//! The transport of native programs: reqwest, with one client for plain HTTP and one for TLS.
+//! The transport of native programs: reqwest, with a client of its own for each runtime and for each kind of connection.
+//!
+//! A connection is driven by the runtime in which it was made. A request of another runtime would wait for that one, and for
+//! ever where nobody drives it.
 
 use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
+    sync::{Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use reqwest::{Client, Response};
+use reqwest::{Client, NoProxy, Response};
+use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt as _;
+use tokio::runtime::{self, Handle};
 
-use hubstow_client::{Answer, Body, BoxFuture, Line, Request, Transport, TransportError};
+use hubstow_client::{
+    Answer, Body, BoxFuture, Config, Connection, Proxies, Proxy, Request, Transport, TransportError,
+};
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many connections of their own large files may use: what a hub takes from one client without complaint.
 const CONNECTIONS: usize = 16;
+/// How many pools of connections are kept: three for each of four runtimes.
+const POOLS: usize = 12;
 
 /// Sends requests with reqwest. Clients are made when the first request needs them: a cached file needs none.
 pub(crate) struct ReqwestTransport {
     user_agent: String,
-    plain: OnceLock<Client>,
-    secure: OnceLock<Client>,
+    proxies: Proxies,
+    /// What is needed for TLS; the certificates of the system are loaded once.
+    tls: OnceLock<ClientConfig>,
+    /// The one that was used last is at the end.
+    pools: Mutex<Vec<Pool>>,
+}
+
+/// A client and its connections.
+struct Pool {
+    runtime: runtime::Id,
+    kind: Kind,
+    made: Instant,
+    client: Client,
+}
+
+/// What a client is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Plain HTTP. There are no certificates to load, which is the most expensive part of starting up.
+    Plain,
+    Secure,
     /// HTTP/2 puts all requests on one connection, so those that must have their own speak HTTP/1.1.
-    separate: OnceLock<Client>,
+    SecureOwn,
 }
 
 impl ReqwestTransport {
-    pub(crate) fn new(user_agent: &str) -> Self {
-        let (plain, secure, separate) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Self { user_agent: user_agent.to_owned(), plain, secure, separate }
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            user_agent: config.user_agent.clone(),
+            proxies: config.proxies.clone(),
+            tls: OnceLock::new(),
+            pools: Mutex::default(),
+        }
     }
 
-    /// A client that only speaks plain HTTP has no certificates to load; where the endpoint needs none, that saves the
-    /// most expensive part of starting up.
-    fn client(&self, secure: bool, line: Line) -> Result<&Client, TransportError> {
-        let slot = match (secure, line) {
-            (false, Line::Any | Line::Own) => &self.plain,
-            (true, Line::Any) => &self.secure,
-            (true, Line::Own) => &self.separate,
+    /// Returns the client of the present runtime whose connections were all made after that moment.
+    fn client(&self, kind: Kind, made_after: Option<Instant>) -> Result<Client, TransportError> {
+        let runtime = Handle::try_current().map_err(|_| {
+            TransportError("a request needs a tokio runtime, and there is none".to_owned())
+        })?;
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |pool: &Pool| pool.runtime == runtime.id() && pool.kind == kind;
+        let known = pools.iter().position(is_it).map(|at| pools.remove(at));
+        let usable = known.filter(|pool| made_after.is_none_or(|after| pool.made > after));
+        let pool = match usable {
+            Some(pool) => pool,
+            None => {
+                let client = self.make(kind)?;
+                Pool { runtime: runtime.id(), kind, made: Instant::now(), client }
+            }
         };
-        if let Some(client) = slot.get() {
-            return Ok(client);
+        let client = pool.client.clone();
+        if pools.len() >= POOLS {
+            pools.remove(0);
         }
-        let made = Client::builder()
+        pools.push(pool);
+        Ok(client)
+    }
+
+    fn make(&self, kind: Kind) -> Result<Client, TransportError> {
+        let mut builder = Client::builder()
             .user_agent(&self.user_agent)
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
-            .tls_backend_preconfigured(tls(secure, line)?)
-            .build()
-            .map_err(|error| TransportError(causes(&error)))?;
-        Ok(slot.get_or_init(|| made))
+            // Without this the environment and the system are asked.
+            .no_proxy()
+            .tls_backend_preconfigured(self.tls(kind)?);
+        let Proxies { http, https, except } = &self.proxies;
+        let http = http.as_ref().map(|proxy| reqwest::Proxy::http(url(proxy)));
+        let https = https.as_ref().map(|proxy| reqwest::Proxy::https(url(proxy)));
+        for proxy in [http, https].into_iter().flatten() {
+            builder = builder.proxy(proxy.map_err(broken)?.no_proxy(NoProxy::from_string(except)));
+        }
+        builder.build().map_err(broken)
+    }
+
+    fn tls(&self, kind: Kind) -> Result<ClientConfig, TransportError> {
+        let protocols: &[&[u8]] = match kind {
+            // A proxy may speak TLS where the hub does not, and then certificates matter all the same.
+            Kind::Plain if !self.has_secure_proxy() => return without_certificates(),
+            Kind::Plain | Kind::SecureOwn => &[b"http/1.1"],
+            Kind::Secure => &[b"h2", b"http/1.1"],
+        };
+        let mut config = match self.tls.get() {
+            Some(config) => config.clone(),
+            None => {
+                let made = with_certificates_of_the_system()?;
+                self.tls.get_or_init(|| made).clone()
+            }
+        };
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        Ok(config)
+    }
+
+    fn has_secure_proxy(&self) -> bool {
+        self.proxies.http.as_ref().is_some_and(|proxy| proxy.reveal().scheme() == "https")
     }
 
     async fn send_one(&self, request: Request) -> Result<Answer, TransportError> {
-        let client = self.client(request.url.scheme() == "https", request.line)?;
+        let kind = match (request.url.scheme(), request.connection) {
+            ("https", Connection::Shared) => Kind::Secure,
+            ("https", Connection::Own) => Kind::SecureOwn,
+            (_, Connection::Shared | Connection::Own) => Kind::Plain,
+        };
+        let client = self.client(kind, request.made_after)?;
         let mut sent = client.request(request.method, request.url).headers(request.headers);
-        if let Some(timeout) = request.timeout {
-            sent = sent.timeout(timeout);
-        }
         if let Some(body) = request.body {
             sent = sent.body(body);
         }
@@ -85,6 +161,10 @@ impl Body for Received {
     }
 }
 
+fn url(proxy: &Proxy) -> &str {
+    proxy.reveal().as_str()
+}
+
 fn broken(error: reqwest::Error) -> TransportError {
     TransportError(causes(&error.without_url()))
 }
@@ -103,25 +183,25 @@ fn causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn tls(secure: bool, line: Line) -> Result<rustls::ClientConfig, TransportError> {
-    let unusable = |error: rustls::Error| {
-        let what = "TLS can't be set up";
-        let way_out = "check the system's certificates, or the file that SSL_CERT_FILE names";
-        TransportError(format!("{what}: {error}; {way_out}"))
-    };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(unusable)?;
-    let builder = if secure {
-        builder.with_platform_verifier().map_err(unusable)?
-    } else {
-        builder.with_root_certificates(rustls::RootCertStore::empty())
-    };
-    let mut config = builder.with_no_client_auth();
-    config.alpn_protocols = match line {
-        Line::Any => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
-        Line::Own => vec![b"http/1.1".to_vec()],
-    };
-    Ok(config)
+fn unusable(error: rustls::Error) -> TransportError {
+    let what = "TLS can't be set up";
+    let way_out = "check the system's certificates, or the file that SSL_CERT_FILE names";
+    TransportError(format!("{what}: {error}; {way_out}"))
+}
+
+fn tls_builder()
+-> Result<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>, TransportError> {
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider);
+    builder.with_safe_default_protocol_versions().map_err(unusable)
+}
+
+fn with_certificates_of_the_system() -> Result<ClientConfig, TransportError> {
+    let builder = tls_builder()?.with_platform_verifier().map_err(unusable)?;
+    Ok(builder.with_no_client_auth())
+}
+
+fn without_certificates() -> Result<ClientConfig, TransportError> {
+    let builder = tls_builder()?.with_root_certificates(rustls::RootCertStore::empty());
+    Ok(builder.with_no_client_auth())
 }

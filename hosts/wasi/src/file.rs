@@ -103,6 +103,8 @@ fn entry_of(stat: &DescriptorStat, hash: &MetadataHashValue) -> Entry {
         // A sandbox is not told more.
         allocated_bytes: stat.size,
         identity: Identity {
+            // The hash speaks of the disk, too.
+            device: 0,
             file: u128::from(hash.upper) << 64 | u128::from(hash.lower),
             len_bytes: stat.size,
             modified_ns: nanos(stat.data_modification_timestamp),

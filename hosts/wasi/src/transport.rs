@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use hubstow_client::{Answer, Body, BoxFuture, Request, Transport, TransportError};
 use wasip2::{
-    clocks::monotonic_clock::{self, subscribe_duration},
+    clocks::monotonic_clock::subscribe_duration,
     http::{
         outgoing_handler,
         types::{
@@ -42,8 +42,7 @@ impl WasiTransport {
     }
 
     fn send_now(&self, request: Request) -> Result<Answer, TransportError> {
-        let limit = request.timeout.unwrap_or(self.stall_timeout);
-        let end = request.timeout.map(|timeout| now().saturating_add(nanos(timeout)));
+        let limit = request.answer_within;
         let (outgoing, body) = (self.outgoing(&request)?, request.body);
         let sent = outgoing.body().map_err(|()| broken("the request has no body to write"))?;
         let options = RequestOptions::new();
@@ -59,7 +58,10 @@ impl WasiTransport {
         }
         OutgoingBody::finish(sent, None).map_err(|code| failed(&code))?;
         if !wait(&answered.subscribe(), limit) {
-            return Err(TransportError(format!("no answer within {} s", limit.as_secs())));
+            return Err(TransportError(format!(
+                "no answer within {} s",
+                limit.as_secs_f64().ceil()
+            )));
         }
         let response = response(&answered)?;
         let status = StatusCode::from_u16(response.status()).map_err(|e| broken(&e.to_string()))?;
@@ -67,7 +69,7 @@ impl WasiTransport {
         let body = response.consume().map_err(|()| broken("the answer's body is taken"))?;
         let stream = body.stream().map_err(|()| broken("the answer's body is taken"))?;
         let received =
-            Received { stream: Some(stream), body: Some(body), end, stall: self.stall_timeout };
+            Received { stream: Some(stream), body: Some(body), stall: self.stall_timeout };
         Ok(Answer { status, headers, body: Box::new(received) })
     }
 
@@ -107,8 +109,6 @@ impl Transport for WasiTransport {
 struct Received {
     stream: Option<InputStream>,
     body: Option<IncomingBody>,
-    /// When the whole exchange must be over, by the monotonic clock.
-    end: Option<u64>,
     stall: Duration,
 }
 
@@ -116,10 +116,8 @@ impl Received {
     fn next(&mut self) -> Result<Option<Bytes>, TransportError> {
         let Some(stream) = &self.stream else { return Ok(None) };
         loop {
-            let left = self.end.map(|end| Duration::from_nanos(end.saturating_sub(now())));
-            let limit = left.map_or(self.stall, |left| left.min(self.stall));
-            if !wait(&stream.subscribe(), limit) {
-                return Err(TransportError(format!("nothing came for {} s", limit.as_secs())));
+            if !wait(&stream.subscribe(), self.stall) {
+                return Err(TransportError(format!("nothing came for {} s", self.stall.as_secs())));
             }
             match stream.read(PIECE_BYTES) {
                 Ok(bytes) if bytes.is_empty() => {}
@@ -157,11 +155,6 @@ fn wait(pollable: &Pollable, limit: Duration) -> bool {
     let clock = subscribe_duration(nanos(limit));
     poll::poll(&[pollable, &clock]);
     pollable.ready()
-}
-
-/// The monotonic clock, in nanoseconds.
-fn now() -> u64 {
-    monotonic_clock::now()
 }
 
 fn nanos(duration: Duration) -> u64 {

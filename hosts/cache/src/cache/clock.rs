@@ -1,15 +1,25 @@
 //! The clock that a disk dates its files by, which may be another machine's.
 
-use std::{cell::OnceCell, io, time::Duration};
+use std::{
+    cell::OnceCell,
+    io,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use hubstow_core::layout::CachePath;
 
-use crate::{cache::Cache, disk::Entry};
+use crate::{
+    cache::Cache,
+    disk::{Entry, Identity},
+};
 
+/// The longest tick of any filesystem: FAT's.
+pub(crate) const TICK: Duration = Duration::from_secs(2);
 impl Cache {
-    /// Asks what time it is on the disk, by making a file under a fresh private name; `None` where no file can be made, or
-    /// the disk tells no times.
-    pub(crate) fn disk_now(&self, fresh: &CachePath) -> Option<DiskTime> {
+    /// Makes a file under a fresh private name, to see how the disk dates what is made now, and removes it again; `None`
+    /// where no file can be made.
+    pub(crate) fn fresh_entry(&self, fresh: &CachePath) -> Option<Entry> {
         let made = self.disk.create(fresh).and_then(|file| {
             drop(file);
             self.disk.entry(fresh)
@@ -17,7 +27,7 @@ impl Cache {
         if !matches!(&made, Err(error) if error.kind() == io::ErrorKind::AlreadyExists) {
             self.discard(fresh);
         }
-        DiskTime::of(&made.ok()??)
+        made.ok()?
     }
 }
 
@@ -35,8 +45,9 @@ impl DiskTime {
     }
 
     /// The moment at which the content was last changed.
-    pub(crate) fn of_content(modified_ns: i128) -> Option<Self> {
-        (modified_ns != 0).then_some(Self { ns: modified_ns })
+    pub(crate) fn of_content(identity: &Identity) -> Option<Self> {
+        let ns = identity.modified_ns;
+        (ns != 0).then_some(Self { ns })
     }
 
     /// Tells whether another moment is less than so long ago, or ahead: then the two clocks that it may be of differ.
@@ -63,7 +74,77 @@ impl<'a> DiskClock<'a> {
     /// made, it counts as young: nothing can be removed then either.
     pub(crate) fn is_younger(&self, entry: &Entry, time: Duration) -> bool {
         let Some(changed) = DiskTime::of(entry) else { return false };
-        let now = *self.now.get_or_init(|| self.cache.disk_now(&self.fresh));
+        let ask = || self.cache.fresh_entry(&self.fresh).as_ref().and_then(DiskTime::of);
+        let now = *self.now.get_or_init(ask);
         now.is_none_or(|now| now.is_within(time, changed))
+    }
+}
+
+/// What the disk's clock said when it was last asked.
+#[derive(Default)]
+pub(crate) struct LastAsked(Mutex<Option<Asked>>);
+
+impl LastAsked {
+    pub(crate) fn get(&self) -> MutexGuard<'_, Option<Asked>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An answer of the disk's clock.
+pub(crate) struct Asked {
+    at: Instant,
+    /// The time, and the disk that it is of; `None` where it is not to be had.
+    said: Option<(DiskTime, u64)>,
+}
+
+impl Asked {
+    /// What the clock says now, by an entry that was made just now.
+    pub(crate) fn now(fresh: Option<&Entry>) -> Self {
+        let said = fresh.and_then(|entry| Some((DiskTime::of(entry)?, entry.identity.device)));
+        Self { at: Instant::now(), said }
+    }
+
+    pub(crate) fn is_younger_than(&self, time: Duration) -> bool {
+        self.at.elapsed() < time
+    }
+
+    /// Tells whether a file was not changed within a tick before this.
+    pub(crate) fn is_after(&self, identity: &Identity, modified: DiskTime) -> bool {
+        self.said.is_some_and(|(now, device)| {
+            device == identity.device && !now.is_within(TICK, modified)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn modified(ns: i128) -> Identity {
+        Identity { device: 1, file: 7, len_bytes: 9, modified_ns: ns, changed_ns: 0 }
+    }
+
+    #[test]
+    fn a_file_is_settled_a_tick_after_it_was_changed_by_the_clock_of_its_own_disk() {
+        let second = 1_000_000_000_i128;
+        let now = 1_800_000_000 * second;
+        let of = |ns| DiskTime::of_content(&modified(ns)).unwrap();
+        let asked = |device| Asked { at: Instant::now(), said: Some((of(now), device)) };
+        for (age_ns, device, settled) in [
+            (0, 1, false),
+            (2 * second - 1, 1, false),
+            (2 * second, 1, true),
+            (3600 * second, 1, true),
+            (3600 * second, 2, false),
+            // It is dated by another clock, or from the future: a change now would show.
+            (-3600 * second, 1, true),
+            (-second, 1, false),
+        ] {
+            let identity = modified(now - age_ns);
+            let found = asked(device).is_after(&identity, of(now - age_ns));
+            assert_eq!(found, settled, "{age_ns} ns, device {device}");
+        }
+        let unknown = Asked { at: Instant::now(), said: None };
+        assert!(!unknown.is_after(&modified(1), of(1)));
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use hubstow_core::name::Etag;
@@ -18,11 +19,20 @@ pub(crate) struct Proofs {
 /// What was found when a file was read.
 enum Finding {
     /// Its hash is this etag, so it is no other of the same kind.
-    Is(Etag),
+    Is(Etag, Since),
     /// A record says that its hash is this etag. A record may be damaged, so it never speaks against a file.
     Recorded(Etag),
     /// Its hash is none of these etags.
     IsNone(Vec<Etag>),
+}
+
+/// Since when a file has been what it was found to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Since {
+    /// For long enough: any change would show in its times.
+    Long,
+    /// It may have been changed since this moment without showing it.
+    Moment(Instant),
 }
 
 /// Whether a file holds the content of an etag.
@@ -35,17 +45,24 @@ pub enum Verdict {
 }
 
 impl Proofs {
-    /// Says what is known without reading the file again.
-    pub(crate) fn verdict(&self, etag: &Etag, identity: &Identity) -> Option<Verdict> {
+    /// Says what is known without reading the file again. What was found of a file that had just been changed counts for
+    /// one tick of its disk's clock; after that a change would show, so it is read once more.
+    pub(crate) fn verdict(
+        &self,
+        etag: &Etag,
+        identity: &Identity,
+        tick: Duration,
+    ) -> Option<Verdict> {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         match found.get(identity)? {
-            Finding::Is(known) if known == etag => Some(Verdict::Holds),
-            Finding::Is(known) if known.content_hash() == etag.content_hash() => {
+            Finding::Is(_, Since::Moment(moment)) if moment.elapsed() >= tick => None,
+            Finding::Is(known, _) if known == etag => Some(Verdict::Holds),
+            Finding::Is(known, _) if known.content_hash() == etag.content_hash() => {
                 Some(Verdict::Torn)
             }
             Finding::Recorded(known) if known == etag => Some(Verdict::Holds),
             Finding::IsNone(others) if others.contains(etag) => Some(Verdict::Torn),
-            Finding::Is(_) | Finding::Recorded(_) | Finding::IsNone(_) => None,
+            Finding::Is(..) | Finding::Recorded(_) | Finding::IsNone(_) => None,
         }
     }
 
@@ -57,22 +74,36 @@ impl Proofs {
         }
     }
 
-    /// Tells whether this file is proved to hold this content.
+    /// Tells whether this file is proved to hold this content for as long as its times stay.
     pub(crate) fn vouch(&self, etag: &Etag, identity: &Identity) -> bool {
-        self.verdict(etag, identity) == Some(Verdict::Holds)
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        match found.get(identity) {
+            Some(Finding::Is(known, Since::Long) | Finding::Recorded(known)) => known == etag,
+            Some(Finding::Is(_, Since::Moment(_)) | Finding::IsNone(_)) | None => false,
+        }
     }
 
-    pub(crate) fn holds(&self, etag: &Etag, identity: &Identity) {
+    /// Tells whether a file was found as it is at least so long ago.
+    pub(crate) fn is_known_for(&self, identity: &Identity, time: Duration) -> bool {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        match found.get(identity) {
+            Some(Finding::Is(_, Since::Moment(moment))) => moment.elapsed() >= time,
+            Some(Finding::Is(_, Since::Long)) => true,
+            Some(Finding::Recorded(_) | Finding::IsNone(_)) | None => false,
+        }
+    }
+
+    pub(crate) fn holds(&self, etag: &Etag, identity: &Identity, since: Since) {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        found.insert(*identity, Finding::Is(etag.clone()));
+        found.insert(*identity, Finding::Is(etag.clone(), since));
     }
 
     pub(crate) fn torn(&self, etag: &Etag, identity: &Identity) {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         match found.get_mut(identity) {
             Some(Finding::IsNone(others)) => others.push(etag.clone()),
-            Some(Finding::Is(_)) => {}
-            Some(Finding::Recorded(_)) | None => {
+            Some(Finding::Is(_, Since::Long)) => {}
+            Some(Finding::Is(_, Since::Moment(_)) | Finding::Recorded(_)) | None => {
                 found.insert(*identity, Finding::IsNone(vec![etag.clone()]));
             }
         }

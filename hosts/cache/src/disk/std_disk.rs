@@ -124,6 +124,7 @@ fn identity_of(metadata: &fs::Metadata) -> Identity {
     use std::os::unix::fs::MetadataExt;
     let nanos = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
     Identity {
+        device: metadata.dev(),
         file: metadata.ino().into(),
         len_bytes: metadata.size(),
         modified_ns: nanos(metadata.mtime(), metadata.mtime_nsec()),
@@ -138,6 +139,7 @@ fn identity_of(metadata: &fs::Metadata) -> Identity {
         since.map_or(0, |since| since.as_nanos())
     };
     Identity {
+        device: 0,
         file: nanos(metadata.created()),
         len_bytes: metadata.len(),
         modified_ns: nanos(metadata.modified()).cast_signed(),

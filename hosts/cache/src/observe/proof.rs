@@ -2,10 +2,15 @@
 //!
 //! What we did not write ourselves is hashed on first use and never trusted by name or size (invariant I8). A proof is
 //! remembered in the process, and on disk where reading the file again would cost more than remembering: a few lines
-//! below the repo folder, bound to the identity of the file. A record that can't be written or read costs one more
-//! reading, nothing else.
+//! below the repo folder, bound to the identity of the file. A record that can't be written or read, or is of another
+//! format, costs one more reading, nothing else.
+//!
+//! What was read of a file that had just been changed is not written down, and counts in this process for a moment only,
+//! see [`settled`](super::settled). What this process has published itself is written down at once: its bytes passed the
+//! hasher on their way to a private file that was locked, and whoever has the public name only since then changes it in a
+//! later tick. Only where times are whole seconds, as on FAT, that is no promise: there the next run reads it once.
 
-use std::io::{self, Read};
+use std::{io, time::Instant};
 
 use hubstow_core::{
     layout::{CachePath, RepoLayout},
@@ -13,12 +18,18 @@ use hubstow_core::{
 };
 
 use crate::{
-    cache::proofs::Verdict,
+    cache::{
+        clock::TICK,
+        proofs::{Since, Verdict},
+    },
     disk::{
         Entry, Identity, Kind,
         content::{Hasher, pass_through},
     },
-    observe::view::{Recording, View},
+    observe::{
+        settled::has_short_ticks,
+        view::{Recording, View},
+    },
 };
 
 /// Files from this size on have their proofs written down; a smaller one is hashed in about two milliseconds.
@@ -61,14 +72,15 @@ impl View {
         if etag.content_hash() == ContentHash::Opaque {
             return Ok(Verdict::Holds);
         }
-        if let Some(verdict) = self.proofs.verdict(etag, &entry.identity) {
+        if let Some(verdict) = self.proofs.verdict(etag, &entry.identity, TICK) {
             return Ok(verdict);
         }
         if entry.len_bytes >= RECORD_FROM_BYTES && self.recorded(layout, etag, &entry.identity) {
-            self.proofs.holds(etag, &entry.identity);
+            self.proofs.holds(etag, &entry.identity, Since::Long);
             return Ok(Verdict::Holds);
         }
         tracing::debug!(path = %at, bytes = entry.len_bytes, "hashing a file that nothing has proved yet");
+        let since = self.since(layout, entry);
         let mut file = self.cache.disk.open(at)?;
         let mut hasher = Hasher::new(etag, Some(entry.len_bytes));
         pass_through(&mut *file, &mut hasher, &self.cancel, |_| Ok(()))?;
@@ -77,20 +89,31 @@ impl View {
             self.proofs.torn(etag, &entry.identity);
             return Ok(Verdict::Torn);
         }
-        self.proved(layout, at, etag, entry);
+        // A file that changed meanwhile proves nothing.
+        match self.cache.disk.through(at) {
+            Ok(Some(now)) if now.identity == entry.identity => {
+                self.remember(layout, etag, entry, since);
+            }
+            Ok(_) | Err(_) => {}
+        }
         Ok(Verdict::Holds)
     }
 
-    /// Remembers that the file at `at` was proved while it was `entry`; a file that changed meanwhile proves nothing.
-    fn proved(&self, layout: &RepoLayout, at: &CachePath, etag: &Etag, entry: &Entry) {
-        let unchanged = matches!(self.cache.disk.through(at), Ok(Some(now)) if now == *entry);
-        if unchanged {
-            self.remember(layout, etag, entry);
-        }
+    /// Says since when a file that is about to be read has been what it is. It is not found out for what no record will
+    /// speak of.
+    fn since(&self, layout: &RepoLayout, entry: &Entry) -> Since {
+        let now = Since::Moment(Instant::now());
+        let recorded = self.memo_of(layout).is_some() || entry.len_bytes >= RECORD_FROM_BYTES;
+        let settled = self.proofs.is_known_for(&entry.identity, TICK)
+            || recorded && self.is_settled(layout, &entry.identity);
+        if settled { Since::Long } else { now }
     }
 
-    fn remember(&self, layout: &RepoLayout, etag: &Etag, entry: &Entry) {
-        self.proofs.holds(etag, &entry.identity);
+    fn remember(&self, layout: &RepoLayout, etag: &Etag, entry: &Entry, since: Since) {
+        self.proofs.holds(etag, &entry.identity, since);
+        if since != Since::Long {
+            return;
+        }
         if let Some(memo) = self.memo_of(layout) {
             memo.proved_anew();
         }
@@ -104,36 +127,45 @@ impl View {
     pub(crate) fn published(&self, layout: &RepoLayout, at: &CachePath, etag: &Etag, made: &Entry) {
         match self.cache.disk.through(at) {
             Ok(Some(entry)) if entry.identity.same_content(&made.identity) => {
-                self.remember(layout, etag, &entry);
+                let short = has_short_ticks(&entry.identity);
+                let since = if short { Since::Long } else { Since::Moment(Instant::now()) };
+                self.remember(layout, etag, &entry, since);
             }
             Ok(_) | Err(_) => {}
         }
     }
 
+    /// Returns the lines of the record of an etag.
     fn record_lines(&self, layout: &RepoLayout, etag: &Etag) -> Vec<String> {
-        let read = || -> io::Result<String> {
-            let mut text = String::new();
-            let file = self.cache.disk.open(&layout.proof(etag))?;
-            file.take(RECORD_LIMIT_BYTES).read_to_string(&mut text)?;
-            Ok(text)
-        };
-        read().map_or_else(|_| Vec::new(), |text| text.lines().map(str::to_owned).collect())
+        let content = self.read(&layout.proof(etag), RECORD_LIMIT_BYTES).unwrap_or_default();
+        str::from_utf8(&content)
+            .map_or_else(|_| Vec::new(), |text| text.lines().map(str::to_owned).collect())
+    }
+
+    /// Returns the number of the disk that records are on.
+    pub(crate) fn disk_of_records(&self, layout: &RepoLayout) -> u64 {
+        let folder = self.cache.disk.entry(&layout.private());
+        folder.ok().flatten().map_or(0, |folder| folder.identity.device)
     }
 
     fn recorded(&self, layout: &RepoLayout, etag: &Etag, identity: &Identity) -> bool {
-        let ours = identity.to_string();
-        self.record_lines(layout, etag).contains(&ours)
+        let lines = self.record_lines(layout, etag);
+        !lines.is_empty() && lines.contains(&identity.to_line(self.disk_of_records(layout)))
     }
 
     fn record(&self, layout: &RepoLayout, etag: &Etag, identity: &Identity) {
-        let (mut lines, ours) = (self.record_lines(layout, etag), identity.to_string());
-        if lines.contains(&ours) {
-            return;
-        }
-        lines.insert(0, ours);
-        lines.truncate(RECORD_LINES);
-        let content = lines.join("\n") + "\n";
-        if let Err(error) = self.write_whole(layout, &layout.proof(etag), content.as_bytes()) {
+        let written = self.make_folders(&layout.private()).and_then(|()| {
+            let mut lines = self.record_lines(layout, etag);
+            let ours = identity.to_line(self.disk_of_records(layout));
+            if lines.contains(&ours) {
+                return Ok(());
+            }
+            lines.insert(0, ours);
+            lines.truncate(RECORD_LINES);
+            let content = lines.join("\n") + "\n";
+            self.write_whole(layout, &layout.proof(etag), content.as_bytes())
+        });
+        if let Err(error) = written {
             tracing::debug!(%etag, %error, "a proof could not be written down");
         }
     }

@@ -43,7 +43,7 @@ impl View {
     fn recall(&self, layout: &RepoLayout, commit: &Commit) -> bool {
         let content = self.read(&layout.snapshot_proofs(commit), LIMIT_BYTES);
         let Some(content) = content else { return false };
-        self.proofs.recall(proofs_in(&content));
+        self.proofs.recall(proofs_in(&content, self.disk_of_records(layout)));
         true
     }
 
@@ -57,14 +57,20 @@ impl View {
         targets: &[T],
     ) {
         let news = self.memo_of(layout).is_none_or(Memo::has_news);
-        if self.recording == Recording::LookingOnly || !news {
+        let wanted = self.recording == Recording::Allowed && !self.cancel.is_cancelled();
+        if !wanted || !news {
             return;
         }
+        if let Err(error) = self.make_folders(&layout.private()) {
+            tracing::debug!(%commit, %error, "there is no folder for what is proved");
+            return;
+        }
+        let here = self.disk_of_records(layout);
         let (mut content, mut lines, mut etags) = (String::new(), 0, HashSet::new());
         let mut add = |etag: &Etag, identity: &Identity| {
             if lines < LINE_LIMIT {
                 lines += 1;
-                let _ = writeln!(content, "{etag} {identity}");
+                let _ = writeln!(content, "{etag} {}", identity.to_line(here));
             }
         };
         for target in targets.iter().map(T::as_ref) {
@@ -81,7 +87,7 @@ impl View {
         // Another run may have been asked for other files of the same snapshot.
         let at = layout.snapshot_proofs(commit);
         let old = self.read(&at, LIMIT_BYTES).unwrap_or_default();
-        for (identity, etag) in proofs_in(&old).filter(|(_, etag)| !etags.contains(etag)) {
+        for (identity, etag) in proofs_in(&old, here).filter(|(_, etag)| !etags.contains(etag)) {
             add(&etag, &identity);
         }
         if content.as_bytes() == old {
@@ -93,11 +99,11 @@ impl View {
     }
 }
 
-fn proofs_in(content: &[u8]) -> impl Iterator<Item = (Identity, Etag)> {
-    content.split(|byte| *byte == b'\n').take(LINE_LIMIT).filter_map(|line| {
+fn proofs_in(content: &[u8], here: u64) -> impl Iterator<Item = (Identity, Etag)> {
+    content.split(|byte| *byte == b'\n').take(LINE_LIMIT).filter_map(move |line| {
         let (etag, identity) = str::from_utf8(line).ok()?.split_once(' ')?;
         let etag = Etag::parse(etag).ok()?;
         let provable = etag.content_hash() != ContentHash::Opaque;
-        Some((Identity::of_line(identity)?, etag)).filter(|_| provable)
+        Some((Identity::of_line(identity, here)?, etag)).filter(|_| provable)
     })
 }

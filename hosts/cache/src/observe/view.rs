@@ -10,8 +10,8 @@ use hubstow_core::{
 
 use crate::{
     cache::{
-        Cache, Durability, Shape, folders::KnownFolders, leftovers::Swept, lock::Locked,
-        proofs::Proofs, target::Target,
+        Cache, Durability, Shape, clock::LastAsked, folders::KnownFolders, leftovers::Swept,
+        lock::Locked, proofs::Proofs, target::Target,
     },
     disk::{Disk, cancel::Cancel, failure::FsError},
     observe::memo::Memo,
@@ -36,6 +36,7 @@ pub struct View {
     /// What the operation on many files that this is used for remembers.
     memo: Option<Arc<Memo>>,
     swept: Arc<Swept>,
+    pub(crate) last_asked: Arc<LastAsked>,
     pub(crate) cancel: Cancel,
 }
 
@@ -60,6 +61,7 @@ impl View {
             folders: KnownFolders::default(),
             memo: None,
             swept: Arc::default(),
+            last_asked: Arc::default(),
             cancel: Cancel::default(),
         }
     }

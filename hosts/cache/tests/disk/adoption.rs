@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, File},
-    io::{Seek, SeekFrom, Write},
+    io::{self, Seek, SeekFrom, Write},
     os::unix::fs::MetadataExt,
     sync::Arc,
 };
@@ -25,7 +25,7 @@ use crate::{
     kind::{Kind, Locks},
     sample::{LARGE, OURS, pointer},
     start::{Start, World},
-    watch::Event,
+    watch::{Event, Op},
 };
 
 fn run(world: &World, kind: Kind) -> Run {
@@ -186,6 +186,33 @@ fn a_write_that_fails_half_way_does_not_shift_what_comes_after_it() {
     hub.fill(&mut staged).unwrap();
     assert_eq!(hub.sent, LARGE.content.len(), "nothing has to be sent twice");
     assert!(fs::read(world.root().join(staged.at().as_str())).unwrap() == LARGE.content);
+}
+
+#[test]
+fn a_write_that_fails_is_told_as_it_failed_and_what_can_not_be_cut_then_is_given_up() {
+    for cut in [true, false] {
+        let refuses: fn(Op) -> Option<Errno> =
+            if cut { |_| None } else { |op| (op == Op::SetLen).then_some(Errno::IO) };
+        let kind = Kind { refuses, ..Kind::ALL_LINKS };
+        let calm = World::new(Start::Empty, &LARGE);
+        let disk = calm.disk(kind);
+        let mut staged = host::cache(&disk, Policy::Compat).stage(&LARGE.target()).unwrap();
+        staged.append(LARGE.part_of(1)).unwrap();
+        let before = disk.watch().operations();
+
+        let world = World::new(Start::Empty, &LARGE);
+        let disk = world.disk_with(kind, before + 1, Event::Failure(Errno::NOSPC));
+        let cache = host::cache(&disk, Policy::Compat);
+        let mut staged = cache.stage(&LARGE.target()).unwrap();
+        let (first, second) = LARGE.content.split_at(LARGE.chunk);
+        staged.append(first).unwrap();
+        let error = staged.append(second).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull, "cut: {cut}, {error}");
+        assert_eq!(staged.append(second).is_ok(), cut);
+        assert_eq!(staged.verify().is_ok_and(|verified| verified.is_ok()), cut);
+        cache.abandon(staged, Keep::IfWorth);
+        assert_eq!(world.tree().leftovers().len(), usize::from(cut));
+    }
 }
 
 #[test]

@@ -103,6 +103,21 @@ impl TestDisk {
         Ok(Box::new(TestFile { real, kind, watch, space, at: at.as_str().to_owned(), inode }))
     }
 
+    /// Dates an entry as this kind of disk does, and what was just made by the time at which this process runs.
+    fn dated(&self, mut entry: Entry, at: &CachePath) -> Entry {
+        let identity = &mut entry.identity;
+        if entry.len_bytes == 0 && self.watch.has_made(at.as_str()) {
+            let age_ns = i128::try_from(self.age.as_nanos()).unwrap();
+            identity.modified_ns += age_ns;
+            identity.changed_ns += age_ns;
+        }
+        if self.kind.whole_seconds {
+            identity.modified_ns -= identity.modified_ns % 1_000_000_000;
+            identity.changed_ns -= identity.changed_ns % 1_000_000_000;
+        }
+        entry
+    }
+
     fn link(&self, way: Way, probe: bool, make: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         match way {
             Way::Works => make(),
@@ -124,20 +139,12 @@ impl Disk for TestDisk {
         if self.kind.folds && *at == layout.folded_snapshots() {
             return self.real.entry(&layout.snapshots());
         }
-        let mut entry = self.real.entry(at)?;
-        if let Some(entry) = entry.as_mut().filter(|entry| entry.len_bytes == 0) {
-            if self.watch.has_made(at.as_str()) {
-                let age_ns = i128::try_from(self.age.as_nanos()).unwrap();
-                entry.identity.modified_ns += age_ns;
-                entry.identity.changed_ns += age_ns;
-            }
-        }
-        Ok(entry)
+        Ok(self.real.entry(at)?.map(|entry| self.dated(entry, at)))
     }
 
     fn through(&self, at: &CachePath) -> io::Result<Option<Entry>> {
         self.pass(Op::Through, at)?;
-        self.real.through(at)
+        Ok(self.real.through(at)?.map(|entry| self.dated(entry, at)))
     }
 
     fn modified(&self, at: &CachePath) -> io::Result<SystemTime> {
@@ -338,6 +345,9 @@ impl DiskFile for TestFile {
 
     fn set_len(&mut self, len_bytes: u64) -> io::Result<()> {
         self.watch.pass(Op::SetLen, &self.at)?;
+        if let Some(errno) = (self.kind.refuses)(Op::SetLen) {
+            return Err(errno.into());
+        }
         self.watch.written(self.inode);
         self.real.set_len(len_bytes)
     }

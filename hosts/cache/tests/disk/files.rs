@@ -42,7 +42,7 @@ impl Item {
 
     /// Makes the blob and the link to it, as the Python client does.
     pub(crate) fn link(&self, world: &World) {
-        world.write(self.target.blob().as_str(), &self.content);
+        world.write_long_ago(self.target.blob().as_str(), &self.content);
         let text = RepoLayout::link_text(&self.target.file, &self.target.etag);
         symlink(text, world.make(self.target.pointer().as_str())).unwrap();
     }

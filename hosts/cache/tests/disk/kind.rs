@@ -53,6 +53,8 @@ pub(crate) struct Kind {
     pub(crate) flush: Flush,
     /// Whether it says that it does not tell names apart by case.
     pub(crate) folds: bool,
+    /// Whether it dates files by whole seconds.
+    pub(crate) whole_seconds: bool,
     /// How much may still be written, where that is known.
     pub(crate) free_bytes: Option<u64>,
     /// What else it refuses.
@@ -74,6 +76,7 @@ impl Kind {
         locks: Locks::Work,
         flush: Flush::Works,
         folds: false,
+        whole_seconds: false,
         free_bytes: None,
         refuses: |_| None,
     };

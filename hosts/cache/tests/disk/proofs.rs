@@ -1,13 +1,19 @@
 //! What we did not write ourselves is hashed before it is trusted, once (I8, F46, A42).
 
-use std::{fs::File, io::Write, os::unix::fs::symlink, thread, time::Duration};
+use std::{
+    fs::{self, File},
+    io::Write,
+    os::unix::fs::symlink,
+    thread,
+    time::Duration,
+};
 
 use hubstow_cache::observe::proof::RECORD_FROM_BYTES;
 use hubstow_core::{facts::Force, policy::Policy};
 
 use crate::{
     disk::TestDisk,
-    host::{self, Run},
+    host::{self, Hub, Run},
     kind::Kind,
     sample::{HUGE, OURS, REF_FILE, REPO, SMALL, Sample, pointer},
     start::{Start, World},
@@ -25,7 +31,7 @@ fn run(world: &World, kind: Kind) -> (Run, TestDisk) {
 /// A cache that the Python client has filled.
 fn filled_by_python(sample: &'static Sample) -> World {
     let world = World::new(Start::Empty, sample);
-    world.write(&sample.blob(), &sample.content);
+    world.write_long_ago(&sample.blob(), &sample.content);
     symlink(sample.link_text(), world.make(&pointer(OURS))).unwrap();
     world.write(REF_FILE, OURS.as_bytes());
     world
@@ -88,6 +94,70 @@ fn a_record_that_makes_no_sense_costs_one_reading() {
     result.result.unwrap();
     assert!(reads(&disk) > 0);
     assert_eq!(reads(&run(&world, Kind::ALL_LINKS).1), 0, "it was replaced");
+}
+
+/// The record of the content.
+fn record() -> String {
+    format!("{REPO}/.hubstow/proved/{}", HUGE.etag)
+}
+
+#[test]
+fn what_was_changed_a_moment_ago_is_not_vouched_for_until_it_has_settled() {
+    let world = filled_by_python(&HUGE);
+    world.write(&HUGE.blob(), &HUGE.content);
+    for _ in 0..2 {
+        let (result, disk) = run(&world, Kind::ALL_LINKS);
+        result.result.unwrap();
+        assert!(reads(&disk) > 0, "it may have been changed since without showing it");
+        assert!(world.tree().get(&record()).is_none());
+        assert!(world.tree().leftovers().is_empty());
+    }
+    let later = world.disk(Kind::ALL_LINKS).later();
+    host::run(&later, &HUGE, Policy::Compat, Force::Off).result.unwrap();
+    assert!(reads(&later) > 0);
+    assert_eq!(reads(&run(&world, Kind::ALL_LINKS).1), 0, "it was written down");
+}
+
+#[test]
+fn within_one_process_what_was_changed_a_moment_ago_is_not_read_twice_at_once() {
+    let world = filled_by_python(&HUGE);
+    world.write(&HUGE.blob(), &HUGE.content);
+    let disk = world.disk(Kind::ALL_LINKS);
+    let cache = host::cache(&disk, Policy::Compat);
+    let place = || host::place(&cache, &HUGE.target(), Force::Off, &mut Hub::of(&HUGE));
+    place().result.unwrap();
+    let first = reads(&disk);
+    place().result.unwrap();
+    assert_eq!(reads(&disk), first);
+}
+
+#[test]
+fn where_times_are_whole_seconds_even_what_we_fetched_is_read_once_more() {
+    let kind = Kind { whole_seconds: true, ..Kind::ALL_LINKS };
+    let world = World::new(Start::Empty, &HUGE);
+    run(&world, kind).0.result.unwrap();
+    assert!(world.tree().get(&record()).is_none());
+    let later = world.disk(kind).later();
+    host::run(&later, &HUGE, Policy::Compat, Force::Off).result.unwrap();
+    assert!(reads(&later) > 0);
+    assert_eq!(reads(&run(&world, kind).1), 0);
+}
+
+#[test]
+fn a_record_of_the_former_format_or_of_another_disk_costs_one_reading() {
+    let world = filled_by_python(&HUGE);
+    run(&world, Kind::ALL_LINKS);
+    let right = fs::read_to_string(world.root().join(record())).unwrap();
+    let of_former_format = right.trim_start_matches(". ");
+    let of_another_disk = right.replace(". ", "12345678 ");
+    for content in [of_former_format, &of_another_disk] {
+        assert_ne!(content, right);
+        world.write(&record(), content.as_bytes());
+        let (result, disk) = run(&world, Kind::ALL_LINKS);
+        result.result.unwrap();
+        assert!(reads(&disk) > 0, "{content}");
+        assert_eq!(reads(&run(&world, Kind::ALL_LINKS).1), 0, "{content}");
+    }
 }
 
 #[test]

@@ -159,9 +159,9 @@ fn what_is_given_up_keeps_no_more_of_the_disk_than_it_holds() {
             assert!(taken(&blobs) >= HUGE.content.len() as u64);
             Hub::of(&HUGE).send(&mut staged, chunks).unwrap();
             if dropped {
-                drop(staged)
+                drop(staged);
             } else {
-                cache.abandon(staged, Keep::IfWorth)
+                cache.abandon(staged, Keep::IfWorth);
             }
             let held = HUGE.part_of(chunks).len() as u64;
             assert_eq!(taken(&blobs), held, "{chunks}, {dropped}");

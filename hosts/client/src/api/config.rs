@@ -13,7 +13,10 @@ use hubstow_core::{
     policy::Policy,
 };
 
-use crate::api::error::{Error, ErrorKind};
+use crate::api::{
+    error::{Error, ErrorKind},
+    proxies::Proxies,
+};
 
 /// An access token. It shows itself nowhere: not in logs, errors or debug output (invariant I23).
 #[derive(Clone, PartialEq, Eq)]
@@ -91,6 +94,9 @@ pub struct Config {
     pub lookup_timeout: Duration,
     /// How long a transfer may stand still.
     pub stall_timeout: Duration,
+    /// How long requests wait for a server that refuses them for now (429, or 503 with a time to wait) and takes no other
+    /// meanwhile. Hubs count by windows of five minutes, so less than that may be in vain.
+    pub throttle_patience: Duration,
     /// How long to wait for another process that downloads the same file and makes no progress.
     pub lock_patience: Duration,
     /// How many files are downloaded at once. Of small files of a snapshot it is eight times as many, at most 64, and one
@@ -100,6 +106,8 @@ pub struct Config {
     pub limit_rate: Option<NonZeroU64>,
     /// The `User-Agent` header.
     pub user_agent: String,
+    /// The proxies that requests go through.
+    pub proxies: Proxies,
     /// Whether content may come from the Xet store.
     pub xet: Xet,
 }
@@ -125,16 +133,19 @@ impl Config {
             durability: Durability::Safe,
             lookup_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(10),
+            throttle_patience: Duration::from_secs(600),
             lock_patience: Duration::from_secs(20),
             max_workers: 8,
             limit_rate: None,
             user_agent: default_user_agent(),
+            proxies: Proxies::default(),
             xet: Xet::On,
         }
     }
 
     /// Reads the environment that the Python client reads: `HF_HUB_CACHE`, `HF_HOME`, `HF_TOKEN`, `HF_ENDPOINT`,
-    /// `HF_HUB_OFFLINE` and the others of section 8 of the cache's description.
+    /// `HF_HUB_OFFLINE` and the others of section 8 of the cache's description; and `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`
+    /// and `NO_PROXY`, or the same in lower case.
     ///
     /// # Errors
     /// A value that is not what its variable takes.
@@ -180,6 +191,7 @@ impl Config {
         if let Some(origin) = var("HF_HUB_USER_AGENT_ORIGIN") {
             config.user_agent = format!("{}; origin/{origin}", config.user_agent);
         }
+        config.proxies = Proxies::from_vars(&var)?;
         Ok(config)
     }
 }

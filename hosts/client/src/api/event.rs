@@ -49,6 +49,13 @@ pub enum Event {
         /// What went wrong.
         cause: String,
     },
+    /// A server refuses requests for now; all that go there wait. It is told from time to time, not for each request.
+    Throttled {
+        /// Its scheme, host and port.
+        origin: String,
+        /// How long the wait is.
+        wait: Duration,
+    },
     /// Another process downloads the same content; this one waits for it.
     Waiting {
         /// The file.

@@ -1,12 +1,10 @@
 //! Finding out which content is meant: the cached pointer, the hub's answer, and the core between them.
 
-use std::time::Duration;
-
 use hubstow_cache::{Cache, Target, observe::CachedPointer};
 use hubstow_core::{
     action::{Action, Lookup as Kind},
     facts::{Answer, Cached, Force, Marker, ResolveFacts, RevisionKind},
-    hub::{Backoff, Metadata},
+    hub::Metadata,
     layout::RepoLayout,
     name::Commit,
     resolve::{Resolution, Served},
@@ -23,11 +21,12 @@ use crate::{
     engine::Engine,
     file::content::{CachedFile, Content, Resolved},
     handle::{CacheHandle, CallerBlocks},
-    lookup::head::{Found, Lookup},
+    lookup::{
+        head::{Found, Lookup},
+        patience::Patience,
+    },
 };
 
-/// How long a HEAD may take that nothing cached could stand in for.
-const PATIENT_TIMEOUT: Duration = Duration::from_secs(30);
 /// One conditional and one plain HEAD, one marker, and the answers between them: six rounds are enough from any start.
 const ROUND_LIMIT: usize = 6;
 
@@ -128,21 +127,17 @@ impl<'a> Resolving<'a> {
         };
         // With something to fall back on, one short attempt is enough (rows D28, D29).
         let usable = matches!(self.facts.cached, Cached::Linked | Cached::Holds);
-        let (timeout, backoff) = if usable && self.facts.force == Force::Off {
-            (self.engine.config.lookup_timeout, Backoff { retries: 0, ..Backoff::DEFAULT })
+        let patience = if usable && self.facts.force == Force::Off {
+            Patience::brief(&self.engine.config).once()
         } else {
-            (
-                self.engine.config.lookup_timeout.max(PATIENT_TIMEOUT),
-                Backoff { retries: 3, ..Backoff::DEFAULT },
-            )
+            Patience::lasting(&self.engine.config)
         };
         let lookup = Lookup {
             repo: &self.request.repo,
             revision: &self.request.revision,
             file: &self.request.file,
             known,
-            timeout,
-            backoff,
+            patience,
         };
         let tell = |event| self.engine.tell(event);
         let found = self.engine.http.lookup(&lookup, &tell).await?;

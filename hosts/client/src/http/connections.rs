@@ -10,22 +10,22 @@ const MOST_LANES: usize = 16;
 /// The most bytes that wait in memory until those before them have come.
 const REACH_BYTES: u64 = 16 << 20;
 
-/// The lines of one program.
+/// The connections of one program that large files are received on.
 #[derive(Debug, Default)]
-pub(crate) struct Lines {
+pub(crate) struct Connections {
     transfers: AtomicUsize,
     lanes: AtomicUsize,
 }
 
-/// A large transfer's part in the lines; it holds one lane, whoever else holds any.
+/// A large transfer's share; it has one connection, whoever else has any.
 #[derive(Debug)]
-pub(crate) struct Share(Arc<Lines>);
+pub(crate) struct Share(Arc<Connections>);
 
-/// One more lane.
+/// One more connection, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Held(Arc<Lines>);
+pub(crate) struct ConnectionPermit(Arc<Connections>);
 
-impl Lines {
+impl Connections {
     /// Joins with a large transfer. The others get less from now on.
     pub(crate) fn join(self: &Arc<Self>) -> Share {
         self.transfers.fetch_add(1, Ordering::Relaxed);
@@ -50,10 +50,10 @@ impl Share {
     }
 
     /// Takes one more lane, if there is one.
-    pub(crate) fn take(&self) -> Option<Held> {
+    pub(crate) fn take(&self) -> Option<ConnectionPermit> {
         let more = |lanes| (lanes < MOST_LANES).then_some(lanes + 1);
         self.0.lanes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
-        Some(Held(Arc::clone(&self.0)))
+        Some(ConnectionPermit(Arc::clone(&self.0)))
     }
 }
 
@@ -64,7 +64,7 @@ impl Drop for Share {
     }
 }
 
-impl Drop for Held {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         self.0.lanes.fetch_sub(1, Ordering::Relaxed);
     }
@@ -76,12 +76,12 @@ mod tests {
 
     #[test]
     fn transfers_share_lanes_and_bytes_and_give_them_back() {
-        let lines = Arc::new(Lines::default());
-        let first = lines.join();
+        let connections = Arc::new(Connections::default());
+        let first = connections.join();
         assert_eq!((first.lanes(), first.reach_bytes()), (16, 16 << 20));
         let held: Vec<_> = std::iter::from_fn(|| first.take()).collect();
         assert_eq!(held.len(), 15, "the transfer itself has one");
-        let second = lines.join();
+        let second = connections.join();
         assert_eq!((first.lanes(), second.lanes(), second.reach_bytes()), (8, 8, 8 << 20));
         assert!(second.take().is_none(), "until the first gives some back");
         drop(held);

@@ -9,87 +9,43 @@ use std::{
 };
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method,
-    header::{ACCEPT_ENCODING, AUTHORIZATION, IF_RANGE, LOCATION},
+    HeaderMap, HeaderValue, Method,
+    header::{ACCEPT_ENCODING, AUTHORIZATION, IF_RANGE},
 };
-use hubstow_core::decide::{Guarded, Undecided};
-use hubstow_core::hub::{Endpoint, Headers, Hop, Origin, REDIRECT_LIMIT, Redirect, retry_after_s};
+use hubstow_core::{
+    decide::Guarded,
+    hub::{Endpoint, Hop, REDIRECT_LIMIT, Redirect},
+};
+use tokio::{runtime::Handle, time::Instant};
 use url::Url;
 
+pub(crate) use crate::http::address::{
+    Address, NoAnswer, TokenUse, asked_wait, core_headers, is_endpoint, location, shown, text,
+    transport,
+};
 use crate::{
     api::{
         config::{Config, Token},
         error::{Error, ErrorKind},
+        event::Observer,
         report::Traffic,
     },
     http::{
-        connections::Lines,
+        connections::Connections,
+        gate::{Entered, Gate, Pass, Passed, is_refusal_for_now},
         pace::Pace,
-        transport::{Answer, Line, Request, Transport, TransportError},
+        transport::{Answer, Connection, Request, Transport},
         xet::{XetAccess, XetStore},
     },
 };
 
-/// A request that got no answer, or a redirect that must not be followed. The text names no query and no secret.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum NoAnswer {
-    /// Connection, proxy, protocol or timeout.
-    #[error("{url}: {cause}")]
-    Transport {
-        /// The URL without its query.
-        url: String,
-        /// The chain of causes.
-        cause: String,
-    },
-    /// A redirect that the rule refuses.
-    #[error("{from} redirects to {to}, which is refused: {rule}")]
-    Redirected {
-        /// Where the redirect came from.
-        from: String,
-        /// Where it points.
-        to: String,
-        /// The rule.
-        rule: Redirect,
-    },
-    /// Nobody could say, or not truly, whether a redirect may be followed.
-    #[error("a redirect of {from} could not be decided: {source}")]
-    Undecided {
-        /// Where the redirect came from.
-        from: String,
-        /// Why.
-        source: Undecided,
-    },
-}
-
-impl From<NoAnswer> for Error {
-    fn from(error: NoAnswer) -> Self {
-        let what = error.to_string();
-        match error {
-            NoAnswer::Transport { .. } => Self::new(ErrorKind::HubUnreachable, what),
-            NoAnswer::Redirected { .. } => Self::new(ErrorKind::HubFailing, what),
-            NoAnswer::Undecided { source, .. } => {
-                Self::new(ErrorKind::Undecided, what).caused_by(source)
-            }
-        }
-    }
-}
-
-/// Whether the token may go along.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TokenUse {
-    /// To the endpoint's origin.
-    Send,
-    /// A redirect has left the endpoint.
-    Withhold,
-}
-
-/// A URL to be asked, and whether the token goes along.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Address {
-    /// The URL.
-    pub(crate) url: Url,
-    /// The token.
-    pub(crate) token: TokenUse,
+/// How long a request may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// How long each answer may take to begin.
+    pub(crate) answer_within: Duration,
+    /// When the question is over, whatever the request waits for.
+    pub(crate) until: Option<Instant>,
 }
 
 /// The HTTP side of a hub: which requests are sent, with or without the token, and which redirects are followed.
@@ -99,7 +55,8 @@ pub(crate) struct Http {
     endpoint: Endpoint,
     token: Option<Token>,
     stall_timeout: Duration,
-    pub(crate) lines: Arc<Lines>,
+    gate: Gate,
+    pub(crate) lines: Arc<Connections>,
     pace: Option<Pace>,
     /// The Xet store, where there is one that may be used.
     pub(crate) xet: Option<XetAccess>,
@@ -120,6 +77,7 @@ impl Http {
             endpoint: normalised(&config.endpoint),
             token: config.token.clone(),
             stall_timeout: config.stall_timeout,
+            gate: Gate::new(config.throttle_patience),
             lines: Arc::default(),
             pace: config.limit_rate.map(Pace::new),
             xet: XetAccess::new(config, store),
@@ -168,33 +126,21 @@ impl Http {
         Ok(Address { url: parsed, token: TokenUse::Send })
     }
 
+    /// Tells this observer, as long as it exists, when an origin asks to be left alone.
+    pub(crate) fn observe(&self, observer: &Observer) {
+        self.gate.observe(observer);
+    }
+
     /// Sends one request and follows nothing.
     pub(crate) async fn send(
         &self,
         method: Method,
         to: &Address,
         headers: HeaderMap,
-        body: Option<Vec<u8>>,
-        timeout: Option<Duration>,
+        limits: Limits,
     ) -> Result<Answer, NoAnswer> {
-        let (url, line) = (to.url.clone(), Line::Any);
-        self.send_on(to.token, Request { method, url, headers, body, timeout, line }).await
-    }
-
-    async fn send_on(&self, token: TokenUse, mut request: Request) -> Result<Answer, NoAnswer> {
-        let (headers, url) = (&mut request.headers, request.url.clone());
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        if let Some(token) = self.token.as_ref().filter(|_| token == TokenUse::Send) {
-            headers.insert(AUTHORIZATION, bearer(token));
-        }
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        let limit = request.timeout.unwrap_or(self.stall_timeout);
-        let Ok(answer) = tokio::time::timeout(limit, self.transport.send(request)).await else {
-            let cause = format!("no answer within {} s", limit.as_secs());
-            return Err(NoAnswer::Transport { url: shown(&url), cause });
-        };
-        tracing::debug!(url = %shown(&url), status = ?answer.as_ref().map(|a| a.status.as_u16()), "asked");
-        answer.map_err(|error| transport(&url, error))
+        let request = self.request(method, to, headers, limits);
+        self.send_through_gate(request, limits.until).await
     }
 
     /// Sends a request and follows its redirects by the core's rule.
@@ -204,16 +150,38 @@ impl Http {
         headers: &HeaderMap,
         timeout: Option<Duration>,
     ) -> Result<(Address, Answer), NoAnswer> {
-        self.get_on(Line::Any, to, headers, timeout).await
+        self.get_on(Connection::Shared, to, headers, timeout).await
     }
 
-    /// Does the same on a connection that may have to be its own.
+    /// Does the same on a connection that may have to be its own. There the caller is told of a refusal for now, because it
+    /// says how many connections are too many; the gate keeps it for everybody all the same.
     pub(crate) async fn get_on(
         &self,
-        line: Line,
+        connection: Connection,
         to: &Address,
         headers: &HeaderMap,
         timeout: Option<Duration>,
+    ) -> Result<(Address, Answer), NoAnswer> {
+        let answer_within = timeout.unwrap_or(self.stall_timeout);
+        self.follow(connection, to, headers, Limits { answer_within, until: None }).await
+    }
+
+    /// Sends a request that has an end, and follows its redirects.
+    pub(crate) async fn get_until(
+        &self,
+        to: &Address,
+        headers: &HeaderMap,
+        limits: Limits,
+    ) -> Result<(Address, Answer), NoAnswer> {
+        self.follow(Connection::Shared, to, headers, limits).await
+    }
+
+    async fn follow(
+        &self,
+        connection: Connection,
+        to: &Address,
+        headers: &HeaderMap,
+        limits: Limits,
     ) -> Result<(Address, Answer), NoAnswer> {
         let mut at = to.clone();
         for followed in 0..=REDIRECT_LIMIT {
@@ -222,15 +190,90 @@ impl Http {
                 // The store behind a redirect has validators of its own.
                 sent.remove(IF_RANGE);
             }
-            let (method, url) = (Method::GET, at.url.clone());
-            let request = Request { method, url, headers: sent, body: None, timeout, line };
-            let answer = self.send_on(at.token, request).await?;
+            let request = self.request(Method::GET, &at, sent, limits);
+            let request = Request { connection, ..request };
+            let answer = self.send_through_gate(request, limits.until).await?;
             match location(&answer) {
                 None => return Ok((at, answer)),
                 Some(location) => at = self.hop(&at, &location, followed)?,
             }
         }
         Err(self.too_many(&at))
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        to: &Address,
+        mut headers: HeaderMap,
+        limits: Limits,
+    ) -> Request {
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if let Some(token) = self.token.as_ref().filter(|_| to.token == TokenUse::Send) {
+            headers.insert(AUTHORIZATION, bearer(token));
+        }
+        Request {
+            method,
+            url: to.url.clone(),
+            headers,
+            body: None,
+            answer_within: limits.answer_within,
+            connection: Connection::Shared,
+            made_after: None,
+        }
+    }
+
+    /// Sends a request when the gate lets it pass, and again where its origin refuses it for now.
+    async fn send_through_gate(
+        &self,
+        mut request: Request,
+        until: Option<Instant>,
+    ) -> Result<Answer, NoAnswer> {
+        let url = request.url.clone();
+        if Handle::try_current().is_err() {
+            let cause = "a request needs a tokio runtime, and there is none".to_owned();
+            return Err(NoAnswer::Transport { url: shown(&url), cause });
+        }
+        let since = Instant::now();
+        loop {
+            let pass = match self.gate.enter(&url, since, until).await {
+                Entered::Go(pass) => pass,
+                Entered::Refused(answer) => return Ok(answer),
+            };
+            if let Some(until) = until {
+                let left = until.saturating_duration_since(Instant::now());
+                request.answer_within = request.answer_within.min(left);
+            }
+            request.made_after = pass.broke_at();
+            let answer = self.send_now(request.clone(), &pass).await?;
+            if !is_refusal_for_now(answer.status, &answer.headers) {
+                pass.taken();
+                let body = Passed::new(answer.body, pass, self.stall_timeout);
+                return Ok(Answer { body: Box::new(body), ..answer });
+            }
+            self.gate.refused(&pass, &url, &answer);
+            match request.connection {
+                Connection::Shared => {}
+                Connection::Own => return Ok(answer),
+            }
+        }
+    }
+
+    async fn send_now(&self, request: Request, pass: &Pass) -> Result<Answer, NoAnswer> {
+        let (url, limit) = (request.url.clone(), request.answer_within);
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let answer = match tokio::time::timeout(limit, self.transport.send(request)).await {
+            Ok(answer) => answer.map_err(|error| transport(&url, error)),
+            Err(_) => {
+                let cause = format!("no answer within {} s", limit.as_secs_f64().ceil());
+                Err(NoAnswer::Transport { url: shown(&url), cause })
+            }
+        };
+        tracing::debug!(url = %shown(&url), status = ?answer.as_ref().map(|a| a.status.as_u16()), "asked");
+        if answer.is_err() {
+            pass.broke();
+        }
+        answer
     }
 
     /// Decides about one redirect.
@@ -286,63 +329,4 @@ fn bearer(token: &Token) -> HeaderValue {
         .unwrap_or_else(|_| HeaderValue::from_static(""));
     value.set_sensitive(true);
     value
-}
-
-/// Returns a URL as it may be shown: a query may be a signature, and user info is a secret.
-pub(crate) fn shown(url: &Url) -> String {
-    let mut url = url.clone();
-    url.set_query(None);
-    url.set_fragment(None);
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.into()
-}
-
-pub(crate) fn transport(url: &Url, error: TransportError) -> NoAnswer {
-    NoAnswer::Transport { url: shown(url), cause: error.0 }
-}
-
-/// Returns where a redirect points, as the header says it.
-pub(crate) fn location(answer: &Answer) -> Option<String> {
-    let status = answer.status.as_u16();
-    if !matches!(status, 301..=303 | 307 | 308) {
-        return None;
-    }
-    answer.headers.get(LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-}
-
-/// Reads a header as text; one that is no text counts as present and wrong.
-pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    headers.get(name).map(|value| value.to_str().unwrap_or("\u{fffd}"))
-}
-
-/// Collects the headers that matter, for the core to read.
-pub(crate) fn core_headers(headers: &HeaderMap) -> Headers<'_> {
-    let named = |name: &'static str| text(headers, &HeaderName::from_static(name));
-    Headers {
-        repo_commit: named("x-repo-commit"),
-        etag: named("etag"),
-        linked_etag: named("x-linked-etag"),
-        linked_size: named("x-linked-size"),
-        content_length: named("content-length"),
-        xet_hash: named("x-xet-hash"),
-        error_code: named("x-error-code"),
-        error_message: named("x-error-message"),
-    }
-}
-
-/// Returns how long the hub asks to wait.
-pub(crate) fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
-    let named = |name: &'static str| text(headers, &HeaderName::from_static(name));
-    retry_after_s(named("retry-after"), named("ratelimit")).map(Duration::from_secs)
-}
-
-/// Adds jitter: between half and the whole of the wait, so that many clients do not come back at once.
-pub(crate) fn jittered(wait_ms: u64) -> Duration {
-    Duration::from_millis(wait_ms / 2 + fastrand::u64(0..=wait_ms / 2))
-}
-
-/// Tells whether an address is of the hub itself.
-pub(crate) fn is_endpoint(endpoint: &Endpoint, at: &Address) -> bool {
-    Origin::of(at.url.as_str()).as_ref() == Some(endpoint.origin())
 }

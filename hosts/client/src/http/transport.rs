@@ -3,7 +3,11 @@
 //! A transport sends what it is given and follows nothing: redirects, retries, the token and every rule about them are
 //! the library's. Natively that is reqwest; a sandbox brings its own.
 
-use std::{fmt, pin::Pin, time::Duration};
+use std::{
+    fmt,
+    pin::Pin,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
@@ -13,7 +17,7 @@ use url::Url;
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// One request.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Request {
     /// The method.
     pub method: Method,
@@ -23,17 +27,20 @@ pub struct Request {
     pub headers: HeaderMap,
     /// The body of a POST.
     pub body: Option<Vec<u8>>,
-    /// How long the whole exchange may take, body and all; `None` where only standing still counts.
-    pub timeout: Option<Duration>,
+    /// How long the answer may take to begin. The library gives up by itself where a transport lets it.
+    pub answer_within: Duration,
     /// Which connection.
-    pub line: Line,
+    pub connection: Connection,
+    /// A connection that was made before this moment may be dead: a request has failed since. A transport that keeps none
+    /// has nothing to heed.
+    pub made_after: Option<Instant>,
 }
 
 /// Which connection a request may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Line {
+pub enum Connection {
     /// Any, also one that carries other answers at the same time.
-    Any,
+    Shared,
     /// One that carries no other answer meanwhile: several of them may be faster than one.
     Own,
 }
@@ -71,7 +78,7 @@ pub trait Transport: Send + Sync {
     /// A request that got no answer.
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Answer, TransportError>>;
 
-    /// Returns how many connections of their own ([`Line::Own`]) there can be at a time.
+    /// Returns how many connections of their own ([`Connection::Own`]) there can be at a time.
     fn connections(&self) -> usize {
         1
     }

@@ -1,19 +1,22 @@
 //! Asking the hub what a file is: the HEAD, its redirects, and its retries.
 
-use std::time::Duration;
-
 use http::{HeaderMap, HeaderValue, Method, header::IF_NONE_MATCH};
 use hubstow_core::{
     action::Lookup as Kind,
     facts::Answer,
-    hub::{Backoff, Headers, REDIRECT_LIMIT, Reply, Retry, retry},
+    hub::{Headers, REDIRECT_LIMIT, Reply, Retry},
     name::{Commit, Etag, FileName, Repo, Revision},
 };
 use url::Url;
 
 use crate::{
     api::{error::Error, event::Event},
-    http::session::{Address, Http, NoAnswer, asked_wait, core_headers, jittered, location},
+    http::{
+        address::{Address, NoAnswer, core_headers, location},
+        gate::retry_of,
+        session::{Http, Limits},
+    },
+    lookup::patience::Patience,
 };
 
 /// What the hub answered, and from where the content is to be fetched.
@@ -33,10 +36,7 @@ pub(crate) struct Lookup<'a> {
     pub(crate) file: &'a FileName,
     /// The etag of the cached content, for a conditional HEAD.
     pub(crate) known: Option<&'a Etag>,
-    /// How long one attempt may take.
-    pub(crate) timeout: Duration,
-    /// How often it is sent again.
-    pub(crate) backoff: Backoff,
+    pub(crate) patience: Patience,
 }
 
 impl Http {
@@ -48,18 +48,16 @@ impl Http {
     ) -> Result<Found, Error> {
         let url = self.endpoint().file(lookup.repo, lookup.revision, lookup.file);
         let start = self.at_endpoint(&url)?;
-        let mut sent = 0;
+        let mut asking = lookup.patience.begin();
         loop {
-            let (found, asked, passing) = self.lookup_once(lookup, &start).await?;
-            let wait = lookup.backoff.wait_ms(sent).filter(|_| passing == Retry::Yes);
-            let Some(wait_ms) = wait else {
+            let (found, passing) = self.lookup_once(lookup, &start, asking.limits()).await?;
+            let wait = if passing == Retry::Yes { asking.next_wait() } else { None };
+            let Some(wait) = wait else {
                 return Ok(found);
             };
-            let wait = asked.unwrap_or_else(|| jittered(wait_ms));
-            sent += 1;
             tell(Event::Retrying {
                 subject: lookup.file.to_string(),
-                retry: sent,
+                retry: asking.retry(),
                 wait,
                 cause: found.cause.unwrap_or_else(|| found.reply.answer.to_string()),
             });
@@ -71,22 +69,23 @@ impl Http {
         &self,
         lookup: &Lookup<'_>,
         start: &Address,
-    ) -> Result<(Found, Option<Duration>, Retry), Error> {
+        limits: Limits,
+    ) -> Result<(Found, Retry), Error> {
         let kind = if lookup.known.is_some() { Kind::Conditional } else { Kind::Plain };
         let mut at = start.clone();
         for followed in 0..=REDIRECT_LIMIT {
             let headers = conditional(lookup.known);
-            let sent = self.send(Method::HEAD, &at, headers, None, Some(lookup.timeout)).await;
+            let sent = self.send(Method::HEAD, &at, headers, limits).await;
             let answer = match sent {
                 Ok(answer) => answer,
-                Err(error) => return Ok((unreachable(error)?, None, Retry::Yes)),
+                Err(error) => return Ok((unreachable(error)?, Retry::Yes)),
             };
             let status = answer.status.as_u16();
             let headers = core_headers(&answer.headers);
             let reply = self.decider.read_head(status, &headers, lookup.revision, kind)?;
             let next = match location(&answer).map(|to| self.hop(&at, &to, followed)) {
                 Some(Ok(next)) => Some(next),
-                Some(Err(error)) => return Ok((unreachable(error)?, None, Retry::No)),
+                Some(Err(error)) => return Ok((unreachable(error)?, Retry::No)),
                 None => None,
             };
             match (next, reply.answer) {
@@ -99,12 +98,12 @@ impl Http {
                         (Some(commit), None) => Some(pinned(&at, lookup.revision, commit)),
                         (None, None) => None,
                     };
-                    let asked = asked_wait(&answer.headers);
-                    return Ok((Found { reply, content, cause }, asked, retry(status)));
+                    let passing = retry_of(answer.status, &answer.headers);
+                    return Ok((Found { reply, content, cause }, passing));
                 }
             }
         }
-        Ok((unreachable(self.too_many(&at))?, None, Retry::No))
+        Ok((unreachable(self.too_many(&at))?, Retry::No))
     }
 }
 

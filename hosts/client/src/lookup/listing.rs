@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashSet};
 
 use futures_util::future::join;
-use http::{HeaderMap, header::LINK};
+use http::{HeaderMap, StatusCode, header::LINK};
 use hubstow_cache::Cache;
 use hubstow_core::{
-    hub::{Backoff, Retry, refusal_of_status, retry},
+    hub::{Retry, refusal_of_status},
     layout::RepoLayout,
     name::{Commit, Etag, FileName, NameError, Repo, Revision},
     why::Refusal,
@@ -19,9 +19,12 @@ use crate::{
         event::Event,
     },
     http::{
-        session::{Address, Http, NoAnswer, asked_wait, core_headers, jittered},
-        transport::Answer,
+        address::{Address, NoAnswer, core_headers, is_endpoint},
+        body::{Unread, whole},
+        gate::retry_of,
+        session::{Http, Limits},
     },
+    lookup::patience::Patience,
 };
 
 /// The most pages of one listing; at 1,000 files a page that is ten million files.
@@ -112,7 +115,7 @@ impl Http {
         &self,
         repo: &Repo,
         revision: &Revision,
-        patience: Backoff,
+        patience: Patience,
         tell: &(dyn Fn(Event) + Sync),
     ) -> Result<Commit, Unlisted> {
         let at = self.at_endpoint(&self.endpoint().revision(repo, revision))?;
@@ -126,7 +129,7 @@ impl Http {
         &self,
         repo: &Repo,
         commit: &Commit,
-        patience: Backoff,
+        patience: Patience,
         tell: &(dyn Fn(Event) + Sync),
     ) -> Result<(Listing, ToKeep), Unlisted> {
         let (subject, mut pages) = (repo.to_string(), Pages::default());
@@ -152,7 +155,7 @@ impl Http {
     /// A further page must be at the hub itself: the token goes along (row A56 of the attack table).
     fn next_page(&self, at: &Address, next: &str) -> Result<Address, Error> {
         match self.hop(at, next, 0) {
-            Ok(page) if crate::http::session::is_endpoint(self.endpoint(), &page) => Ok(page),
+            Ok(page) if is_endpoint(self.endpoint(), &page) => Ok(page),
             Err(error @ NoAnswer::Undecided { .. }) => Err(error.into()),
             Ok(_) | Err(_) => Err(malformed("the listing goes on at another server")),
         }
@@ -163,52 +166,57 @@ impl Http {
         &self,
         at: &Address,
         subject: &str,
-        patience: Backoff,
+        patience: Patience,
         tell: &(dyn Fn(Event) + Sync),
     ) -> Result<(Option<String>, Vec<u8>), Unlisted> {
-        let mut sent = 0;
+        let mut asking = patience.begin();
         loop {
-            let (refusal, cause, asked, passing) = match self.json_once(at).await {
+            let (refusal, cause, passing) = match self.json_once(at, asking.limits()).await {
                 Ok(page) => return Ok(page),
                 Err(JsonError::NoAnswer(error @ NoAnswer::Transport { .. })) => {
-                    (Refusal::HubUnreachable, error.to_string(), None, Retry::Yes)
+                    (Refusal::HubUnreachable, error.to_string(), Retry::Yes)
                 }
                 Err(JsonError::NoAnswer(error @ NoAnswer::Redirected { .. })) => {
-                    (Refusal::AnswerUnexpected, error.to_string(), None, Retry::No)
+                    (Refusal::AnswerUnexpected, error.to_string(), Retry::No)
                 }
                 Err(JsonError::NoAnswer(error @ NoAnswer::Undecided { .. })) => {
                     return Err(Unlisted::Error(error.into()));
                 }
                 Err(JsonError::Status(status, headers)) => {
-                    let refusal = refusal_of_status(status, &core_headers(&headers));
-                    let cause = format!("the hub answered {status}");
-                    (refusal, cause, asked_wait(&headers), retry(status))
+                    let refusal = refusal_of_status(status.as_u16(), &core_headers(&headers));
+                    let cause = format!("the hub answered {}", status.as_u16());
+                    (refusal, cause, retry_of(status, &headers))
                 }
                 Err(JsonError::Malformed(cause)) => {
-                    (Refusal::AnswerIncomplete, cause.to_owned(), None, Retry::No)
+                    (Refusal::AnswerIncomplete, cause.to_owned(), Retry::No)
                 }
             };
-            let wait = patience.wait_ms(sent);
-            let Some(wait_ms) = wait.filter(|_| passing == Retry::Yes) else {
+            let wait = if passing == Retry::Yes { asking.next_wait() } else { None };
+            let Some(wait) = wait else {
                 return Err(Unlisted::Refused(refusal, cause));
             };
-            let wait = asked.unwrap_or_else(|| jittered(wait_ms));
-            sent += 1;
-            tell(Event::Retrying { subject: subject.to_owned(), retry: sent, wait, cause });
+            let (subject, retry) = (subject.to_owned(), asking.retry());
+            tell(Event::Retrying { subject, retry, wait, cause });
             tokio::time::sleep(wait).await;
         }
     }
 
-    async fn json_once(&self, at: &Address) -> Result<(Option<String>, Vec<u8>), JsonError> {
-        let timeout = Some(std::time::Duration::from_secs(60));
-        let (from, answer) =
-            self.get(at, &HeaderMap::new(), timeout).await.map_err(JsonError::NoAnswer)?;
+    async fn json_once(
+        &self,
+        at: &Address,
+        limits: Limits,
+    ) -> Result<(Option<String>, Vec<u8>), JsonError> {
+        let asked = self.get_until(at, &HeaderMap::new(), limits).await;
+        let (from, answer) = asked.map_err(JsonError::NoAnswer)?;
         if !answer.status.is_success() {
-            return Err(JsonError::Status(answer.status.as_u16(), answer.headers));
+            return Err(JsonError::Status(answer.status, answer.headers));
         }
         let next = next_link(&answer.headers)?;
-        let body = limited(&from, answer).await?;
-        Ok((next, body))
+        match whole(&from, answer, BODY_LIMIT_BYTES, self.stall_timeout()).await {
+            Ok(body) => Ok((next, body)),
+            Err(Unread::NoAnswer(error)) => Err(JsonError::NoAnswer(error)),
+            Err(Unread::TooLong) => Err(JsonError::Malformed("it is too long")),
+        }
     }
 }
 
@@ -238,24 +246,8 @@ impl Pages {
 
 enum JsonError {
     NoAnswer(NoAnswer),
-    Status(u16, HeaderMap),
+    Status(StatusCode, HeaderMap),
     Malformed(&'static str),
-}
-
-async fn limited(from: &Address, mut answer: Answer) -> Result<Vec<u8>, JsonError> {
-    let mut body = Vec::new();
-    loop {
-        match answer.body.chunk().await {
-            Ok(None) => return Ok(body),
-            Ok(Some(piece)) => body.extend_from_slice(&piece),
-            Err(error) => {
-                return Err(JsonError::NoAnswer(crate::http::session::transport(&from.url, error)));
-            }
-        }
-        if body.len() > BODY_LIMIT_BYTES {
-            return Err(JsonError::Malformed("it is too long"));
-        }
-    }
 }
 
 /// Finds the `rel="next"` link among all `Link` headers. One that can't be read might be it, and a listing must never be

@@ -3,7 +3,6 @@
 use hubstow_cache::Cache;
 use hubstow_core::{
     facts::{Force, Reach, Stale},
-    hub::Backoff,
     layout::RepoLayout,
     name::{Commit, FileName, Revision},
     why::Refusal,
@@ -19,7 +18,10 @@ use crate::{
     },
     engine::Engine,
     handle::CacheHandle,
-    lookup::listing::{Listing, ToKeep, Unlisted},
+    lookup::{
+        listing::{Listing, ToKeep, Unlisted},
+        patience::Patience,
+    },
 };
 
 /// What is known of a snapshot before its files are looked at.
@@ -72,8 +74,8 @@ impl Engine {
                 here.await?.is_ok()
             }
         };
-        let retries = if may_fall_back { 1 } else { 3 };
-        let patience = Backoff { retries, ..Backoff::DEFAULT };
+        let patience =
+            if may_fall_back { Patience::brief(config) } else { Patience::lasting(config) };
         let tell = |event| self.tell(event);
         let asked = async {
             let commit = match request.revision.as_commit() {

@@ -30,9 +30,9 @@ use super::{
 use crate::{
     api::event::Event,
     http::{
-        connections::{Held, Share},
+        connections::{ConnectionPermit, Share},
         session::{Address, Http, NoAnswer},
-        transport::{Answer, Body, BoxFuture, Line},
+        transport::{Answer, Body, BoxFuture, Connection},
     },
 };
 
@@ -79,7 +79,7 @@ pub(crate) struct Ranges<'a> {
     connections: BTreeMap<ConnectionId, Instant>,
     /// Those that have brought something.
     bringing: BTreeSet<ConnectionId>,
-    permits: Vec<Held>,
+    permits: Vec<ConnectionPermit>,
     /// How many connections wait before they are asked for again.
     resting: usize,
     /// The first connection, where it has reached another one that has not been answered yet.
@@ -221,7 +221,7 @@ impl<'a> Ranges<'a> {
                 let _ = tokio::time::timeout(END_PATIENCE, body.chunk()).await;
             }
             let headers = range_headers(&range, fetch, FromHub::of(http, &at));
-            let result = http.get_on(Line::Own, &at, &headers, None).await;
+            let result = http.get_on(Connection::Own, &at, &headers, None).await;
             Step::Answered { id, range, result }
         }));
         true

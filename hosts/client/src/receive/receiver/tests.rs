@@ -46,6 +46,7 @@ fn told(events: &[Event]) -> String {
         Event::Retrying { retry, .. } => format!("retry {retry}"),
         Event::Received { .. } => String::new(),
         event @ (Event::Listed { .. }
+        | Event::Throttled { .. }
         | Event::Waiting { .. }
         | Event::Finished { .. }
         | Event::Warned { .. }) => format!("{event:?}"),

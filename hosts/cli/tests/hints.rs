@@ -1,0 +1,100 @@
+//! What the command advises: only what can help.
+
+#![expect(clippy::unwrap_used, reason = "a helper that panics fails the test that called it")]
+
+use std::{
+    fs,
+    process::Command,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    body::Body,
+    extract::Request,
+    middleware::{self, Next},
+    response::Response,
+};
+use hubstow_serve::{RunningServer, Server};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// What a hub says no with.
+#[derive(Clone, Copy)]
+struct No {
+    status: u16,
+    code: &'static str,
+}
+
+/// A hub that begins to say no to everything, and a cache.
+struct Stage {
+    folder: TempDir,
+    hub: RunningServer,
+    no: Arc<Mutex<Option<No>>>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let model = folder.path().join("hub/acme/tiny");
+        fs::create_dir_all(&model).unwrap();
+        fs::write(model.join("config.json"), "{}\n").unwrap();
+        let no = Arc::<Mutex<Option<No>>>::default();
+        let shared = Arc::clone(&no);
+        let layer = middleware::from_fn(move |request: Request, next: Next| {
+            let no = *shared.lock().unwrap();
+            async move {
+                let Some(No { status, code }) = no else { return next.run(request).await };
+                let answer = Response::builder().status(status).header("x-error-code", code);
+                answer.body(Body::empty()).unwrap()
+            }
+        });
+        let router = Server::builder(folder.path().join("hub")).build().router();
+        let hub = RunningServer::start_on_loopback(router.layer(layer)).unwrap();
+        Self { folder, hub, no }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hubstow"));
+        command
+            .args(["download", "acme/tiny"])
+            .args(args)
+            .env_clear()
+            .env("HF_ENDPOINT", self.hub.url())
+            .env("HF_HOME", self.folder.path().join("home"));
+        command
+    }
+
+    /// Returns the hint that comes with a failure.
+    #[track_caller]
+    fn hint(&self, args: &[&str], no: No, exit_code: i32) -> String {
+        *self.no.lock().unwrap() = Some(no);
+        let ended = self.command(args).arg("--json").output().unwrap();
+        let told = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(exit_code), "{args:?}: {told}");
+        let error: Value = serde_json::from_str(told.lines().last().unwrap()).unwrap();
+        error.pointer("/error/hint").and_then(Value::as_str).unwrap_or_default().to_owned()
+    }
+}
+
+const UNAUTHORIZED: No = No { status: 401, code: "" };
+const DISABLED: No = No { status: 403, code: "DisabledRepo" };
+
+#[test]
+fn a_forced_download_is_never_told_to_take_the_cached_copy() {
+    let stage = Stage::new();
+    assert!(stage.command(&["config.json"]).output().unwrap().status.success());
+    let plain = stage.hint(&["config.json"], UNAUTHORIZED, 5);
+    assert!(plain.contains("--stale always"), "it takes the copy then: {plain}");
+    let forced = stage.hint(&["config.json", "--force-download"], UNAUTHORIZED, 5);
+    assert!(!forced.contains("--stale") && !forced.contains("--offline"), "{forced}");
+    assert!(forced.contains("HF_TOKEN"), "{forced}");
+}
+
+#[test]
+fn nobody_is_told_to_accept_the_conditions_of_a_repo_that_is_switched_off() {
+    let stage = Stage::new();
+    for args in [&["config.json"][..], &[]] {
+        let hint = stage.hint(args, DISABLED, 5);
+        assert!(!hint.contains("conditions"), "{args:?}: {hint}");
+    }
+}

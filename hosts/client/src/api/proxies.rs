@@ -1,0 +1,146 @@
+//! Which proxies requests go through.
+
+use std::fmt;
+
+use url::Url;
+
+use crate::api::error::{Error, ErrorKind};
+
+/// The proxies of a program. Nothing but [`Config::from_env`](crate::Config::from_env) and
+/// [`Config::from_vars`](crate::Config::from_vars) takes them from the environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proxies {
+    /// For http.
+    pub http: Option<Proxy>,
+    /// For https.
+    pub https: Option<Proxy>,
+    /// Where requests go by themselves: hosts, domains, addresses and networks, with commas between them, as in `NO_PROXY`.
+    pub except: String,
+}
+
+/// The URL of a proxy. A name and a password in it are shown nowhere.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Proxy(Url);
+
+impl Proxies {
+    /// Reads the variables that other programs read: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, or the same in
+    /// lower case.
+    ///
+    /// # Errors
+    /// A value that is no proxy's URL.
+    pub(crate) fn from_vars(var: &impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let named = |names: [&str; 2]| {
+            names.into_iter().find_map(|name| var(name).map(|value| (name.to_owned(), value)))
+        };
+        let proxy = |found: Option<(String, String)>| {
+            let Some((name, value)) = found else { return Ok(None) };
+            Proxy::parse(&value).map(Some).map_err(|error| {
+                let what = format!("{name} names no proxy that can be used");
+                Error::new(ErrorKind::Usage, what).caused_by(error)
+            })
+        };
+        // What runs as a CGI program has its client's `Proxy` header in that variable; some systems know no case of names.
+        let is_cgi = var("REQUEST_METHOD").is_some();
+        let http = if is_cgi { None } else { named(["HTTP_PROXY", "http_proxy"]) };
+        let all = || named(["ALL_PROXY", "all_proxy"]);
+        Ok(Self {
+            http: proxy(http.or_else(all))?,
+            https: proxy(named(["HTTPS_PROXY", "https_proxy"]).or_else(all))?,
+            except: named(["NO_PROXY", "no_proxy"]).map_or_else(String::new, |(_, value)| value),
+        })
+    }
+}
+
+impl Proxy {
+    /// Takes the URL of a proxy; without a scheme it is one of http.
+    ///
+    /// # Errors
+    /// What is no URL, or of another scheme than http and https. The error does not repeat it: there may be a password in it.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let text = text.trim();
+        let url = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+        match Url::parse(&url) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(Self(url)),
+            Ok(_) | Err(_) => {
+                let what = "a proxy is a URL of http or https, such as http://proxy.example:3128";
+                Err(Error::new(ErrorKind::Usage, what))
+            }
+        }
+    }
+
+    /// Returns the URL with all that is secret in it, for whoever connects to the proxy.
+    #[must_use]
+    pub fn reveal(&self) -> &Url {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, host) = (self.0.scheme(), self.0.host_str().unwrap_or_default());
+        let port = self.0.port_or_known_default().unwrap_or_default();
+        write!(f, "Proxy({scheme}://{host}:{port})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn proxies(vars: &[(&str, &str)]) -> Result<Proxies, Error> {
+        Proxies::from_vars(&|name| {
+            vars.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn variables_say_which_proxy_is_for_what() {
+        for (vars, http, https) in [
+            (&[][..], "", ""),
+            (&[("HTTP_PROXY", "http://a:1")], "http://a:1/", ""),
+            (&[("http_proxy", "a:1")], "http://a:1/", ""),
+            (&[("http_proxy", "http://b"), ("HTTP_PROXY", "http://a")], "http://a/", ""),
+            (&[("HTTPS_PROXY", "https://a")], "", "https://a/"),
+            (&[("https_proxy", "user:secret@a:1")], "", "http://user:secret@a:1/"),
+            (&[("ALL_PROXY", "http://a")], "http://a/", "http://a/"),
+            (&[("all_proxy", "http://a"), ("http_proxy", "http://b")], "http://b/", "http://a/"),
+            (&[("HTTP_PROXY", "http://a"), ("REQUEST_METHOD", "GET")], "", ""),
+            (&[("http_proxy", "http://a"), ("REQUEST_METHOD", "GET")], "", ""),
+            (
+                &[("HTTP_PROXY", "http://a"), ("ALL_PROXY", "http://b"), ("REQUEST_METHOD", "GET")],
+                "http://b/",
+                "http://b/",
+            ),
+        ] {
+            let found = proxies(vars).unwrap();
+            let url = |proxy: Option<Proxy>| {
+                proxy.map_or_else(String::new, |proxy| proxy.reveal().as_str().to_owned())
+            };
+            assert_eq!(
+                (url(found.http).as_str(), url(found.https).as_str()),
+                (http, https),
+                "{vars:?}"
+            );
+        }
+        assert_eq!(proxies(&[("no_proxy", "a, .b")]).unwrap().except, "a, .b");
+    }
+
+    #[test]
+    fn what_is_no_proxy_is_an_error_that_names_the_variable_and_not_its_secret() {
+        for value in ["http://user:secret@", "user:secret", "socks5://user:secret@a:1", "http://"] {
+            let error = proxies(&[("HTTPS_PROXY", value)]).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Usage, "{value}");
+            let shown = format!("{error} {error:?}");
+            assert!(shown.contains("HTTPS_PROXY") && !shown.contains("secret"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_hides_its_name_and_password() {
+        let found = proxies(&[("ALL_PROXY", "http://user:secret@proxy.example:3128")]).unwrap();
+        let shown = format!("{found:?}");
+        assert!(shown.contains("proxy.example:3128"), "{shown}");
+        assert!(!shown.contains("user") && !shown.contains("secret"), "{shown}");
+    }
+}
