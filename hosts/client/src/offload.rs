@@ -86,6 +86,21 @@ impl Drop for Waiting {
     }
 }
 
+/// A thread for each piece of work, for tests.
+#[cfg(test)]
+pub(crate) struct Threads;
+
+#[cfg(test)]
+impl Workers for Threads {
+    fn start(&self, work: Box<dyn FnOnce() + Send>) {
+        std::thread::spawn(work);
+    }
+
+    fn beside(&self) -> Beside {
+        Beside::Threads
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::{
@@ -95,19 +110,6 @@ mod tests {
     };
 
     use super::*;
-
-    /// A thread for each piece of work.
-    struct Threads;
-
-    impl Workers for Threads {
-        fn start(&self, work: Box<dyn FnOnce() + Send>) {
-            thread::spawn(work);
-        }
-
-        fn beside(&self) -> Beside {
-            Beside::Threads
-        }
-    }
 
     /// Work that is put aside, to be run or dropped later.
     #[derive(Default)]

@@ -14,6 +14,7 @@ pub(crate) mod receiver;
 #[cfg(test)]
 mod stage;
 pub(crate) mod stream;
+pub(crate) mod transfer;
 pub(crate) mod verdict;
 pub(crate) mod writer;
 pub(crate) mod xet;

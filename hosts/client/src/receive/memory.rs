@@ -11,7 +11,7 @@ use super::{
     custody::Custody,
     fetch::{Fetch, Tell},
     meter::Meter,
-    stream::next_piece,
+    transfer::next_piece,
     verdict::{Cause, Verdict},
 };
 use crate::{api::event::Event, http::session::Http};

@@ -17,7 +17,7 @@ use super::{
     decide::{At, ContentSource, Next, Standing},
     fetch::{Failed, Fetch, Tell},
     memory::Unfinished,
-    stream::Transfer,
+    transfer::Transfer,
     verdict::{Cause, Verdict},
     xet,
 };

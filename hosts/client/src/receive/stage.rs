@@ -305,6 +305,7 @@ impl Stage {
         unfinished: Option<Unfinished>,
     ) -> Ended {
         let (fetch, at) = (self.fetch(), staged.at().clone());
+
         let tell = |event| self.events.lock().unwrap().push(event);
         let handle = CacheHandle::new(self.cache.clone(), Offload::new(Arc::new(Pool)));
         let received_bytes = staged.received_bytes();

@@ -19,7 +19,7 @@ use super::{
         accept::{FromHub, accept_range, range_headers},
         fetch::{Fetch, Tell},
         meter::Meter,
-        stream::{Clock, Transfer, next_piece},
+        transfer::{Clock, Transfer, next_piece},
         verdict::{Cause, Verdict},
         writer::Writer,
     },
