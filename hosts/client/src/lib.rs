@@ -4,6 +4,8 @@
 //!
 //! - `api`: the values of the library and their words: settings, requests, reports, events, errors
 //! - `http`: one way for every request: addresses, redirects, the token, connections
+//! - `handle`, `open`, `budget`, `engine`: the way to the disk, which only the host's workers touch; what a file on its way has
+//!   open, and how much may be; and what every question has
 //! - `lookup`: what the hub says of a file, of a revision, of a listing
 //! - `receive`: bytes of content into a staged file, however often the line breaks
 //! - `file`: one file: what is meant, and how it gets to its place
