@@ -5,10 +5,14 @@
 
 use std::path::PathBuf;
 
-use hubstow_cache::{Cache, disk::cancel::Cancel, staged::StagedFile};
+use hubstow_cache::{Cache, disk::cancel::Cancel};
 use hubstow_core::layout::{CachePath, RepoLayout};
 
-use crate::{api::error::Error, offload::Offload, receive::custody::Custody};
+use crate::{
+    api::error::Error,
+    offload::{Begun, Offload},
+    parts::Beside,
+};
 
 /// A cache directory, from afar.
 #[derive(Clone)]
@@ -53,18 +57,29 @@ impl CacheHandle {
         &self,
         work: impl FnOnce(&Cache, &Worker) -> T + Send + 'static,
     ) -> Result<T, Error> {
+        self.begin(work).end().await
+    }
+
+    /// Begins work in the cache on a worker, to be waited for later. Whoever drops what is returned cancels it.
+    pub(crate) fn begin<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Cache, &Worker) -> T + Send + 'static,
+    ) -> Begun<T> {
         let cache = self.cache.clone();
-        self.offload
-            .run(move |cancel| {
-                let worker = Worker { cancel: cancel.clone() };
-                work(&cache.stopped_by(cancel.clone()), &worker)
-            })
-            .await
+        self.offload.begin(move |cancel| {
+            let worker = Worker { cancel: cancel.clone() };
+            work(&cache.stopped_by(cancel.clone()), &worker)
+        })
+    }
+
+    /// Says whether work runs beside whoever asks for it.
+    pub(crate) fn beside(&self) -> Beside {
+        self.offload.beside()
     }
 
     /// Returns the cache itself on a worker, for work that is in more than one.
-    pub(crate) fn on(&self, _worker: &Worker) -> &Cache {
-        &self.cache
+    pub(crate) fn on(&self, worker: &Worker) -> Cache {
+        self.cache.stopped_by(worker.cancel.clone())
     }
 
     /// Returns the cache itself to a caller who blocks.
@@ -75,11 +90,6 @@ impl CacheHandle {
     /// Takes something that has files open; from now on it is used and dropped on workers only.
     pub(crate) fn keep<T: Send + 'static>(&self, open: T) -> DiskBound<T> {
         DiskBound { open: Some(open), offload: self.offload.clone() }
-    }
-
-    /// Takes charge of a staged file, which workers borrow.
-    pub(crate) fn custody(&self, staged: StagedFile) -> Custody {
-        Custody::of(staged, self.offload.clone())
     }
 
     /// Returns a path as the system knows it.

@@ -23,6 +23,7 @@ mod http;
 mod hub;
 mod lookup;
 mod offload;
+mod open;
 mod parts;
 mod receive;
 mod snapshot;

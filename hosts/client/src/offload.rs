@@ -23,32 +23,20 @@ impl Offload {
         Self(workers)
     }
 
-    /// Runs work on a worker and waits for what comes of it. Whoever stops waiting cancels it; a panic of the work goes on
-    /// here.
-    ///
-    /// # Errors
-    /// The threads have ended before the work began.
-    pub(crate) async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Cancel) -> T + Send + 'static,
-    ) -> Result<T, Error> {
-        self.begin(work).done().await
-    }
-
-    /// Begins work on a worker, to be waited for later. Where there are no threads it is done when this returns.
+    /// Begins work on a worker, to be waited for. Whoever drops what is returned cancels it.
     pub(crate) fn begin<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Cancel) -> T + Send + 'static,
     ) -> Begun<T> {
         let (told, tells) = oneshot::channel();
         let cancel = Cancel::default();
-        let theirs = cancel.clone();
+        let waiting = Waiting(Some(cancel.clone()));
         self.start(move || {
-            let done: Done<T> = catch_unwind(AssertUnwindSafe(|| work(&theirs)));
+            let done = catch_unwind(AssertUnwindSafe(|| work(&cancel)));
             // Where nobody waits any more, what came of it ends here, on the worker.
             drop(told.send(done));
         });
-        Begun { tells, waiting: Waiting(Some(cancel)) }
+        Begun { tells, waiting }
     }
 
     /// Says whether work runs beside whoever asks for it.
@@ -62,12 +50,9 @@ impl Offload {
     }
 }
 
-/// What work has come to, or its panic.
-type Done<T> = Result<T, Box<dyn Any + Send>>;
-
-/// Work that has begun. Whoever drops it cancels the work.
+/// Work that has begun on a worker.
 pub(crate) struct Begun<T> {
-    tells: oneshot::Receiver<Done<T>>,
+    tells: oneshot::Receiver<Result<T, Box<dyn Any + Send>>>,
     waiting: Waiting,
 }
 
@@ -76,8 +61,8 @@ impl<T> Begun<T> {
     ///
     /// # Errors
     /// The threads have ended before the work began.
-    pub(crate) async fn done(mut self) -> Result<T, Error> {
-        let done = self.tells.await;
+    pub(crate) async fn end(mut self) -> Result<T, Error> {
+        let done = (&mut self.tells).await;
         self.waiting.0 = None;
         match done {
             Ok(Ok(done)) => Ok(done),
@@ -125,7 +110,6 @@ mod tests {
     };
 
     use super::*;
-    use crate::parts::Beside;
 
     /// Work that is put aside, to be run or dropped later.
     #[derive(Default)]
@@ -145,8 +129,11 @@ mod tests {
     async fn work_runs_on_another_thread_and_is_not_cancelled_while_it_is_waited_for() {
         let offload = Offload::new(Arc::new(Threads));
         let here = thread::current().id();
-        let (there, cancelled) =
-            offload.run(|cancel| (thread::current().id(), cancel.is_cancelled())).await.unwrap();
+        let (there, cancelled) = offload
+            .begin(|cancel| (thread::current().id(), cancel.is_cancelled()))
+            .end()
+            .await
+            .unwrap();
         assert_ne!(here, there);
         assert!(!cancelled);
     }
@@ -155,7 +142,7 @@ mod tests {
     async fn work_that_is_dropped_is_an_error_and_not_a_panic() {
         let aside = Arc::new(Aside::default());
         let offload = Offload::new(aside.clone());
-        let mut waiting = Box::pin(offload.run(|_| ()));
+        let mut waiting = Box::pin(offload.begin(|_| ()).end());
         assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         aside.0.lock().unwrap().clear();
         let error = waiting.await.unwrap_err();
@@ -167,7 +154,7 @@ mod tests {
     #[should_panic(expected = "the work's own words")]
     async fn a_panic_of_the_work_goes_on_where_it_is_waited_for() {
         let offload = Offload::new(Arc::new(Threads));
-        let _ = offload.run(|_| panic!("the work's own words")).await;
+        let _: Result<(), _> = offload.begin(|_| panic!("the work's own words")).end().await;
     }
 
     #[tokio::test]
@@ -175,14 +162,13 @@ mod tests {
         let offload = Offload::new(Arc::new(Threads));
         let (begun, has_begun) = mpsc::channel();
         let (ended, has_ended) = mpsc::channel();
-        let mut waiting = Box::pin(offload.run(move |cancel| {
+        let waiting = offload.begin(move |cancel| {
             begun.send(()).unwrap();
             while !cancel.is_cancelled() {
                 thread::yield_now();
             }
             ended.send(()).unwrap();
-        }));
-        assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        });
         has_begun.recv().unwrap();
         drop(waiting);
         has_ended.recv().unwrap();

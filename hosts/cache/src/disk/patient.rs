@@ -14,7 +14,7 @@ use crate::disk::{
 
 /// How long an operation waits in all. A file on its way is open for no longer than others need for theirs, and who waits
 /// longer than this waits for another program.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 /// How long it waits at first, and at most, before it tries again.
 const FIRST_WAIT: Duration = Duration::from_millis(2);
 const LONGEST_WAIT: Duration = Duration::from_millis(100);

@@ -12,8 +12,8 @@ use crate::{
     api::{error::Error, event::Event},
     budget::Permit,
     engine::Engine,
-    file::underway::{Lock, Open},
     handle::{CacheHandle, DiskBound},
+    open::{Lock, Open},
 };
 
 /// How often a held lock is tried again.

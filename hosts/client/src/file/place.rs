@@ -25,10 +25,12 @@ use crate::{
     file::{
         content::{Content, Placed},
         lock::Queue,
-        underway::{Lock, Open, Underway},
+        underway::Underway,
     },
     handle::{CacheHandle, DiskBound, Worker},
+    open::{Lock, Open},
     receive::{
+        custody::Custody,
         fetch::{Failed, Fetch},
         receiver::Receiver,
     },
@@ -63,14 +65,21 @@ pub(crate) enum Origin {
     Here,
 }
 
+/// A file whose content is to be fetched.
+struct Staging {
+    staged: Custody,
+    /// Where its content will have come from.
+    origin: Origin,
+}
+
 impl<'a> Placement<'a> {
     /// Goes on placing content, fetching it where nothing here holds it.
     pub(crate) async fn run(&self, underway: Underway) -> Result<Placed, Error> {
         let Underway { mut open, mut first } = underway;
         let queue = self.queue();
-        let (mut slot, mut staged, mut origin) = (None, None, Origin::Here);
+        let (mut slot, mut origin) = (None, Origin::Here);
         loop {
-            match self.advance(open.take(), staged.take(), origin).await? {
+            match self.advance(open.take(), origin).await? {
                 Step::Done(report, ref_error) => {
                     if let Some(cause) = ref_error {
                         let revision = self.content.target.revision.clone();
@@ -89,21 +98,18 @@ impl<'a> Placement<'a> {
                         Some(slot) => Some(slot),
                         None => queue.slot().await,
                     };
-                    let (locked, file, filled) = self.stage(locked).await?;
+                    let Staging { staged, origin: filled } = self.stage(locked).await?;
                     let (fetch, tell) = (self.content.fetch(), |event| self.engine.tell(event));
-                    let mut receiver =
-                        Receiver::new(&self.engine.http, &fetch, self.cache.custody(file), &tell)
-                            .after(first.take());
+                    let receiver = Receiver::new(&self.engine.http, &fetch, staged, &tell);
+                    let mut receiver = receiver.after(first.take());
                     let result = receiver.run().await;
-                    let file = receiver.into_staged();
                     // What is left is the disk's work.
                     drop(taken);
+                    let returned = receiver.into_staged().into_open();
                     match result {
-                        Ok(()) => {
-                            (open, staged, origin) = (Some(locked), file, filled);
-                        }
+                        Ok(()) => (open, origin) = (returned, filled),
                         Err(failed) => {
-                            self.give_up(locked, file).await?;
+                            self.give_up(returned).await?;
                             return match failed {
                                 Failed::Moved(error) => Ok(Placed::Moved(error)),
                                 Failed::Error(error) => Err(error),
@@ -116,12 +122,7 @@ impl<'a> Placement<'a> {
     }
 
     /// Does what can be done without the hub.
-    async fn advance(
-        &self,
-        open: Option<DiskBound<Open>>,
-        staged: Option<StagedFile>,
-        origin: Origin,
-    ) -> Result<Step, Error> {
+    async fn advance(&self, open: Option<DiskBound<Open>>, origin: Origin) -> Result<Step, Error> {
         let (handle, engine) = (self.cache.clone(), self.engine.clone());
         let (content, force) = (self.content.clone(), self.force);
         let work = move |cache: &Cache, worker: &Worker| {
@@ -130,9 +131,6 @@ impl<'a> Placement<'a> {
                 Some(open) => Open::of(open, worker),
                 None => engine.placing(cache, target, force).into(),
             };
-            if let Some(staged) = staged {
-                open.placing.fetched(staged);
-            }
             let next = open.placing.advance();
             let next = next.map_err(|error| {
                 engine.place_error(&content.repo, &content.revision, target, error)
@@ -155,49 +153,32 @@ impl<'a> Placement<'a> {
         self.cache.run(work).await?
     }
 
-    /// Hands out the staged file, and says where its content will have come from: a local folder need not fetch what the
-    /// shared cache holds, whose bytes go through the staged file like any others.
-    async fn stage(
-        &self,
-        open: DiskBound<Open>,
-    ) -> Result<(DiskBound<Open>, StagedFile, Origin), Error> {
-        let handle = self.cache.clone();
-        let staged = self.cache.run(move |_, worker| {
-            let mut open = Open::of(open, worker);
-            let staged = open.placing.take_staged()?;
-            Ok::<_, FsError>((handle.keep(open), staged))
-        });
-        let (open, mut staged) = staged.await??;
-        if !self.content.target.layout.is_local() {
-            return Ok((open, staged, Origin::Hub));
-        }
+    /// Opens the staged file, and says where its content will have come from: a local folder need not fetch what the shared
+    /// cache holds, whose bytes go through the staged file like any others.
+    async fn stage(&self, open: DiskBound<Open>) -> Result<Staging, Error> {
+        let (handle, shared) = (self.cache.clone(), self.engine.shared.clone());
         let layout = RepoLayout::new(&self.content.repo);
         let target = Target { layout, ..self.content.target.clone() };
-        let filled = self.engine.shared.run(move |shared, _| {
-            let filled = shared.fill_from_blob(&target, &mut staged);
-            if let Err(error) = &filled {
-                tracing::debug!(file = %target.file, %error, "the shared cache's copy was not used");
-            }
-            let origin = if filled.unwrap_or(false) { Origin::Here } else { Origin::Hub };
-            (staged, origin)
-        });
-        let (staged, origin) = filled.await?;
-        Ok((open, staged, origin))
+        let is_local = self.content.target.layout.is_local();
+        let work = move |_: &Cache, worker: &Worker| {
+            let mut open = Open::of(open, worker);
+            let mut staged = open.placing.take_staged()?;
+            let origin = if is_local && fill(&shared.on(worker), &target, &mut staged) {
+                Origin::Here
+            } else {
+                Origin::Hub
+            };
+            let received_bytes = staged.received_bytes();
+            open.placing.fetched(staged);
+            let open = handle.keep(open);
+            Ok::<_, FsError>(Staging { staged: Custody::of(handle, open, received_bytes), origin })
+        };
+        Ok(self.cache.run(work).await??)
     }
 
     /// Gives a file up whose fetch has failed; what has come is kept where it is worth it.
-    async fn give_up(
-        &self,
-        open: DiskBound<Open>,
-        staged: Option<StagedFile>,
-    ) -> Result<(), Error> {
-        let given_up = self.cache.run(move |_, worker| {
-            let mut open = Open::of(open, worker);
-            if let Some(staged) = staged {
-                open.placing.fetched(staged);
-            }
-        });
-        given_up.await
+    async fn give_up(&self, open: Option<DiskBound<Open>>) -> Result<(), Error> {
+        self.cache.run(move |_, worker| drop(open.map(|open| open.open(worker)))).await
     }
 
     fn queue(&self) -> Queue<'a> {
@@ -247,6 +228,15 @@ impl Content {
             backoff: Backoff::DEFAULT,
         }
     }
+}
+
+/// Fills a staged file from the blob of the shared cache, if that has it.
+fn fill(shared: &Cache, target: &Target, staged: &mut StagedFile) -> bool {
+    let filled = shared.fill_from_blob(target, staged);
+    if let Err(error) = &filled {
+        tracing::debug!(file = %target.file, %error, "the shared cache's copy was not used");
+    }
+    filled.unwrap_or(false)
 }
 
 /// A name that the disk would not keep is refused before a byte is fetched.

@@ -1,49 +1,81 @@
-//! The staged file of a receiver, which threads borrow to write and to verify it.
+//! The staged file of a receiver, which workers borrow to write and to verify it.
 
 use std::io;
 
-use hubstow_cache::staged::StagedFile;
+use hubstow_cache::{FsError, staged::StagedFile};
 
-use crate::offload::Offload;
+use crate::{
+    handle::{CacheHandle, DiskBound, Worker},
+    offload::Begun,
+    open::Open,
+    parts::Beside,
+};
 
-/// A staged file, or the knowledge that a thread has it.
+/// A file on its way with its staged file, or the knowledge that a worker has it. Wherever it is dropped, the file is given
+/// up on a worker, and what has come is kept where it is worth it.
 pub(crate) struct Custody {
-    staged: Option<StagedFile>,
-    offload: Offload,
+    cache: CacheHandle,
+    open: Option<DiskBound<Open>>,
+    received_bytes: u64,
+    /// The size that came with the content, for whoever works on the file next.
+    promised: Option<u64>,
+}
+
+/// What comes back of work on the staged file.
+pub(crate) struct Returned<T> {
+    open: DiskBound<Open>,
+    received_bytes: u64,
+    done: io::Result<T>,
 }
 
 impl Custody {
-    pub(crate) fn of(staged: StagedFile, offload: Offload) -> Self {
-        Self { staged: Some(staged), offload }
+    /// Takes a file that holds so many bytes.
+    pub(crate) fn of(cache: CacheHandle, open: DiskBound<Open>, received_bytes: u64) -> Self {
+        Self { cache, open: Some(open), received_bytes, promised: None }
     }
 
     /// Returns how many bytes the file holds.
     pub(crate) fn received_bytes(&self) -> u64 {
-        self.staged.as_ref().map_or(0, StagedFile::received_bytes)
+        self.received_bytes
     }
 
     /// States the size where the hub said it only with the content.
     pub(crate) fn promise_size(&mut self, size: u64) {
-        if let Some(staged) = &mut self.staged {
-            staged.promise_size(size);
-        }
+        self.promised = Some(size);
     }
 
-    /// Returns the way to the workers.
-    pub(crate) fn offload(&self) -> &Offload {
-        &self.offload
+    /// Says whether work on the file runs beside whoever asks for it.
+    pub(crate) fn beside(&self) -> Beside {
+        self.cache.beside()
     }
 
-    /// Gives the file away, until it is [put back](Self::put_back).
+    /// Begins work on the file, which is away until it is [back](Self::put_back).
     ///
     /// # Errors
     /// A file that somebody else has.
-    pub(crate) fn lend(&mut self) -> io::Result<StagedFile> {
-        self.staged.take().ok_or_else(|| io::Error::other("the staged file is in use"))
+    pub(crate) fn begin<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut StagedFile) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<Begun<Returned<T>>> {
+        let open = self.open.take();
+        let open = open.ok_or_else(|| io::Error::other("the staged file is in use"))?;
+        let (cache, promised) = (self.cache.clone(), self.promised.take());
+        Ok(self.cache.begin(move |_, worker| work_on(&cache, worker, open, promised, work)))
     }
 
-    pub(crate) fn put_back(&mut self, staged: StagedFile) {
-        self.staged = Some(staged);
+    /// Takes the file back, and says what came of the work.
+    ///
+    /// # Errors
+    /// What the work says.
+    pub(crate) async fn put_back<T: Send + 'static>(
+        &mut self,
+        begun: Begun<Returned<T>>,
+    ) -> io::Result<T> {
+        let Returned { open, received_bytes, done } =
+            begun.end().await.map_err(io::Error::other)?;
+        self.open = Some(open);
+        self.received_bytes = received_bytes;
+        done
     }
 
     /// Works on the file off the async threads.
@@ -54,18 +86,39 @@ impl Custody {
         &mut self,
         work: impl FnOnce(&mut StagedFile) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
-        let mut staged = self.lend()?;
-        let worked = self.offload.run(move |_| {
-            let done = work(&mut staged);
-            (staged, done)
-        });
-        let (staged, done) = worked.await.map_err(io::Error::other)?;
-        self.put_back(staged);
-        done
+        let begun = self.begin(work)?;
+        self.put_back(begun).await
     }
 
-    /// Returns the file; `None` where a thread that had it was given up.
-    pub(crate) fn into_staged(self) -> Option<StagedFile> {
-        self.staged
+    /// Returns the file; `None` where a worker that had it was given up.
+    pub(crate) fn into_open(self) -> Option<DiskBound<Open>> {
+        self.open
     }
+}
+
+fn work_on<T>(
+    cache: &CacheHandle,
+    worker: &Worker,
+    open: DiskBound<Open>,
+    promised: Option<u64>,
+    work: impl FnOnce(&mut StagedFile) -> io::Result<T>,
+) -> Returned<T> {
+    let mut open = Open::of(open, worker);
+    let (received_bytes, done) = match open.placing.take_staged() {
+        Ok(mut staged) => {
+            if let Some(size) = promised {
+                staged.promise_size(size);
+            }
+            let done = work(&mut staged);
+            let received_bytes = staged.received_bytes();
+            open.placing.fetched(staged);
+            (received_bytes, done)
+        }
+        Err(error) => (0, Err(as_io(error))),
+    };
+    Returned { open: cache.keep(open), received_bytes, done }
+}
+
+fn as_io(error: FsError) -> io::Error {
+    io::Error::other(error)
 }

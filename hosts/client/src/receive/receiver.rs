@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{api::event::Event, http::session::Http};
 
-/// Fetches one file. It owns the staged file until it is asked for it.
+/// Fetches one file. It has the staged file in its custody until it is asked for it.
 pub(crate) struct Receiver<'a> {
     http: &'a Http,
     fetch: &'a Fetch<'a>,
@@ -52,9 +52,9 @@ impl<'a> Receiver<'a> {
         Self { unfinished, ..self }
     }
 
-    /// Returns the staged file, however the fetch has ended; `None` where a thread that had it was given up.
-    pub(crate) fn into_staged(self) -> Option<StagedFile> {
-        self.staged.into_staged()
+    /// Returns the staged file, however the fetch has ended.
+    pub(crate) fn into_staged(self) -> Custody {
+        self.staged
     }
 
     /// Fills the staged file until it is complete and verified.

@@ -8,9 +8,10 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::RANGE};
-use hubstow_cache::{Cache, Durability, StdDisk, Target, staged::StagedFile};
+use hubstow_cache::{Cache, Durability, StdDisk, Target, drive::Placing, staged::StagedFile};
 use hubstow_core::{
     decide::{Guarded, LinkedCore},
+    facts::Force,
     hub::{Backoff, Endpoint, Metadata},
     layout::RepoLayout,
     name::{Commit, Etag, FileName, Repo, RepoId, RepoKind, Revision},
@@ -23,12 +24,15 @@ use url::Url;
 use super::fetch::{Failed, Fetch};
 use crate::{
     api::{config::Config, event::Event},
+    handle::CacheHandle,
     http::{
         session::{Address, Http, TokenUse},
         transport::{Answer, Body, BoxFuture, Request, Transport, TransportError},
         xet::XetStore,
     },
-    offload::{Offload, Threads},
+    offload::Offload,
+    open::Open,
+    parts::{Beside, Workers},
     receive::{custody::Custody, memory::Unfinished, receiver::Receiver},
 };
 
@@ -125,6 +129,19 @@ impl Body for Pieces {
 
 pub(crate) fn broken() -> TransportError {
     TransportError("the line is cut".to_owned())
+}
+
+/// The blocking pool of the test's runtime, which keeps a clock that is paused from running on while it works.
+struct Pool;
+
+impl Workers for Pool {
+    fn start(&self, work: Box<dyn FnOnce() + Send>) {
+        drop(tokio::task::spawn_blocking(work));
+    }
+
+    fn beside(&self) -> Beside {
+        Beside::Threads
+    }
 }
 
 /// What a request is answered with.
@@ -288,11 +305,20 @@ impl Stage {
         unfinished: Option<Unfinished>,
     ) -> Ended {
         let (fetch, at) = (self.fetch(), staged.at().clone());
-        let custody = Custody::of(staged, Offload::new(Arc::new(Threads)));
+
         let tell = |event| self.events.lock().unwrap().push(event);
+        let handle = CacheHandle::new(self.cache.clone(), Offload::new(Arc::new(Pool)));
+        let received_bytes = staged.received_bytes();
+        let decider = Guarded::new(Arc::new(LinkedCore));
+        let mut placing =
+            Placing::new(self.cache.clone(), decider, self.target.clone(), Force::Off);
+        placing.fetched(staged);
+        let custody = Custody::of(handle.clone(), handle.keep(placing.into()), received_bytes);
         let mut receiver = Receiver::new(&self.http, &fetch, custody, &tell).after(unfinished);
         let result = receiver.run().await;
-        let staged = receiver.into_staged().expect("the staged file comes back");
+        let open = receiver.into_staged().into_open().expect("the staged file comes back");
+        let taken = handle.run(|_, worker| Open::of(open, worker).placing.take_staged());
+        let staged = taken.await.unwrap().unwrap();
         assert_eq!(staged.at(), &at);
         let asked = std::mem::take(&mut *self.scripted.asked.lock().unwrap());
         let events = std::mem::take(&mut *self.events.lock().unwrap());

@@ -42,7 +42,7 @@ impl Transfer<'_> {
             self.receive_whole(answer.body, &mut writer, &mut meter).await
         };
         drop(meter);
-        writer.end(staged).await?;
+        writer.end().await?;
         received
     }
 
@@ -59,7 +59,7 @@ impl Transfer<'_> {
     async fn receive_whole(
         &self,
         mut body: Box<dyn Body>,
-        writer: &mut Writer,
+        writer: &mut Writer<'_>,
         meter: &mut Meter<'_>,
     ) -> Result<(), Verdict> {
         while let Some(piece) = next_piece(self.http, &self.from, &mut *body).await? {
@@ -75,7 +75,7 @@ impl Transfer<'_> {
     async fn receive_large(
         self,
         mut body: Box<dyn Body>,
-        writer: &mut Writer,
+        writer: &mut Writer<'_>,
         meter: &mut Meter<'_>,
     ) -> Result<(), Verdict> {
         let share: Share = Arc::clone(&self.http.lines).join();

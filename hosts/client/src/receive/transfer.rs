@@ -45,7 +45,7 @@ impl Clock {
     }
 
     /// Hands a piece to the writer; `false` when that has stopped.
-    pub(crate) async fn write(&mut self, writer: &mut Writer, piece: Bytes) -> bool {
+    pub(crate) async fn write(&mut self, writer: &mut Writer<'_>, piece: Bytes) -> bool {
         let begin = Instant::now();
         let written = writer.write(piece).await;
         self.held_up += begin.elapsed();

@@ -61,7 +61,7 @@ pub(crate) async fn receive(
     let mut meter = Meter::new(http, fetch.file, tell);
     let received = receive_stream(http, stream, &mut writer, &mut meter).await;
     drop(meter);
-    writer.end(staged).await?;
+    writer.end().await?;
     received.map_err(Verdict::Store)?;
     match staged.received_bytes() {
         received if received >= size => Ok(()),
@@ -140,7 +140,7 @@ fn key(fetch: &Fetch<'_>) -> (Repo, Commit) {
 async fn receive_stream(
     http: &Http,
     mut stream: Box<dyn XetStream>,
-    writer: &mut Writer,
+    writer: &mut Writer<'_>,
     meter: &mut Meter<'_>,
 ) -> Result<(), StoreFailure> {
     while let Some(piece) = next_piece(http, &mut *stream).await? {

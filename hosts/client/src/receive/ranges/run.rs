@@ -131,7 +131,7 @@ impl<'a> Ranges<'a> {
     pub(crate) async fn receive(
         &mut self,
         body: Box<dyn Body>,
-        writer: &mut Writer,
+        writer: &mut Writer<'_>,
         meter: &mut Meter<'_>,
     ) -> Result<(), Verdict> {
         self.listen(0, body);

@@ -1,6 +1,6 @@
 //! The disk's part of small files: taking their locks, and writing and placing them by the group. All of it blocks.
 
-use hubstow_cache::{Cache, Target, staged::StagedFile};
+use hubstow_cache::{Cache, Target, disk::failure::ErrorGroup, staged::StagedFile};
 use hubstow_core::layout::RepoLayout;
 
 use super::super::{
@@ -16,9 +16,10 @@ use crate::{
     file::{
         content::Content,
         place::{Origin, check_name},
-        underway::{Lock, Open, Underway},
+        underway::Underway,
     },
     handle::{DiskBound, Worker},
+    open::{Lock, Open},
     receive::memory::Unfinished,
 };
 
@@ -64,8 +65,17 @@ enum Readied {
 
 /// What became of a file that was to be written.
 enum Staged {
-    Complete(Open, StagedFile),
-    Wrong(Open, Unfinished),
+    Complete(Box<Complete>),
+    Wrong(Box<Open>, Unfinished),
+    TooManyOpen(Box<Open>, Error),
+    Failed(Error),
+}
+
+/// A file that is written and verified.
+struct Complete {
+    at: usize,
+    open: Open,
+    staged: StagedFile,
 }
 
 impl Batch {
@@ -134,17 +144,33 @@ impl Batch {
             if worker.cancel().is_cancelled() {
                 break;
             }
-            match self.stage(at, open, &content) {
-                Ok(Staged::Complete(open, staged)) => complete.push((at, open, staged)),
-                Ok(Staged::Wrong(open, first)) => {
-                    written.single.push(self.single_file(at, open, Some(first)));
+            let staged = match self.stage(at, open, &content) {
+                // What is complete is closed first.
+                Staged::TooManyOpen(open, _) if !complete.is_empty() => {
+                    self.finish(cache, std::mem::take(&mut complete), &mut written);
+                    self.stage(at, *open, &content)
                 }
-                Err(error) => written.ended.push(FileResult { at, result: Err(error) }),
+                staged => staged,
+            };
+            match staged {
+                Staged::Complete(one) => complete.push(*one),
+                Staged::Wrong(open, first) => {
+                    written.single.push(self.single_file(at, *open, Some(first)));
+                }
+                Staged::TooManyOpen(_, error) | Staged::Failed(error) => {
+                    written.ended.push(FileResult { at, result: Err(error) });
+                }
             }
         }
-        let mut staged: Vec<_> = complete.iter_mut().map(|(_, _, staged)| staged).collect();
+        self.finish(cache, complete, &mut written);
+        written
+    }
+
+    /// Brings complete files to the disk and to their places.
+    fn finish(&self, cache: &Cache, mut complete: Vec<Complete>, written: &mut Written) {
+        let mut staged: Vec<_> = complete.iter_mut().map(|one| &mut one.staged).collect();
         cache.sync_group(&mut staged);
-        for (at, open, staged) in complete {
+        for Complete { at, open, staged } in complete {
             let Open { mut placing, lock, permit } = open;
             placing.fetched(staged);
             match self.step(cache, placing, Origin::Hub) {
@@ -156,7 +182,6 @@ impl Batch {
                 }
             }
         }
-        written
     }
 
     fn single_file(&self, at: usize, open: Open, first: Option<Unfinished>) -> SingleFile {
@@ -165,21 +190,31 @@ impl Batch {
     }
 
     /// Writes and verifies one file.
-    fn stage(&self, at: usize, mut open: Open, content: &[u8]) -> Result<Staged, Error> {
-        let mut staged = open.placing.take_staged()?;
+    fn stage(&self, at: usize, mut open: Open, content: &[u8]) -> Staged {
+        let mut staged = match open.placing.take_staged() {
+            Ok(staged) => staged,
+            Err(error) if error.group() == Some(ErrorGroup::TooManyOpen) => {
+                return Staged::TooManyOpen(Box::new(open), error.into());
+            }
+            Err(error) => return Staged::Failed(error.into()),
+        };
         // A leftover that has appeared meanwhile is not worth another look.
         let written = if staged.received_bytes() > 0 { staged.start_over() } else { Ok(()) };
         let written = written.and_then(|()| staged.append(content)).and_then(|()| staged.verify());
         match written {
-            Ok(Ok(())) => Ok(Staged::Complete(open, staged)),
+            Ok(Ok(())) => Staged::Complete(Box::new(Complete { at, open, staged })),
             Ok(Err(mismatch)) => {
                 open.placing.fetched(staged);
-                Ok(Staged::Wrong(open, Unfinished::wrong(mismatch)))
+                Staged::Wrong(Box::new(open), Unfinished::wrong(mismatch))
             }
             Err(error) => {
                 open.placing.fetched(staged);
-                let file = &self.target(at)?.file;
-                Err(from_io(&format!("`{file}` could not be written"), error))
+                Staged::Failed(match self.target(at) {
+                    Ok(target) => {
+                        from_io(&format!("`{}` could not be written", target.file), error)
+                    }
+                    Err(missing) => missing,
+                })
             }
         }
     }
