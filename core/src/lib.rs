@@ -12,6 +12,7 @@
 //! - [`facts`]: what a host saw; [`policy`]: the ladder of methods that may be used
 //! - [`resolve`], [`place`]: the two decision tables; [`why`]: the reasons they give
 //! - [`learn`]: what a failed action says about this disk
+//! - [`decide`]: who decides, and the guard before it
 //! - [`model`]: an in-memory cache for forecasts and tests
 //! - [`hub`]: the hub's HTTP contract: URLs, response headers, redirects, retries
 
@@ -22,6 +23,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod action;
+pub mod decide;
 pub mod facts;
 pub mod hub;
 pub mod layout;

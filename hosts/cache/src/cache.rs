@@ -1,7 +1,10 @@
-//! One cache directory, as all files of a process share it.
+//! One cache directory: its folders, private files and whole writes. What is known of its files is not kept here, see
+//! [`View`](crate::observe::view::View).
 
+pub(crate) mod folders;
 pub(crate) mod leftovers;
 pub mod lock;
+pub mod proofs;
 pub mod target;
 
 use std::{
@@ -15,13 +18,12 @@ use hubstow_core::{
 };
 
 use crate::{
-    cache::leftovers::Swept,
+    cache::folders::KnownFolders,
     disk::{
         Disk, DiskFile, Kind,
         failure::{ErrorGroup, FsError, group},
     },
     fresh_nonce,
-    observe::{memo::Bulk, proof::Proofs},
 };
 
 /// Whether content must reach the disk before its name is published.
@@ -34,77 +36,45 @@ pub enum Durability {
     Fast,
 }
 
-/// A cache directory: its disk, and what has been learned about it. Many files share one.
+/// A cache directory by itself: its disk and its rules, and which methods of placing work there. Clones share what has
+/// been learned of the methods.
 #[derive(Clone)]
 pub struct Cache {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) policy: Policy,
     pub(crate) durability: Durability,
-    pub(crate) proofs: Arc<Proofs>,
-    pub(crate) records: bool,
-    /// Whether this is a shared cache, and not a local folder.
-    shared: bool,
-    pub(crate) swept: Arc<Swept>,
-    /// What the bulk operation that this is used for remembers.
-    pub(crate) bulk: Option<Arc<Bulk>>,
+    pub(crate) shape: Shape,
     methods: Arc<Mutex<Methods>>,
+}
+
+/// What kind of directory it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// A shared cache with a folder for each repo.
+    Shared,
+    /// A local folder, which users work in.
+    Local,
 }
 
 impl Cache {
     /// Makes the shared state of a cache directory. Nothing is looked at yet.
-    #[must_use]
-    pub fn new(disk: Arc<dyn Disk>, policy: Policy, durability: Durability) -> Self {
-        Self {
-            disk,
-            policy,
-            durability,
-            proofs: Arc::default(),
-            records: true,
-            shared: true,
-            swept: Arc::default(),
-            bulk: None,
-            methods: Arc::new(Mutex::new(Methods::UNTRIED)),
-        }
-    }
-
-    /// Makes the shared state of a local folder: regular files only, whatever the disk could do.
-    #[must_use]
-    pub fn local(disk: Arc<dyn Disk>, durability: Durability) -> Self {
-        Self { shared: false, ..Self::new(disk, Policy::Portable, durability) }
-    }
-
-    /// Returns the same cache for looking only: not even a proof is written down.
-    #[must_use]
-    pub fn looking_only(&self) -> Self {
-        Self { records: false, ..self.clone() }
-    }
-
-    /// Tells whether nothing may be written.
-    #[must_use]
-    pub fn is_looking_only(&self) -> bool {
-        !self.records
-    }
-
-    /// Returns the disk.
-    #[must_use]
-    pub fn disk(&self) -> &dyn Disk {
-        &*self.disk
-    }
-
-    /// Returns the ladder in force.
-    #[must_use]
-    pub fn policy(&self) -> Policy {
-        self.policy
+    pub(crate) fn new(
+        disk: Arc<dyn Disk>,
+        policy: Policy,
+        durability: Durability,
+        shape: Shape,
+    ) -> Self {
+        let methods = Arc::new(Mutex::new(Methods::UNTRIED));
+        Self { disk, policy, durability, shape, methods }
     }
 
     /// Returns what is known of the methods here.
-    #[must_use]
-    pub fn methods(&self) -> Methods {
+    pub(crate) fn methods(&self) -> Methods {
         *self.methods.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Publishes what has become known of the methods here, on top of what others have learned meanwhile.
-    pub fn learned(&self, learn: impl FnOnce(Methods) -> Methods) {
+    pub(crate) fn learned(&self, learn: impl FnOnce(Methods) -> Methods) {
         let mut methods = self.methods.lock().unwrap_or_else(PoisonError::into_inner);
         *methods = learn(*methods);
     }
@@ -114,29 +84,32 @@ impl Cache {
     ///
     /// # Errors
     /// Whatever the system says, or a link where a folder should be.
-    pub fn make_folders(&self, folder: &CachePath) -> Result<(), FsError> {
-        let Some(bulk) = &self.bulk else { return self.make_folders_now(folder) };
-        if !bulk.is_made(folder) {
-            self.make_folders_now(folder)?;
-            bulk.made(folder);
+    pub(crate) fn make_folders(
+        &self,
+        folder: &CachePath,
+        known: &KnownFolders,
+    ) -> Result<(), FsError> {
+        if !known.is_made(folder) {
+            self.make_folders_now(folder, known)?;
+            known.made(folder);
         }
         Ok(())
     }
 
-    fn make_folders_now(&self, folder: &CachePath) -> Result<(), FsError> {
+    fn make_folders_now(&self, folder: &CachePath, known: &KnownFolders) -> Result<(), FsError> {
         if folder.as_str().is_empty() {
             return self.make_root();
         }
         let entry = self.disk.entry(folder).map_err(|e| FsError::io("look at", folder, e))?;
         match entry.map(|entry| entry.kind) {
-            Some(Kind::Directory) => return self.check_folders(&folder.parent()),
+            Some(Kind::Directory) => return self.check_folders(&folder.parent(), known),
             Some(Kind::Symlink) if self.is_repo_folder(folder) => return Ok(()),
             Some(Kind::Symlink) => {
                 return Err(FsError::FolderIsLink { path: folder.as_str().to_owned() });
             }
             None | Some(Kind::File | Kind::Other) => {}
         }
-        self.make_folders(&folder.parent())?;
+        self.make_folders(&folder.parent(), known)?;
         match self.disk.make_folder(folder) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 Err(FsError::io("make the folder", folder, error))
@@ -173,11 +146,15 @@ impl Cache {
     }
 
     /// Checks that nothing between the repo folder and this one is a link.
-    pub(crate) fn check_folders(&self, folder: &CachePath) -> Result<(), FsError> {
+    pub(crate) fn check_folders(
+        &self,
+        folder: &CachePath,
+        known: &KnownFolders,
+    ) -> Result<(), FsError> {
         let mut folder = folder.clone();
         let mut checked = Vec::new();
-        let known = |folder: &_| self.bulk.as_ref().is_some_and(|bulk| bulk.is_checked(folder));
-        while !folder.as_str().is_empty() && !self.is_repo_folder(&folder) && !known(&folder) {
+        let ends = |at: &CachePath| at.as_str().is_empty() || self.is_repo_folder(at);
+        while !ends(&folder) && !known.is_checked(&folder) {
             let entry = self.disk.entry(&folder).map_err(|e| FsError::io("look at", &folder, e))?;
             if entry.is_some_and(|entry| entry.kind == Kind::Symlink) {
                 return Err(FsError::FolderIsLink { path: folder.as_str().to_owned() });
@@ -185,14 +162,34 @@ impl Cache {
             let above = folder.parent();
             checked.push(std::mem::replace(&mut folder, above));
         }
-        if let Some(bulk) = &self.bulk {
-            bulk.checked(checked);
-        }
+        known.checked(checked);
         Ok(())
     }
 
+    /// Acts in a folder, which is made first; once more where it is gone although it was remembered.
+    pub(crate) fn in_folder<T>(
+        &self,
+        folder: &CachePath,
+        known: &KnownFolders,
+        act: impl Fn() -> Result<T, FsError>,
+    ) -> Result<T, FsError> {
+        self.make_folders(folder, known)?;
+        match act() {
+            Err(error) if error.group() == Some(ErrorGroup::Raced) && known.forget() => {
+                self.make_folders(folder, known)?;
+                act()
+            }
+            result => result,
+        }
+    }
+
     fn is_repo_folder(&self, path: &CachePath) -> bool {
-        self.shared && !path.as_str().contains('/') && path.as_str() != ".locks"
+        self.shape == Shape::Shared && !path.as_str().contains('/') && path.as_str() != ".locks"
+    }
+
+    /// Tells whether names that differ in case are one name in a repo, as far as it is there.
+    pub(crate) fn folds_case(&self, layout: &RepoLayout) -> bool {
+        matches!(self.disk.entry(&layout.folded_snapshots()), Ok(Some(_)))
     }
 
     /// Writes the tag that backup programs look for; that it can't be written matters to nobody.
@@ -203,8 +200,7 @@ impl Cache {
     }
 
     /// Reads a small file of the cache, through links; `None` where it can't be read or is longer than the limit.
-    #[must_use]
-    pub fn read(&self, at: &CachePath, limit_bytes: u64) -> Option<Vec<u8>> {
+    pub(crate) fn read(&self, at: &CachePath, limit_bytes: u64) -> Option<Vec<u8>> {
         let file = self.disk.open(at).ok()?;
         let mut content = Vec::new();
         file.take(limit_bytes.saturating_add(1)).read_to_end(&mut content).ok()?;
@@ -215,14 +211,15 @@ impl Cache {
     ///
     /// # Errors
     /// Whatever the system says; what was there before is still there then.
-    pub fn write_whole(
+    pub(crate) fn write_whole(
         &self,
         layout: &RepoLayout,
         at: &CachePath,
         content: &[u8],
+        known: &KnownFolders,
     ) -> Result<(), FsError> {
-        self.in_folder(&layout.private(), || {
-            self.make_folders(&at.parent())?;
+        self.in_folder(&layout.private(), known, || {
+            self.make_folders(&at.parent(), known)?;
             let scratch = layout.scratch(&fresh_nonce()?);
             let written = self.create_private(&scratch).and_then(|mut file| {
                 file.write_all(content)?;

@@ -3,9 +3,11 @@
 //! A disk knows paths of the cache and nothing of what they mean. The standard one works below a directory of the
 //! system, natively and under WASI; tests put others in its place to fail or to die at a chosen operation.
 
+pub mod cancel;
 pub mod content;
 pub(crate) mod exclusion;
 pub mod failure;
+pub mod patient;
 pub mod std_disk;
 mod system;
 
@@ -86,6 +88,32 @@ pub struct Entry {
     pub only_name: bool,
     /// Whether its mode alone says that everybody can read it; where it does not, only opening tells.
     pub readable_by_all: bool,
+}
+
+/// A name in a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FolderName {
+    /// The name.
+    pub name: String,
+    /// What it is the name of.
+    pub kind: Kind,
+}
+
+/// Whether a file was there before it was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It was not: opening has made it.
+    Made,
+    /// It was.
+    Found,
+}
+
+/// A lock file that was opened.
+pub struct LockFile {
+    /// The file.
+    pub file: Box<dyn DiskFile>,
+    /// Whether it was there before.
+    pub origin: Origin,
 }
 
 /// An open file.
@@ -174,7 +202,7 @@ pub trait Disk: Send + Sync {
     ///
     /// # Errors
     /// As [`Disk::names`].
-    fn kinds(&self, folder: &CachePath) -> io::Result<Vec<(String, Kind)>>;
+    fn kinds(&self, folder: &CachePath) -> io::Result<Vec<FolderName>>;
     /// Returns how many bytes may still be written on the filesystem of a path, or of the nearest folder above it that is
     /// there; `None` where that is not known.
     ///
@@ -201,8 +229,8 @@ pub trait Disk: Send + Sync {
     /// Opens a lock file, making it if need be, never cutting it.
     ///
     /// # Errors
-    /// Whatever the system says; anything but a regular file. The flag tells whether it was made.
-    fn open_lock(&self, at: &CachePath) -> io::Result<(Box<dyn DiskFile>, bool)>;
+    /// Whatever the system says; anything but a regular file.
+    fn open_lock(&self, at: &CachePath) -> io::Result<LockFile>;
     /// Makes one folder.
     ///
     /// # Errors

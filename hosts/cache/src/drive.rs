@@ -1,12 +1,11 @@
 //! The bounded loop: look, ask, act, look again.
 //!
 //! The loop has no colour: it does the local actions itself and hands fetching back to the host, which does it async on
-//! tokio, blocking under WASI, or from a script. Who decides is the [`Decider`]'s affair.
-
-use std::sync::Arc;
+//! tokio, blocking under WASI, or from a script. Who decides is not its affair, and is asked through the guard only.
 
 use hubstow_core::{
     action::{Action, Decision, Source},
+    decide::Guarded,
     facts::{Demand, Force, PlaceFacts, RefFile, Staged},
     layout::CachePath,
     learn::{Failure, Lesson, learn_done},
@@ -16,12 +15,13 @@ use hubstow_core::{
 };
 
 use crate::{
-    cache::{Cache, target::Target},
-    decider::Decider,
-    disk::failure::{FsError, as_unsupported, failure_of},
+    cache::target::Target,
+    disk::{
+        cancel::Cancel,
+        failure::{FsError, as_unsupported, failure_of},
+    },
     execute::Bytes,
-    guard::{possible, possible_lesson},
-    observe::{Attempt, many::Seen},
+    observe::{Observed, OwnFacts, many::Observation, view::View},
     staged::{Keep, StagedFile},
 };
 
@@ -50,13 +50,13 @@ pub struct Outcome {
 
 /// One target on its way to its place.
 pub struct Placing {
-    cache: Cache,
-    decider: Arc<dyn Decider>,
+    cache: View,
+    decider: Guarded,
     target: Target,
     demand: Demand,
     staged: Option<StagedFile>,
-    /// What was seen before, to be acted on once.
-    seen: Option<(PlaceFacts, Option<CachePath>)>,
+    /// What was observed before, to be acted on once.
+    observed: Option<Observed>,
     twin_failed: bool,
     ref_error: Option<FsError>,
     ref_file: RefFile,
@@ -69,14 +69,14 @@ pub struct Placing {
 impl Placing {
     /// Starts to place a target.
     #[must_use]
-    pub fn new(cache: Cache, decider: Arc<dyn Decider>, target: Target, force: Force) -> Self {
+    pub fn new(cache: View, decider: Guarded, target: Target, force: Force) -> Self {
         Self {
             cache,
             decider,
             target,
             demand: force.into(),
             staged: None,
-            seen: None,
+            observed: None,
             twin_failed: false,
             ref_error: None,
             ref_file: RefFile::Unwanted,
@@ -86,12 +86,20 @@ impl Placing {
         }
     }
 
-    /// Takes what [`Cache::observe_many`] has seen of the target, so that it is not looked at again before the first
-    /// action.
+    /// Takes what [`View::observe_many`] says of the target, so that it is not looked at again before the first action.
     #[must_use]
-    pub fn with_seen(mut self, seen: Seen) -> Self {
-        self.seen = Some((seen.facts, seen.twin));
+    pub fn with_observation(mut self, observation: Observation) -> Self {
+        let Observation { facts, twin, size: _ } = observation;
+        self.observed = Some(Observed { facts, twin });
         self
+    }
+
+    /// Sets what ends copying and hashing in what follows.
+    pub fn stopped_by(&mut self, cancel: Cancel) {
+        if let Some(staged) = &mut self.staged {
+            staged.stopped_by(cancel.clone());
+        }
+        self.cache = self.cache.stopped_by(cancel);
     }
 
     /// Returns the target.
@@ -102,7 +110,7 @@ impl Placing {
 
     /// Returns why the ref could not be written, in words, if it could not.
     #[must_use]
-    pub fn ref_trouble(&self) -> Option<String> {
+    pub fn ref_error(&self) -> Option<String> {
         match (&self.ref_error, self.ref_file) {
             (Some(error), _) => Some(error.to_string()),
             (None, RefFile::Unwritable) => Some("a folder has its name".to_owned()),
@@ -137,14 +145,11 @@ impl Placing {
                 let path = self.target.pointer().as_str().to_owned();
                 return Err(FsError::Unsettled { path, rounds: self.rounds });
             }
-            let (facts, twin) = self.look()?;
+            self.cache.check_wanted(&self.target)?;
+            let Observed { facts, twin } = self.observe()?;
             self.ref_file = facts.ref_file;
-            let decision =
-                self.decider.place(&facts).map_err(|source| FsError::Decider { source })?;
+            let decision = self.decider.place(&facts)?;
             tracing::debug!(file = %self.target.file, ?facts, ?decision, "decided");
-            if !possible(&facts, &decision) {
-                return Err(FsError::ImpossibleAction { action: format!("{decision:?}") });
-            }
             match decision {
                 Decision::Refuse(refusal) => return Err(FsError::Refused { refusal }),
                 Decision::Reuse(reason) => {
@@ -163,20 +168,20 @@ impl Placing {
         }
     }
 
-    fn look(&mut self) -> Result<(PlaceFacts, Option<CachePath>), FsError> {
-        let attempt = self.attempt();
-        match self.seen.take() {
-            Some((facts, twin))
-                if (facts.demand, facts.staged) == (attempt.demand, attempt.staged) =>
+    fn observe(&mut self) -> Result<Observed, FsError> {
+        let own = self.own_facts();
+        match self.observed.take() {
+            Some(Observed { facts, twin })
+                if (facts.demand, facts.staged) == (own.demand, own.staged) =>
             {
-                Ok((PlaceFacts { methods: self.cache.methods(), ..facts }, twin))
+                Ok(Observed { facts: PlaceFacts { methods: self.cache.methods(), ..facts }, twin })
             }
-            Some(_) | None => self.cache.observe(&self.target, attempt),
+            Some(_) | None => self.cache.observe(&self.target, own),
         }
     }
 
-    fn attempt(&self) -> Attempt {
-        Attempt {
+    fn own_facts(&self) -> OwnFacts {
+        OwnFacts {
             demand: self.demand,
             staged: self.staged.as_ref().map_or(Staged::Absent, StagedFile::state),
             ref_unwritable: self.ref_error.is_some(),
@@ -249,7 +254,7 @@ impl Placing {
             | FsError::FolderIsLink { .. }
             | FsError::Refused { .. }
             | FsError::ImpossibleAction { .. }
-            | FsError::Decider { .. }
+            | FsError::Undecided(_)
             | FsError::Unsettled { .. } => Failure::Fatal,
         };
         tracing::debug!(?action, %failure, %error, "failed");
@@ -260,14 +265,7 @@ impl Placing {
             self.twin_failed = true;
         }
         let asked = self.cache.methods();
-        let lesson = self
-            .decider
-            .learn(asked, action, failure)
-            .map_err(|source| FsError::Decider { source })?;
-        if !possible_lesson(asked, action, failure, lesson) {
-            return Err(FsError::ImpossibleAction { action: format!("{lesson:?}") });
-        }
-        match lesson {
+        match self.decider.learn(asked, action, failure)? {
             Lesson::Again(learnt) => {
                 // Others may have learned of other methods meanwhile.
                 self.cache.learned(|known| known.updated(asked, learnt));

@@ -18,7 +18,7 @@ use hubstow_core::{
 };
 
 use crate::{
-    cache::{Cache, target::Target},
+    cache::{proofs::Verdict, target::Target},
     disk::{
         Entry, Identity, Kind,
         content::{Hasher, pass_through},
@@ -26,7 +26,7 @@ use crate::{
     },
     execute::probe::LINK_TRIES,
     fresh_nonce,
-    observe::proof::Verdict,
+    observe::view::View,
     staged::StagedFile,
 };
 
@@ -40,7 +40,7 @@ pub(crate) enum Bytes<'a> {
     Twin(&'a CachePath),
 }
 
-impl Cache {
+impl View {
     /// Makes the blob.
     pub(crate) fn seal(
         &self,
@@ -113,7 +113,7 @@ impl Cache {
     /// Tells whether a link needs no private name: it appears whole, never over anything, and links that this process
     /// has made here could be read through.
     fn links_directly(&self) -> bool {
-        self.disk.links_appear_whole() && self.methods().symlink == Support::Works
+        self.cache.disk.links_appear_whole() && self.methods().symlink == Support::Works
     }
 
     fn link_directly(
@@ -127,13 +127,16 @@ impl Cache {
             return Err(FsError::io("link", blob, io::ErrorKind::NotFound.into()));
         }
         let text = RepoLayout::link_text(&target.file, &target.etag);
-        self.disk.symlink(&text, at).map_err(|error| FsError::method(Method::Symlink, at, error))
+        self.cache
+            .disk
+            .symlink(&text, at)
+            .map_err(|error| FsError::method(Method::Symlink, at, error))
     }
 
-    /// The next file of a bulk operation may hold the same.
+    /// The next of many files may hold the same.
     fn remember_twin(&self, target: &Target, made: &Entry) {
-        if let Some(bulk) = self.bulk_of(&target.layout) {
-            bulk.placed(target, made.len_bytes);
+        if let Some(memo) = self.memo_of(&target.layout) {
+            memo.placed(target, made.len_bytes);
         }
     }
 
@@ -158,7 +161,7 @@ impl Cache {
             let made = match by {
                 Method::Symlink => {
                     let text = RepoLayout::link_text(&target.file, &target.etag);
-                    let made = self.disk.symlink(&text, &scratch);
+                    let made = self.cache.disk.symlink(&text, &scratch);
                     made.map(|()| None).map_err(|error| FsError::method(by, &scratch, error))
                 }
                 Method::Hardlink => self.share(target, by, from, &scratch).map(Some),
@@ -166,13 +169,13 @@ impl Cache {
                     self.share(target, by, from, &scratch).map(|_| None)
                 }
             };
-            let proved = made.inspect_err(|_| self.discard(&scratch))?;
+            let proved = made.inspect_err(|_| self.cache.discard(&scratch))?;
             let Err(error) = self.read_through(by, &scratch, from) else {
                 return Ok((scratch, proved));
             };
             tries_left -= 1;
-            let gone = matches!(self.disk.entry(&scratch), Ok(None));
-            self.discard(&scratch);
+            let gone = matches!(self.cache.disk.entry(&scratch), Ok(None));
+            self.cache.discard(&scratch);
             if !gone || tries_left == 0 {
                 return Err(error);
             }
@@ -191,9 +194,9 @@ impl Cache {
         let seen = || {
             // A second name of a link would be a second link.
             let entry = if by == Method::Hardlink {
-                self.disk.entry(from)
+                self.cache.disk.entry(from)
             } else {
-                self.disk.through(from)
+                self.cache.disk.through(from)
             };
             entry.map_err(|error| FsError::io("look at", from, error))?.ok_or_else(changed)
         };
@@ -204,9 +207,9 @@ impl Cache {
             return Err(changed());
         }
         let shared = if by == Method::Hardlink {
-            self.disk.hardlink(from, scratch)
+            self.cache.disk.hardlink(from, scratch)
         } else {
-            self.disk.reflink(from, scratch)
+            self.cache.disk.reflink(from, scratch)
         };
         shared.map_err(|error| FsError::method(by, scratch, error))?;
         if seen()?.identity.same_content(&before.identity) {
@@ -225,10 +228,10 @@ impl Cache {
         from: &CachePath,
     ) -> Result<(), FsError> {
         let unreadable = |error| FsError::method(by, scratch, as_unsupported(error));
-        let source = self.disk.through(from).map_err(|e| FsError::io("look at", from, e))?;
-        match (self.disk.through(scratch).map_err(unreadable)?, source) {
+        let source = self.cache.disk.through(from).map_err(|e| FsError::io("look at", from, e))?;
+        match (self.cache.disk.through(scratch).map_err(unreadable)?, source) {
             (Some(made), Some(source)) if made.len_bytes == source.len_bytes => {
-                self.disk.open(scratch).map(|_| ()).map_err(unreadable)
+                self.cache.disk.open(scratch).map(|_| ()).map_err(unreadable)
             }
             (_, None) => Err(FsError::io("read", from, io::ErrorKind::NotFound.into())),
             (Some(_) | None, Some(_)) => {
@@ -248,7 +251,8 @@ impl Cache {
             return Err(impossible("no staged file"));
         };
         let private = staged.at().clone();
-        let named = self.disk.entry(&private).map_err(|e| FsError::io("look at", &private, e))?;
+        let named =
+            self.cache.disk.entry(&private).map_err(|e| FsError::io("look at", &private, e))?;
         let Some(entry) = named.filter(|entry| staged.is_whole(entry)) else {
             // Somebody cleaned up, or wrote to it: the bytes that were verified are not there and must be fetched again.
             *slot = None;
@@ -257,11 +261,12 @@ impl Cache {
         if let Err(error) = staged.sync() {
             // After a failed sync the system may have dropped the bytes: they are never published (I18).
             *slot = None;
-            self.discard(&private);
+            self.cache.discard(&private);
             return Err(FsError::io("sync", &private, error));
         }
         self.check_over(at, still)?;
-        let renamed = self.disk.rename(&private, at).map_err(|e| FsError::io("publish", at, e));
+        let renamed =
+            self.cache.disk.rename(&private, at).map_err(|e| FsError::io("publish", at, e));
         if renamed.is_ok() {
             *slot = None;
         }
@@ -276,14 +281,15 @@ impl Cache {
         still: impl Fn(Option<Kind>) -> bool,
     ) -> Result<Entry, FsError> {
         let gone = || FsError::io("publish", scratch, io::ErrorKind::NotFound.into());
-        let entry = self.disk.entry(scratch).map_err(|e| FsError::io("look at", scratch, e))?;
+        let entry =
+            self.cache.disk.entry(scratch).map_err(|e| FsError::io("look at", scratch, e))?;
         let entry = entry.ok_or_else(gone)?;
         let renamed = self.check_over(at, still).and_then(|()| {
-            self.disk.rename(scratch, at).map_err(|error| FsError::io("publish", at, error))
+            self.cache.disk.rename(scratch, at).map_err(|error| FsError::io("publish", at, error))
         });
         // A rename onto another name of the same file succeeds and does nothing.
-        if renamed.is_err() || matches!(self.disk.entry(scratch), Ok(Some(_))) {
-            self.discard(scratch);
+        if renamed.is_err() || matches!(self.cache.disk.entry(scratch), Ok(Some(_))) {
+            self.cache.discard(scratch);
         }
         renamed.map(|()| entry)
     }
@@ -294,7 +300,7 @@ impl Cache {
         still: impl Fn(Option<Kind>) -> bool,
     ) -> Result<(), FsError> {
         let entry: Option<Entry> =
-            self.disk.entry(at).map_err(|error| FsError::io("look at", at, error))?;
+            self.cache.disk.entry(at).map_err(|error| FsError::io("look at", at, error))?;
         if still(entry.map(|entry| entry.kind)) {
             Ok(())
         } else {
@@ -311,16 +317,16 @@ impl Cache {
     ) -> Result<(), FsError> {
         self.make_folders(&to.parent())?;
         let copy = || -> io::Result<()> {
-            let mut source = self.disk.open(from)?;
-            let size = self.disk.through(from)?.map(|entry| entry.len_bytes);
-            let mut copy = self.create_private(to)?;
+            let mut source = self.cache.disk.open(from)?;
+            let size = self.cache.disk.through(from)?.map(|entry| entry.len_bytes);
+            let mut copy = self.cache.create_private(to)?;
             let mut hasher = Hasher::new(&target.etag, size);
-            pass_through(&mut *source, &mut hasher, |bytes| copy.write_all(bytes))?;
-            self.sync(&mut *copy)?;
+            pass_through(&mut *source, &mut hasher, &self.cancel, |bytes| copy.write_all(bytes))?;
+            self.cache.sync(&mut *copy)?;
             hasher.finish().map_err(|_| io::ErrorKind::NotFound.into())
         };
         copy().map_err(|error| {
-            self.discard(to);
+            self.cache.discard(to);
             FsError::io("copy to", to, error)
         })
     }
@@ -352,7 +358,7 @@ impl Cache {
     ) -> Result<(), FsError> {
         let at = layout.no_exist(commit, file);
         self.make_folders(&at.parent())?;
-        match self.disk.create(&at) {
+        match self.cache.disk.create(&at) {
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(FsError::io("write", &at, error)),

@@ -4,7 +4,7 @@
 //!
 //! - [`disk`]: the narrow set of primitive operations that everything else is written on, and the one table of its errors
 //! - [`cache`]: the directory itself: its folders, private files, whole writes, locks and leftovers
-//! - [`observe`]: what is there, as facts; it changes nothing
+//! - [`observe`]: what is there, as facts, and what is known and remembered of it ([`observe::view`]); it changes nothing
 //! - [`staged`]: a download under a private name, until it is complete and on the disk
 //! - [`execute`]: one atomic action: write beside, sync, rename over; nothing is ever deleted first
 //! - [`drive`]: the bounded loop of look, ask, act
@@ -12,17 +12,15 @@
 //! It knows no network. Fetching is handed back to the host, which does it its own way.
 
 pub mod cache;
-pub mod decider;
 pub mod disk;
 pub mod drive;
 pub mod execute;
-pub mod guard;
 pub mod observe;
 pub mod staged;
 
-pub use cache::{Cache, Durability, target::Target};
-pub use decider::{Decider, LinkedCore};
+pub use cache::{Durability, target::Target};
 pub use disk::{Disk, failure::FsError, std_disk::StdDisk};
+pub use observe::view::View as Cache;
 
 use hubstow_core::name::Nonce;
 

@@ -2,10 +2,12 @@
 
 pub mod local;
 pub mod many;
-pub(crate) mod memo;
+mod memo;
 pub mod proof;
 mod record;
-pub(crate) mod twin;
+mod twin;
+mod twin_index;
+pub mod view;
 
 use std::io;
 
@@ -16,25 +18,34 @@ use hubstow_core::{
 };
 
 use crate::{
-    cache::{Cache, target::Target},
+    cache::{proofs::Verdict, target::Target},
     disk::{Entry, Kind, failure::FsError},
-    observe::proof::Verdict,
+    observe::view::View,
 };
 
 /// The longest ref file that is read; a commit and some white space.
 const REF_LIMIT_BYTES: u64 = 256;
 
-/// What the host itself knows of an attempt, besides what is on the disk.
+/// What a host itself knows of its way to a target, besides what is on the disk.
 #[derive(Clone, Copy, Debug)]
-pub struct Attempt {
+pub struct OwnFacts {
     /// What may serve.
     pub demand: Demand,
-    /// The staged file of this attempt.
+    /// The staged file that it has.
     pub staged: Staged,
     /// Whether the ref could not be written.
     pub ref_unwritable: bool,
     /// Whether a twin was tried and did not hold the content after all.
     pub twin_failed: bool,
+}
+
+/// What was observed of one target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// The facts.
+    pub facts: PlaceFacts,
+    /// Another file of the repo that holds the content, where that matters.
+    pub twin: Option<CachePath>,
 }
 
 /// What was found of a file before the hub is asked.
@@ -57,70 +68,71 @@ impl Default for CachedPointer {
     }
 }
 
-impl Cache {
+impl View {
     /// Looks at all that matters for placing a target. The twin is looked for only where it could matter.
     ///
     /// # Errors
     /// Something that can't be looked at; a link where a folder should be.
-    pub fn observe(
-        &self,
-        target: &Target,
-        attempt: Attempt,
-    ) -> Result<(PlaceFacts, Option<CachePath>), FsError> {
+    pub fn observe(&self, target: &Target, own: OwnFacts) -> Result<Observed, FsError> {
+        self.check_wanted(target)?;
         self.check_folders(&target.pointer().parent())?;
         self.check_folders(&target.layout.blobs())?;
         let blob_entry = self.look(&target.blob())?;
         let pointer = self.observe_pointer(target, blob_entry.as_ref())?;
         let blob = match &blob_entry {
             Some(entry) => {
-                let seen = Some(entry).filter(|entry| entry.kind == Kind::File);
-                self.blob_of_kind(target, entry.kind, seen)?
+                let content = Some(entry).filter(|entry| entry.kind == Kind::File);
+                self.blob_of_kind(target, entry.kind, content)?
             }
             None => Blob::Absent,
         };
-        let ref_file = self.observe_ref(target, attempt.ref_unwritable)?;
-        Ok(self.facts(target, attempt, pointer, blob, ref_file))
+        let ref_file = self.observe_ref(target, own.ref_unwritable)?;
+        self.with_twin(target, own, PlaceFacts { ref_file, ..self.plain_facts(own, pointer, blob) })
     }
 
-    /// Puts together what was seen, and looks for the twin where it could matter.
-    pub(crate) fn facts(
-        &self,
-        target: &Target,
-        attempt: Attempt,
-        pointer: Pointer,
-        blob: Blob,
-        ref_file: RefFile,
-    ) -> (PlaceFacts, Option<CachePath>) {
-        let mut facts = PlaceFacts {
-            policy: self.policy,
-            demand: attempt.demand,
+    /// Puts together what was observed of a pointer and a blob.
+    pub(crate) fn plain_facts(&self, own: OwnFacts, pointer: Pointer, blob: Blob) -> PlaceFacts {
+        PlaceFacts {
+            policy: self.cache.policy,
+            demand: own.demand,
             pointer,
             blob,
-            staged: attempt.staged,
+            staged: own.staged,
             twin: Twin::Absent,
             methods: self.methods(),
-            ref_file,
-        };
+            ref_file: RefFile::Unwanted,
+        }
+    }
+
+    /// Looks for the twin where it could matter.
+    pub(crate) fn with_twin(
+        &self,
+        target: &Target,
+        own: OwnFacts,
+        mut facts: PlaceFacts,
+    ) -> Result<Observed, FsError> {
         let wanted = facts.demand == Demand::Any
             && facts.staged != Staged::Complete
-            && !attempt.twin_failed
+            && !own.twin_failed
             && !matches!(facts.pointer, Pointer::Holds | Pointer::Directory | Pointer::Alias)
             && !matches!(facts.blob, Blob::Existing | Blob::Borrowed);
         let twin = if wanted { self.find_twin(target) } else { None };
+        // A search that was cut short says nothing.
+        self.check_wanted(target)?;
         if twin.is_some() {
             facts.twin = Twin::Present;
         }
-        (facts, twin)
+        Ok(Observed { facts, twin })
     }
 
     fn look(&self, at: &CachePath) -> Result<Option<Entry>, FsError> {
-        self.disk.entry(at).map_err(|error| FsError::io("look at", at, error))
+        self.cache.disk.entry(at).map_err(|error| FsError::io("look at", at, error))
     }
 
     fn observe_pointer(&self, target: &Target, blob: Option<&Entry>) -> Result<Pointer, FsError> {
         let at = target.pointer();
         // Most pointers are links, and then one look tells it.
-        let (text, entry) = match self.disk.link_text(&at) {
+        let (text, entry) = match self.cache.disk.link_text(&at) {
             Ok(text) => (Some(text), None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Pointer::Absent),
             Err(_) => match self.look(&at)? {
@@ -137,7 +149,7 @@ impl Cache {
             Some(entry) if entry.kind == Kind::File => self.regular_pointer(target, &at, &entry),
             // It may have become a link since its text was asked for.
             Some(_) | None => {
-                let text = text.or_else(|| self.disk.link_text(&at).ok()).unwrap_or_default();
+                let text = text.or_else(|| self.cache.disk.link_text(&at).ok()).unwrap_or_default();
                 Ok(self.link_pointer(target, &at, &text, blob.map(|entry| entry.kind)).0)
             }
         }
@@ -157,7 +169,7 @@ impl Cache {
         if blob.is_none() {
             return (Pointer::Linked, None);
         }
-        let entry = self.disk.through(at).ok().flatten();
+        let entry = self.cache.disk.through(at).ok().flatten();
         let readable =
             entry.as_ref().is_some_and(|entry| entry.kind == Kind::File && entry.readable_by_all);
         if readable || self.opens(at) { (Pointer::Linked, entry) } else { (Pointer::Stray, None) }
@@ -199,7 +211,7 @@ impl Cache {
             Kind::Other => return Ok(Blob::Torn),
             Kind::File => Blob::Existing,
             Kind::Symlink => {
-                let text = self.disk.link_text(&at).unwrap_or_default();
+                let text = self.cache.disk.link_text(&at).unwrap_or_default();
                 if !is_shared_store_link(&text) {
                     return Ok(Blob::Torn);
                 }
@@ -217,10 +229,10 @@ impl Cache {
         &self,
         target: &Target,
         at: &CachePath,
-        seen: Option<&Entry>,
+        content: Option<&Entry>,
     ) -> Result<Verdict, FsError> {
         let Target { layout, etag, size, .. } = target;
-        let proved = match seen {
+        let proved = match content {
             Some(entry) => self.proves_entry(layout, at, etag, *size, entry),
             None => self.proves(layout, at, etag, *size),
         };
@@ -232,7 +244,7 @@ impl Cache {
     }
 
     pub(crate) fn opens(&self, at: &CachePath) -> bool {
-        self.disk.open(at).is_ok()
+        self.cache.disk.open(at).is_ok()
     }
 
     pub(crate) fn observe_ref(
@@ -267,7 +279,8 @@ impl Cache {
         commit: &Commit,
     ) -> bool {
         let at = layout.ref_file(revision);
-        let regular = matches!(self.disk.entry(&at), Ok(Some(entry)) if entry.kind == Kind::File);
+        let regular =
+            matches!(self.cache.disk.entry(&at), Ok(Some(entry)) if entry.kind == Kind::File);
         regular && self.read_ref(&at).as_deref() == Some(commit.as_str().as_bytes())
     }
 
@@ -281,12 +294,12 @@ impl Cache {
                 Ok(name) => layout.pointer(commit, &name),
                 Err(_) => layout.snapshot(commit),
             };
-            for name in self.disk.names(&at).unwrap_or_default() {
+            for name in self.cache.disk.names(&at).unwrap_or_default() {
                 let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
                 let Ok(file) = FileName::parse(&path) else {
                     continue;
                 };
-                match self.disk.entry(&layout.pointer(commit, &file)) {
+                match self.cache.disk.entry(&layout.pointer(commit, &file)) {
                     Ok(Some(entry)) if entry.kind == Kind::Directory => folders.push(path),
                     Ok(Some(_)) => found.push(file),
                     Ok(None) | Err(_) => {}
@@ -340,7 +353,7 @@ impl Cache {
             Kind::File if layout.is_local() => Ok(self.observe_local(commit, file, &entry, marker)),
             Kind::File => Ok(CachedPointer { size: Some(entry.len_bytes), ..plain(Cached::Holds) }),
             Kind::Symlink => {
-                let text = self.disk.link_text(&at).unwrap_or_default();
+                let text = self.cache.disk.link_text(&at).unwrap_or_default();
                 let Some(etag) = RepoLayout::etag_of_link(file, &text) else {
                     return Ok(plain(Cached::Damaged));
                 };
@@ -352,7 +365,7 @@ impl Cache {
                     Ok(Verdict::Holds) => Cached::Linked,
                     Ok(Verdict::Torn) | Err(_) => Cached::Damaged,
                 };
-                let size = self.disk.through(&at).ok().flatten().map(|entry| entry.len_bytes);
+                let size = self.cache.disk.through(&at).ok().flatten().map(|entry| entry.len_bytes);
                 Ok(CachedPointer { etag: Some(etag), size, ..plain(cached) })
             }
         }
@@ -382,7 +395,7 @@ impl Cache {
             return false;
         }
         layout.pointer_steps(commit, file).any(|(folder, part)| {
-            let names = self.disk.names(&folder).unwrap_or_default();
+            let names = self.cache.disk.names(&folder).unwrap_or_default();
             !names.iter().any(|name| name == part)
         })
     }

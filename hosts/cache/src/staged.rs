@@ -18,14 +18,15 @@ use hubstow_core::{
 };
 
 use crate::{
-    cache::{Cache, Durability, target::Target},
+    cache::{Durability, proofs::Verdict, target::Target},
     disk::{
         DiskFile, Entry, Kind,
+        cancel::Cancel,
         content::{BUFFER_BYTES, Hasher, pass_through},
         failure::FsError,
     },
     fresh_nonce,
-    observe::proof::Verdict,
+    observe::view::View,
 };
 
 /// The most bytes that are taken of a file whose size nobody has said: what the Python client's plain downloads take.
@@ -55,6 +56,7 @@ pub struct StagedFile {
     pub(crate) opened: u64,
     /// How many bytes the disk has been told to begin with.
     started_bytes: u64,
+    cancel: Cancel,
 }
 
 /// Whether all bytes of a staged file have reached the disk.
@@ -112,6 +114,11 @@ impl StagedFile {
     #[must_use]
     pub fn state(&self) -> Staged {
         self.state
+    }
+
+    /// Sets what ends the hashing of what follows.
+    pub fn stopped_by(&mut self, cancel: Cancel) {
+        self.cancel = cancel;
     }
 
     /// States the size where the hub said it only with the content. It can't be changed once it is known.
@@ -220,7 +227,7 @@ impl StagedFile {
             // Git's hash begins with the size, which was not known until now.
             hasher = Hasher::new(&self.etag, Some(received));
             self.file.seek(SeekFrom::Start(0))?;
-            pass_through(&mut *self.file, &mut hasher, |_| Ok(()))?;
+            pass_through(&mut *self.file, &mut hasher, &self.cancel, |_| Ok(()))?;
         }
         if let Err(found) = hasher.finish() {
             return Ok(Err(Mismatch::Hash { expected: self.etag.as_str().to_owned(), found }));
@@ -254,7 +261,7 @@ impl StagedFile {
     }
 }
 
-impl Cache {
+impl View {
     /// Opens a staged file for a target: an earlier run's part where there is one to be continued, else a new one. Parts
     /// that nobody writes any more and that were not taken are removed.
     ///
@@ -270,17 +277,18 @@ impl Cache {
     fn open_staged(&self, target: &Target) -> Result<StagedFile, FsError> {
         let at = target.layout.staged(&target.etag, &fresh_nonce()?);
         let mut adopted = None;
-        for (part, len) in self.parts(target) {
+        for leftover in self.leftovers(target) {
             match &adopted {
-                None => adopted = self.adopt(target, &part, len, &at)?,
-                Some(_) if self.is_dead(&part) => self.discard(&part),
+                None => adopted = self.adopt(target, &leftover, &at)?,
+                Some(_) if self.cache.is_dead(&leftover.at) => self.cache.discard(&leftover.at),
                 Some(_) => {}
             }
         }
         if let Some(staged) = adopted {
             return Ok(staged);
         }
-        let file = self.create_private(&at).map_err(|error| FsError::io("make", &at, error))?;
+        let file =
+            self.cache.create_private(&at).map_err(|error| FsError::io("make", &at, error))?;
         Ok(self.staged(target, at, file))
     }
 
@@ -299,10 +307,11 @@ impl Cache {
             promised: target.size,
             size: target.size,
             state: Staged::Partial,
-            durability: self.durability,
+            durability: self.cache.durability,
             on_disk: OnDisk::Unsure,
             opened: next_opened(),
             started_bytes: 0,
+            cancel: self.cancel.clone(),
         }
     }
 
@@ -318,13 +327,21 @@ impl Cache {
         if !held {
             return Ok(false);
         }
-        let mut blob = self.disk.open(&at)?;
+        let mut blob = self.cache.disk.open(&at)?;
         let mut buffer = vec![0; BUFFER_BYTES];
         loop {
+            self.cancel.check()?;
             match blob.read(&mut buffer)? {
                 0 => return Ok(true),
                 count => staged.append(buffer.get(..count).unwrap_or_default())?,
             }
+        }
+    }
+
+    /// The next of many files may want to continue what was left.
+    pub(crate) fn remember_left(&self, etag: &Etag, at: &CachePath) {
+        if let Some(memo) = self.memo() {
+            memo.left(etag, at);
         }
     }
 
@@ -338,12 +355,8 @@ impl Cache {
         let (at, etag) = (staged.at.clone(), staged.etag.clone());
         drop(staged);
         match keep {
-            Keep::IfWorth if worth => {
-                if let Some(bulk) = &self.bulk {
-                    bulk.left_part(&etag, &at);
-                }
-            }
-            Keep::IfWorth | Keep::Nothing => self.discard(&at),
+            Keep::IfWorth if worth => self.remember_left(&etag, &at),
+            Keep::IfWorth | Keep::Nothing => self.cache.discard(&at),
         }
     }
 }

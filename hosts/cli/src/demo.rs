@@ -23,7 +23,7 @@ use hubstow_core::{
 use hubstow_serve::{RunningServer, Server};
 
 use self::{check::Check, narrator::Narrator};
-use crate::{args::Global, exit, runtime};
+use crate::{exit, global::Global, runtime};
 
 /// Show a whole round trip on this machine: no internet, a temporary folder, nothing left behind
 ///

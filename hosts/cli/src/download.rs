@@ -10,13 +10,13 @@ use hubstow_client::{
 use hubstow_core::{facts::Force, name::FileName, why::Reason};
 
 use crate::{
-    PartsOf,
-    args::{Format, Global},
-    hub_args::{self, HubArgs},
+    folder,
+    global::{Format, Global},
+    hub_args::{self, HubArgs, PartsOf},
     output,
     progress::Progress,
     rate::rate,
-    repo_arg::{Place, RepoArgs, file_name},
+    repo_arg::{Place, RepoArgs, file_name, file_pattern},
     runtime,
     summary::{Run, Summary},
 };
@@ -42,7 +42,7 @@ Patterns are those of the Python client: they speak about the whole name, * and 
 pub(crate) struct DownloadArgs {
     #[command(flatten)]
     repo: RepoArgs,
-    /// Files of the repo; `dir/` means all that is below, and * or ? make a pattern
+    /// Files of the repo; `dir/` means all that is below, and * or ? make a pattern unless a file has that very name
     #[arg(value_name = "FILE")]
     files: Vec<String>,
     /// Download what matches; may be repeated
@@ -95,7 +95,11 @@ impl From<DurabilityArg> for Durability {
 #[derive(Debug)]
 enum Wanted {
     File(FileName),
-    Files(Patterns),
+    Files {
+        patterns: Patterns,
+        /// What was typed, where it is the only thing: a single file, should there be one of that very name.
+        only: Option<String>,
+    },
 }
 
 /// Downloads, and prints where the files are.
@@ -141,9 +145,12 @@ impl DownloadArgs {
         config.max_workers = usize::from(self.max_workers);
         config.limit_rate = self.limit_rate;
         config.durability = self.durability.into();
-        if self.local_dir.as_ref().is_some_and(|dir| dir.as_os_str().is_empty()) {
-            return Err(Error::new(ErrorKind::Usage, "--local-dir is empty")
-                .hint("name a folder, or leave the flag out"));
+        if let Some(dir) = &self.local_dir {
+            if dir.as_os_str().is_empty() {
+                return Err(Error::new(ErrorKind::Usage, "--local-dir is empty")
+                    .hint("name a folder, or leave the flag out"));
+            }
+            folder::check(dir)?;
         }
         config.local_dir.clone_from(&self.local_dir);
         Ok(config)
@@ -160,44 +167,42 @@ impl DownloadArgs {
             Some(path) => vec![path],
             None => self.files.iter().map(String::as_str).collect(),
         };
-        if let [name] = names[..]
+        let only = match names[..] {
+            [name] if self.include.is_empty() && self.exclude.is_empty() => Some(name),
+            _ => None,
+        };
+        if let Some(name) = only
             && !is_pattern(name)
-            && self.include.is_empty()
-            && self.exclude.is_empty()
         {
             return file_name(name).map(Wanted::File);
         }
-        let (patterns, names): (Vec<&str>, Vec<&str>) =
-            names.into_iter().partition(|name| is_pattern(name));
-        let mut include = self.include.clone();
-        include.extend(patterns.into_iter().map(str::to_owned));
-        let include = (!include.is_empty()).then_some(include);
-        let mut patterns = Patterns::new(include.as_deref(), &self.exclude)?;
-        for name in names {
-            patterns = patterns.with_file(&file_name(name)?);
+        let include = (!self.include.is_empty()).then_some(&*self.include);
+        let mut patterns = Patterns::new(include, &self.exclude)?;
+        for name in &names {
+            patterns = if is_pattern(name) {
+                patterns.with_name_or_pattern(file_pattern(name)?)?
+            } else {
+                patterns.with_file(&file_name(name)?)
+            };
         }
-        Ok(Wanted::Files(patterns))
+        Ok(Wanted::Files { patterns, only: only.map(str::to_owned) })
     }
 
     /// Asks the library. What the cache answers alone needs no runtime and no request.
     fn ask(&self, hub: &Hub, place: Place, wanted: Wanted) -> Result<SnapshotReport, Error> {
         let Place { repo, revision, .. } = place;
         let force = if self.force_download { Force::On } else { Force::Off };
-        let (file, patterns) = match wanted {
-            Wanted::File(file) => (Some(file.clone()), Patterns::default().with_file(&file)),
-            Wanted::Files(patterns) => (None, patterns),
+        let file = match wanted {
+            Wanted::File(file) => file,
+            Wanted::Files { patterns, only } => {
+                let request = SnapshotRequest { repo, revision, patterns, force };
+                let report = self.ask_for_all(hub, &request)?;
+                return Ok(match only {
+                    Some(name) => by_file(report, &name),
+                    None => report,
+                });
+            }
         };
-        let request = SnapshotRequest { repo, revision, patterns, force };
-        let Some(file) = file else {
-            return match self.run() {
-                Run::Real => match hub.snapshot_cached(&request)? {
-                    Some(report) => Ok(report),
-                    None => runtime::block_on(hub.snapshot(&request)),
-                },
-                Run::Dry => runtime::block_on(hub.forecast(&request)),
-            };
-        };
-        let SnapshotRequest { repo, revision, .. } = request.clone();
         let one = FileRequest { repo, revision, file, force };
         let cached = match self.run() {
             Run::Real => hub.download_cached(&one)?,
@@ -207,9 +212,11 @@ impl DownloadArgs {
             (Some(report), _) => report,
             (None, Run::Real) => runtime::block_on(hub.download(&one))?,
             (None, Run::Dry) => {
+                let FileRequest { repo, revision, file, force } = one;
+                let patterns = Patterns::default().with_file(&file);
+                let request = SnapshotRequest { repo, revision, patterns, force };
                 let foretold = runtime::block_on(hub.forecast(&request))?;
-                let path = foretold.files.first().map(|file| file.path.clone());
-                return Ok(SnapshotReport { path: path.unwrap_or(foretold.path), ..foretold });
+                return Ok(by_file(foretold, file.as_str()));
             }
         };
         Ok(SnapshotReport {
@@ -219,8 +226,28 @@ impl DownloadArgs {
         })
     }
 
+    fn ask_for_all(&self, hub: &Hub, request: &SnapshotRequest) -> Result<SnapshotReport, Error> {
+        match self.run() {
+            Run::Real => match hub.snapshot_cached(request)? {
+                Some(report) => Ok(report),
+                None => runtime::block_on(hub.snapshot(request)),
+            },
+            Run::Dry => runtime::block_on(hub.forecast(request)),
+        }
+    }
+
     fn run(&self) -> Run {
         if self.dry_run { Run::Dry } else { Run::Real }
+    }
+}
+
+/// Lets the report of a snapshot be that of a file where it is of that file alone.
+fn by_file(report: SnapshotReport, name: &str) -> SnapshotReport {
+    match &report.files[..] {
+        [file] if file.file.as_str() == name => {
+            SnapshotReport { path: file.path.clone(), ..report }
+        }
+        _ => report,
     }
 }
 
@@ -252,19 +279,21 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
-    use crate::args::{Cli, Command};
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: DownloadArgs,
+    }
 
     fn wanted(words: &[&str]) -> Result<Wanted, Error> {
-        let words = ["hubstow", "download"].iter().chain(words);
-        let Command::Download(args) = Cli::try_parse_from(words).unwrap().command else {
-            panic!("not a download")
-        };
+        let Line { args } = Line::try_parse_from(["download"].iter().chain(words)).unwrap();
         args.wanted(&args.repo.place()?)
     }
 
     #[track_caller]
     fn check_files(words: &[&str], wanted_names: &[&str], unwanted: &[&str]) {
-        let Wanted::Files(patterns) = wanted(words).unwrap() else { panic!("one file") };
+        let Wanted::Files { patterns, .. } = wanted(words).unwrap() else { panic!("one file") };
         let wants = |name: &&str| patterns.wants(&FileName::parse(name).unwrap());
         assert!(wanted_names.iter().all(wants), "{words:?}");
         assert!(!unwanted.iter().any(wants), "{words:?}");
@@ -298,6 +327,47 @@ mod tests {
     fn names_that_are_none_are_usage_errors() {
         for words in [&["o/n", "../x"][..], &["o/n", "a", "/x"], &["hf://o/n/f", "g"], &["o//n"]] {
             assert_eq!(wanted(words).unwrap_err().kind(), ErrorKind::Usage, "{words:?}");
+        }
+    }
+
+    /// A FILE, and the rule that it breaks: with a `*`, a `?` or a slash at the end as without.
+    const PATHS_OF_A_DISK: &[(&str, &str)] = &[
+        ("/x/../y", "not relative"),
+        ("/x/../*.txt", "not relative"),
+        ("/x/../what?", "not relative"),
+        ("/x/../d/", "not relative"),
+        ("/*", "not relative"),
+        ("/", "not relative"),
+        ("../*.txt", "`..`"),
+        ("d/../*", "`..`"),
+        ("*/../x", "`..`"),
+        ("d/../", "`..`"),
+        ("./*.txt", "`.`"),
+        ("./", "`.`"),
+        (r"C:\a\..\b", "backslash"),
+        (r"C:\a\..\*", "drive"),
+        ("C:/a/../b", "drive"),
+        ("C:/a/../*", "drive"),
+        ("d/C:/*", "drive"),
+        (r"\\?\C:\a\..\b", "not relative"),
+        (r"\a\..\b?", "not relative"),
+        (r"d\..\*", "`..`"),
+        ("d//*", "empty part"),
+    ];
+
+    #[test]
+    fn a_path_of_a_disk_is_no_pattern() {
+        for (file, rule) in PATHS_OF_A_DISK {
+            for words in [&["o/n", file][..], &["o/n", "a", file], &["o/n", file, "--exclude", "a"]]
+            {
+                let error = wanted(words).expect_err(file);
+                assert_eq!(error.kind(), ErrorKind::Usage, "{file}");
+                let text = error.to_string();
+                assert!(text.contains(file) && text.contains(rule), "{file}: {text}");
+            }
+        }
+        for file in ["*", "**", "d/", "d/*", r"d\*", "[a-c]*", "*.d/x", "..?", "?.", "a..b/*"] {
+            assert!(wanted(&["o/n", file]).is_ok(), "{file}");
         }
     }
 }

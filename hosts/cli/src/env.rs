@@ -9,9 +9,8 @@ use hubstow_core::{
 use serde::Serialize;
 
 use crate::{
-    PartsOf,
-    args::{Format, Global},
-    hub_args::HubArgs,
+    global::{Format, Global},
+    hub_args::{HubArgs, PartsOf},
     output::{self, BAD, CAUTION, FAINT, GOOD, TITLE, styled},
 };
 

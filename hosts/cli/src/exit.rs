@@ -9,7 +9,7 @@ use hubstow_client::{Error, ErrorKind};
 use serde::Serialize;
 
 use crate::{
-    args::{Color, Format},
+    global::{Color, Format},
     output::{self, BAD, CAUTION, plain, styled},
 };
 

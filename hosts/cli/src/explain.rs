@@ -7,9 +7,8 @@ use hubstow_client::{Error, ErrorKind, Explanation, ExplanationLink, FileRequest
 use hubstow_core::facts::Force;
 
 use crate::{
-    PartsOf,
-    args::{Format, Global},
-    hub_args::HubArgs,
+    global::{Format, Global},
+    hub_args::{HubArgs, PartsOf},
     output::{self, FAINT, GOOD, NAME, TITLE, styled},
     repo_arg::{RepoArgs, file_name},
     runtime, summary,

@@ -5,15 +5,18 @@
 use std::{env, path::PathBuf, sync::Arc};
 
 use clap::{Args, ValueEnum};
-use hubstow_cache::Decider;
 use hubstow_client::{Config, Error, ErrorKind, Hub, Parts, Token};
 use hubstow_core::{
+    decide::Decider,
     facts::{Reach, Stale},
     hub::Endpoint,
     policy::Policy,
 };
 
-use crate::PartsOf;
+use crate::folder;
+
+/// Makes the parts of a host for the settings in force.
+pub type PartsOf = fn(&Config) -> Parts;
 
 /// The flags that say which hub, cache and ladder are meant.
 #[derive(Args)]
@@ -113,6 +116,7 @@ impl HubArgs {
             }
             config.cache_dir.clone_from(dir);
         }
+        folder::check(&config.cache_dir)?;
         if let Some(url) = &self.endpoint {
             config.endpoint = Endpoint::parse(url).map_err(|error| {
                 Error::from(error).hint("an endpoint looks like https://huggingface.co")

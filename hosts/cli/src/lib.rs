@@ -7,6 +7,8 @@
 mod args;
 #[cfg(not(target_family = "wasm"))]
 mod bars;
+mod folder;
+mod global;
 mod hub_args;
 mod repo_arg;
 
@@ -29,16 +31,16 @@ mod trace;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use hubstow_client::{Config, Error, Parts};
+use clap::{CommandFactory as _, Parser as _};
+use hubstow_client::Error;
 
 use crate::{
-    args::{Cli, Command, Global},
+    args::{Cli, Command},
     exit::Early,
+    global::Global,
 };
 
-/// Makes the parts of a host for the settings in force.
-pub type PartsOf = fn(&Config) -> Parts;
+pub use crate::hub_args::PartsOf;
 
 /// Runs the command that the arguments of this process name, and returns its exit code.
 #[must_use]
@@ -65,7 +67,7 @@ fn run(command: &Command, global: &Global, parts: PartsOf) -> Result<(), Error> 
         Command::Serve(args) => serve::run(args, global),
         #[cfg(not(target_family = "wasm"))]
         Command::Demo(args) => demo::run(args, global),
-        Command::Completions(args) => shell::completions(args),
-        Command::Man(args) => shell::man(args),
+        Command::Completions(args) => shell::completions(args, Cli::command()),
+        Command::Man(args) => shell::man(args, Cli::command()),
     }
 }

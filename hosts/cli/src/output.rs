@@ -13,7 +13,7 @@ use hubstow_client::{Error, ErrorKind};
 use serde::Serialize;
 use unit_prefix::NumberPrefix;
 
-use crate::args::Format;
+use crate::global::Format;
 
 /// What is done, or works.
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();

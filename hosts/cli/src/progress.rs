@@ -10,7 +10,7 @@ use hubstow_client::{Event, Warning};
 #[cfg(not(target_family = "wasm"))]
 use crate::bars::Bars;
 use crate::{
-    args::Format,
+    global::Format,
     hub_args,
     output::{self, CAUTION, FAINT, styled},
 };

@@ -168,6 +168,22 @@ fn revision(text: &str) -> Result<Revision, Error> {
     })
 }
 
+/// Takes a pattern that stands where the name of a file may stand. What could be no name, whatever its `*` and `?` stand
+/// for, is a path of some disk: it matches nothing, and the user means something else.
+///
+/// # Errors
+/// A pattern that is absolute, climbs, has a drive, or breaks another rule of names.
+pub(crate) fn file_pattern(text: &str) -> Result<&str, Error> {
+    // Patterns may separate by backslashes, and a slash at the end means all that is below.
+    let name = text.replace('\\', "/");
+    let name = name.strip_suffix('/').filter(|folder| !folder.is_empty()).unwrap_or(&name);
+    FileName::parse(name).map(|_| text).map_err(|error| {
+        let what = format!("`{text}` matches no file of any repo: {}", error.rule());
+        Error::new(ErrorKind::Usage, what)
+            .hint("FILE is a path or a pattern inside the repo, such as `*.json` or `data/`")
+    })
+}
+
 /// Parses the name of a file as a user typed it.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use hubstow_serve::Server;
 use tokio::net::TcpListener;
 
 use crate::{
-    args::{Format, Global},
+    global::{Format, Global},
     output, runtime,
 };
 

@@ -1,10 +1,10 @@
 //! What a shell and a manual need to know of this command.
 
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command};
 use clap_complete::Shell;
 use hubstow_client::{Error, ErrorKind};
 
-use crate::{args::Cli, output};
+use crate::output;
 
 /// Print the completions of a shell
 #[derive(Args)]
@@ -30,16 +30,15 @@ pub(crate) struct ManArgs {
     command: Option<String>,
 }
 
-/// Prints the completions.
-pub(crate) fn completions(args: &CompletionsArgs) -> Result<(), Error> {
+/// Prints the completions of a command line.
+pub(crate) fn completions(args: &CompletionsArgs, mut root: Command) -> Result<(), Error> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "hubstow", &mut script);
+    clap_complete::generate(args.shell, &mut root, "hubstow", &mut script);
     output::write(&script)
 }
 
-/// Prints the manual page.
-pub(crate) fn man(args: &ManArgs) -> Result<(), Error> {
-    let mut root = Cli::command();
+/// Prints a manual page of a command line.
+pub(crate) fn man(args: &ManArgs, mut root: Command) -> Result<(), Error> {
     root.build();
     let page = match &args.command {
         None => root,

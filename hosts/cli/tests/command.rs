@@ -102,6 +102,34 @@ fn one_file_prints_its_path_alone_or_as_the_last_line() {
     assert_eq!(fs::read_to_string(quiet.trim_end()).unwrap(), "a,b\n");
 }
 
+/// Windows stores no such names.
+#[cfg(not(windows))]
+#[test]
+fn a_name_that_looks_like_a_pattern_is_that_file_where_there_is_one() {
+    let stage = Stage::new();
+    let repo = stage.folder.path().join("hub/acme/tiny");
+    for name in ["what?.txt", "what1.txt", "a*b[c].txt", "axbc.txt"] {
+        fs::write(repo.join(name), name).unwrap();
+    }
+    let snapshot = stage.succeed(&["download", "acme/tiny", "wh?t1.txt", "-q"]);
+    let snapshot = Path::new(snapshot.trim_end());
+    let held = || {
+        let names = fs::read_dir(snapshot).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(held(), ["what1.txt"]);
+    for name in ["what?.txt", "a*b[c].txt"] {
+        for flags in [&["-q", "--dry-run"][..], &["-q"], &["-q", "--offline"]] {
+            let printed = stage.succeed(&[&["download", "acme/tiny", name], flags].concat());
+            assert_eq!(Path::new(printed.trim_end()), snapshot.join(name), "{flags:?}");
+        }
+        assert_eq!(fs::read_to_string(snapshot.join(name)).unwrap(), name);
+    }
+    assert_eq!(held(), ["a*b[c].txt", "what1.txt", "what?.txt"]);
+}
+
 #[test]
 fn a_snapshot_as_json_is_the_object_of_the_contract() {
     let stage = Stage::new();

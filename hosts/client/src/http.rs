@@ -9,3 +9,4 @@ pub(crate) mod retry;
 pub(crate) mod session;
 pub(crate) mod throttle;
 pub(crate) mod transport;
+pub(crate) mod xet;

@@ -14,11 +14,15 @@
 //! environment unless [`Config::from_env`] is called, and installs no global state. A host plugs in by [`Parts`].
 
 mod api;
+mod budget;
 mod engine;
+mod environment;
 mod file;
+mod handle;
 mod http;
 mod hub;
 mod lookup;
+mod offload;
 mod parts;
 mod receive;
 mod snapshot;
@@ -36,8 +40,9 @@ pub use api::{
     },
     request::{FileRequest, SnapshotRequest},
 };
-pub use http::transport::{
-    Answer, Body, BoxFuture, Connection, Request, Transport, TransportError,
+pub use http::{
+    transport::{Answer, Body, BoxFuture, Connection, Request, Transport, TransportError},
+    xet::{XetAsked, XetGrant, XetStore, XetStoreError, XetStream},
 };
 pub use hub::Hub;
-pub use parts::{DiskOf, Parts};
+pub use parts::{Beside, DiskOf, Parts, Workers};

@@ -3,5 +3,4 @@
 pub(crate) mod head;
 pub(crate) mod listing;
 pub(crate) mod patience;
-#[cfg(all(feature = "xet", not(target_family = "wasm")))]
 pub(crate) mod xet_token;

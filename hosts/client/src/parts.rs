@@ -2,11 +2,12 @@
 
 use std::{path::Path, sync::Arc};
 
-use hubstow_cache::{Decider, Disk};
+use hubstow_cache::Disk;
+use hubstow_core::decide::Decider;
 
-use crate::http::transport::Transport;
+use crate::http::{transport::Transport, xet::XetStore};
 
-/// What a host brings: who decides, how requests are sent, and how directories are reached.
+/// What a host brings: who decides, how requests are sent, how directories are reached, and where their work is done.
 pub struct Parts {
     /// Who decides.
     pub decider: Arc<dyn Decider>,
@@ -14,7 +15,33 @@ pub struct Parts {
     pub transport: Arc<dyn Transport>,
     /// Makes the disk of a directory.
     pub disk: DiskOf,
+    /// Where work runs that would hold up the async threads.
+    pub workers: Arc<dyn Workers>,
+    /// How many files and connections the process may have open, where the host knows a limit. No more are opened at once,
+    /// and some are left to the program around it.
+    pub descriptors: Option<usize>,
+    /// The store that content of Xet repos comes from; without one it comes from the hub's own address.
+    pub store: Option<Arc<dyn XetStore>>,
 }
 
 /// Makes the disk of a directory, which need not exist yet.
 pub type DiskOf = Box<dyn Fn(&Path) -> Arc<dyn Disk> + Send + Sync>;
+
+/// Where work runs that would hold up the async threads.
+pub trait Workers: Send + Sync {
+    /// Runs work beside whoever asks for it, or at once where there are no threads. Work that can't be run is dropped;
+    /// whoever waits for it is told so.
+    fn start(&self, work: Box<dyn FnOnce() + Send>);
+
+    /// Says whether work runs beside whoever asks for it.
+    fn beside(&self) -> Beside;
+}
+
+/// What work runs beside whoever asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// Threads of its own.
+    Threads,
+    /// None: it is done before whoever has asked goes on.
+    Nothing,
+}

@@ -2,10 +2,11 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use hubstow_cache::{Decider, LinkedCore, StdDisk};
-use hubstow_client::{Config, Error, Event, Parts};
+use hubstow_cache::StdDisk;
+use hubstow_client::{Config, Error, Event, Parts, XetStore};
+use hubstow_core::decide::{Decider, LinkedCore};
 
-use crate::reqwest::ReqwestTransport;
+use crate::{descriptors, reqwest::ReqwestTransport, workers::BlockingPool};
 
 /// A hub and the cache that its files go to. Cloning is cheap; clones share connections and what was learned.
 ///
@@ -13,14 +14,29 @@ use crate::reqwest::ReqwestTransport;
 #[derive(Clone)]
 pub struct Hub(hubstow_client::Hub);
 
-/// Returns the parts of a native program: the linked core, reqwest, and the system's own filesystem.
+/// Returns the parts of a native program: the linked core, reqwest, the system's own filesystem, tokio's blocking pool, and
+/// with the feature `xet` the Xet store.
 #[must_use]
 pub fn parts(config: &Config) -> Parts {
     Parts {
+        store: xet_store(config),
         decider: Arc::new(LinkedCore),
         transport: Arc::new(ReqwestTransport::new(config)),
         disk: Box::new(|directory| Arc::new(StdDisk::new(directory))),
+        workers: Arc::new(BlockingPool),
+        descriptors: descriptors::limit(),
     }
+}
+
+#[cfg(feature = "xet")]
+#[expect(clippy::unnecessary_wraps, reason = "without the feature there is none")]
+fn xet_store(config: &Config) -> Option<Arc<dyn XetStore>> {
+    Some(Arc::new(crate::xet::HfXet::new(config)))
+}
+
+#[cfg(not(feature = "xet"))]
+fn xet_store(_config: &Config) -> Option<Arc<dyn XetStore>> {
+    None
 }
 
 impl Hub {

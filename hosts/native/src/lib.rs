@@ -18,15 +18,24 @@
 //! With the cargo feature `xet`, content of Xet repos comes from their store. There, and only when the first such file is
 //! fetched, `ring` becomes the process's default provider of rustls unless the program has installed one.
 
+mod descriptors;
 mod hub;
 mod reqwest;
+mod workers;
+#[cfg(feature = "xet")]
+mod xet;
 
+pub use descriptors::raise_descriptor_limit;
 pub use hub::{Hub, parts};
-pub use hubstow_cache::{Decider, Disk, LinkedCore, StdDisk};
+pub use hubstow_cache::{Disk, StdDisk};
 pub use hubstow_client::{
-    Answer, Body, BoxFuture, Config, Connection, DiskOf, Done, Durability, Environment, Error,
-    ErrorKind, Event, Explanation, ExplanationLink, FileReport, FileRequest, MethodSupport,
+    Answer, Beside, Body, BoxFuture, Config, Connection, DiskOf, Done, Durability, Environment,
+    Error, ErrorKind, Event, Explanation, ExplanationLink, FileReport, FileRequest, MethodSupport,
     Observer, Parts, Patterns, Proxies, Proxy, Request, SnapshotReport, SnapshotRequest, Token,
-    Traffic, Transport, TransportError, Warning, Xet, default_user_agent,
+    Traffic, Transport, TransportError, Warning, Workers, Xet, XetAsked, XetGrant, XetStore,
+    XetStoreError, XetStream, default_user_agent,
 };
-pub use hubstow_core::{facts, name, policy, why};
+pub use hubstow_core::{
+    decide::{Decider, LinkedCore},
+    facts, name, policy, why,
+};

@@ -13,7 +13,7 @@ use axum::{
 use hubstow_core::name::{Commit, FileName, Repo, RepoKind, Revision};
 use serde_json::{Value, json};
 
-use crate::{fault::Fault, listing::Listing, route::Folder, server::Shared};
+use crate::{fault::Fault, listing::Listing, origin, route::Folder, shared::Shared};
 
 /// The largest body of a request for chosen paths.
 const BODY_LIMIT_BYTES: usize = 1024 * 1024;
@@ -73,7 +73,9 @@ pub(crate) async fn tree(
         .await?;
     let mut response = answer(&Value::Array(page))?;
     if let Some(last) = last {
-        let next = format!("{}{}?{}", origin(headers), uri.path(), query.at(&last));
+        // Without a host that can be named, a client that resolves links still finds the page.
+        let origin = origin::of(uri, headers).unwrap_or_default();
+        let next = format!("{origin}{}?{}", uri.path(), query.at(&last));
         let link = format!("<{next}>; rel=\"next\"").try_into().map_err(axum::http::Error::from)?;
         response.headers_mut().insert(header::LINK, link);
     }
@@ -175,14 +177,6 @@ fn is_version(revision: &str) -> bool {
 fn answer(value: &Value) -> Result<Response, Fault> {
     let body = Body::from(value.to_string());
     Ok(Response::builder().header(header::CONTENT_TYPE, "application/json").body(body)?)
-}
-
-/// Returns the origin that the client used; empty, which makes a link relative, where it did not say.
-fn origin(headers: &HeaderMap) -> String {
-    let plain =
-        |host: &&str| host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_:[]".contains(&b));
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).filter(plain);
-    host.map_or_else(String::new, |host| format!("http://{host}"))
 }
 
 /// The parameters of a request.

@@ -23,7 +23,7 @@ use crate::{
     library::{Library, OpenedFile},
     range::{self, Part},
     route::CONTENT_PREFIX,
-    server::Shared,
+    shared::Shared,
 };
 
 const X_LINKED_ETAG: HeaderName = HeaderName::from_static("x-linked-etag");

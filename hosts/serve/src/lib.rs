@@ -19,44 +19,24 @@
 
 mod api;
 mod body;
+mod error;
 mod fault;
 mod files;
 mod hash;
 mod library;
+mod listen;
 mod listing;
 mod log;
+mod origin;
 mod range;
 mod route;
 mod running;
 mod server;
+mod shared;
 mod token;
 mod walk;
 
-use std::{io, path::PathBuf};
-
+pub use error::Error;
 pub use log::RecordedRequest;
 pub use running::RunningServer;
 pub use server::{Builder, Server};
-
-/// Why a server could not start or had to stop.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// The folder to serve can't be read.
-    #[error("`{}` can't be served: {source}; name an existing folder", path.display())]
-    Root {
-        /// The folder.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// No port could be opened on the loopback interface.
-    #[error("no port could be opened: {0}")]
-    Bind(#[source] io::Error),
-    /// The thread or the runtime of the server could not be started.
-    #[error("the server could not be started: {0}")]
-    Start(#[source] io::Error),
-    /// Accepting connections failed.
-    #[error("the server stopped: {0}")]
-    Serve(#[source] io::Error),
-}

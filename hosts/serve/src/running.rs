@@ -12,9 +12,9 @@ use axum::{Router, middleware};
 use tokio::{runtime, sync::oneshot};
 
 use crate::{
-    Error,
+    error::Error,
+    listen::without_delay,
     log::{Log, RecordedRequest, record},
-    server::without_delay,
 };
 
 /// A server that runs until this value is dropped.

@@ -3,7 +3,7 @@
 //! One handler takes every request, because routes are read from the raw path (see `route`). The router has no layers
 //! of its own, so that callers can wrap it with theirs.
 
-use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -11,20 +11,22 @@ use axum::{
     extract::State,
     http::{Method, Request, header},
     response::{IntoResponse, Response},
-    serve::{Listener, ListenerExt as _},
 };
 use http_body::Body as _;
 use hubstow_core::hub::Endpoint;
-use tokio::{net::TcpListener, sync::oneshot, task::spawn_blocking};
+use tokio::{net::TcpListener, sync::oneshot};
 use tracing::Instrument as _;
 
 use crate::{
-    Error, api,
+    api,
+    error::Error,
     fault::Fault,
     files,
     library::{LfsRules, Library},
+    listen::without_delay,
     route::{self, NoRoute, Route},
     running::RunningServer,
+    shared::Shared,
     token::Token,
 };
 
@@ -95,12 +97,8 @@ impl Builder {
     /// Makes the server. The folder is first looked at when the server starts.
     #[must_use]
     pub fn build(self) -> Server {
-        let shared = Shared {
-            library: Library::new(self.root, self.rules, self.frozen),
-            token: self.token,
-            cdn: self.cdn,
-            page_limit: self.page_limit,
-        };
+        let library = Library::new(self.root, self.rules, self.frozen);
+        let shared = Shared::new(library, self.token, self.cdn, self.page_limit);
         Server { shared: Arc::new(shared) }
     }
 }
@@ -139,7 +137,7 @@ impl Server {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), Error> {
-        self.check()?;
+        self.shared.check()?;
         let listener = without_delay(listener);
         let (stopping, stopped) = oneshot::channel::<()>();
         let signal = async move {
@@ -162,7 +160,7 @@ impl Server {
     /// # Errors
     /// The folder can't be read, or no port or thread is to be had.
     pub fn spawn_on_loopback(self) -> Result<RunningServer, Error> {
-        self.check()?;
+        self.shared.check()?;
         RunningServer::start_on_loopback(self.router())
     }
 
@@ -171,40 +169,8 @@ impl Server {
     /// # Errors
     /// The folder can't be read, or no thread is to be had.
     pub fn spawn_on(self, listener: std::net::TcpListener) -> Result<RunningServer, Error> {
-        self.check()?;
+        self.shared.check()?;
         RunningServer::start(self.router(), listener)
-    }
-
-    fn check(&self) -> Result<(), Error> {
-        let library = &self.shared.library;
-        let wrong = |source| Error::Root { path: library.root().to_owned(), source };
-        library.check().map_err(wrong)
-    }
-}
-
-/// Makes connections send at once what they have: otherwise the body of a small file waits until the client has
-/// acknowledged its headers, some 40 ms a file.
-pub(crate) fn without_delay(listener: TcpListener) -> impl Listener<Addr = SocketAddr> {
-    listener.tap_io(|stream| drop(stream.set_nodelay(true)))
-}
-
-/// What all requests share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    library: Library,
-    pub(crate) token: Option<Token>,
-    pub(crate) cdn: Option<Endpoint>,
-    pub(crate) page_limit: usize,
-}
-
-impl Shared {
-    /// Asks the library, off the async threads.
-    pub(crate) async fn ask<T: Send + 'static>(
-        self: &Arc<Self>,
-        question: impl FnOnce(&Library) -> Result<T, Fault> + Send + 'static,
-    ) -> Result<T, Fault> {
-        let shared = Arc::clone(self);
-        spawn_blocking(move || question(&shared.library)).await.map_err(std::io::Error::other)?
     }
 }
 

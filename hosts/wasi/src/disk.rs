@@ -4,7 +4,7 @@ use std::{io, path::Path, path::PathBuf, time::SystemTime};
 
 use hubstow_cache::{
     Disk, StdDisk,
-    disk::{DiskFile, Entry, Kind},
+    disk::{DiskFile, Entry, FolderName, LockFile},
 };
 use hubstow_core::layout::CachePath;
 
@@ -40,7 +40,7 @@ impl Disk for WasiDisk {
         self.opened(at, Opening { through_links: false, new: true, write: true })
     }
 
-    fn open_lock(&self, at: &CachePath) -> io::Result<(Box<dyn DiskFile>, bool)> {
+    fn open_lock(&self, at: &CachePath) -> io::Result<LockFile> {
         self.0.open_lock(at)
     }
 
@@ -64,7 +64,7 @@ impl Disk for WasiDisk {
         self.0.names(folder)
     }
 
-    fn kinds(&self, folder: &CachePath) -> io::Result<Vec<(String, Kind)>> {
+    fn kinds(&self, folder: &CachePath) -> io::Result<Vec<FolderName>> {
         self.0.kinds(folder)
     }
 

@@ -127,13 +127,12 @@ fn opened_folder(path: &Path) -> io::Result<(&'static Descriptor, String)> {
     Ok((folder, if rest.is_empty() { ".".to_owned() } else { rest }))
 }
 
-/// Splits a path into its names; there is no way up in a sandbox.
+/// Splits a path into its names. There is no way up in a sandbox, and to leave it out would lead elsewhere.
 fn parts(path: &Path) -> io::Result<Vec<String>> {
     let normal = path.components().filter_map(|part| match part {
         Component::Normal(name) => Some(name.to_str().map(str::to_owned)),
-        Component::Prefix(_) | Component::RootDir | Component::CurDir | Component::ParentDir => {
-            None
-        }
+        Component::ParentDir => Some(None),
+        Component::Prefix(_) | Component::RootDir | Component::CurDir => None,
     });
     normal.collect::<Option<_>>().ok_or_else(|| io::ErrorKind::InvalidFilename.into())
 }

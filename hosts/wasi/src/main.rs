@@ -9,20 +9,26 @@ mod disk;
 mod file;
 #[cfg(all(target_os = "wasi", target_env = "p2"))]
 mod transport;
+#[cfg(all(target_os = "wasi", target_env = "p2"))]
+mod workers;
 
 #[cfg(all(target_os = "wasi", target_env = "p2"))]
 fn main() -> std::process::ExitCode {
     use std::sync::Arc;
 
-    use hubstow_cache::LinkedCore;
     use hubstow_client::{Config, Parts};
+    use hubstow_core::decide::LinkedCore;
 
-    use crate::{disk::WasiDisk, transport::WasiTransport};
+    use crate::{disk::WasiDisk, transport::WasiTransport, workers::InLine};
 
     hubstow_command::main_with(|config: &Config| Parts {
         decider: Arc::new(LinkedCore),
         transport: Arc::new(WasiTransport::new(&config.user_agent, config.stall_timeout)),
         disk: Box::new(|directory| Arc::new(WasiDisk::new(directory))),
+        workers: Arc::new(InLine),
+        // A sandbox does not tell; this is what the smallest of the systems below it give.
+        descriptors: Some(256),
+        store: None,
     })
 }
 

@@ -1,8 +1,11 @@
 //! Loading a component, and calling it.
 
+use std::sync::Arc;
+
+use hubstow_core::decide::Guarded;
 use wasmtime::{
     Engine, Store,
-    component::{Component, Linker},
+    component::{Component as Program, Linker},
 };
 
 use crate::{
@@ -48,11 +51,17 @@ pub struct Options {
 
 /// A component that decides. It is loaded once and called from any thread; each call has a fresh instance.
 pub struct ComponentCore {
+    component: Arc<Component>,
+    pub(crate) guarded: Guarded,
+    pub(crate) remembered: Remembered,
+}
+
+/// The component itself: what it says is its bare word.
+pub(crate) struct Component {
     engine: Engine,
     pre: CorePre<Limits>,
     bounds: Bounds,
     watch: Watch,
-    pub(crate) remembered: Remembered,
 }
 
 impl ComponentCore {
@@ -89,7 +98,7 @@ impl ComponentCore {
         let engine =
             engine(None, options.pool.instances()).map_err(|error| CoreError::load(&error))?;
         let component =
-            Component::from_binary(&engine, component).map_err(|error| CoreError::load(&error))?;
+            Program::from_binary(&engine, component).map_err(|error| CoreError::load(&error))?;
         Self::load(engine, &component, options.bounds)
     }
 
@@ -120,14 +129,14 @@ impl ComponentCore {
         let engine =
             engine(None, options.pool.instances()).map_err(|error| CoreError::load(&error))?;
         // SAFETY: the caller promises that these bytes come unchanged from the engine.
-        let component = unsafe { Component::deserialize(&engine, artifact) }
+        let component = unsafe { Program::deserialize(&engine, artifact) }
             .map_err(|error| CoreError::load(&error))?;
         Self::load(engine, &component, options.bounds)
     }
 
     /// Binds a component to nothing. An import that asks for nothing would be satisfied by that, so imports are looked for
     /// by name first.
-    fn load(engine: Engine, component: &Component, bounds: Bounds) -> Result<Self, CoreError> {
+    fn load(engine: Engine, component: &Program, bounds: Bounds) -> Result<Self, CoreError> {
         if let Some((name, _)) = component.component_type().imports(&engine).next() {
             return Err(CoreError::Unfit { cause: format!("it imports `{name}`") });
         }
@@ -136,15 +145,29 @@ impl ComponentCore {
             .instantiate_pre(component)
             .and_then(CorePre::new)
             .map_err(|error| CoreError::unfit(&error))?;
-        Ok(Self { engine, pre, bounds, watch: Watch::new(), remembered: Remembered::default() })
+        let component = Arc::new(Component { engine, pre, bounds, watch: Watch::new() });
+        let guarded = Guarded::new(component.clone());
+        Ok(Self { component, guarded, remembered: Remembered::default() })
     }
 
     /// Makes one call in a fresh instance, within the bounds. `questions` is how many are asked at once: a batch may cost
-    /// that much more. The methods of this type check what they return; what this returns is the component's bare word.
+    /// that much more. The other methods of this type check what they return; what this returns is the component's bare
+    /// word.
     ///
     /// # Errors
     /// A component that fails.
     pub fn ask<T>(
+        &self,
+        questions: usize,
+        call: impl FnOnce(&Guest, &mut Store<Limits>) -> wasmtime::Result<T>,
+    ) -> Result<T, CoreError> {
+        self.component.ask(questions, call)
+    }
+}
+
+impl Component {
+    /// Makes one call in a fresh instance, within the bounds.
+    pub(crate) fn ask<T>(
         &self,
         questions: usize,
         call: impl FnOnce(&Guest, &mut Store<Limits>) -> wasmtime::Result<T>,
@@ -180,6 +203,8 @@ impl ComponentCore {
 
 impl std::fmt::Debug for ComponentCore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ComponentCore").field("bounds", &self.bounds).finish_non_exhaustive()
+        f.debug_struct("ComponentCore")
+            .field("bounds", &self.component.bounds)
+            .finish_non_exhaustive()
     }
 }

@@ -17,6 +17,9 @@ pub(crate) struct Args {
     /// Only clients with TEXT in their name, besides hubstow itself; may be repeated
     #[arg(long, value_name = "TEXT")]
     pub(crate) client: Vec<String>,
+    /// Measure this build of the command as well, such as an earlier one, wherever hubstow is measured
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) earlier: Option<PathBuf>,
     /// How often each client does the work of a case
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     repeat: Option<u8>,

@@ -11,6 +11,8 @@ use crate::{content::Expected, tools::Tools};
 pub(crate) enum Client {
     /// The command, with flags; the first word is its name in tables.
     Hubstow(&'static str, &'static [&'static str]),
+    /// Another build of the command.
+    Earlier,
     /// The command that is built with the wasmtime host, and who decides.
     Decided(&'static str, &'static str),
     /// `huggingface_hub`.
@@ -83,6 +85,7 @@ impl Client {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Hubstow(name, _) | Self::Decided(name, _) => name,
+            Self::Earlier => "hubstow, earlier",
             Self::Python => "huggingface_hub",
             Self::HfHub => "hf-hub",
             Self::Curl => "curl",
@@ -99,7 +102,7 @@ impl Client {
 
     /// Tells whether files end up in the cache's layout.
     pub(crate) fn has_cache(self) -> bool {
-        self.is_hubstow() || matches!(self, Self::Python | Self::HfHub)
+        self.is_hubstow() || matches!(self, Self::Earlier | Self::Python | Self::HfHub)
     }
 
     /// Makes the command for an order; `None` where the client is not on this machine.
@@ -123,6 +126,7 @@ impl Client {
         let for_cache = [job.repo, revision].into_iter().chain(job.file).map(OsString::from);
         Ok(match self {
             Self::Hubstow(_, flags) => Some(order.hubstow(&tools.hubstow, flags)),
+            Self::Earlier => tools.earlier.as_ref().map(|program| order.hubstow(program, &[])),
             Self::Decided(_, host) => {
                 let program = tools.with_component.as_ref();
                 program.map(|program| order.hubstow(program, &["--host", host]))

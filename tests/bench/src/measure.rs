@@ -15,7 +15,7 @@ use crate::{
     args::Args,
     case::{Case, State},
     cases, check,
-    client::{Client, Job, Order},
+    client::{Client, HUBSTOW, Job, Order},
     content::Content,
     control::{Behaviour, Counts, Hub},
     report::{self, Report, Row},
@@ -113,13 +113,20 @@ pub(crate) fn all(args: &Args, scratch: &Path) -> Result<ExitCode> {
     cases.retain(|case| chosen(case.name, &args.only));
     for case in &mut cases {
         case.clients.retain(|it| it.is_hubstow() || chosen(it.name(), &args.client));
+        let hubstow = case.clients.iter().position(|it| *it == HUBSTOW);
+        if let Some(at) = hubstow.filter(|_| args.earlier.is_some()) {
+            case.clients.insert(at + 1, Client::Earlier);
+        }
     }
     ensure!(!cases.is_empty(), "no case has such a name; --list names them");
     if args.list {
         cases.iter().for_each(|case| println!("{:<22} {}", case.name, case.about));
         return Ok(ExitCode::SUCCESS);
     }
-    let tools = Tools::gather(scratch.parent().context("the target folder is above")?)?;
+    let tools = Tools::gather(
+        scratch.parent().context("the target folder is above")?,
+        args.earlier.clone(),
+    )?;
     let scratch = args.dir.as_deref().unwrap_or(scratch);
     fs::create_dir_all(scratch)?;
     let scratch = tempfile::Builder::new().prefix("bench-").tempdir_in(scratch)?;

@@ -17,6 +17,8 @@ const PYTHON_CLIENT: &str = "huggingface_hub==2.4.0";
 #[derive(Debug)]
 pub(crate) struct Tools {
     pub(crate) hubstow: PathBuf,
+    /// Another build of the command, where one is named.
+    pub(crate) earlier: Option<PathBuf>,
     /// The same with the wasmtime host, which takes minutes to build.
     pub(crate) with_component: Option<PathBuf>,
     /// Runs a command with system calls refused.
@@ -31,8 +33,8 @@ pub(crate) struct Tools {
 }
 
 impl Tools {
-    /// Builds and finds them. `target` is cargo's target folder.
-    pub(crate) fn gather(target: &Path) -> Result<Self> {
+    /// Builds and finds them. `target` is cargo's target folder; `earlier` is taken as it is.
+    pub(crate) fn gather(target: &Path, earlier: Option<PathBuf>) -> Result<Self> {
         eprintln!("building hubstow and its peers …");
         let mut lacking = Vec::new();
         let mut note = |what: &str, found: Result<PathBuf>| match found {
@@ -49,6 +51,7 @@ impl Tools {
         let aria2 = note("aria2c", find("aria2c"));
         Ok(Self {
             hubstow: build(&["--package", "hubstow"])?,
+            earlier,
             with_component,
             refuse: build(&["--package", "hubstow-tests", "--bin", "refuse"])?,
             hf_hub,

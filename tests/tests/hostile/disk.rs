@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hubstow_cache::Decider;
+use hubstow_core::decide::{Decider, LinkedCore};
 use hubstow_core::{facts::Force, hub::Endpoint};
 use hubstow_native::{Config, Error, ErrorKind, FileRequest, Hub, Patterns, SnapshotRequest};
 use hubstow_serve::{RunningServer, Server};
@@ -65,7 +65,7 @@ impl Scene {
         fs::write(repo.join("model.bin"), vec![1; 300_000]).unwrap();
         let hub = Server::builder(folder.path().join("hub")).build().spawn_on_loopback().unwrap();
         let scene = Self { folder, hub };
-        scene.run(&scene.hub_of(Arc::new(hubstow_cache::LinkedCore)), Wanted::All).unwrap();
+        scene.run(&scene.hub_of(Arc::new(LinkedCore)), Wanted::All).unwrap();
         fs::write(repo.join("model.bin"), vec![2; 300_000]).unwrap();
         fs::write(repo.join("more.bin"), vec![3; 200_000]).unwrap();
         scene

@@ -36,16 +36,16 @@ pub(crate) enum Writer {
 #[derive(Default)]
 pub(crate) struct Swept(Mutex<HashSet<CachePath>>);
 
+impl Swept {
+    /// Tells whether this is the first time that a repo is asked about.
+    pub(crate) fn is_first(&self, layout: &RepoLayout) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(layout.repo())
+    }
+}
+
 impl Cache {
-    /// Removes dead private files of a repo, once in the life of a process.
+    /// Removes dead private files of a repo.
     pub(crate) fn remove_leftovers(&self, layout: &RepoLayout) {
-        let first = {
-            let mut swept = self.swept.0.lock().unwrap_or_else(PoisonError::into_inner);
-            swept.insert(layout.repo())
-        };
-        if !first {
-            return;
-        }
         let mut folder = layout.private();
         self.remove_dead_in(&folder);
         folder = layout.links();

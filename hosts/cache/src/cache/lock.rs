@@ -5,22 +5,26 @@
 
 use std::{io, sync::Arc};
 
-use hubstow_core::{layout::CachePath, policy::Support};
+use hubstow_core::{
+    layout::{CachePath, RepoLayout},
+    policy::Support,
+};
 
 use crate::{
-    cache::{Cache, target::Target},
-    disk::{Disk, DiskFile, exclusion::excludes, failure::FsError},
+    cache::{Cache, folders::KnownFolders, target::Target},
+    disk::{Disk, DiskFile, LockFile, Origin, exclusion::excludes, failure::FsError},
+    fresh_nonce,
 };
 
 /// A held lock; it is released when this is dropped. The file stays, as the Python client leaves it.
-pub struct Held {
+pub struct HeldLock {
     _file: Box<dyn DiskFile>,
 }
 
 /// What came of trying to lock.
 pub enum Locked {
     /// Held by us.
-    Held(Held),
+    Held(HeldLock),
     /// Somebody else holds it.
     Busy,
     /// Not to be had here; go on without.
@@ -29,10 +33,9 @@ pub enum Locked {
 
 impl Cache {
     /// Tries to take the lock of a target's content, without waiting.
-    #[must_use]
-    pub fn try_lock(&self, target: &Target) -> Locked {
+    pub(crate) fn try_lock(&self, target: &Target, known: &KnownFolders) -> Locked {
         let at = target.layout.lock(&target.etag);
-        if let Err(error) = self.make_folders(&at.parent()) {
+        if let Err(error) = self.make_folders(&at.parent(), known) {
             tracing::debug!(%error, "no folder for locks");
             return Locked::Unavailable;
         }
@@ -43,20 +46,26 @@ impl Cache {
     ///
     /// # Errors
     /// A cache directory in which no file can be made.
-    pub fn probe_locks(&self) -> Result<Support, FsError> {
-        let folder = hubstow_core::layout::RepoLayout::probe_folder();
-        self.make_folders(&folder)?;
-        let at = hubstow_core::layout::RepoLayout::probe_file(&crate::fresh_nonce()?);
+    pub(crate) fn probe_locks(&self, known: &KnownFolders) -> Result<Support, FsError> {
+        self.make_folders(&RepoLayout::probe_folder(), known)?;
+        let at = RepoLayout::probe_file(&fresh_nonce()?);
         let first = self.disk.create(&at).map_err(|error| FsError::io("write", &at, error))?;
         let support = excludes(&*self.disk, &at, first);
         self.discard(&at);
         self.remove_probe_folder();
         Ok(if support { Support::Works } else { Support::Refused })
     }
+
+    /// Removes the folder of probes, and the one above it where a probe was the first to need it.
+    pub(crate) fn remove_probe_folder(&self) {
+        let folder = RepoLayout::probe_folder();
+        let _ = self.disk.remove_folder(&folder);
+        let _ = self.disk.remove_folder(&folder.parent());
+    }
 }
 
 fn lock_at(disk: &Arc<dyn Disk>, at: &CachePath) -> Locked {
-    let (mut file, made) = match disk.open_lock(at) {
+    let LockFile { mut file, origin } = match disk.open_lock(at) {
         Ok(opened) => opened,
         Err(error) => {
             tracing::debug!(path = %at, %error, "no lock file");
@@ -64,14 +73,14 @@ fn lock_at(disk: &Arc<dyn Disk>, at: &CachePath) -> Locked {
         }
     };
     match file.try_lock() {
-        Ok(()) => Locked::Held(Held { _file: file }),
+        Ok(()) => Locked::Held(HeldLock { _file: file }),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Locked::Busy,
         Err(error) => {
             tracing::debug!(path = %at, %error, "locks are not to be had here");
             // Where locks are not to be had, the Python client takes the mere presence of this file for a lock and
             // waits for ever.
             drop(file);
-            if made {
+            if origin == Origin::Made {
                 let _ = disk.remove(at);
             }
             Locked::Unavailable

@@ -22,6 +22,12 @@ pub struct Target {
     pub size: Option<u64>,
 }
 
+impl AsRef<Self> for Target {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 impl Target {
     /// Returns the path of the pointer.
     #[must_use]

@@ -6,6 +6,8 @@ use hubstow_core::name::{ContentHash, Etag};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
+use crate::disk::cancel::Cancel;
+
 /// The size of the buffers that content is read and copied with.
 pub const BUFFER_BYTES: usize = 1 << 20;
 
@@ -77,18 +79,20 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Reads all that is left of `from`, passing it through `hasher` and on to `to`; returns the number of bytes.
+/// Reads all that is left of `from`, passing it through `hasher` and on to `to` by pieces; returns the number of bytes.
 ///
 /// # Errors
-/// Whatever reading or `to` says.
+/// Whatever reading or `to` says; that it was cancelled, which is asked before each piece.
 pub fn pass_through(
     from: &mut dyn Read,
     hasher: &mut Hasher,
+    cancel: &Cancel,
     mut to: impl FnMut(&[u8]) -> io::Result<()>,
 ) -> io::Result<u64> {
     let mut buffer = vec![0; BUFFER_BYTES];
     let mut passed = 0;
     loop {
+        cancel.check()?;
         let count = match from.read(&mut buffer) {
             Ok(0) => return Ok(passed),
             Ok(count) => count,
@@ -121,5 +125,21 @@ mod tests {
         assert!(check(git, b"hello", Some(5)));
         assert!(!check(git, b"hellO", Some(5)));
         assert!(check("some-opaque-etag", b"anything", Some(3)));
+    }
+
+    #[test]
+    fn what_is_cancelled_ends_within_a_piece() {
+        let etag = Etag::parse("some-opaque-etag").unwrap();
+        let (mut hasher, cancel, mut copied) = (Hasher::new(&etag, None), Cancel::default(), 0);
+        let content = vec![0; 8 * BUFFER_BYTES];
+        let result = pass_through(&mut &*content, &mut hasher, &cancel, |bytes| {
+            copied += bytes.len();
+            if copied > 2 * BUFFER_BYTES {
+                cancel.cancel();
+            }
+            Ok(())
+        });
+        assert!(crate::disk::cancel::Cancelled::caused(&result.unwrap_err()));
+        assert_eq!(copied, 3 * BUFFER_BYTES);
     }
 }

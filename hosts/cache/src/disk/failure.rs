@@ -3,7 +3,9 @@
 
 use std::{error::Error as StdError, io};
 
-use hubstow_core::{layout::CachePath, learn::Failure, policy::Method, why::Refusal};
+use hubstow_core::{
+    decide::Undecided, layout::CachePath, learn::Failure, policy::Method, why::Refusal,
+};
 
 /// What an operating system's error means, whatever its number is called there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub enum ErrorGroup {
     ReadOnly,
     /// No space, or over quota.
     NoSpace,
+    /// Too many files are open, here or on the whole system; it passes when some are closed.
+    TooManyOpen,
     /// The name is too long here.
     NameTooLong,
     /// The name can't exist here.
@@ -67,6 +71,8 @@ fn group_of_number(number: i32) -> Option<ErrorGroup> {
         (Errno::DQUOT, ErrorGroup::NoSpace),
         (Errno::NAMETOOLONG, ErrorGroup::NameTooLong),
         (Errno::ILSEQ, ErrorGroup::BadName),
+        (Errno::MFILE, ErrorGroup::TooManyOpen),
+        (Errno::NFILE, ErrorGroup::TooManyOpen),
         (Errno::LOOP, ErrorGroup::Other),
     ];
     groups.iter().find(|(errno, _)| errno.raw_os_error() == number).map(|(_, group)| *group)
@@ -105,6 +111,8 @@ fn windows_group(number: i32) -> Option<ErrorGroup> {
         19 => ErrorGroup::ReadOnly,
         // ERROR_HANDLE_DISK_FULL, ERROR_DISK_FULL, ERROR_DISK_QUOTA_EXCEEDED.
         39 | 112 | 1295 => ErrorGroup::NoSpace,
+        // ERROR_TOO_MANY_OPEN_FILES.
+        4 => ErrorGroup::TooManyOpen,
         // ERROR_INVALID_NAME.
         123 => ErrorGroup::BadName,
         // ERROR_FILENAME_EXCED_RANGE.
@@ -167,17 +175,18 @@ pub fn failure_of(method: Option<Method>, error: &io::Error) -> Failure {
         | ErrorGroup::Busy
         | ErrorGroup::ReadOnly
         | ErrorGroup::NoSpace
+        | ErrorGroup::TooManyOpen
         | ErrorGroup::NameTooLong
         | ErrorGroup::BadName
         | ErrorGroup::Other => Failure::Fatal,
     }
 }
 
-/// Whatever colour a refusal of a link has, or of reading through one, it means "not here"; only a full disk and a handle
-/// that went stale say nothing of links.
+/// Whatever colour a refusal of a link has, or of reading through one, it means "not here"; only a full disk, too many
+/// open files and a handle that went stale say nothing of links.
 pub(crate) fn as_unsupported(error: io::Error) -> io::Error {
     match group(&error) {
-        ErrorGroup::NoSpace | ErrorGroup::Stale => error,
+        ErrorGroup::NoSpace | ErrorGroup::TooManyOpen | ErrorGroup::Stale => error,
         ErrorGroup::Unsupported
         | ErrorGroup::Denied
         | ErrorGroup::CrossDevice
@@ -235,18 +244,15 @@ pub enum FsError {
         /// Why.
         refusal: Refusal,
     },
-    /// The core asked for what the facts do not allow (invariant I25).
+    /// An action that nothing here can carry out (invariant I25).
     #[error("the decision `{action}` is not possible for what is there; nothing was changed")]
     ImpossibleAction {
         /// The action, as text.
         action: String,
     },
-    /// The decider itself failed.
-    #[error("the decision could not be made: {source}")]
-    Decider {
-        /// The cause.
-        source: Box<dyn StdError + Send + Sync>,
-    },
+    /// There is no decision, or none that is possible for what is there.
+    #[error(transparent)]
+    Undecided(#[from] Undecided),
     /// Others changed the cache at every turn.
     #[error("others kept changing `{path}` in the cache; gave up after {rounds} rounds")]
     Unsettled {
@@ -282,7 +288,7 @@ impl FsError {
             | Self::FolderIsLink { .. }
             | Self::Refused { .. }
             | Self::ImpossibleAction { .. }
-            | Self::Decider { .. }
+            | Self::Undecided(_)
             | Self::Unsettled { .. } => None,
         }
     }
@@ -296,6 +302,7 @@ mod tests {
     fn windows_codes_are_sorted_as_the_table_says() {
         for (code, group) in [
             (1, ErrorGroup::Unsupported),
+            (4, ErrorGroup::TooManyOpen),
             (5, ErrorGroup::Busy),
             (17, ErrorGroup::CrossDevice),
             (32, ErrorGroup::Busy),
@@ -332,7 +339,7 @@ mod tests {
             }
             assert_eq!(failure_of(Some(Method::Copy), &error), Failure::Fatal, "{errno}");
         }
-        for errno in [Errno::NOSPC, Errno::DQUOT, Errno::NAMETOOLONG, Errno::IO] {
+        for errno in [Errno::NOSPC, Errno::DQUOT, Errno::MFILE, Errno::NAMETOOLONG, Errno::IO] {
             let error = io::Error::from_raw_os_error(errno.raw_os_error());
             assert_eq!(failure_of(Some(Method::Symlink), &error), Failure::Fatal, "{errno}");
         }

@@ -10,7 +10,7 @@ use std::{
 use hubstow_core::layout::CachePath;
 
 use crate::disk::{
-    Disk, DiskFile, Entry, Identity, Kind,
+    Disk, DiskFile, Entry, FolderName, Identity, Kind, LockFile, Origin,
     failure::{ErrorGroup, group},
     system,
 };
@@ -263,13 +263,13 @@ impl Disk for StdDisk {
         Ok(names)
     }
 
-    fn kinds(&self, folder: &CachePath) -> io::Result<Vec<(String, Kind)>> {
+    fn kinds(&self, folder: &CachePath) -> io::Result<Vec<FolderName>> {
         let mut kinds = Vec::new();
         for entry in fs::read_dir(self.native(folder))? {
             let entry = entry?;
             let Ok(name) = entry.file_name().into_string() else { continue };
             match entry.file_type() {
-                Ok(kind) => kinds.push((name, kind_of(kind))),
+                Ok(kind) => kinds.push(FolderName { name, kind: kind_of(kind) }),
                 // Where the listing itself does not tell, it is looked at, and may be gone.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
@@ -305,18 +305,18 @@ impl Disk for StdDisk {
         Ok(Box::new(StdFile(options.open(self.native(at))?)))
     }
 
-    fn open_lock(&self, at: &CachePath) -> io::Result<(Box<dyn DiskFile>, bool)> {
+    fn open_lock(&self, at: &CachePath) -> io::Result<LockFile> {
         let path = self.native(at);
         let mut options = fs::OpenOptions::new();
         options.read(true).write(true);
         match no_follow(options.clone().create_new(true)).open(&path) {
             Ok(file) => {
                 share_lock(&file);
-                Ok((Box::new(StdFile(file)), true))
+                Ok(LockFile { file: Box::new(StdFile(file)), origin: Origin::Made })
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let file = no_follow(&mut options).open(&path)?;
-                Ok((Box::new(StdFile(regular(file)?)), false))
+                let file = regular(no_follow(&mut options).open(&path)?)?;
+                Ok(LockFile { file: Box::new(StdFile(file)), origin: Origin::Found })
             }
             Err(error) => Err(error),
         }

@@ -8,12 +8,13 @@ use hubstow_core::{
 };
 
 use crate::{
-    cache::{Cache, target::Target},
+    cache::target::Target,
     disk::failure::{ErrorGroup, FsError, group},
     fresh_nonce,
+    observe::view::View,
 };
 
-impl Cache {
+impl View {
     /// Checks that the filesystem below the cache root stores the name of a target. On Windows the rules are known; on
     /// other systems an unusual name is tried out, because the disk may still be an exFAT stick or a share.
     ///
@@ -33,14 +34,14 @@ impl Cache {
         let steps: Vec<_> = target.layout.name_trial(file, &nonce).collect();
         let mut made = Vec::new();
         let kept = steps.iter().try_for_each(|(folder, part)| {
-            self.disk.make_folder(folder)?;
+            self.cache.disk.make_folder(folder)?;
             made.push(folder);
             let Some(at) = RepoLayout::tried(folder, part) else {
                 return Err(io::ErrorKind::InvalidFilename.into());
             };
-            self.disk.create(&at)?;
-            let names = self.disk.names(folder)?;
-            self.disk.remove(&at)?;
+            self.cache.disk.create(&at)?;
+            let names = self.cache.disk.names(folder)?;
+            self.cache.disk.remove(&at)?;
             if names.iter().any(|name| name == part) {
                 Ok(())
             } else {
@@ -48,7 +49,7 @@ impl Cache {
             }
         });
         for folder in made.into_iter().rev() {
-            let _ = self.disk.remove_folder(folder);
+            let _ = self.cache.disk.remove_folder(folder);
         }
         let refused = || unusual.clone().unwrap_or_else(|| file.not_stored());
         match kept {
@@ -77,6 +78,7 @@ fn is_about_the_name(error: &io::Error) -> bool {
         | ErrorGroup::Busy
         | ErrorGroup::Stale
         | ErrorGroup::ReadOnly
-        | ErrorGroup::NoSpace => false,
+        | ErrorGroup::NoSpace
+        | ErrorGroup::TooManyOpen => false,
     }
 }

@@ -10,9 +10,10 @@ use hubstow_core::{
 };
 
 use crate::{
-    cache::{Cache, target::Target},
+    cache::target::Target,
     disk::{Disk, failure::FsError},
     fresh_nonce,
+    observe::view::View,
 };
 
 /// What the probe's file holds; long enough that no filesystem keeps it in the entry itself.
@@ -21,7 +22,7 @@ const PROBE_CONTENT: &[u8] = &[0x68; 4096];
 /// process of ours that starts removes once what it takes for a dead one's.
 pub(crate) const LINK_TRIES: usize = 3;
 
-impl Cache {
+impl View {
     /// Probes a method in the repo folder of a target.
     ///
     /// # Errors
@@ -35,20 +36,13 @@ impl Cache {
     /// scans.
     ///
     /// # Errors
-    /// As [`Cache::probe`].
+    /// As [`View::probe`].
     pub fn probe_root(&self, method: Method) -> Result<Result<(), io::Error>, FsError> {
         let folder = RepoLayout::probe_folder();
         self.make_folders(&folder)?;
         let result = self.probe_with(method, || Ok(RepoLayout::probe_file(&fresh_nonce()?)));
-        self.remove_probe_folder();
+        self.cache.remove_probe_folder();
         result
-    }
-
-    /// Removes the folder of probes, and the one above it where a probe was the first to need it.
-    pub(crate) fn remove_probe_folder(&self) {
-        let folder = RepoLayout::probe_folder();
-        let _ = self.disk.remove_folder(&folder);
-        let _ = self.disk.remove_folder(&folder.parent());
     }
 
     /// Finds out whether names that differ in case are two files at the cache root.
@@ -58,8 +52,8 @@ impl Cache {
     pub fn probe_case(&self) -> Result<bool, FsError> {
         let folder = RepoLayout::probe_folder();
         self.make_folders(&folder)?;
-        let folded = self.disk.entry(&RepoLayout::folded_probe_folder());
-        self.remove_probe_folder();
+        let folded = self.cache.disk.entry(&RepoLayout::folded_probe_folder());
+        self.cache.remove_probe_folder();
         folded.map(|entry| entry.is_none()).map_err(|error| FsError::io("look at", &folder, error))
     }
 
@@ -71,29 +65,30 @@ impl Cache {
         let mut tries_left = LINK_TRIES;
         loop {
             let (file, link) = (name()?, name()?);
-            let made = self.disk.create(&file).and_then(|mut made| made.write_all(PROBE_CONTENT));
+            let made =
+                self.cache.disk.create(&file).and_then(|mut made| made.write_all(PROBE_CONTENT));
             if let Err(error) = made {
-                self.discard(&file);
+                self.cache.discard(&file);
                 return Err(FsError::io("write", &file, error));
             }
             let tried = match method {
-                Method::Symlink => self.disk.symlink(file.base(), &link),
-                Method::Hardlink => self.disk.hardlink(&file, &link),
-                Method::Reflink => self.disk.reflink(&file, &link),
+                Method::Symlink => self.cache.disk.symlink(file.base(), &link),
+                Method::Hardlink => self.cache.disk.hardlink(&file, &link),
+                Method::Reflink => self.cache.disk.reflink(&file, &link),
                 Method::Move | Method::Copy => Ok(()),
             };
             let made = tried.is_ok();
             let result = match method {
                 Method::Move | Method::Copy => tried,
                 Method::Symlink | Method::Hardlink | Method::Reflink => {
-                    tried.and_then(|()| reads_through(&*self.disk, &link))
+                    tried.and_then(|()| reads_through(&*self.cache.disk, &link))
                 }
             };
             tries_left -= 1;
-            let gone = |at| matches!(self.disk.entry(at), Ok(None));
+            let gone = |at| matches!(self.cache.disk.entry(at), Ok(None));
             let again = result.is_err() && tries_left > 0 && (gone(&file) || made && gone(&link));
-            self.discard(&link);
-            self.discard(&file);
+            self.cache.discard(&link);
+            self.cache.discard(&file);
             if !again {
                 tracing::debug!(%method, works = result.is_ok(), "probed");
                 return Ok(result);

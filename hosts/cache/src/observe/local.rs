@@ -10,10 +10,7 @@ use hubstow_core::{
     name::{Commit, Etag, FileName},
 };
 
-use crate::{
-    cache::{Cache, target::Target},
-    disk::failure::FsError,
-};
+use crate::{cache::target::Target, disk::failure::FsError, observe::view::View};
 
 /// The longest record that is read.
 const RECORD_LIMIT_BYTES: u64 = 4 << 10;
@@ -29,7 +26,7 @@ pub struct LocalRecord {
     pub etag: Etag,
 }
 
-impl Cache {
+impl View {
     /// Reads the record of a file; one that can't be understood, or is older than the file, is none.
     #[must_use]
     pub fn local_record(&self, file: &FileName) -> Option<LocalRecord> {
@@ -42,7 +39,7 @@ impl Cache {
         };
         let written = Duration::try_from_secs_f64(lines.next()?.parse().ok()?).ok()?;
         let changed =
-            self.disk.modified(&RepoLayout::local().pointer(&record.commit, file)).ok()?;
+            self.cache.disk.modified(&RepoLayout::local().pointer(&record.commit, file)).ok()?;
         let changed = changed.duration_since(UNIX_EPOCH).ok()?;
         (changed.saturating_sub(TOLERANCE) <= written).then_some(record)
     }
@@ -61,7 +58,7 @@ impl Cache {
         let at = RepoLayout::local_metadata(&target.file);
         self.write_whole(&target.layout, &at, content.as_bytes())?;
         for (mark, content) in RepoLayout::local_marks() {
-            if let Ok(mut file) = self.disk.create(&mark) {
+            if let Ok(mut file) = self.cache.disk.create(&mark) {
                 // That a mark can't be written matters to nobody.
                 let _ = file.write_all(content.as_bytes());
             }

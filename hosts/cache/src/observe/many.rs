@@ -15,18 +15,18 @@ use hubstow_core::{
 };
 
 use crate::{
-    cache::{Cache, target::Target},
-    disk::{Kind, failure::FsError},
-    observe::Attempt,
+    cache::target::Target,
+    disk::{FolderName, Kind, failure::FsError},
+    observe::{Observed, OwnFacts, view::View},
 };
 
 /// From how many targets on folders are listed: listing a folder of any size for a few names takes longer than looking.
 const LIST_FROM_TARGETS: usize = 64;
 
-/// What was seen of one target.
+/// What was observed of one of many targets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
-    /// The facts, as [`Cache::observe`] gives them.
+pub struct Observation {
+    /// The facts, as [`View::observe`] gives them.
     pub facts: PlaceFacts,
     /// Another file of the repo that holds the content, where that matters.
     pub twin: Option<CachePath>,
@@ -34,35 +34,35 @@ pub struct Seen {
     pub size: Option<u64>,
 }
 
-impl Cache {
+impl View {
     /// Observes many targets of one repo, in order. Of a file that is in its place, and proved, the text of its link is
     /// read and what it leads to is looked at once; names that are not there cost nothing each.
     ///
     /// # Errors
-    /// Each item is what [`Cache::observe`] says of that target.
-    pub fn observe_many<'a>(
+    /// Each item is what [`View::observe`] says of that target.
+    pub fn observe_many<'a, T: AsRef<Target>>(
         &self,
-        targets: &'a [Target],
-        attempt: Attempt,
-    ) -> impl Iterator<Item = Result<Seen, FsError>> + use<'a> {
-        let look = self.look_at_many(targets, attempt);
-        targets.iter().map(move |target| look.at(target))
+        targets: &'a [T],
+        own: OwnFacts,
+    ) -> impl Iterator<Item = Result<Observation, FsError>> + use<'a, T> {
+        let many = self.many(targets, own);
+        targets.iter().map(move |target| many.observe(target.as_ref()))
     }
 
-    /// Starts to look at many targets of one repo, each from any thread; the folders are listed once for all.
+    /// Starts to observe many targets of one repo, each from any thread; the folders are listed once for all.
     #[must_use]
-    pub fn look_at_many(&self, targets: &[Target], attempt: Attempt) -> Look {
-        let cache = match (targets.first(), &self.bulk) {
-            (Some(target), None) => self.for_bulk(&target.layout),
-            (Some(_) | None, _) => self.clone(),
+    pub fn many<T: AsRef<Target>>(&self, targets: &[T], own: OwnFacts) -> Many {
+        let view = match targets.first().map(T::as_ref) {
+            Some(target) if self.memo().is_none() => self.remembering(&target.layout),
+            Some(_) | None => self.clone(),
         };
         let lists = targets.len() >= LIST_FROM_TARGETS;
-        let (listings, folds, ref_file) = (Mutex::default(), OnceLock::new(), Mutex::default());
-        Look { cache, attempt, lists, listings, folds, ref_file }
+        let (folders, folds, ref_file) = (Mutex::default(), OnceLock::new(), Mutex::default());
+        Many { view, own, lists, folders, folds, ref_file }
     }
 }
 
-/// What a listing says of a name.
+/// What the names in a folder say of one name.
 enum Known {
     Absent,
     Is(Kind),
@@ -70,38 +70,38 @@ enum Known {
     Unknown,
 }
 
-/// The names in a folder; `None` where it can't be listed.
-type Listing = Option<HashMap<String, Kind>>;
+/// The names in a folder; `None` where they are not to be had.
+type FolderNames = Option<HashMap<String, Kind>>;
 
-/// A look at many targets.
-pub struct Look {
-    cache: Cache,
-    attempt: Attempt,
+/// Many targets of one repo that are observed.
+pub struct Many {
+    view: View,
+    own: OwnFacts,
     /// Whether there are enough of them to list folders.
     lists: bool,
-    listings: Mutex<HashMap<CachePath, Arc<Listing>>>,
+    folders: Mutex<HashMap<CachePath, Arc<FolderNames>>>,
     folds: OnceLock<bool>,
     ref_file: Mutex<Option<(RepoLayout, Revision, Commit, RefFile)>>,
 }
 
-impl Look {
+impl Many {
     /// Observes one of the targets.
     ///
     /// # Errors
-    /// As [`Cache::observe`].
-    pub fn at(&self, target: &Target) -> Result<Seen, FsError> {
+    /// As [`View::observe`].
+    pub fn observe(&self, target: &Target) -> Result<Observation, FsError> {
         let known = if self.lists { self.listed(target)? } else { None };
         match known {
-            Some(seen) => Ok(seen),
+            Some(observation) => Ok(observation),
             None => self.plain(target),
         }
     }
 
-    fn plain(&self, target: &Target) -> Result<Seen, FsError> {
-        let (facts, twin) = self.cache.observe(target, self.attempt)?;
+    fn plain(&self, target: &Target) -> Result<Observation, FsError> {
+        let Observed { facts, twin } = self.view.observe(target, self.own)?;
         let size = match facts.pointer {
             Pointer::Linked | Pointer::Holds => {
-                let entry = self.cache.disk.through(&target.pointer());
+                let entry = self.view.cache.disk.through(&target.pointer());
                 entry.ok().flatten().map(|entry| entry.len_bytes)
             }
             Pointer::Absent
@@ -110,17 +110,18 @@ impl Look {
             | Pointer::Directory
             | Pointer::Alias => None,
         };
-        Ok(Seen { facts, twin, size })
+        Ok(Observation { facts, twin, size })
     }
 
-    /// Observes a target by listings, as far as they tell.
-    fn listed(&self, target: &Target) -> Result<Option<Seen>, FsError> {
+    /// Observes a target by the names in its folders, as far as they tell.
+    fn listed(&self, target: &Target) -> Result<Option<Observation>, FsError> {
+        self.view.check_wanted(target)?;
         let (at, blobs) = (target.pointer(), target.layout.blobs());
         let folder = at.parent();
-        self.cache.check_folders(&folder)?;
-        self.cache.check_folders(&blobs)?;
-        let cache = &self.cache;
-        let folds = *self.folds.get_or_init(|| cache.folds_case(&target.layout));
+        self.view.check_folders(&folder)?;
+        self.view.check_folders(&blobs)?;
+        let view = &self.view;
+        let folds = *self.folds.get_or_init(|| view.folds_case(&target.layout));
         let blob_kind = match self.known(&blobs, target.etag.as_str(), folds) {
             Known::Is(kind) => Some(kind),
             Known::Absent => None,
@@ -134,16 +135,16 @@ impl Look {
             Known::Absent => (Pointer::Absent, None),
             Known::Is(Kind::Directory) => (Pointer::Directory, None),
             Known::Is(Kind::Other) => (Pointer::Stray, None),
-            Known::Is(Kind::File) => match self.cache.disk.entry(&at) {
+            Known::Is(Kind::File) => match self.view.cache.disk.entry(&at) {
                 Ok(Some(entry)) if entry.kind == Kind::File => {
-                    (self.cache.regular_pointer(target, &at, &entry)?, Some(entry))
+                    (self.view.regular_pointer(target, &at, &entry)?, Some(entry))
                 }
                 // It has changed since it was listed, or can't be looked at.
                 Ok(_) | Err(_) => return Ok(None),
             },
             Known::Is(Kind::Symlink) => {
-                let text = self.cache.disk.link_text(&at).unwrap_or_default();
-                self.cache.link_pointer(target, &at, &text, blob_kind)
+                let text = self.view.cache.disk.link_text(&at).unwrap_or_default();
+                self.view.link_pointer(target, &at, &text, blob_kind)
             }
         };
         let blob = match blob_kind {
@@ -151,18 +152,19 @@ impl Look {
             Some(kind) => {
                 // Our link leads to the blob, so what was seen through it is the blob.
                 let through = entry.as_ref().filter(|_| pointer == Pointer::Linked);
-                self.cache.blob_of_kind(target, kind, through)?
+                self.view.blob_of_kind(target, kind, through)?
             }
         };
         let ref_file = self.ref_file(target)?;
-        let (facts, twin) = self.cache.facts(target, self.attempt, pointer, blob, ref_file);
+        let facts = PlaceFacts { ref_file, ..self.view.plain_facts(self.own, pointer, blob) };
+        let Observed { facts, twin } = self.view.with_twin(target, self.own, facts)?;
         let serves = matches!(pointer, Pointer::Linked | Pointer::Holds);
         let size = entry.filter(|_| serves).map(|entry| entry.len_bytes);
-        Ok(Some(Seen { facts, twin, size }))
+        Ok(Some(Observation { facts, twin, size }))
     }
 
     fn known(&self, folder: &CachePath, name: &str, folds: bool) -> Known {
-        match (*self.listing(folder)).as_ref().map(|names| names.get(name)) {
+        match (*self.names(folder)).as_ref().map(|names| names.get(name)) {
             Some(Some(kind)) => Known::Is(*kind),
             // Another spelling of it may be there.
             Some(None) if folds || !name.is_ascii() => Known::Unknown,
@@ -175,17 +177,19 @@ impl Look {
     fn is_exact(&self, target: &Target) -> bool {
         let mut steps = target.layout.pointer_steps(&target.commit, &target.file);
         steps.all(|(folder, part)| {
-            (*self.listing(&folder)).as_ref().is_some_and(|names| names.contains_key(part))
+            (*self.names(&folder)).as_ref().is_some_and(|names| names.contains_key(part))
         })
     }
 
-    fn listing(&self, folder: &CachePath) -> Arc<Listing> {
-        let mut listings = self.listings.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = listings.get(folder) {
+    fn names(&self, folder: &CachePath) -> Arc<FolderNames> {
+        let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = folders.get(folder) {
             return Arc::clone(known);
         }
-        let listed = match self.cache.disk.kinds(folder) {
-            Ok(kinds) => Some(kinds.into_iter().collect()),
+        let listed = match self.view.cache.disk.kinds(folder) {
+            Ok(names) => {
+                Some(names.into_iter().map(|FolderName { name, kind }| (name, kind)).collect())
+            }
             Err(error)
                 if matches!(
                     error.kind(),
@@ -197,7 +201,7 @@ impl Look {
             Err(_) => None,
         };
         let listed = Arc::new(listed);
-        listings.insert(folder.clone(), Arc::clone(&listed));
+        folders.insert(folder.clone(), Arc::clone(&listed));
         listed
     }
 
@@ -212,7 +216,7 @@ impl Look {
                 Ok(*ref_file)
             }
             Some(_) | None => {
-                let ref_file = self.cache.observe_ref(target, self.attempt.ref_unwritable)?;
+                let ref_file = self.view.observe_ref(target, self.own.ref_unwritable)?;
                 *known = Some((layout.clone(), revision.clone(), commit.clone(), ref_file));
                 Ok(ref_file)
             }

@@ -1,18 +1,13 @@
-//! What one bulk operation, such as a whole snapshot, remembers of the disk so that it does not look again for each file.
+//! What one operation on many files, such as a whole snapshot, remembers of a repo so that it does not look again for each.
 //!
-//! It lives as long as that operation and speaks of one repo. Nothing in it is trusted with content: it saves looks at
-//! folders, at how names are told apart, and at what else the repo holds. What is remembered may have become wrong:
-//!
-//! - A folder that is gone makes an operation fail as raced, and everything about folders is forgotten then.
-//! - A folder that somebody swaps for a link is noticed at the next bulk operation only. Whoever can do that has write
-//!   access to the cache and could as well do it between the look and the act of a single file.
-//! - A twin or part that appears meanwhile is not used, which costs bytes and nothing else. What this operation itself
-//!   places or gives up is remembered.
+//! It lives as long as that operation and speaks of one repo. Nothing in it is trusted with content: it saves looks at how
+//! names are told apart and at what else the repo holds. A twin or leftover that appears meanwhile is not used, which costs
+//! bytes and nothing else. What this operation itself places or gives up is remembered.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -24,47 +19,40 @@ use hubstow_core::{
 
 use crate::{
     cache::{Cache, target::Target},
-    disk::failure::{ErrorGroup, FsError},
-    observe::twin::TwinIndex,
+    disk::cancel::Cancel,
+    observe::twin_index::{Alike, TwinIndex},
 };
 
-/// The memory of one bulk operation.
-pub(crate) struct Bulk {
+/// The memory of one operation on many files of a repo.
+pub(crate) struct Memo {
     layout: RepoLayout,
-    folders: Mutex<Folders>,
     /// Whether names that differ in case are one; `None` until the repo shows it.
     folds: Mutex<Option<bool>>,
     twins: Mutex<Option<TwinIndex>>,
-    parts: Mutex<Option<HashMap<Etag, Vec<CachePath>>>>,
+    leftovers: Mutex<Option<HashMap<Etag, Vec<CachePath>>>>,
     /// Whether anything was proved or written that no record speaks of.
     news: AtomicBool,
-}
-
-#[derive(Default)]
-struct Folders {
-    checked: HashSet<CachePath>,
-    made: HashSet<CachePath>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Bulk {
-    pub(crate) fn is_checked(&self, folder: &CachePath) -> bool {
-        locked(&self.folders).checked.contains(folder)
+impl Memo {
+    /// A memory that holds nothing yet.
+    pub(crate) fn of(layout: &RepoLayout) -> Self {
+        Self {
+            layout: layout.clone(),
+            folds: Mutex::default(),
+            twins: Mutex::default(),
+            leftovers: Mutex::default(),
+            news: AtomicBool::new(false),
+        }
     }
 
-    pub(crate) fn checked(&self, folders: impl IntoIterator<Item = CachePath>) {
-        locked(&self.folders).checked.extend(folders);
-    }
-
-    pub(crate) fn is_made(&self, folder: &CachePath) -> bool {
-        locked(&self.folders).made.contains(folder)
-    }
-
-    pub(crate) fn made(&self, folder: &CachePath) {
-        locked(&self.folders).made.insert(folder.clone());
+    /// Tells whether it speaks of this repo.
+    pub(crate) fn is_of(&self, layout: &RepoLayout) -> bool {
+        self.layout == *layout
     }
 
     pub(crate) fn proved_anew(&self) {
@@ -75,11 +63,20 @@ impl Bulk {
         self.news.load(Ordering::Relaxed)
     }
 
-    /// Returns regular files of the repo's snapshots that may hold a target's content, those of its name and those of any;
-    /// the first call looks for all files.
-    pub(crate) fn like(&self, cache: &Cache, target: &Target, size: u64) -> [Vec<CachePath>; 2] {
+    /// Returns regular files of the repo's snapshots that may hold a target's content; the first call looks for all files.
+    pub(crate) fn alike(
+        &self,
+        cache: &Cache,
+        target: &Target,
+        size: u64,
+        cancel: &Cancel,
+    ) -> Alike {
         let mut twins = locked(&self.twins);
-        twins.get_or_insert_with(|| TwinIndex::of(cache, &self.layout)).like(target, size)
+        if twins.is_none() {
+            // A search that was cut short is not remembered.
+            *twins = TwinIndex::of(cache, &self.layout, cancel).ok();
+        }
+        twins.as_ref().map_or_else(Alike::default, |twins| twins.alike(target, size))
     }
 
     /// Remembers a regular file that this operation has placed.
@@ -89,10 +86,10 @@ impl Bulk {
         }
     }
 
-    /// Returns where the parts of this content are; the first call lists those of all contents.
-    pub(crate) fn parts(&self, cache: &Cache, etag: &Etag) -> Vec<CachePath> {
-        let mut parts = locked(&self.parts);
-        let all = parts.get_or_insert_with(|| {
+    /// Returns where the leftovers of this content are; the first call lists those of all contents.
+    pub(crate) fn leftovers(&self, cache: &Cache, etag: &Etag) -> Vec<CachePath> {
+        let mut leftovers = locked(&self.leftovers);
+        let all = leftovers.get_or_insert_with(|| {
             let mut all = HashMap::<Etag, Vec<CachePath>>::new();
             for name in cache.disk.names(&self.layout.blobs()).unwrap_or_default() {
                 if let Some((etag, nonce)) = RepoLayout::parse_staged(&name) {
@@ -105,75 +102,24 @@ impl Bulk {
         all.get(etag).cloned().unwrap_or_default()
     }
 
-    /// Remembers a part that this operation has left.
-    pub(crate) fn left_part(&self, etag: &Etag, at: &CachePath) {
+    /// Remembers a staged file that this operation has left.
+    pub(crate) fn left(&self, etag: &Etag, at: &CachePath) {
         let ours = at.parent() == self.layout.blobs();
-        if let Some(parts) = locked(&self.parts).as_mut().filter(|_| ours) {
-            parts.entry(etag.clone()).or_default().push(at.clone());
-        }
-    }
-}
-
-impl Cache {
-    /// Returns the same cache for one bulk operation on a repo: it remembers which folders were checked and made, and what
-    /// the repo holds, instead of looking again for each file. It is to be dropped when the operation is over; see the
-    /// module for what may have changed unnoticed until then.
-    #[must_use]
-    pub fn for_bulk(&self, layout: &RepoLayout) -> Self {
-        let bulk = Bulk {
-            layout: layout.clone(),
-            folders: Mutex::default(),
-            folds: Mutex::default(),
-            twins: Mutex::default(),
-            parts: Mutex::default(),
-            news: AtomicBool::new(false),
-        };
-        let mut cache = self.clone();
-        cache.bulk = Some(Arc::new(bulk));
-        cache
-    }
-
-    /// Returns the memory of the bulk operation on this repo, if there is one.
-    pub(crate) fn bulk_of(&self, layout: &RepoLayout) -> Option<&Bulk> {
-        self.bulk.as_deref().filter(|bulk| bulk.layout == *layout)
-    }
-
-    /// Forgets everything about folders, because something about one was not as remembered; tells whether anything was.
-    pub(crate) fn forget_folders(&self) -> bool {
-        self.bulk.as_ref().is_some_and(|bulk| {
-            let known = std::mem::take(&mut *locked(&bulk.folders));
-            !known.made.is_empty() || !known.checked.is_empty()
-        })
-    }
-
-    /// Acts in a folder, which is made first; once more where it is gone although it was remembered.
-    pub(crate) fn in_folder<T>(
-        &self,
-        folder: &CachePath,
-        act: impl Fn() -> Result<T, FsError>,
-    ) -> Result<T, FsError> {
-        self.make_folders(folder)?;
-        match act() {
-            Err(error) if error.group() == Some(ErrorGroup::Raced) && self.forget_folders() => {
-                self.make_folders(folder)?;
-                act()
-            }
-            result => result,
+        if let Some(leftovers) = locked(&self.leftovers).as_mut().filter(|_| ours) {
+            leftovers.entry(etag.clone()).or_default().push(at.clone());
         }
     }
 
-    /// Tells whether names that differ in case are one name in this repo.
-    pub(crate) fn folds_case(&self, layout: &RepoLayout) -> bool {
-        let looked = || matches!(self.disk.entry(&layout.folded_snapshots()), Ok(Some(_)));
-        let Some(bulk) = self.bulk_of(layout) else { return looked() };
-        let mut known = locked(&bulk.folds);
+    /// Tells whether names that differ in case are one name in the repo.
+    pub(crate) fn folds_case(&self, cache: &Cache) -> bool {
+        let mut known = locked(&self.folds);
         if let Some(folds) = *known {
             return folds;
         }
-        let folds = looked();
+        let (layout, folds) = (&self.layout, cache.folds_case(&self.layout));
         // That nothing answers says something only once there is what could answer.
         let plain = if layout.is_local() { layout.repo().parent() } else { layout.snapshots() };
-        if folds || matches!(self.disk.entry(&plain), Ok(Some(_))) {
+        if folds || matches!(cache.disk.entry(&plain), Ok(Some(_))) {
             *known = Some(folds);
         }
         folds

@@ -5,11 +5,7 @@
 //! below the repo folder, bound to the identity of the file. A record that can't be written or read costs one more
 //! reading, nothing else.
 
-use std::{
-    collections::HashMap,
-    io::{self, Read},
-    sync::{Mutex, PoisonError},
-};
+use std::io::{self, Read};
 
 use hubstow_core::{
     layout::{CachePath, RepoLayout},
@@ -17,11 +13,12 @@ use hubstow_core::{
 };
 
 use crate::{
-    cache::Cache,
+    cache::proofs::Verdict,
     disk::{
         Entry, Identity, Kind,
         content::{Hasher, pass_through},
     },
+    observe::view::{Recording, View},
 };
 
 /// Files from this size on have their proofs written down; a smaller one is hashed in about two milliseconds.
@@ -31,75 +28,7 @@ const RECORD_LINES: usize = 16;
 /// The most bytes of a record that are read.
 const RECORD_LIMIT_BYTES: u64 = 8 << 10;
 
-/// The proofs that this process has seen.
-#[derive(Default)]
-pub struct Proofs {
-    seen: Mutex<HashMap<Identity, Seen>>,
-}
-
-/// What was found when a file was read.
-enum Seen {
-    /// Its hash is this etag, so it is no other of the same kind.
-    Is(Etag),
-    /// A record says that its hash is this etag. A record may be damaged, so it never speaks against a file.
-    Recorded(Etag),
-    /// Its hash is none of these etags.
-    IsNone(Vec<Etag>),
-}
-
-/// Whether a file holds the content of an etag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It does: size and, where the etag is a hash, hash match.
-    Holds,
-    /// It does not.
-    Torn,
-}
-
-impl Proofs {
-    /// Says what is known without reading the file again.
-    fn verdict(&self, etag: &Etag, identity: &Identity) -> Option<Verdict> {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        match seen.get(identity)? {
-            Seen::Is(known) if known == etag => Some(Verdict::Holds),
-            Seen::Is(known) if known.content_hash() == etag.content_hash() => Some(Verdict::Torn),
-            Seen::Recorded(known) if known == etag => Some(Verdict::Holds),
-            Seen::IsNone(others) if others.contains(etag) => Some(Verdict::Torn),
-            Seen::Is(_) | Seen::Recorded(_) | Seen::IsNone(_) => None,
-        }
-    }
-
-    /// Takes over what a record says, where nothing better is known.
-    pub(crate) fn recall(&self, recorded: impl IntoIterator<Item = (Identity, Etag)>) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        for (identity, etag) in recorded {
-            seen.entry(identity).or_insert(Seen::Recorded(etag));
-        }
-    }
-
-    /// Tells whether this file is proved to hold this content.
-    pub(crate) fn vouch(&self, etag: &Etag, identity: &Identity) -> bool {
-        self.verdict(etag, identity) == Some(Verdict::Holds)
-    }
-
-    fn holds(&self, etag: &Etag, identity: &Identity) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.insert(*identity, Seen::Is(etag.clone()));
-    }
-
-    fn torn(&self, etag: &Etag, identity: &Identity) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        match seen.get_mut(identity) {
-            Some(Seen::IsNone(others)) => others.push(etag.clone()),
-            Some(Seen::Is(_)) => {}
-            Some(Seen::Recorded(_)) | None => {
-                seen.insert(*identity, Seen::IsNone(vec![etag.clone()]));
-            }
-        }
-    }
-}
-
-impl Cache {
+impl View {
     /// Tells whether the file at `at` (or what it leads to) holds the content of `etag`.
     ///
     /// # Errors
@@ -111,7 +40,7 @@ impl Cache {
         etag: &Etag,
         size: Option<u64>,
     ) -> io::Result<Verdict> {
-        match self.disk.through(at)? {
+        match self.cache.disk.through(at)? {
             Some(entry) => self.proves_entry(layout, at, etag, size, &entry),
             None => Ok(Verdict::Torn),
         }
@@ -140,9 +69,9 @@ impl Cache {
             return Ok(Verdict::Holds);
         }
         tracing::debug!(path = %at, bytes = entry.len_bytes, "hashing a file that nothing has proved yet");
-        let mut file = self.disk.open(at)?;
+        let mut file = self.cache.disk.open(at)?;
         let mut hasher = Hasher::new(etag, Some(entry.len_bytes));
-        pass_through(&mut *file, &mut hasher, |_| Ok(()))?;
+        pass_through(&mut *file, &mut hasher, &self.cancel, |_| Ok(()))?;
         if let Err(found) = hasher.finish() {
             tracing::debug!(path = %at, %etag, %found, "a file does not hold the content");
             self.proofs.torn(etag, &entry.identity);
@@ -154,7 +83,7 @@ impl Cache {
 
     /// Remembers that the file at `at` was proved while it was `entry`; a file that changed meanwhile proves nothing.
     fn proved(&self, layout: &RepoLayout, at: &CachePath, etag: &Etag, entry: &Entry) {
-        let unchanged = matches!(self.disk.through(at), Ok(Some(now)) if now == *entry);
+        let unchanged = matches!(self.cache.disk.through(at), Ok(Some(now)) if now == *entry);
         if unchanged {
             self.remember(layout, etag, entry);
         }
@@ -162,10 +91,10 @@ impl Cache {
 
     fn remember(&self, layout: &RepoLayout, etag: &Etag, entry: &Entry) {
         self.proofs.holds(etag, &entry.identity);
-        if let Some(bulk) = self.bulk_of(layout) {
-            bulk.proved_anew();
+        if let Some(memo) = self.memo_of(layout) {
+            memo.proved_anew();
         }
-        if self.records && entry.len_bytes >= RECORD_FROM_BYTES {
+        if self.recording == Recording::Allowed && entry.len_bytes >= RECORD_FROM_BYTES {
             self.record(layout, etag, &entry.identity);
         }
     }
@@ -173,7 +102,7 @@ impl Cache {
     /// Remembers that this process has just published verified content at `at`, unless somebody has put something else
     /// there since: `made` is what it was under its private name.
     pub(crate) fn published(&self, layout: &RepoLayout, at: &CachePath, etag: &Etag, made: &Entry) {
-        match self.disk.through(at) {
+        match self.cache.disk.through(at) {
             Ok(Some(entry)) if entry.identity.same_content(&made.identity) => {
                 self.remember(layout, etag, &entry);
             }
@@ -184,7 +113,7 @@ impl Cache {
     fn record_lines(&self, layout: &RepoLayout, etag: &Etag) -> Vec<String> {
         let read = || -> io::Result<String> {
             let mut text = String::new();
-            let file = self.disk.open(&layout.proof(etag))?;
+            let file = self.cache.disk.open(&layout.proof(etag))?;
             file.take(RECORD_LIMIT_BYTES).read_to_string(&mut text)?;
             Ok(text)
         };

@@ -1,6 +1,6 @@
 //! The record of a snapshot: which files were proved to hold their content when it was last completed.
 //!
-//! It is read once at the start of a bulk operation, so that nothing that is still the same file is hashed again, and
+//! It is read once at the start of an operation on many files, so that nothing that is still the same file is hashed again, and
 //! written once at its end where something new was proved. One line for each file: etag and identity. A line that makes no
 //! sense, or no longer fits, costs one reading of that file and nothing else; a record never speaks against a file.
 
@@ -12,9 +12,12 @@ use hubstow_core::{
 };
 
 use crate::{
-    cache::{Cache, target::Target},
+    cache::target::Target,
     disk::Identity,
-    observe::memo::Bulk,
+    observe::{
+        memo::Memo,
+        view::{Recording, View},
+    },
 };
 
 /// The most files that a record speaks of.
@@ -24,15 +27,15 @@ const LIMIT_BYTES: u64 = 16 << 20;
 /// How many other snapshots' records are read where a snapshot has none: its files may be theirs.
 const OTHERS_LIMIT: usize = 4;
 
-impl Cache {
+impl View {
     /// Reads what earlier runs have proved of a snapshot, or, where they have not had it, of others of its repo.
     pub fn recall_proofs(&self, layout: &RepoLayout, commit: &Commit) {
         if self.recall(layout, commit) {
             return;
         }
-        let names = self.disk.names(&layout.proofs()).unwrap_or_default();
+        let names = self.cache.disk.names(&layout.proofs()).unwrap_or_default();
         let others = names.iter().filter_map(|name| RepoLayout::parse_snapshot_proofs(name));
-        for other in others.take(OTHERS_LIMIT) {
+        for other in others.take(OTHERS_LIMIT).take_while(|_| !self.cancel.is_cancelled()) {
             self.recall(layout, &other);
         }
     }
@@ -44,12 +47,17 @@ impl Cache {
         true
     }
 
-    /// Writes down what is proved of a snapshot's files, for the next run. Nothing is written where this bulk operation
-    /// has proved nothing new, nor where only looking is allowed; that it can't be written costs time then and nothing
+    /// Writes down what is proved of a snapshot's files, for the next run. Nothing is written where this operation has
+    /// proved nothing new, nor where only looking is allowed; that it can't be written costs time then and nothing
     /// else.
-    pub fn record_proofs(&self, layout: &RepoLayout, commit: &Commit, targets: &[Target]) {
-        let news = self.bulk_of(layout).is_none_or(Bulk::has_news);
-        if !self.records || !news {
+    pub fn record_proofs<T: AsRef<Target>>(
+        &self,
+        layout: &RepoLayout,
+        commit: &Commit,
+        targets: &[T],
+    ) {
+        let news = self.memo_of(layout).is_none_or(Memo::has_news);
+        if self.recording == Recording::LookingOnly || !news {
             return;
         }
         let (mut content, mut lines, mut etags) = (String::new(), 0, HashSet::new());
@@ -59,8 +67,11 @@ impl Cache {
                 let _ = writeln!(content, "{etag} {identity}");
             }
         };
-        for target in targets {
-            if let Ok(Some(entry)) = self.disk.through(&target.pointer())
+        for target in targets.iter().map(T::as_ref) {
+            if self.cancel.is_cancelled() {
+                return;
+            }
+            if let Ok(Some(entry)) = self.cache.disk.through(&target.pointer())
                 && self.proofs.vouch(&target.etag, &entry.identity)
             {
                 add(&target.etag, &entry.identity);

@@ -9,20 +9,21 @@ use std::collections::BTreeMap;
 use hubstow_core::{facts::Staged, layout::CachePath};
 
 use crate::{
-    cache::{Cache, Durability},
+    cache::Durability,
+    observe::view::View,
     staged::{OnDisk, StagedFile, next_opened},
 };
 
 /// From how many files on one flush is for all of them: it costs what one sync does, but waits for others' bytes too.
 const FLUSH_FROM_FILES: usize = 2;
 
-impl Cache {
+impl View {
     /// Brings complete staged files to the disk: those of one filesystem by one flush where that is to be had, and each by
     /// itself where the flush fails. Files on a disk without such a flush are left as they are; publishing syncs them.
     ///
     /// Nothing is returned: what could not be synced can't be published, and says why then.
     pub fn sync_group(&self, files: &mut [&mut StagedFile]) {
-        if self.durability == Durability::Fast {
+        if self.cache.durability == Durability::Fast {
             return;
         }
         let mut disks = BTreeMap::<u64, Vec<&mut StagedFile>>::new();

@@ -12,25 +12,36 @@ use hubstow_core::{
 };
 
 use crate::{
-    cache::{Cache, leftovers::Writer, target::Target},
+    cache::{leftovers::Writer, target::Target},
     disk::{
-        DiskFile,
+        DiskFile, Entry,
+        cancel::Cancelled,
         content::pass_through,
         failure::{ErrorGroup, FsError, group},
     },
+    observe::view::View,
     staged::{ADOPT_FROM_BYTES, StagedFile},
 };
 
 /// How long nobody may have written to a part before it is continued in place: longer than any pause within a transfer.
 const QUIET: Duration = Duration::from_secs(60);
 
-impl Cache {
-    /// Lists the parts of this content that runs of ours have left, longest first.
-    pub(crate) fn parts(&self, target: &Target) -> Vec<(CachePath, u64)> {
-        let listed = match self.bulk_of(&target.layout) {
-            Some(bulk) => bulk.parts(self, &target.etag),
+/// A staged file that another run, dead or not, has made.
+#[derive(Debug)]
+pub(crate) struct Leftover {
+    /// Where it is.
+    pub(crate) at: CachePath,
+    /// What it was when it was looked at.
+    pub(crate) entry: Entry,
+}
+
+impl View {
+    /// Lists what runs of ours have left of this content, longest first.
+    pub(crate) fn leftovers(&self, target: &Target) -> Vec<Leftover> {
+        let listed = match self.memo_of(&target.layout) {
+            Some(memo) => memo.leftovers(&self.cache, &target.etag),
             None => {
-                let names = self.disk.names(&target.layout.blobs()).unwrap_or_default();
+                let names = self.cache.disk.names(&target.layout.blobs()).unwrap_or_default();
                 names
                     .iter()
                     .filter_map(|name| RepoLayout::parse_staged(name))
@@ -39,21 +50,21 @@ impl Cache {
                     .collect()
             }
         };
-        let mut parts: Vec<_> = listed
+        let mut leftovers: Vec<_> = listed
             .into_iter()
             .filter_map(|at| {
-                let entry = self.disk.entry(&at).ok()??;
-                Some((at, entry.len_bytes))
+                let entry = self.cache.disk.entry(&at).ok()??;
+                Some(Leftover { at, entry })
             })
             .collect();
-        parts.sort_by_key(|(_, len)| std::cmp::Reverse(*len));
-        parts
+        leftovers.sort_by_key(|leftover| std::cmp::Reverse(leftover.entry.len_bytes));
+        leftovers
     }
 
-    /// Returns how many bytes of this content are in parts that nobody knows to be alive; for forecasts.
+    /// Returns how many bytes of this content the longest leftover holds; for forecasts.
     #[must_use]
-    pub fn part_bytes(&self, target: &Target) -> u64 {
-        self.parts(target).first().map_or(0, |(_, len)| *len)
+    pub fn leftover_bytes(&self, target: &Target) -> u64 {
+        self.leftovers(target).first().map_or(0, |leftover| leftover.entry.len_bytes)
     }
 
     /// Returns how much of this content anybody has staged, by whatever name: a number that changes while somebody
@@ -61,14 +72,14 @@ impl Cache {
     #[must_use]
     pub fn progress(&self, target: &Target) -> u64 {
         let folder = target.layout.blobs();
-        let names = self.disk.names(&folder).unwrap_or_default();
+        let names = self.cache.disk.names(&folder).unwrap_or_default();
         let ours = |name: &&String| {
             name.starts_with(target.etag.as_str()) && name.ends_with(".incomplete")
         };
         names
             .iter()
             .filter(ours)
-            .filter_map(|name| self.disk.entry(&folder.incomplete(name)?).ok()?)
+            .filter_map(|name| self.cache.disk.entry(&folder.incomplete(name)?).ok()?)
             .map(|entry| entry.len_bytes)
             .fold(0, u64::wrapping_add)
     }
@@ -76,20 +87,20 @@ impl Cache {
     pub(crate) fn adopt(
         &self,
         target: &Target,
-        part: &CachePath,
-        len: u64,
+        leftover: &Leftover,
         at: &CachePath,
     ) -> Result<Option<StagedFile>, FsError> {
+        let (part, len) = (&leftover.at, leftover.entry.len_bytes);
         let provable = target.etag.content_hash() != ContentHash::Opaque
             && target.size.is_some_and(|size| len <= size);
-        let Ok(mut old) = self.disk.open_private(part) else {
+        let Ok(mut old) = self.cache.disk.open_private(part) else {
             return Ok(None);
         };
-        let writer = self.writer_of(part, &mut *old);
+        let writer = self.cache.writer_of(part, &mut *old);
         if !provable || len < ADOPT_FROM_BYTES {
             drop(old);
             if writer != Writer::Alive {
-                self.discard(part);
+                self.cache.discard(part);
             }
             return Ok(None);
         }
@@ -99,7 +110,7 @@ impl Cache {
         match self.copy_part(target, part, at) {
             Ok(copied) => {
                 if writer != Writer::Alive {
-                    self.discard(part);
+                    self.cache.discard(part);
                 }
                 Ok(Some(copied))
             }
@@ -114,8 +125,8 @@ impl Cache {
     /// Tells whether a part has one name and nobody has written to it for a while. On filesystems whose locks end at the
     /// host, a free lock alone says nothing of other hosts; a live writer never pauses that long within a transfer.
     fn is_quiet(&self, part: &CachePath) -> bool {
-        let alone = matches!(self.disk.entry(part), Ok(Some(entry)) if entry.only_name);
-        alone && self.is_untouched_for(part, QUIET)
+        let alone = matches!(self.cache.disk.entry(part), Ok(Some(entry)) if entry.only_name);
+        alone && self.cache.is_untouched_for(part, QUIET)
     }
 
     /// Takes a part over: it gets our name, and its bytes pass the hasher.
@@ -126,11 +137,17 @@ impl Cache {
         old: Box<dyn DiskFile>,
         at: &CachePath,
     ) -> Result<Option<StagedFile>, FsError> {
-        if self.disk.rename(part, at).is_err() {
+        if self.cache.disk.rename(part, at).is_err() {
             return Ok(None);
         }
         let mut staged = self.staged(target, at.clone(), old);
-        if let Err(error) = pass_through(&mut *staged.file, &mut staged.hasher, |_| Ok(())) {
+        let (file, hasher) = (&mut *staged.file, &mut staged.hasher);
+        if let Err(error) = pass_through(file, hasher, &self.cancel, |_| Ok(())) {
+            if Cancelled::caused(&error) {
+                // Its bytes are still worth what they were.
+                self.remember_left(&target.etag, at);
+                return Err(FsError::io("read", at, error));
+            }
             tracing::debug!(path = %part, %error, "a part could not be read again");
             staged.start_over().map_err(|error| FsError::io("empty", at, error))?;
         }
@@ -145,18 +162,19 @@ impl Cache {
         part: &CachePath,
         at: &CachePath,
     ) -> io::Result<StagedFile> {
-        let mut staged = self.staged(target, at.clone(), self.create_private(at)?);
-        let copied = self.disk.open(part).and_then(|old| {
+        let mut staged = self.staged(target, at.clone(), self.cache.create_private(at)?);
+        let copied = self.cache.disk.open(part).and_then(|old| {
             let limit = target.size.unwrap_or(u64::MAX);
             let (file, hasher) = (&mut staged.file, &mut staged.hasher);
-            pass_through(&mut io::Read::take(old, limit), hasher, |bytes| file.write_all(bytes))
+            let mut old = io::Read::take(old, limit);
+            pass_through(&mut old, hasher, &self.cancel, |bytes| file.write_all(bytes))
         });
         staged.held_bytes = staged.hasher.passed_bytes();
         match copied {
             Ok(_) => Ok(staged),
-            Err(error) if group(&error) == ErrorGroup::NoSpace => {
+            Err(error) if group(&error) == ErrorGroup::NoSpace || Cancelled::caused(&error) => {
                 drop(staged);
-                self.discard(at);
+                self.cache.discard(at);
                 Err(error)
             }
             Err(error) => {

@@ -5,8 +5,8 @@ use std::io;
 use hubstow_core::layout::RepoLayout;
 
 use crate::{
-    cache::Cache,
     disk::failure::{ErrorGroup, FsError, group},
+    observe::view::View,
     staged::{Keep, StagedFile},
 };
 
@@ -22,14 +22,14 @@ pub struct Shortage {
     pub needed_bytes: u64,
 }
 
-impl Cache {
+impl View {
     /// Tells whether so many bytes are more than the disk of a repo still takes, as far as it tells. What a cache holds
     /// already, parts included, is not to be counted as wanted.
     ///
     /// # Errors
     /// A disk that can't be looked at.
     pub fn shortage(&self, layout: &RepoLayout, wanted_bytes: u64) -> io::Result<Option<Shortage>> {
-        let free = self.disk.free_bytes(&layout.blobs())?;
+        let free = self.cache.disk.free_bytes(&layout.blobs())?;
         let short = free.filter(|free| *free < wanted_bytes);
         Ok(short.map(|free_bytes| Shortage { free_bytes, needed_bytes: wanted_bytes }))
     }

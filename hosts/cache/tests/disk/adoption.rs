@@ -9,11 +9,11 @@ use std::{
 };
 
 use hubstow_cache::{
-    LinkedCore,
     drive::{Next, Placing},
     staged::{Keep, Mismatch},
 };
 use hubstow_core::{
+    decide::{Guarded, LinkedCore},
     facts::{Force, Staged},
     name::Etag,
     policy::Policy,
@@ -144,7 +144,8 @@ fn under_an_etag_that_proves_nothing_no_part_is_continued() {
 fn content_that_does_not_match_is_never_placed() {
     let world = world_with(&[(A, &LARGE.wrong)]);
     let cache = host::cache(&world.disk(Kind::ALL_LINKS), Policy::Compat);
-    let mut placing = Placing::new(cache, Arc::new(LinkedCore), LARGE.target(), Force::Off);
+    let mut placing =
+        Placing::new(cache, Guarded::new(Arc::new(LinkedCore)), LARGE.target(), Force::Off);
     assert!(matches!(placing.advance().unwrap(), Next::Fetch));
     let mut staged = placing.take_staged().unwrap();
     assert!(matches!(staged.verify().unwrap(), Err(Mismatch::Hash { .. })));

@@ -3,11 +3,16 @@
 use std::{fs, os::unix::fs::symlink, sync::Arc};
 
 use hubstow_cache::{
-    FsError, LinkedCore,
+    FsError,
     drive::{Next, Placing},
     staged::Keep,
 };
-use hubstow_core::{facts::Force, name::FileName, policy::Policy};
+use hubstow_core::{
+    decide::{Guarded, LinkedCore},
+    facts::Force,
+    name::FileName,
+    policy::Policy,
+};
 
 use crate::{
     files::{FIRST, Item, files, filled, targets},
@@ -27,7 +32,7 @@ fn placing_many_links_looks_at_their_folders_once() {
         world.write(item.target.blob().as_str(), &item.content);
     }
     let disk = world.disk(Kind::ALL_LINKS);
-    let cache = host::cache(&disk, Policy::Compat).for_bulk(&files[0].target.layout);
+    let cache = host::cache(&disk, Policy::Compat).remembering(&files[0].target.layout);
     for item in &files {
         assert!(matches!(item.place(&cache, None), Ok(Next::Done(_))));
         assert!(item.is_served(&world));
@@ -47,7 +52,7 @@ fn only_the_first_link_takes_a_private_name_where_links_appear_whole() {
             world.write(item.target.blob().as_str(), &item.content);
         }
         let disk = world.disk(Kind { whole_links, ..Kind::ALL_LINKS });
-        let cache = host::cache(&disk, Policy::Compat).for_bulk(&files[0].target.layout);
+        let cache = host::cache(&disk, Policy::Compat).remembering(&files[0].target.layout);
         for item in &files {
             item.place(&cache, None).unwrap();
             assert!(item.is_served(&world));
@@ -65,7 +70,7 @@ fn what_was_seen_is_acted_on_and_where_it_no_longer_holds_looked_at_again() {
         world.write(item.target.blob().as_str(), &item.content);
     }
     let disk = world.disk(Kind::ALL_LINKS);
-    let cache = host::cache(&disk, Policy::Compat).for_bulk(&files[0].target.layout);
+    let cache = host::cache(&disk, Policy::Compat).remembering(&files[0].target.layout);
     let all = targets(&files);
     let seen: Vec<_> = cache.observe_many(&all, FIRST).collect::<Result<_, _>>().unwrap();
     // Since then, one has been placed, one holds something else, and the blob of a third is gone.
@@ -74,8 +79,9 @@ fn what_was_seen_is_acted_on_and_where_it_no_longer_holds_looked_at_again() {
     files[3].place(&cache, None).unwrap();
     let looks = |item: &Item| disk.watch().count(Op::Entry, item.target.blob().as_str());
     for (item, seen) in files.iter().zip(seen) {
-        let (decider, target) = (Arc::new(LinkedCore), item.target.clone());
-        let mut placing = Placing::new(cache.clone(), decider, target, Force::Off).with_seen(seen);
+        let (decider, target) = (Guarded::new(Arc::new(LinkedCore)), item.target.clone());
+        let mut placing =
+            Placing::new(cache.clone(), decider, target, Force::Off).with_observation(seen);
         let next = placing.advance().unwrap();
         if item.target == files[5].target {
             assert!(matches!(next, Next::Fetch));
@@ -92,7 +98,7 @@ fn folders_that_somebody_removes_meanwhile_are_made_again() {
     for gone in [SNAPSHOTS, &format!("{REPO}/.hubstow"), BLOBS] {
         let (world, files) = (World::new(Start::Empty, &SMALL), files(6));
         let disk = world.disk(Kind::ALL_LINKS);
-        let cache = host::cache(&disk, Policy::Compat).for_bulk(&files[0].target.layout);
+        let cache = host::cache(&disk, Policy::Compat).remembering(&files[0].target.layout);
         for (number, item) in files.iter().enumerate() {
             let staged = item.staged(&cache).unwrap();
             let next = item.place(&cache, Some(staged)).unwrap();
@@ -111,12 +117,12 @@ fn a_folder_swapped_for_a_link_is_noticed_by_the_next_bulk_operation() {
     let world = filled(&files);
     let disk = world.disk(Kind::ALL_LINKS);
     let cache = host::cache(&disk, Policy::Compat);
-    let bulk = cache.for_bulk(&files[1].target.layout);
+    let bulk = cache.remembering(&files[1].target.layout);
     files[1].place(&bulk, None).unwrap();
     let folder = world.root().join(format!("{SNAPSHOTS}/{OURS}/onnx"));
     fs::rename(&folder, world.outside().join("onnx")).unwrap();
     symlink(world.outside().join("onnx"), &folder).unwrap();
-    for cache in [cache.for_bulk(&files[1].target.layout), cache] {
+    for cache in [cache.remembering(&files[1].target.layout), cache] {
         assert!(matches!(files[1].place(&cache, None), Err(FsError::FolderIsLink { .. })));
     }
 }
@@ -125,7 +131,7 @@ fn a_folder_swapped_for_a_link_is_noticed_by_the_next_bulk_operation() {
 fn two_files_of_the_same_content_are_fetched_once_where_links_are_refused() {
     let (world, files) = (World::new(Start::Twin, &SMALL), files(2));
     let disk = world.disk(Kind::NO_LINKS);
-    let cache = host::cache(&disk, Policy::Compat).for_bulk(&files[0].target.layout);
+    let cache = host::cache(&disk, Policy::Compat).remembering(&files[0].target.layout);
     let mut target = files[0].target.clone();
     target.file = FileName::parse("copy/of.bin").unwrap();
     let copy = Item { target, content: files[0].content.clone() };
@@ -141,7 +147,7 @@ fn two_files_of_the_same_content_are_fetched_once_where_links_are_refused() {
 fn the_snapshots_are_searched_for_twins_once() {
     let (world, files) = (World::new(Start::Twin, &SMALL), files(50));
     let disk = world.disk(Kind::NO_LINKS);
-    let cache = host::cache(&disk, Policy::Compat).for_bulk(&files[0].target.layout);
+    let cache = host::cache(&disk, Policy::Compat).remembering(&files[0].target.layout);
     for item in &files {
         assert!(matches!(item.place(&cache, None), Ok(Next::Fetch)));
     }
@@ -153,7 +159,7 @@ fn parts_are_listed_once_and_one_that_this_run_has_left_is_continued() {
     let world = World::new(Start::Empty, &LARGE);
     let disk = world.disk(Kind::ALL_LINKS);
     let target = LARGE.target();
-    let cache = host::cache(&disk, Policy::Compat).for_bulk(&target.layout);
+    let cache = host::cache(&disk, Policy::Compat).remembering(&target.layout);
     let mut staged = cache.stage(&target).unwrap();
     Hub::of(&LARGE).send(&mut staged, 1).unwrap();
     cache.abandon(staged, Keep::IfWorth);

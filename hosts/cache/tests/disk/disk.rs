@@ -11,7 +11,7 @@ use std::{
 
 use hubstow_cache::{
     Disk, StdDisk,
-    disk::{DiskFile, Entry},
+    disk::{DiskFile, Entry, FolderName, LockFile},
 };
 use hubstow_core::layout::CachePath;
 
@@ -96,7 +96,7 @@ impl Disk for TestDisk {
         self.real.names(folder)
     }
 
-    fn kinds(&self, folder: &CachePath) -> io::Result<Vec<(String, hubstow_cache::disk::Kind)>> {
+    fn kinds(&self, folder: &CachePath) -> io::Result<Vec<FolderName>> {
         self.pass(Op::Kinds, folder)?;
         self.real.kinds(folder)
     }
@@ -126,10 +126,10 @@ impl Disk for TestDisk {
         self.file(self.real.create(at)?, at)
     }
 
-    fn open_lock(&self, at: &CachePath) -> io::Result<(Box<dyn DiskFile>, bool)> {
+    fn open_lock(&self, at: &CachePath) -> io::Result<LockFile> {
         self.pass(Op::OpenLock, at)?;
-        let (real, made) = self.real.open_lock(at)?;
-        Ok((self.file(real, at)?, made))
+        let LockFile { file, origin } = self.real.open_lock(at)?;
+        Ok(LockFile { file: self.file(file, at)?, origin })
     }
 
     fn make_folder(&self, at: &CachePath) -> io::Result<()> {

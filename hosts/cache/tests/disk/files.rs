@@ -3,12 +3,13 @@
 use std::{fs, os::unix::fs::symlink, sync::Arc};
 
 use hubstow_cache::{
-    Cache, FsError, LinkedCore, Target,
+    Cache, FsError, Target,
     drive::{Next, Placing},
-    observe::Attempt,
+    observe::OwnFacts,
     staged::StagedFile,
 };
 use hubstow_core::{
+    decide::{Guarded, LinkedCore},
     facts::{Demand, Force, Staged},
     layout::RepoLayout,
     name::{Commit, Etag, FileName, Revision},
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// An attempt that has only begun.
-pub(crate) const FIRST: Attempt = Attempt {
+pub(crate) const FIRST: OwnFacts = OwnFacts {
     demand: Demand::Any,
     staged: Staged::Absent,
     ref_unwritable: false,
@@ -57,7 +58,7 @@ impl Item {
 
     /// Places it, from this staged file where it is not here; tells what is wanted next.
     pub(crate) fn place(&self, cache: &Cache, staged: Option<StagedFile>) -> Result<Next, FsError> {
-        let (decider, target) = (Arc::new(LinkedCore), self.target.clone());
+        let (decider, target) = (Guarded::new(Arc::new(LinkedCore)), self.target.clone());
         let mut placing = Placing::new(cache.clone(), decider, target, Force::Off);
         if let Some(staged) = staged {
             placing.fetched(staged);

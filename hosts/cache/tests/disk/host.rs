@@ -8,12 +8,16 @@ use std::{
 };
 
 use hubstow_cache::{
-    Cache, Durability, FsError, LinkedCore, Target,
+    Cache, Durability, FsError, Target,
     cache::lock::Locked,
     drive::{Next, Outcome, Placing},
     staged::{Mismatch, StagedFile},
 };
-use hubstow_core::{facts::Force, policy::Policy};
+use hubstow_core::{
+    decide::{Guarded, LinkedCore},
+    facts::Force,
+    policy::Policy,
+};
 
 use crate::{disk::TestDisk, sample::Sample};
 
@@ -72,9 +76,10 @@ pub(crate) fn run(disk: &TestDisk, sample: &Sample, policy: Policy, force: Force
 
 /// Places a target.
 pub(crate) fn place(cache: &Cache, target: &Target, force: Force, hub: &mut Hub<'_>) -> Run {
-    let mut placing = Placing::new(cache.clone(), Arc::new(LinkedCore), target.clone(), force);
+    let mut placing =
+        Placing::new(cache.clone(), Guarded::new(Arc::new(LinkedCore)), target.clone(), force);
     let result = drive(cache, &mut placing, hub);
-    Run { result, ref_trouble: placing.ref_trouble(), fetched: hub.sent }
+    Run { result, ref_trouble: placing.ref_error(), fetched: hub.sent }
 }
 
 fn drive(cache: &Cache, placing: &mut Placing, hub: &mut Hub<'_>) -> Result<Outcome, Failed> {

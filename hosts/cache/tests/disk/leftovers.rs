@@ -8,11 +8,14 @@ use std::{
 };
 
 use hubstow_cache::{
-    LinkedCore,
     drive::{Next, Placing},
     staged::Keep,
 };
-use hubstow_core::{facts::Force, policy::Policy};
+use hubstow_core::{
+    decide::{Guarded, LinkedCore},
+    facts::Force,
+    policy::Policy,
+};
 use rustix::io::Errno;
 
 use crate::{
@@ -118,7 +121,8 @@ fn a_writer_whose_silent_file_was_removed_notices_and_fetches_again() {
     let world = World::new(Start::Empty, &LARGE);
     let disk = world.disk(kind);
     let cache = host::cache(&disk, Policy::Compat);
-    let mut placing = Placing::new(cache.clone(), Arc::new(LinkedCore), LARGE.target(), Force::Off);
+    let mut placing =
+        Placing::new(cache.clone(), Guarded::new(Arc::new(LinkedCore)), LARGE.target(), Force::Off);
     assert!(matches!(placing.advance().unwrap(), Next::Fetch));
     let mut staged = placing.take_staged().unwrap();
     Hub::of(&LARGE).fill(&mut staged).unwrap();

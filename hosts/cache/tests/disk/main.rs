@@ -23,6 +23,7 @@ mod watch;
 
 mod adoption;
 mod bulk;
+mod cancelled;
 mod crash;
 mod ends;
 mod fault;

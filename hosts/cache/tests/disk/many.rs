@@ -2,7 +2,10 @@
 
 use std::{fs, os::unix::fs::symlink};
 
-use hubstow_cache::{Cache, observe::Attempt};
+use hubstow_cache::{
+    Cache,
+    observe::{Observed, OwnFacts},
+};
 use hubstow_core::{
     facts::{Blob, Demand, Pointer},
     layout::RepoLayout,
@@ -97,20 +100,22 @@ fn many_are_observed_as_each_is() {
         let cache = |bulk: bool| -> Cache {
             let kind = Kind { folds: round % 3 == 0, ..Kind::ALL_LINKS };
             let cache = host::cache(&world.disk(kind), Policy::Compat);
-            if bulk { cache.for_bulk(&all[0].layout) } else { cache }
+            if bulk { cache.remembering(&all[0].layout) } else { cache }
         };
         for demand in [Demand::Any, Demand::Fresh] {
-            let attempt = Attempt { demand, ..FIRST };
+            let own = OwnFacts { demand, ..FIRST };
             let (each, bulk) = (cache(false), cache(true));
             let many = cache(round % 2 == 0);
-            for (target, seen) in all.iter().zip(many.observe_many(&all, attempt)) {
-                let expected = each.observe(target, attempt).map_err(|e| e.to_string());
-                let remembered = bulk.observe(target, attempt).map_err(|e| e.to_string());
+            for (target, seen) in all.iter().zip(many.observe_many(&all, own)) {
+                let expected = each.observe(target, own).map_err(|e| e.to_string());
+                let remembered = bulk.observe(target, own).map_err(|e| e.to_string());
                 assert_eq!(remembered, expected, "round {round}, {}, one by one", target.file);
                 let size = seen.as_ref().ok().and_then(|seen| seen.size);
-                let seen = seen.map(|seen| (seen.facts, seen.twin)).map_err(|e| e.to_string());
+                let seen = seen
+                    .map(|seen| Observed { facts: seen.facts, twin: seen.twin })
+                    .map_err(|e| e.to_string());
                 assert_eq!(seen, expected, "round {round}, {}", target.file);
-                let leads = matches!(expected, Ok((facts, _)) if facts.pointer == Pointer::Holds
+                let leads = matches!(expected, Ok(Observed { facts, .. }) if facts.pointer == Pointer::Holds
                     || (facts.pointer == Pointer::Linked && facts.blob == Blob::Existing));
                 assert!(!leads || size == target.size, "round {round}, {}", target.file);
             }
@@ -126,7 +131,7 @@ fn a_snapshot_that_is_in_place_takes_two_looks_at_each_file_and_no_reading() {
     let layout = &all[0].layout;
     let run = || {
         let disk = world.disk(Kind::ALL_LINKS);
-        let cache = host::cache(&disk, Policy::Compat).for_bulk(layout);
+        let cache = host::cache(&disk, Policy::Compat).remembering(layout);
         cache.recall_proofs(layout, &commit);
         for (seen, target) in cache.observe_many(&all, FIRST).zip(&all) {
             let seen = seen.unwrap();

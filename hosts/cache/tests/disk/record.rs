@@ -27,7 +27,7 @@ use crate::{
 fn observe_as(world: &World, kind: Kind, files: &[Item], commit: &str) -> (TestDisk, Vec<Blob>) {
     let (disk, all) = (world.disk(kind), targets(files));
     let (layout, commit) = (&all[0].layout, Commit::parse(commit).unwrap());
-    let cache = host::cache(&disk, Policy::Compat).for_bulk(layout);
+    let cache = host::cache(&disk, Policy::Compat).remembering(layout);
     cache.recall_proofs(layout, &commit);
     let blobs = cache.observe_many(&all, FIRST).map(|seen| seen.unwrap().facts.blob).collect();
     cache.record_proofs(layout, &commit, &all);
@@ -139,7 +139,7 @@ fn where_it_can_not_be_written_or_read_nothing_else_changes() {
     assert_eq!(world.tree(), before);
 
     let (disk, all) = (world.disk(Kind::ALL_LINKS), targets(&files));
-    let cache = host::cache(&disk, Policy::Compat).looking_only().for_bulk(&all[0].layout);
+    let cache = host::cache(&disk, Policy::Compat).looking_only().remembering(&all[0].layout);
     assert!(cache.observe_many(&all, FIRST).all(|s| s.unwrap().facts.pointer == Pointer::Linked));
     cache.record_proofs(&all[0].layout, &all[0].commit, &all);
     assert_eq!(world.tree(), before);
@@ -154,7 +154,7 @@ fn what_a_run_has_placed_is_not_hashed_by_the_next() {
     let files = files(8);
     let world = World::new(crate::start::Start::Empty, &crate::sample::SMALL);
     let (disk, all) = (world.disk(Kind::ALL_LINKS), targets(&files));
-    let cache = host::cache(&disk, Policy::Compat).for_bulk(&all[0].layout);
+    let cache = host::cache(&disk, Policy::Compat).remembering(&all[0].layout);
     for item in &files {
         let staged = item.staged(&cache).unwrap();
         item.place(&cache, Some(staged)).unwrap();

@@ -238,6 +238,11 @@ impl Watch {
         self.state().log.iter().filter(|(done, at)| *done == op && at == path).count()
     }
 
+    /// How many such operations there were.
+    pub(crate) fn matching(&self, is_such: impl Fn(Op, &str) -> bool) -> usize {
+        self.state().log.iter().filter(|(op, path)| is_such(*op, path)).count()
+    }
+
     /// How many operations of this kind there were.
     pub(crate) fn total(&self, op: Op) -> usize {
         self.state().log.iter().filter(|(done, _)| *done == op).count()

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::tree;
 use crate::{
-    args::Format,
+    global::Format,
     output::{self, FAINT, GOOD, NAME, TITLE, styled},
     summary::done,
 };

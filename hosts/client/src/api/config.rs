@@ -61,7 +61,7 @@ pub enum Durability {
     Fast,
 }
 
-/// Whether content may come from the Xet store. It makes a difference only where the cargo feature `xet` is on.
+/// Whether content may come from the Xet store. It makes a difference only where the host brings one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Xet {
     /// It may, where the hub says that it is there.

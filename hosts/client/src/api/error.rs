@@ -6,7 +6,7 @@ use hubstow_cache::{
     FsError,
     disk::failure::{ErrorGroup, group},
 };
-use hubstow_core::{name::NameError, why::Refusal};
+use hubstow_core::{decide::Undecided, name::NameError, why::Refusal};
 
 /// The kind of an [`Error`]. The codes are stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -141,9 +141,14 @@ impl Error {
     }
 }
 
-/// A decider that failed, or decided what is not possible for what it was asked.
-pub(crate) fn undecided(what: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Undecided, what)
+impl From<Undecided> for Error {
+    fn from(error: Undecided) -> Self {
+        let what = match error.source() {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        };
+        Self::new(ErrorKind::Undecided, what).caused_by(error)
+    }
 }
 
 impl From<NameError> for Error {
@@ -190,17 +195,19 @@ fn of_group(group: ErrorGroup) -> (ErrorKind, Option<&'static str>) {
         | ErrorGroup::TooManyLinks
         | ErrorGroup::Raced
         | ErrorGroup::Stale
+        | ErrorGroup::TooManyOpen
         | ErrorGroup::Other => (ErrorKind::Other, None),
     }
 }
 
 impl From<FsError> for Error {
     fn from(error: FsError) -> Self {
-        let (kind, hint) = match &error {
+        let (kind, hint) = match error {
+            FsError::Undecided(undecided) => return undecided.into(),
             FsError::Io { .. } | FsError::Method { .. } => {
                 error.group().map_or((ErrorKind::Other, None), of_group)
             }
-            FsError::Refused { refusal } => ((*refusal).into(), None),
+            FsError::Refused { refusal } => (refusal.into(), None),
             FsError::FolderIsLink { .. } => (
                 ErrorKind::CacheObstructed,
                 Some("remove the link; to keep a repo on another disk, link the whole repo folder"),
@@ -209,16 +216,13 @@ impl From<FsError> for Error {
                 ErrorKind::Other,
                 Some("end the other programs that change this cache, and run it again"),
             ),
-            FsError::ImpossibleAction { .. } | FsError::Decider { .. } => {
-                (ErrorKind::Undecided, None)
-            }
+            FsError::ImpossibleAction { .. } => (ErrorKind::Undecided, None),
             FsError::Other { .. } | _ => (ErrorKind::Other, None),
         };
         let made = Self::new(kind, error.to_string());
-        let made = match hint {
+        match hint {
             Some(hint) => made.hint(hint),
             None => made,
-        };
-        if let FsError::Decider { source } = error { made.caused_by(source) } else { made }
+        }
     }
 }

@@ -40,6 +40,37 @@ impl Patterns {
         self
     }
 
+    /// Includes what a user typed where a name or a pattern may stand: the file of that very name where the repo has one
+    /// (see [`among`](Self::among)), and otherwise what matches.
+    ///
+    /// # Errors
+    /// A pattern that is too long to be matched.
+    pub fn with_name_or_pattern(mut self, text: &str) -> Result<Self, Error> {
+        let Pattern { text, rule } = Pattern::parse(text)?;
+        let rule = match rule {
+            Rule::Shape(regex) => Rule::NameOrShape(regex),
+            rule @ (Rule::Name | Rule::NameOrShape(_)) => rule,
+        };
+        self.include.get_or_insert_default().push(Pattern { text, rule });
+        Ok(self)
+    }
+
+    /// Returns what these patterns mean in a repo of these files: what is the very name of a file means no other.
+    #[must_use]
+    pub fn among<'f>(&self, listing: impl IntoIterator<Item = &'f FileName>) -> Self {
+        let mut settled = self.clone();
+        let is_open = |pattern: &&mut Pattern| matches!(pattern.rule, Rule::NameOrShape(_));
+        let mut open: Vec<_> = settled.include.iter_mut().flatten().filter(is_open).collect();
+        if !open.is_empty() {
+            for file in listing {
+                for pattern in open.iter_mut().filter(|pattern| pattern.text == file.as_str()) {
+                    pattern.rule = Rule::Name;
+                }
+            }
+        }
+        settled
+    }
+
     /// Tells whether a file is wanted: included first, then not excluded.
     #[must_use]
     pub fn wants(&self, file: &FileName) -> bool {
@@ -74,6 +105,8 @@ struct Pattern {
 enum Rule {
     Name,
     Shape(Regex),
+    /// A name where a file has it, a shape where none has.
+    NameOrShape(Regex),
 }
 
 impl Pattern {
@@ -89,7 +122,7 @@ impl Pattern {
     fn matches(&self, name: &str) -> bool {
         match &self.rule {
             Rule::Name => self.text == name,
-            Rule::Shape(regex) => regex.is_match(name),
+            Rule::Shape(regex) | Rule::NameOrShape(regex) => regex.is_match(name),
         }
     }
 }
@@ -277,6 +310,28 @@ mod tests {
         let patterns = Patterns::default().with_file(odd);
         assert!(patterns.wants(odd));
         assert!(!patterns.wants(plain));
+    }
+
+    #[test]
+    fn what_is_the_very_name_of_a_file_means_no_other() {
+        let listing = names(&["what?.txt", "what1.txt", "a*b[c].txt", "axbc.txt"]);
+        for (typed, wanted) in [
+            (&["what?.txt"][..], &["what?.txt"][..]),
+            (&["a*b[c].txt"], &["a*b[c].txt"]),
+            (&["wh?t?.txt"], &["what?.txt", "what1.txt"]),
+            (&["what?.txt", "what*"], &["what?.txt", "what1.txt"]),
+            (&["what?.txt", "ax*"], &["what?.txt", "axbc.txt"]),
+            (&["a*b[c]?txt"], &["axbc.txt"]),
+        ] {
+            let add = |patterns: Patterns, text: &&str| patterns.with_name_or_pattern(text);
+            let typed = typed.iter().try_fold(Patterns::default(), add).unwrap();
+            let settled = typed.among(&listing);
+            let found: Vec<_> = listing.iter().filter(|file| settled.wants(file)).collect();
+            assert_eq!(found.iter().map(|file| file.as_str()).collect::<Vec<_>>(), wanted);
+            assert!(settled.unmatched(&listing).is_empty(), "{typed:?}");
+        }
+        let pattern = patterns(Some(&["what?.txt"]), &[]).among(&listing);
+        assert_eq!(listing.iter().filter(|file| pattern.wants(file)).count(), 2);
     }
 
     #[test]

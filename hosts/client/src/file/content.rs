@@ -10,19 +10,21 @@ use hubstow_core::{
 
 use crate::{
     api::{error::Error, report::FileReport},
-    http::session::Address,
+    http::address::Address,
 };
 
 /// What the revision and the file mean.
 pub(crate) enum Resolved {
     /// The cached pointer is to be served.
-    Cached(Served, Hit),
+    Cached(Box<CachedFile>),
     /// This content is to be placed.
     Found(Box<Content>),
 }
 
 /// A cached pointer that serves.
-pub(crate) struct Hit {
+pub(crate) struct CachedFile {
+    /// Why it does.
+    pub(crate) served: Served,
     pub(crate) commit: Commit,
     pub(crate) etag: Option<Etag>,
     pub(crate) size: Option<u64>,

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use hubstow_cache::{Cache, guard::possible_forecast, observe::Attempt};
+use hubstow_cache::{
+    Cache,
+    observe::{Observed, OwnFacts},
+};
 use hubstow_core::{
     action::{Action, Decision, Lookup},
     facts::{Force, PlaceFacts, ResolveFacts, Staged},
@@ -14,79 +17,70 @@ use hubstow_core::{
 
 use crate::{
     api::{
-        error::{Error, undecided},
+        error::Error,
         report::{Done, Explanation, ExplanationLink, FileReport},
         request::FileRequest,
     },
+    engine::Engine,
     file::content::{Content, Resolved},
-    hub::Hub,
 };
 
-impl Hub {
-    /// Says what [`download`](Self::download) would do and why, without writing anything.
-    ///
-    /// # Errors
-    /// See [`ErrorKind`](crate::ErrorKind).
-    pub async fn explain(&self, request: &FileRequest) -> Result<Explanation, Error> {
-        let cache = self.engine.cache.looking_only();
+impl Engine {
+    /// Says what a download would do and why, without writing anything.
+    pub(crate) async fn explain(&self, request: &FileRequest) -> Result<Explanation, Error> {
+        let cache = self.cache.looking_only();
         let mut chain = Vec::new();
-        let tell = |event| self.tell(event);
-        let resolved = self.engine.resolve(&cache, request, false, &tell, &mut chain).await?;
-        let (commit, etag, size) = match &resolved {
-            Resolved::Cached(_, hit) => (hit.commit.clone(), hit.etag.clone(), hit.size),
+        let resolved = self.resolve(&cache, request, &mut chain).await?;
+        let (commit, etag, size) = match resolved {
+            Resolved::Cached(cached) => (cached.commit, cached.etag, cached.size),
             Resolved::Found(content) => {
-                let target = &content.target;
-                let (facts, rounds, end) = self.foresee(&cache, content, request.force)?;
-                chain.extend(links(&facts, &rounds, end));
-                (target.commit.clone(), Some(target.etag.clone()), target.size)
+                let target = content.target.clone();
+                let (engine, force) = (self.clone(), request.force);
+                let foreseen =
+                    cache.run(move |cache, _| engine.foresee(cache, &content, force)).await??;
+                chain.extend(foreseen.links());
+                (target.commit, Some(target.etag), target.size)
             }
         };
-        let at = self.engine.layout(&request.repo).pointer(&commit, &request.file);
+        let at = self.layout(&request.repo).pointer(&commit, &request.file);
         Ok(Explanation {
             file: request.file.clone(),
             revision: request.revision.clone(),
             commit: Some(commit),
             etag,
             size,
-            path: Some(cache.disk().native(&at)),
+            path: Some(cache.native(&at)),
             chain,
         })
     }
 
-    /// Looks at what is there and lets the core foresee the rest.
+    /// Looks at what is there and lets the core foresee the rest. It blocks.
     pub(crate) fn foresee(
         &self,
         cache: &Cache,
         content: &Content,
         force: Force,
-    ) -> Result<(PlaceFacts, Vec<Round>, End), Error> {
-        let staged = match cache.part_bytes(&content.target) {
+    ) -> Result<Foreseen, Error> {
+        let staged = match cache.leftover_bytes(&content.target) {
             0 => Staged::Absent,
             _ => Staged::Partial,
         };
         let demand = force.into();
-        let attempt = Attempt { demand, staged, ref_unwritable: false, twin_failed: false };
-        let (facts, _) = cache.observe(&content.target, attempt)?;
+        let attempt = OwnFacts { demand, staged, ref_unwritable: false, twin_failed: false };
+        let Observed { facts, .. } = cache.observe(&content.target, attempt)?;
         let disk = DiskKind::ALL_LINKS;
-        let decider = &self.engine.decider;
-        let (rounds, end) = decider.forecast(&facts, disk).map_err(|error| {
-            undecided(format!("nothing could be foretold: {error}")).caused_by(error)
-        })?;
-        if !possible_forecast(&facts, disk, &rounds, end) {
-            let what = "the forecast is not possible for what is there";
-            return Err(undecided(what));
-        }
-        Ok((facts, rounds, end))
+        let (rounds, end) = self.decider.forecast(&facts, disk)?;
+        Ok(Foreseen { facts, rounds, end })
     }
 
-    /// Says what would be reported of a file.
+    /// Says what would be reported of a file. It blocks.
     pub(crate) fn foretell(
         &self,
         cache: &Cache,
         content: &Content,
         force: Force,
     ) -> Result<FileReport, Error> {
-        let (_, rounds, end) = self.foresee(cache, content, force)?;
+        let Foreseen { rounds, end, .. } = self.foresee(cache, content, force)?;
         let refused = |refusal: Refusal| {
             Error::new(
                 refusal.into(),
@@ -116,7 +110,7 @@ impl Hub {
         let target = &content.target;
         Ok(FileReport {
             file: target.file.clone(),
-            path: self.engine.cache.disk().native(&target.pointer()),
+            path: cache.disk().native(&target.pointer()),
             commit: target.commit.clone(),
             size: target.size,
             etag: Some(target.etag.clone()),
@@ -194,25 +188,36 @@ impl ExplanationLink {
     }
 }
 
-/// Replays a forecast, so that each round shows the facts it would be decided on.
-fn links(facts: &PlaceFacts, rounds: &[Round], end: End) -> Vec<ExplanationLink> {
-    let mut model = Model::foreseen(facts, DiskKind::ALL_LINKS);
-    let mut links = Vec::new();
-    for round in rounds {
+/// What there is, and what would follow from it.
+pub(crate) struct Foreseen {
+    facts: PlaceFacts,
+    rounds: Vec<Round>,
+    end: End,
+}
+
+impl Foreseen {
+    /// Replays it, so that each round shows the facts it would be decided on.
+    fn links(&self) -> Vec<ExplanationLink> {
+        let mut model = Model::foreseen(&self.facts, DiskKind::ALL_LINKS);
+        let mut links = Vec::new();
+        for round in &self.rounds {
+            links.push(ExplanationLink::place(
+                &model.facts,
+                &Decision::Act(round.action, round.reason),
+            ));
+            model.go_on(round.action);
+        }
+        match self.end {
+            End::Reuse(reason) => {
+                links.push(ExplanationLink::place(&model.facts, &Decision::Reuse(reason)));
+            }
+            End::Refuse(refusal) => {
+                links.push(ExplanationLink::place(&model.facts, &Decision::Refuse(refusal)));
+            }
+            End::Unfinished => {}
+        }
         links
-            .push(ExplanationLink::place(&model.facts, &Decision::Act(round.action, round.reason)));
-        model.go_on(round.action);
     }
-    match end {
-        End::Reuse(reason) => {
-            links.push(ExplanationLink::place(&model.facts, &Decision::Reuse(reason)));
-        }
-        End::Refuse(refusal) => {
-            links.push(ExplanationLink::place(&model.facts, &Decision::Refuse(refusal)));
-        }
-        End::Unfinished => {}
-    }
-    links
 }
 
 fn words(action: Action) -> String {

@@ -1,10 +1,7 @@
 //! Getting content to its place: the loop of `hubstow_cache`, with the lock and the GET that it asks for.
 
-use std::time::Duration;
-
 use hubstow_cache::{
     Cache, FsError, Target,
-    cache::lock::{Held, Locked},
     drive::{Next, Outcome, Placing},
     staged::StagedFile,
 };
@@ -13,13 +10,9 @@ use hubstow_core::{
     hub::Backoff,
     layout::RepoLayout,
     name::{Repo, Revision},
-    policy::Method,
-    why::{Reason, Refusal},
+    why::Refusal,
 };
-use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    time::Instant,
-};
+use tokio::sync::Semaphore;
 
 use crate::{
     api::{
@@ -29,202 +22,193 @@ use crate::{
         report::{Done, FileReport, Warning},
     },
     engine::Engine,
-    file::content::{Content, Placed},
+    file::{
+        content::{Content, Placed},
+        lock::Queue,
+        underway::{Lock, Open, Underway},
+    },
+    handle::{CacheHandle, DiskBound, Worker},
     receive::{
         fetch::{Failed, Fetch},
-        memory::First,
+        receiver::Receiver,
     },
-    task::blocking,
 };
 
-/// How often a held lock is tried again.
-const LOCK_POLL: Duration = Duration::from_millis(50);
-/// How often it is looked at whether its holder makes progress, at most: that reads a whole folder.
-const PROGRESS_POLL: Duration = Duration::from_secs(1);
-
-/// A file on its way, and what it has with it.
-pub(crate) struct Going {
-    pub(crate) placing: Placing,
-    pub(crate) lock: Lock,
-    /// An attempt to fetch it that did not simply succeed.
-    pub(crate) first: Option<First>,
+/// Content that is to be placed, and all that this needs.
+pub(crate) struct Placement<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) cache: &'a CacheHandle,
+    pub(crate) content: &'a Content,
+    pub(crate) force: Force,
+    /// Whoever fetches takes one of these for as long.
+    pub(crate) slots: Option<&'a Semaphore>,
 }
 
-impl From<Placing> for Going {
-    fn from(placing: Placing) -> Self {
-        Self { placing, lock: Lock::Untried, first: None }
-    }
+/// How far a file has come without the hub.
+enum Step {
+    /// It is in its place; the words say why the ref is not.
+    Done(FileReport, Option<String>),
+    /// It is to be fetched, and nobody has tried its lock.
+    Lock(DiskBound<Open>),
+    /// It is to be fetched.
+    Fetch(DiskBound<Open>),
 }
 
-impl Engine {
-    /// Places content, fetching it where nothing here holds it.
-    pub(crate) async fn place(
-        &self,
-        cache: &Cache,
-        content: &Content,
-        force: Force,
-        tell: &(dyn Fn(Event) + Sync),
-    ) -> Result<Placed, Error> {
-        let (decider, target) = (self.decider.clone(), content.target.clone());
-        let placing = Placing::new(cache.clone(), decider, target, force);
-        self.carry_on(cache, content, placing.into(), None, tell).await
-    }
+/// Where the content of a file came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The hub.
+    Hub,
+    /// Something that was here.
+    Here,
+}
 
-    /// Goes on placing content. Whoever fetches takes one of the slots for as long, and has none while it waits for
-    /// another process.
-    pub(crate) async fn carry_on(
-        &self,
-        cache: &Cache,
-        content: &Content,
-        going: Going,
-        slots: Option<&Semaphore>,
-        tell: &(dyn Fn(Event) + Sync),
-    ) -> Result<Placed, Error> {
-        let Going { mut placing, mut lock, mut first } = going;
-        let mut slot = None;
-        let mut fetched = false;
+impl<'a> Placement<'a> {
+    /// Goes on placing content, fetching it where nothing here holds it.
+    pub(crate) async fn run(&self, underway: Underway) -> Result<Placed, Error> {
+        let Underway { mut open, mut first } = underway;
+        let queue = self.queue();
+        let (mut slot, mut staged, mut origin) = (None, None, Origin::Here);
         loop {
-            let (returned, next) = advance(placing).await;
-            placing = returned;
-            let next = next.map_err(|error| {
-                self.place_error(&content.repo, &content.revision, &content.target, error)
-            })?;
-            match next {
-                Next::Done(outcome) => {
-                    if let Some(cause) = placing.ref_trouble() {
-                        let revision = content.target.revision.clone();
-                        tell(Event::Warned { warning: Warning::RefNotWritten { revision, cause } });
+            match self.advance(open.take(), staged.take(), origin).await? {
+                Step::Done(report, ref_error) => {
+                    if let Some(cause) = ref_error {
+                        let revision = self.content.target.revision.clone();
+                        let warning = Warning::RefNotWritten { revision, cause };
+                        self.engine.tell(Event::Warned { warning });
                     }
-                    if content.target.layout.is_local() {
-                        let (local, target) = (cache.clone(), content.target.clone());
-                        blocking(move || local.record_local(&target)).await?;
-                    }
-                    let report = report(cache, &content.target, &outcome, fetched);
-                    tell(Event::Finished { report: report.clone() });
+                    self.engine.tell(Event::Finished { report: report.clone() });
                     return Ok(Placed::Done(report));
                 }
-                Next::Fetch if lock == Lock::Untried => {
-                    self.check_name(cache, content).await?;
-                    slot = take_slot(slots).await;
-                    lock = self.take_lock(cache, content, slots, &mut slot, tell).await;
+                Step::Lock(untried) => {
+                    let turn = queue.turn(untried).await?;
+                    (open, slot) = (Some(turn.open), turn.slot);
                 }
-                Next::Fetch => {
-                    let held = match slot.take() {
+                Step::Fetch(locked) => {
+                    let taken = match slot.take() {
                         Some(slot) => Some(slot),
-                        None => take_slot(slots).await,
+                        None => queue.slot().await,
                     };
-                    let (returned, result) =
-                        self.fetch_staged(content, placing, first.take(), tell).await;
-                    placing = returned;
-                    match result {
-                        Ok(anew) => fetched = anew,
-                        Err(Failed::Moved(error)) => return Ok(Placed::Moved(error)),
-                        Err(Failed::Error(error)) => return Err(error),
-                    }
+                    let (locked, file, filled) = self.stage(locked).await?;
+                    let (fetch, tell) = (self.content.fetch(), |event| self.engine.tell(event));
+                    let mut receiver =
+                        Receiver::new(&self.engine.http, &fetch, file, &tell).after(first.take());
+                    let result = receiver.run().await;
+                    let file = receiver.into_staged();
                     // What is left is the disk's work.
-                    drop(held);
+                    drop(taken);
+                    match result {
+                        Ok(()) => {
+                            (open, staged, origin) = (Some(locked), file, filled);
+                        }
+                        Err(failed) => {
+                            self.give_up(locked, file).await?;
+                            return match failed {
+                                Failed::Moved(error) => Ok(Placed::Moved(error)),
+                                Failed::Error(error) => Err(error),
+                            };
+                        }
+                    }
                 }
             }
         }
     }
 
-    /// Fills the staged file; tells whether anything had to be fetched for that.
-    async fn fetch_staged(
+    /// Does what can be done without the hub.
+    async fn advance(
         &self,
-        content: &Content,
-        placing: Placing,
-        first: Option<First>,
-        tell: &(dyn Fn(Event) + Sync),
-    ) -> (Placing, Result<bool, Failed>) {
-        let (mut placing, staged) = blocking(move || {
-            let mut placing = placing;
-            let staged = placing.take_staged();
-            (placing, staged)
-        })
-        .await;
-        let staged = match staged {
-            Ok(staged) => staged,
-            Err(error) => return (placing, Err(Failed::Error(error.into()))),
+        open: Option<DiskBound<Open>>,
+        staged: Option<StagedFile>,
+        origin: Origin,
+    ) -> Result<Step, Error> {
+        let (handle, engine) = (self.cache.clone(), self.engine.clone());
+        let (content, force) = (self.content.clone(), self.force);
+        let work = move |cache: &Cache, worker: &Worker| {
+            let target = &content.target;
+            let mut open = match open {
+                Some(open) => Open::of(open, worker),
+                None => engine.placing(cache, target, force).into(),
+            };
+            if let Some(staged) = staged {
+                open.placing.fetched(staged);
+            }
+            let next = open.placing.advance();
+            let next = next.map_err(|error| {
+                engine.place_error(&content.repo, &content.revision, target, error)
+            })?;
+            Ok(match (next, &open.lock) {
+                (Next::Done(outcome), _) => {
+                    if target.layout.is_local() {
+                        cache.record_local(target)?;
+                    }
+                    let report = report(cache, target, &outcome, origin);
+                    Step::Done(report, open.placing.ref_error())
+                }
+                (Next::Fetch, Lock::Untried) => {
+                    check_name(cache, target)?;
+                    Step::Lock(handle.keep(open))
+                }
+                (Next::Fetch, Lock::Held(_) | Lock::GoneWithout) => Step::Fetch(handle.keep(open)),
+            })
         };
-        let fetch = content.fetch();
-        let (staged, filled) = self.fill_from_shared(content, staged).await;
-        let (staged, result) = self.http.fetch(&fetch, staged, first, tell).await;
-        placing.fetched(staged);
-        (placing, result.map(|()| !filled))
+        self.cache.run(work).await?
     }
 
-    /// A local folder need not fetch what the shared cache holds: its bytes go through the staged file like any others.
-    async fn fill_from_shared(
+    /// Hands out the staged file, and says where its content will have come from: a local folder need not fetch what the
+    /// shared cache holds, whose bytes go through the staged file like any others.
+    async fn stage(
         &self,
-        content: &Content,
-        mut staged: StagedFile,
-    ) -> (StagedFile, bool) {
-        if !content.target.layout.is_local() {
-            return (staged, false);
+        open: DiskBound<Open>,
+    ) -> Result<(DiskBound<Open>, StagedFile, Origin), Error> {
+        let handle = self.cache.clone();
+        let staged = self.cache.run(move |_, worker| {
+            let mut open = Open::of(open, worker);
+            let staged = open.placing.take_staged()?;
+            Ok::<_, FsError>((handle.keep(open), staged))
+        });
+        let (open, mut staged) = staged.await??;
+        if !self.content.target.layout.is_local() {
+            return Ok((open, staged, Origin::Hub));
         }
-        let shared = self.shared.clone();
-        let target = Target { layout: RepoLayout::new(&content.repo), ..content.target.clone() };
-        blocking(move || {
+        let layout = RepoLayout::new(&self.content.repo);
+        let target = Target { layout, ..self.content.target.clone() };
+        let filled = self.engine.shared.run(move |shared, _| {
             let filled = shared.fill_from_blob(&target, &mut staged);
             if let Err(error) = &filled {
                 tracing::debug!(file = %target.file, %error, "the shared cache's copy was not used");
             }
-            (staged, filled.unwrap_or(false))
-        })
-        .await
+            let origin = if filled.unwrap_or(false) { Origin::Here } else { Origin::Hub };
+            (staged, origin)
+        });
+        let (staged, origin) = filled.await?;
+        Ok((open, staged, origin))
     }
 
-    async fn check_name(&self, cache: &Cache, content: &Content) -> Result<(), Error> {
-        let (cache, target) = (cache.clone(), content.target.clone());
-        blocking(move || check_name(&cache, &target)).await
-    }
-
-    /// Takes the lock that the Python client takes, so that one of us fetches and the others wait. A holder that makes no
-    /// progress is not waited for without end: then both fetch, and both are right.
-    async fn take_lock<'s>(
+    /// Gives a file up whose fetch has failed; what has come is kept where it is worth it.
+    async fn give_up(
         &self,
-        cache: &Cache,
-        content: &Content,
-        slots: Option<&'s Semaphore>,
-        slot: &mut Option<SemaphorePermit<'s>>,
-        tell: &(dyn Fn(Event) + Sync),
-    ) -> Lock {
-        let patience = self.config.lock_patience;
-        let look_every = PROGRESS_POLL.min(patience / 4);
-        let (mut looked, mut last_progress) = (None::<Instant>, (Instant::now(), None));
-        let mut told = false;
-        loop {
-            let looks = looked.is_none_or(|at| at.elapsed() >= look_every);
-            let (watched, target) = (cache.clone(), content.target.clone());
-            let (locked, progress) = blocking(move || match watched.try_lock(&target) {
-                Locked::Busy => (Locked::Busy, looks.then(|| watched.progress(&target))),
-                locked @ (Locked::Held(_) | Locked::Unavailable) => (locked, None),
-            })
-            .await;
-            if let Some(lock) = Lock::of(locked) {
-                if slot.is_none() {
-                    *slot = take_slot(slots).await;
-                }
-                return lock;
+        open: DiskBound<Open>,
+        staged: Option<StagedFile>,
+    ) -> Result<(), Error> {
+        let given_up = self.cache.run(move |_, worker| {
+            let mut open = Open::of(open, worker);
+            if let Some(staged) = staged {
+                open.placing.fetched(staged);
             }
-            *slot = None;
-            if !told {
-                tell(Event::Waiting { file: content.target.file.clone() });
-                told = true;
-            }
-            if looks {
-                looked = Some(Instant::now());
-                if last_progress.1 != progress {
-                    last_progress = (Instant::now(), progress);
-                }
-            }
-            if last_progress.0.elapsed() >= patience {
-                tracing::warn!(file = %content.target.file, "the holder of the lock makes no progress; going on without it");
-                *slot = take_slot(slots).await;
-                return Lock::GoneWithout;
-            }
-            tokio::time::sleep(LOCK_POLL).await;
-        }
+        });
+        given_up.await
+    }
+
+    fn queue(&self) -> Queue<'a> {
+        let Self { engine, cache, content, slots, .. } = *self;
+        Queue { engine, cache, file: &content.target.file, slots }
+    }
+}
+
+impl Engine {
+    /// Starts to place a target.
+    pub(crate) fn placing(&self, cache: &Cache, target: &Target, force: Force) -> Placing {
+        Placing::new(cache.clone(), self.decider.clone(), target.clone(), force)
     }
 
     /// Says what it means that a file could not be placed.
@@ -242,7 +226,7 @@ impl Engine {
             repo,
             revision,
             file: Some(&target.file),
-            path: self.cache.disk().native(&at).display().to_string(),
+            path: self.cache.native(&at).display().to_string(),
             policy: self.config.policy,
             cached: false,
             cause: None,
@@ -262,43 +246,6 @@ impl Content {
             backoff: Backoff::DEFAULT,
         }
     }
-}
-
-/// What became of the lock.
-pub(crate) enum Lock {
-    Untried,
-    Held(#[expect(dead_code, reason = "held until it is dropped")] Held),
-    GoneWithout,
-}
-
-impl Lock {
-    /// What trying has come to; `None` where somebody else has it.
-    pub(crate) fn of(locked: Locked) -> Option<Self> {
-        match locked {
-            Locked::Held(held) => Some(Self::Held(held)),
-            Locked::Unavailable => Some(Self::GoneWithout),
-            Locked::Busy => None,
-        }
-    }
-}
-
-impl PartialEq for Lock {
-    fn eq(&self, other: &Self) -> bool {
-        std::mem::discriminant(self) == std::mem::discriminant(other)
-    }
-}
-
-async fn take_slot(slots: Option<&Semaphore>) -> Option<SemaphorePermit<'_>> {
-    // The semaphore is never closed.
-    slots?.acquire().await.ok()
-}
-
-async fn advance(mut placing: Placing) -> (Placing, Result<Next, FsError>) {
-    blocking(move || {
-        let next = placing.advance();
-        (placing, next)
-    })
-    .await
 }
 
 /// A name that the disk would not keep is refused before a byte is fetched.
@@ -324,18 +271,17 @@ pub(crate) fn report(
     cache: &Cache,
     target: &Target,
     outcome: &Outcome,
-    fetched: bool,
+    origin: Origin,
 ) -> FileReport {
     let path = cache.disk().native(&target.pointer());
     let size = target.size.or_else(|| {
         cache.disk().through(&target.pointer()).ok().flatten().map(|entry| entry.len_bytes)
     });
-    let by: Option<Method> = outcome.placed.map(|(by, _)| by);
-    let reason: Reason = outcome.reason;
-    let action = match (fetched, by.is_some() || outcome.sealed) {
-        (true, _) => Done::Fetched,
-        (false, true) => Done::Placed,
-        (false, false) => Done::Reused,
+    let by = outcome.placed.map(|(by, _)| by);
+    let action = match (origin, by.is_some() || outcome.sealed) {
+        (Origin::Hub, _) => Done::Fetched,
+        (Origin::Here, true) => Done::Placed,
+        (Origin::Here, false) => Done::Reused,
     };
     FileReport {
         file: target.file.clone(),
@@ -345,6 +291,6 @@ pub(crate) fn report(
         etag: Some(target.etag.clone()),
         action,
         by,
-        reason,
+        reason: outcome.reason,
     }
 }

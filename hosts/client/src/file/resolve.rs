@@ -1,6 +1,6 @@
 //! Finding out which content is meant: the cached pointer, the hub's answer, and the core between them.
 
-use hubstow_cache::{Cache, Target, guard::possible_resolution, observe::CachedPointer};
+use hubstow_cache::{Cache, Target, observe::CachedPointer};
 use hubstow_core::{
     action::{Action, Lookup as Kind},
     facts::{Answer, Cached, Force, Marker, ResolveFacts, RevisionKind},
@@ -13,19 +13,18 @@ use hubstow_core::{
 
 use crate::{
     api::{
-        error::{Error, ErrorKind, undecided},
-        event::Event,
+        error::{Error, ErrorKind},
         refusal::About,
         report::ExplanationLink,
         request::FileRequest,
     },
     engine::Engine,
-    file::content::{Content, Hit, Resolved},
+    file::content::{CachedFile, Content, Resolved},
+    handle::{CacheHandle, CallerBlocks},
     lookup::{
         head::{Found, Lookup},
         patience::Patience,
     },
-    task::blocking,
 };
 
 /// One conditional and one plain HEAD, one marker, and the answers between them: six rounds are enough from any start.
@@ -33,7 +32,7 @@ const ROUND_LIMIT: usize = 6;
 
 struct Resolving<'a> {
     engine: &'a Engine,
-    cache: &'a Cache,
+    cache: &'a CacheHandle,
     request: &'a FileRequest,
     layout: RepoLayout,
     known: Option<Commit>,
@@ -48,23 +47,23 @@ impl Engine {
     /// Finds out what a request means. `chain` is told of every question and answer.
     pub(crate) async fn resolve(
         &self,
-        cache: &Cache,
+        cache: &CacheHandle,
         request: &FileRequest,
-        writes: bool,
-        tell: &(dyn Fn(Event) + Sync),
         chain: &mut Vec<ExplanationLink>,
     ) -> Result<Resolved, Error> {
         // Looking may mean hashing a file that nothing has proved yet.
-        let (watched, asked, layout) = (cache.clone(), request.clone(), self.layout(&request.repo));
-        let looked = blocking(move || look(&watched, &asked, &layout)).await?;
+        let (asked, layout) = (request.clone(), self.layout(&request.repo));
+        let looked = cache.run(move |cache, _| look(cache, &asked, &layout)).await??;
         let mut resolving = Resolving::new(self, cache, request, looked);
         for _ in 0..ROUND_LIMIT {
             match resolving.decide(chain)? {
-                Resolution::Serve(served, reason) => return resolving.serve(served, reason),
+                Resolution::Serve(served, reason) => {
+                    return resolving.serve(served, reason).map(Resolved::Cached);
+                }
                 Resolution::Refuse(refusal) => return Err(resolving.refuse(refusal)),
                 Resolution::Proceed(_) => return resolving.proceed(),
-                Resolution::Act(Action::Lookup(kind), _) => resolving.lookup(kind, tell).await?,
-                Resolution::Act(_, _) => resolving.mark(writes),
+                Resolution::Act(Action::Lookup(kind), _) => resolving.lookup(kind).await?,
+                Resolution::Act(_, _) => resolving.mark().await?,
             }
         }
         Err(Error::new(
@@ -72,26 +71,18 @@ impl Engine {
             format!("the hub does not settle what `{}` is", request.file),
         ))
     }
-}
 
-impl Engine {
     /// Answers from the cache alone where that is enough; `None` means that the hub must be asked.
     pub(crate) fn resolve_cached(
         &self,
-        cache: &Cache,
+        cache: &CacheHandle,
         request: &FileRequest,
-    ) -> Result<Option<(Served, Hit)>, Error> {
-        let resolving = Resolving::new(
-            self,
-            cache,
-            request,
-            look(cache, request, &self.layout(&request.repo))?,
-        );
+        caller: CallerBlocks,
+    ) -> Result<Option<Box<CachedFile>>, Error> {
+        let looked = look(cache.blocking(caller), request, &self.layout(&request.repo))?;
+        let resolving = Resolving::new(self, cache, request, looked);
         match resolving.decide(&mut Vec::new())? {
-            Resolution::Serve(served, reason) => match resolving.serve(served, reason)? {
-                Resolved::Cached(served, hit) => Ok(Some((served, hit))),
-                Resolved::Found(_) => Ok(None),
-            },
+            Resolution::Serve(served, reason) => resolving.serve(served, reason).map(Some),
             Resolution::Refuse(refusal) => Err(resolving.refuse(refusal)),
             Resolution::Act(..) | Resolution::Proceed(_) => Ok(None),
         }
@@ -99,25 +90,16 @@ impl Engine {
 }
 
 impl<'a> Resolving<'a> {
-    /// Puts the question, and checks that the answer is possible.
     fn decide(&self, chain: &mut Vec<ExplanationLink>) -> Result<Resolution, Error> {
-        let facts = self.facts;
-        let resolution = self.engine.decider.resolve(&facts).map_err(|error| {
-            undecided(format!("the decision could not be made: {error}")).caused_by(error)
-        })?;
-        tracing::debug!(file = %self.request.file, ?facts, ?resolution, "resolved");
-        chain.push(ExplanationLink::resolve(&facts, &resolution));
-        if possible_resolution(&facts, &resolution) {
-            Ok(resolution)
-        } else {
-            let what = format!("the decision `{resolution:?}` is not possible for what is known");
-            Err(undecided(what))
-        }
+        let resolution = self.engine.decider.resolve(&self.facts)?;
+        tracing::debug!(file = %self.request.file, facts = ?self.facts, ?resolution, "resolved");
+        chain.push(ExplanationLink::resolve(&self.facts, &resolution));
+        Ok(resolution)
     }
 
     fn new(
         engine: &'a Engine,
-        cache: &'a Cache,
+        cache: &'a CacheHandle,
         request: &'a FileRequest,
         (known, pointer): (Option<Commit>, CachedPointer),
     ) -> Self {
@@ -138,7 +120,7 @@ impl<'a> Resolving<'a> {
         Self { engine, cache, request, layout, known, pointer, facts, found: None, cause: None }
     }
 
-    async fn lookup(&mut self, kind: Kind, tell: &(dyn Fn(Event) + Sync)) -> Result<(), Error> {
+    async fn lookup(&mut self, kind: Kind) -> Result<(), Error> {
         let known = match kind {
             Kind::Conditional => self.pointer.etag.as_ref(),
             Kind::Plain => None,
@@ -157,13 +139,19 @@ impl<'a> Resolving<'a> {
             known,
             patience,
         };
-        let found = self.engine.http.lookup(&lookup, tell).await?;
+        let tell = |event| self.engine.tell(event);
+        let found = self.engine.http.lookup(&lookup, &tell).await?;
         self.facts.answer = found.reply.answer;
         if let Some(commit) =
-            found.reply.commit.as_ref().filter(|c| Some(*c) != self.known.as_ref())
+            found.reply.commit.clone().filter(|commit| Some(commit) != self.known.as_ref())
         {
-            self.facts.marker =
-                self.cache.observe_cached(&self.layout, commit, &self.request.file)?.marker;
+            // Looking at what that commit has may mean hashing it.
+            let (layout, file) = (self.layout.clone(), self.request.file.clone());
+            let observed = self
+                .cache
+                .run(move |cache, _| cache.observe_cached(&layout, &commit, &file))
+                .await??;
+            self.facts.marker = observed.marker;
         }
         self.cause =
             found.cause.clone().or_else(|| found.reply.broken.as_ref().map(ToString::to_string));
@@ -172,18 +160,24 @@ impl<'a> Resolving<'a> {
     }
 
     /// Remembers that the file does not exist. That it can't be remembered changes nothing.
-    fn mark(&mut self, writes: bool) {
-        let commit = self.found.as_ref().and_then(|found| found.reply.commit.as_ref());
-        if let Some(commit) = commit.filter(|_| writes) {
-            let (revision, file) = (&self.request.revision, &self.request.file);
-            if let Err(error) = self.cache.mark(&self.layout, revision, commit, file) {
+    async fn mark(&mut self) -> Result<(), Error> {
+        let commit = self.found.as_ref().and_then(|found| found.reply.commit.clone());
+        if let Some(commit) = commit.filter(|_| !self.cache.is_looking_only()) {
+            let (layout, FileRequest { revision, file, .. }) =
+                (self.layout.clone(), self.request.clone());
+            let marked = self
+                .cache
+                .run(move |cache, _| cache.mark(&layout, &revision, &commit, &file))
+                .await?;
+            if let Err(error) = marked {
                 tracing::debug!(%error, "the marker could not be written");
             }
         }
         self.facts.marker = Marker::Present;
+        Ok(())
     }
 
-    fn serve(self, served: Served, reason: Reason) -> Result<Resolved, Error> {
+    fn serve(self, served: Served, reason: Reason) -> Result<Box<CachedFile>, Error> {
         let refusal = refusal_of(self.facts.answer);
         let Some(commit) = self.known else {
             return Err(Error::new(
@@ -195,9 +189,8 @@ impl<'a> Resolving<'a> {
             Served::Stale => Some((refusal, self.cause.unwrap_or_default())),
             Served::Pinned | Served::Offline => None,
         };
-        let hit =
-            Hit { commit, etag: self.pointer.etag, size: self.pointer.size, reason, unconfirmed };
-        Ok(Resolved::Cached(served, hit))
+        let CachedPointer { etag, size, .. } = self.pointer;
+        Ok(Box::new(CachedFile { served, commit, etag, size, reason, unconfirmed }))
     }
 
     fn proceed(self) -> Result<Resolved, Error> {
@@ -239,7 +232,7 @@ impl<'a> Resolving<'a> {
             revision,
             file: Some(file),
             path: pointer
-                .map_or_else(String::new, |at| self.cache.disk().native(&at).display().to_string()),
+                .map_or_else(String::new, |at| self.cache.native(&at).display().to_string()),
             policy: self.engine.config.policy,
             cached: matches!(self.facts.cached, Cached::Linked | Cached::Holds),
             cause: self.cause.as_deref(),

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, header::LOCATION};
-use hubstow_cache::decider::DeciderError;
-use hubstow_core::hub::{Endpoint, Headers, Origin, Redirect, retry_after_s};
+use hubstow_core::{
+    decide::Undecided,
+    hub::{Endpoint, Headers, Origin, Redirect, retry_after_s},
+};
 use url::Url;
 
 use crate::{
-    api::error::{Error, ErrorKind, undecided},
+    api::error::{Error, ErrorKind},
     http::transport::{Answer, TransportError},
 };
 
@@ -39,7 +41,7 @@ pub(crate) enum NoAnswer {
         /// Where the redirect came from.
         from: String,
         /// Why.
-        source: DeciderError,
+        source: Undecided,
     },
 }
 
@@ -49,7 +51,9 @@ impl From<NoAnswer> for Error {
         match error {
             NoAnswer::Transport { .. } => Self::new(ErrorKind::HubUnreachable, what),
             NoAnswer::Redirected { .. } => Self::new(ErrorKind::HubFailing, what),
-            NoAnswer::Undecided { source, .. } => undecided(what).caused_by(source),
+            NoAnswer::Undecided { source, .. } => {
+                Self::new(ErrorKind::Undecided, what).caused_by(source)
+            }
         }
     }
 }

@@ -12,15 +12,13 @@ use http::{
     HeaderMap, HeaderValue, Method,
     header::{ACCEPT_ENCODING, AUTHORIZATION, IF_RANGE},
 };
-use hubstow_cache::{Decider, decider::DeciderError, guard::possible_redirect};
-use hubstow_core::hub::{Endpoint, Hop, REDIRECT_LIMIT, Redirect};
+use hubstow_core::{
+    decide::Guarded,
+    hub::{Endpoint, Hop, REDIRECT_LIMIT, Redirect},
+};
 use tokio::{runtime::Handle, time::Instant};
 use url::Url;
 
-pub(crate) use crate::http::address::{
-    Address, NoAnswer, TokenUse, asked_wait, core_headers, is_endpoint, location, shown, text,
-    transport,
-};
 use crate::{
     api::{
         config::{Config, Token},
@@ -29,10 +27,12 @@ use crate::{
         report::Traffic,
     },
     http::{
+        address::{Address, NoAnswer, TokenUse, location, shown, transport},
         connections::Connections,
         gate::{Entered, Gate, Pass, Passed, is_refusal_for_now},
         pace::Pace,
         transport::{Answer, Connection, Request, Transport},
+        xet::{XetAccess, XetStore},
     },
 };
 
@@ -48,15 +48,15 @@ pub(crate) struct Limits {
 /// The HTTP side of a hub: which requests are sent, with or without the token, and which redirects are followed.
 pub(crate) struct Http {
     transport: Arc<dyn Transport>,
-    pub(crate) decider: Arc<dyn Decider>,
+    pub(crate) decider: Guarded,
     endpoint: Endpoint,
     token: Option<Token>,
     stall_timeout: Duration,
     gate: Gate,
-    pub(crate) lines: Arc<Connections>,
+    pub(crate) connections: Arc<Connections>,
     pace: Option<Pace>,
-    #[cfg(all(feature = "xet", not(target_family = "wasm")))]
-    pub(crate) cas: crate::receive::xet::access::Cas,
+    /// The Xet store, where there is one that may be used.
+    pub(crate) xet: Option<XetAccess>,
     requests: AtomicU64,
     bytes: AtomicU64,
 }
@@ -65,7 +65,8 @@ impl Http {
     pub(crate) fn new(
         config: &Config,
         transport: Arc<dyn Transport>,
-        decider: Arc<dyn Decider>,
+        decider: Guarded,
+        store: Option<Arc<dyn XetStore>>,
     ) -> Self {
         Self {
             transport,
@@ -74,10 +75,9 @@ impl Http {
             token: config.token.clone(),
             stall_timeout: config.stall_timeout,
             gate: Gate::new(config.throttle_patience),
-            lines: Arc::default(),
+            connections: Arc::default(),
             pace: config.limit_rate.map(Pace::new),
-            #[cfg(all(feature = "xet", not(target_family = "wasm")))]
-            cas: crate::receive::xet::access::Cas::new(config),
+            xet: XetAccess::new(config, store),
             requests: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
         }
@@ -96,7 +96,7 @@ impl Http {
     }
 
     /// On how many connections of its own a file may be received.
-    pub(crate) fn lanes(&self) -> usize {
+    pub(crate) fn own_connections(&self) -> usize {
         self.transport.connections()
     }
 
@@ -284,13 +284,10 @@ impl Http {
         let target = joined.as_ref().map_or(to, Url::as_str);
         let hop =
             Hop { from: from.url.as_str(), to: target, endpoint: self.endpoint.origin(), followed };
-        let undecided =
-            |source: DeciderError| NoAnswer::Undecided { from: shown(&from.url), source };
-        let rule = self.decider.redirect(&hop).map_err(undecided)?;
-        if !possible_redirect(&hop, rule) {
-            let what = format!("the decision `{rule}` is not possible for a redirect");
-            return Err(undecided(what.into()));
-        }
+        let rule = self
+            .decider
+            .redirect(&hop)
+            .map_err(|source| NoAnswer::Undecided { from: shown(&from.url), source })?;
         let token = match (rule, from.token) {
             (Redirect::FollowWithToken, TokenUse::Send) => TokenUse::Send,
             (Redirect::FollowWithToken, TokenUse::Withhold) | (Redirect::FollowWithoutToken, _) => {
@@ -329,9 +326,4 @@ fn bearer(token: &Token) -> HeaderValue {
         .unwrap_or_else(|_| HeaderValue::from_static(""));
     value.set_sensitive(true);
     value
-}
-
-/// Adds jitter: between half and the whole of the wait, so that many clients do not come back at once.
-pub(crate) fn jittered(wait_ms: u64) -> Duration {
-    Duration::from_millis(wait_ms / 2 + fastrand::u64(0..=wait_ms / 2))
 }

@@ -1,7 +1,6 @@
 //! Asking the hub what a file is: the HEAD, its redirects, and its retries.
 
 use http::{HeaderMap, HeaderValue, Method, header::IF_NONE_MATCH};
-use hubstow_cache::guard::possible_reply;
 use hubstow_core::{
     action::Lookup as Kind,
     facts::Answer,
@@ -11,10 +10,7 @@ use hubstow_core::{
 use url::Url;
 
 use crate::{
-    api::{
-        error::{Error, undecided},
-        event::Event,
-    },
+    api::{error::Error, event::Event},
     http::{
         address::{Address, NoAnswer, core_headers, location},
         gate::retry_of,
@@ -86,7 +82,7 @@ impl Http {
             };
             let status = answer.status.as_u16();
             let headers = core_headers(&answer.headers);
-            let reply = self.read_head(status, &headers, lookup.revision, kind)?;
+            let reply = self.decider.read_head(status, &headers, lookup.revision, kind)?;
             let next = match location(&answer).map(|to| self.hop(&at, &to, followed)) {
                 Some(Ok(next)) => Some(next),
                 Some(Err(error)) => return Ok((unreachable(error)?, Retry::No)),
@@ -108,25 +104,6 @@ impl Http {
             }
         }
         Ok((unreachable(self.too_many(&at))?, Retry::No))
-    }
-
-    /// Puts the answer to the decider, and checks that its reading is possible.
-    fn read_head(
-        &self,
-        status: u16,
-        headers: &Headers<'_>,
-        asked: &Revision,
-        kind: Kind,
-    ) -> Result<Reply, Error> {
-        let reply = self.decider.read_head(status, headers, asked, kind).map_err(|error| {
-            undecided(format!("what the hub answered could not be read: {error}")).caused_by(error)
-        })?;
-        if possible_reply(status, headers, asked, kind, &reply) {
-            Ok(reply)
-        } else {
-            let what = format!("the reading `{reply:?}` is not possible for what the hub answered");
-            Err(undecided(what))
-        }
     }
 }
 

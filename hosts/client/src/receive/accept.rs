@@ -1,4 +1,6 @@
 //! What a GET must ask for, and what its answer must look like, before a byte of it is taken.
+//!
+//! INVARIANT (I13): what is taken is the content that was promised; a range must start where it was asked to.
 
 use std::ops::Range;
 
@@ -7,113 +9,139 @@ use http::{
     header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, IF_RANGE, RANGE},
 };
 use hubstow_cache::staged::Mismatch;
-use hubstow_core::hub::{Retry, refusal_of_status, retry, same_content};
-
-use super::fetch::{Attempt, Failed, Fetch, hub_failing};
-use crate::{
-    api::error::{Error, ErrorKind},
-    http::{
-        session::{asked_wait, core_headers, text},
-        transport::Answer,
-    },
+use hubstow_core::{
+    hub::{Retry, refusal_of_status, retry, same_content},
+    why::Refusal,
 };
 
-/// Checks that an answer brings what was asked for; tells whether it continues what is here.
+use super::{
+    fetch::Fetch,
+    verdict::{Cause, Verdict},
+};
+use crate::http::{
+    address::{Address, asked_wait, core_headers, is_endpoint, text},
+    session::Http,
+};
+
+/// What the body of an answer is good for.
+#[derive(Debug)]
+pub(crate) enum Brings {
+    /// It is the content from its first byte on.
+    Whole,
+    /// It continues what is here.
+    Rest,
+    /// It is not taken.
+    Nothing(Verdict),
+}
+
+/// Says what an answer brings to somebody who has the first so many bytes.
 pub(crate) fn accept(
     fetch: &Fetch<'_>,
-    answer: &Answer,
+    status: StatusCode,
+    headers: &HeaderMap,
     have: u64,
-) -> Result<bool, Result<Attempt, Failed>> {
-    let (status, headers) = (answer.status, &answer.headers);
+) -> Brings {
     let core = core_headers(headers);
-    let promised = fetch.metadata.size;
-    match status {
-        StatusCode::OK | StatusCode::PARTIAL_CONTENT => {}
-        StatusCode::RANGE_NOT_SATISFIABLE => {
-            return Err(Ok(Attempt::Unusable { cause: "the hub refuses the range".to_owned() }));
-        }
-        _ if retry(status.as_u16()) == Retry::Yes => {
-            let cause = format!("the hub answered {status}");
-            return Err(Ok(Attempt::Passing {
-                kind: ErrorKind::HubFailing,
-                cause,
-                wait: asked_wait(headers),
-            }));
-        }
-        _ => {
-            let refusal = refusal_of_status(status.as_u16(), &core);
-            let message = format!("the hub answered {status} to the GET of `{}`", fetch.file);
-            return Err(Ok(Attempt::Expired(Error::new(refusal.into(), message))));
-        }
+    if !matches!(status, StatusCode::OK | StatusCode::PARTIAL_CONTENT) {
+        let refusal = refusal_of_status(status.as_u16(), &core);
+        return Brings::Nothing(refused(status, refusal, headers));
     }
     if !same_content(fetch.metadata, &core) {
-        let what = format!("the hub promises one content of `{}` and sends another", fetch.file);
-        let error = Error::new(ErrorKind::ContentMismatch, what).hint("nothing was stored");
-        return Err(Err(Failed::Moved(error)));
+        return Brings::Nothing(Verdict::OtherContent);
     }
     let encoding = text(headers, &CONTENT_ENCODING).unwrap_or("identity");
     if !encoding.eq_ignore_ascii_case("identity") {
-        let cause =
-            format!("the content is encoded as {encoding}, although it was asked for as it is");
-        return Err(Err(Failed::Error(hub_failing(fetch.file, &cause))));
+        return Brings::Nothing(Verdict::Unusable(Cause::Encoded(encoding.to_owned())));
     }
+    let promised = fetch.metadata.size;
     if status == StatusCode::PARTIAL_CONTENT {
         let Span { start, total, .. } = content_range(headers);
-        if have == 0
-            || start != Some(have)
-            || (promised.is_some() && total.is_some() && total != promised)
-        {
-            return Err(Ok(Attempt::Unusable { cause: "the hub sent another range".to_owned() }));
+        let is_other = promised.is_some() && total.is_some() && total != promised;
+        return if have == 0 || start != Some(have) || is_other {
+            Brings::Nothing(Verdict::NoRange(Cause::OtherRange))
+        } else {
+            Brings::Rest
+        };
+    }
+    match (promised, header_number(headers, &CONTENT_LENGTH)) {
+        (Some(expected), Some(received)) if received != expected => {
+            Brings::Nothing(Verdict::Wrong(Mismatch::Size { expected, received }))
         }
-        return Ok(true);
+        (Some(_) | None, Some(_) | None) => Brings::Whole,
     }
-    let length = header_number(headers, &CONTENT_LENGTH);
-    if let (Some(expected), Some(received)) = (promised, length)
-        && received != expected
-    {
-        return Err(Ok(Attempt::Wrong(Mismatch::Size { expected, received })));
-    }
-    Ok(false)
 }
 
-/// Checks that an answer brings this part, and no other and no longer one.
-pub(crate) fn accept_part(
+/// Says what follows from an answer without content.
+fn refused(status: StatusCode, refusal: Refusal, headers: &HeaderMap) -> Verdict {
+    if status == StatusCode::RANGE_NOT_SATISFIABLE {
+        return Verdict::NoRange(Cause::RangeRefused);
+    }
+    if retry(status.as_u16()) == Retry::Yes {
+        return Verdict::Failing { cause: Cause::Status(status), wait: asked_wait(headers) };
+    }
+    let cause = Cause::Refused { status, refusal };
+    let gone = [Refusal::EntryNotFound, Refusal::RevisionNotFound, Refusal::RepoNotFound];
+    if gone.contains(&refusal) { Verdict::Gone(cause) } else { Verdict::Expired(cause) }
+}
+
+/// Checks that an answer brings this range, and no other and no longer one.
+///
+/// # Errors
+/// What it is instead.
+pub(crate) fn accept_range(
     fetch: &Fetch<'_>,
-    answer: &Answer,
-    part: &Range<u64>,
-) -> Result<(), Result<Attempt, Failed>> {
-    let other = |cause: &str| Err(Ok(Attempt::Unusable { cause: cause.to_owned() }));
-    match accept(fetch, answer, part.start) {
-        Ok(true) if content_range(&answer.headers).end.is_none_or(|end| end + 1 == part.end) => {
-            Ok(())
-        }
-        Ok(true) => other("the hub sent a range of another length"),
-        Ok(false) | Err(Ok(Attempt::Wrong(_))) => other("the hub sent all where a part was asked"),
-        Err(other) => Err(other),
+    status: StatusCode,
+    headers: &HeaderMap,
+    range: &Range<u64>,
+) -> Result<(), Verdict> {
+    let is_long_enough = || content_range(headers).end.is_none_or(|end| end + 1 == range.end);
+    match accept(fetch, status, headers, range.start) {
+        Brings::Rest if is_long_enough() => Ok(()),
+        Brings::Rest => Err(Verdict::NoRange(Cause::OtherLength)),
+        Brings::Whole | Brings::Nothing(Verdict::Wrong(_)) => Err(Verdict::NoRange(Cause::All)),
+        Brings::Nothing(other) => Err(other),
+    }
+}
+
+/// Tells whether the rest of an answer may be put behind what is here. Where no hash would tell that it is of another
+/// version, only the hub itself may continue it: it compares the etag that `If-Range` names.
+pub(crate) fn may_continue(fetch: &Fetch<'_>, have: u64, from_hub: FromHub) -> bool {
+    have == 0 || fetch.is_hashed() || from_hub == FromHub::Yes
+}
+
+/// Whether something comes from the hub itself, and not from where it redirects to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FromHub {
+    Yes,
+    No,
+}
+
+impl FromHub {
+    pub(crate) fn of(http: &Http, at: &Address) -> Self {
+        if is_endpoint(http.endpoint(), at) { Self::Yes } else { Self::No }
     }
 }
 
 /// Asks for all that is missing.
-pub(crate) fn range_headers(have: u64, fetch: &Fetch<'_>, at_hub: bool) -> HeaderMap {
+pub(crate) fn rest_headers(have: u64, fetch: &Fetch<'_>, at: FromHub) -> HeaderMap {
     if have == 0 {
         return HeaderMap::new();
     }
-    range(&format!("bytes={have}-"), fetch, at_hub)
+    asking_for(&format!("bytes={have}-"), fetch, at)
 }
 
-/// Asks for a part.
-pub(crate) fn part_headers(part: &Range<u64>, fetch: &Fetch<'_>, at_hub: bool) -> HeaderMap {
-    range(&format!("bytes={}-{}", part.start, part.end.saturating_sub(1)), fetch, at_hub)
+/// Asks for a range.
+pub(crate) fn range_headers(range: &Range<u64>, fetch: &Fetch<'_>, at: FromHub) -> HeaderMap {
+    asking_for(&format!("bytes={}-{}", range.start, range.end.saturating_sub(1)), fetch, at)
 }
 
-fn range(range: &str, fetch: &Fetch<'_>, at_hub: bool) -> HeaderMap {
+fn asking_for(range: &str, fetch: &Fetch<'_>, at: FromHub) -> HeaderMap {
     let mut headers = HeaderMap::new();
     if let Ok(value) = HeaderValue::from_str(range) {
         headers.insert(RANGE, value);
     }
-    if let Some(value) =
-        HeaderValue::from_str(&format!("\"{}\"", fetch.metadata.etag)).ok().filter(|_| at_hub)
-    {
+    let etag = HeaderValue::from_str(&format!("\"{}\"", fetch.metadata.etag)).ok();
+    if let Some(value) = etag.filter(|_| at == FromHub::Yes) {
         headers.insert(IF_RANGE, value);
     }
     headers
@@ -139,4 +167,130 @@ fn content_range(headers: &HeaderMap) -> Span {
         let (start, end) = span.split_once('-').unwrap_or_default();
         Span { start: number(start), end: number(end), total: number(total) }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::receive::stage::{COMMIT, Stage, broken};
+
+    /// Its size is what the tables below take it for.
+    const CONTENT: &[u8] = b"0123456789";
+
+    fn answer(text: &str) -> HeaderMap {
+        let lines = text.split(", ").filter(|line| !line.is_empty());
+        let header = |line: &str| {
+            let (name, value) = line.split_once(": ").unwrap();
+            (name.parse::<HeaderName>().unwrap(), value.parse::<HeaderValue>().unwrap())
+        };
+        lines.map(header).collect()
+    }
+
+    #[test]
+    fn an_answer_brings_what_it_promises_or_nothing() {
+        let stage = Stage::new(CONTENT, |_| Err(broken()));
+        let fetch = stage.fetch();
+        let of_hub = format!("x-repo-commit: {COMMIT}");
+        let other_etag = format!("{of_hub}, etag: \"other\"");
+        let this_etag = format!("{of_hub}, etag: \"{}\"", fetch.metadata.etag);
+        for (status, headers, have, expected) in [
+            (200, "", 0, "Whole"),
+            (200, "content-length: 10", 0, "Whole"),
+            (200, "content-length: 10", 4, "Whole"),
+            (200, "content-length: 9", 0, "Nothing(Wrong(Size { expected: 10, received: 9 }))"),
+            (200, "content-length: many", 0, "Whole"),
+            (200, "content-encoding: Identity", 0, "Whole"),
+            (200, "content-encoding: gzip", 0, "Nothing(Unusable(Encoded(\"gzip\")))"),
+            (206, "content-range: bytes 4-9/10", 4, "Rest"),
+            (206, "content-range: bytes 4-9/*", 4, "Rest"),
+            (206, "content-range: bytes 4-6/10", 4, "Rest"),
+            (206, "content-range: bytes 5-9/10", 4, "Nothing(NoRange(OtherRange))"),
+            (206, "content-range: bytes 4-9/11", 4, "Nothing(NoRange(OtherRange))"),
+            (206, "content-range: bytes 0-9/10", 0, "Nothing(NoRange(OtherRange))"),
+            (206, "content-range: pages 4-9/10", 4, "Nothing(NoRange(OtherRange))"),
+            (206, "", 4, "Nothing(NoRange(OtherRange))"),
+            (416, "", 4, "Nothing(NoRange(RangeRefused))"),
+            (503, "", 0, "Nothing(Failing { cause: Status(503), wait: None })"),
+            (503, "retry-after: 7", 0, "Nothing(Failing { cause: Status(503), wait: Some(7s) })"),
+            (
+                429,
+                "ratelimit: r=0;t=6",
+                0,
+                "Nothing(Failing { cause: Status(429), wait: Some(7s) })",
+            ),
+            (403, "", 4, "Nothing(Expired(Refused { status: 403, refusal: Forbidden }))"),
+            (
+                404,
+                "x-error-code: EntryNotFound",
+                0,
+                "Nothing(Gone(Refused { status: 404, refusal: EntryNotFound }))",
+            ),
+            (
+                404,
+                "x-error-code: RevisionNotFound",
+                0,
+                "Nothing(Gone(Refused { status: 404, refusal: RevisionNotFound }))",
+            ),
+            (200, &this_etag, 0, "Whole"),
+            (200, &other_etag, 0, "Nothing(OtherContent)"),
+            (206, &other_etag, 4, "Nothing(OtherContent)"),
+            (200, "etag: \"of a store\"", 0, "Whole"),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let brings = accept(&fetch, status, &answer(headers), have);
+            assert_eq!(format!("{brings:?}"), expected, "{status}, `{headers}`, {have}");
+        }
+    }
+
+    #[test]
+    fn a_range_is_that_range_and_nothing_else() {
+        let stage = Stage::new(CONTENT, |_| Err(broken()));
+        for (status, headers, expected) in [
+            (206, "content-range: bytes 4-6/10", "Ok(())"),
+            (206, "content-range: bytes 4-5/10", "Err(NoRange(OtherLength))"),
+            (206, "content-range: bytes 4-9/10", "Err(NoRange(OtherLength))"),
+            (206, "content-range: bytes 3-6/10", "Err(NoRange(OtherRange))"),
+            (200, "content-length: 10", "Err(NoRange(All))"),
+            (200, "content-length: 3", "Err(NoRange(All))"),
+            (416, "", "Err(NoRange(RangeRefused))"),
+            (503, "", "Err(Failing { cause: Status(503), wait: None })"),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let accepted = accept_range(&stage.fetch(), status, &answer(headers), &(4..7));
+            assert_eq!(format!("{accepted:?}"), expected, "{status}, `{headers}`");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_asked_for_and_the_hub_compares_the_etag() {
+        let stage = Stage::new(CONTENT, |_| Err(broken()));
+        let fetch = stage.fetch();
+        let etag = format!("\"{}\"", fetch.metadata.etag);
+        for (headers, range, if_range) in [
+            (rest_headers(0, &fetch, FromHub::Yes), None, None),
+            (rest_headers(4, &fetch, FromHub::Yes), Some("bytes=4-"), Some(etag.as_str())),
+            (rest_headers(4, &fetch, FromHub::No), Some("bytes=4-"), None),
+            (range_headers(&(4..7), &fetch, FromHub::Yes), Some("bytes=4-6"), Some(&etag)),
+            (range_headers(&(4..7), &fetch, FromHub::No), Some("bytes=4-6"), None),
+        ] {
+            assert_eq!(text(&headers, &RANGE), range);
+            assert_eq!(text(&headers, &IF_RANGE), if_range);
+        }
+    }
+
+    #[test]
+    fn without_a_hash_only_the_hub_continues_what_is_here() {
+        let hashed = Stage::new(CONTENT, |_| Err(broken()));
+        let opaque = Stage::new(CONTENT, |_| Err(broken())).opaque();
+        for (stage, have, from, expected) in [
+            (&hashed, 0, FromHub::No, true),
+            (&hashed, 4, FromHub::No, true),
+            (&opaque, 0, FromHub::No, true),
+            (&opaque, 4, FromHub::No, false),
+            (&opaque, 4, FromHub::Yes, true),
+        ] {
+            let fetch = stage.fetch();
+            assert_eq!(may_continue(&fetch, have, from), expected, "{have} {from:?}");
+        }
+    }
 }

@@ -1,55 +1,42 @@
 //! Fetching a small file into memory, so that many can be in flight and the disk is driven for many at once.
 //!
 //! Only the plain case ends here: one answer that brings the whole content. Whatever else happens is handed on as the
-//! first attempt of the ordinary way, which counts it, waits and asks again as it does for any file.
+//! first try of a receiver, which counts it, waits and asks again as it does for any file.
 
 use http::HeaderMap;
-use hubstow_cache::staged::{Mismatch, StagedFile};
+use hubstow_cache::staged::Mismatch;
 
 use super::{
-    accept::accept,
-    fetch::{Attempt, Failed, Fetch, Tell, disk_error, unanswered},
+    accept::{Brings, accept},
+    custody::Custody,
+    fetch::{Fetch, Tell},
     meter::Meter,
-    stream::Stopped,
+    stream::next_piece,
+    verdict::{Cause, Verdict},
 };
-use crate::{
-    api::event::Event,
-    http::{
-        session::{Address, Http},
-        transport::Body,
-    },
-    task::blocking,
-};
+use crate::{api::event::Event, http::session::Http};
 
-/// A first attempt that did not simply succeed: what has come, and how it ended.
-pub(crate) struct First {
+/// A first try that did not simply succeed: what has come, and how it ended.
+pub(crate) struct Unfinished {
     content: Vec<u8>,
-    attempt: Result<Attempt, Failed>,
+    ended: Verdict,
 }
 
-impl First {
+impl Unfinished {
     /// Content that came whole and is not what was promised.
     pub(crate) fn wrong(mismatch: Mismatch) -> Self {
-        Self { content: Vec::new(), attempt: Ok(Attempt::Wrong(mismatch)) }
+        Self { content: Vec::new(), ended: Verdict::Wrong(mismatch) }
     }
 
-    /// Puts what has come into the staged file, so that the next attempt goes on from there.
-    pub(crate) async fn enter(
-        self,
-        fetch: &Fetch<'_>,
-        staged: StagedFile,
-    ) -> (StagedFile, Result<Attempt, Failed>) {
-        let Self { content, attempt } = self;
-        let (staged, written) = blocking(move || {
-            let mut staged = staged;
-            let empty = staged.received_bytes() == 0;
-            let written = if empty { staged.append(&content) } else { Ok(()) };
-            (staged, written)
-        })
-        .await;
-        match written {
-            Ok(()) => (staged, attempt),
-            Err(error) => (staged, Err(disk_error(fetch.file, error).into())),
+    /// Puts what has come into the staged file, so that the next try goes on from there.
+    pub(crate) async fn enter(self, staged: &mut Custody) -> Verdict {
+        let Self { content, ended } = self;
+        if staged.received_bytes() > 0 {
+            return ended;
+        }
+        match staged.work(move |staged| staged.append(&content)).await {
+            Ok(()) => ended,
+            Err(error) => Verdict::Disk(error),
         }
     }
 }
@@ -61,57 +48,43 @@ impl Http {
         fetch: &Fetch<'_>,
         size: u64,
         tell: Tell<'_>,
-    ) -> Result<Vec<u8>, First> {
+    ) -> Result<Vec<u8>, Unfinished> {
         tell(Event::Started { file: fetch.file.clone(), size: Some(size), already: 0 });
         let mut content = Vec::new();
         if size == 0 {
             return Ok(content);
         }
-        match self.small_attempt(fetch, size, &mut content, tell).await {
-            Ok(Attempt::Ended) if content.len() as u64 == size => Ok(content),
-            attempt => Err(First { content, attempt }),
-        }
-    }
-
-    async fn small_attempt(
-        &self,
-        fetch: &Fetch<'_>,
-        size: u64,
-        content: &mut Vec<u8>,
-        tell: Tell<'_>,
-    ) -> Result<Attempt, Failed> {
-        let (from, answer) = match self.get(fetch.content, &HeaderMap::new(), None).await {
-            Ok(answered) => answered,
-            Err(error) => return unanswered(fetch, error),
-        };
-        if let Err(attempt) = accept(fetch, &answer, 0) {
-            return attempt;
-        }
-        content.reserve_exact(usize::try_from(size).unwrap_or(0));
-        let mut meter = Meter::new(self, fetch.file, tell);
-        match self.receive_small(&from, answer.body, size, content, &mut meter).await {
-            Ok(attempt) => Ok(attempt),
-            Err(stopped) => self.stopped(fetch, stopped),
+        match self.receive_small(fetch, size, &mut content, tell).await {
+            Ok(()) => Ok(content),
+            Err(ended) => Err(Unfinished { content, ended }),
         }
     }
 
     async fn receive_small(
         &self,
-        from: &Address,
-        mut body: Box<dyn Body>,
+        fetch: &Fetch<'_>,
         size: u64,
         content: &mut Vec<u8>,
-        meter: &mut Meter<'_>,
-    ) -> Result<Attempt, Stopped> {
-        while let Some(piece) = self.piece(from, &mut *body).await? {
+        tell: Tell<'_>,
+    ) -> Result<(), Verdict> {
+        let (from, mut answer) = self.get(fetch.content, &HeaderMap::new(), None).await?;
+        if let Brings::Nothing(verdict) = accept(fetch, answer.status, &answer.headers, 0) {
+            return Err(verdict);
+        }
+        content.reserve_exact(usize::try_from(size).unwrap_or(0));
+        let mut meter = Meter::new(self, fetch.file, tell);
+        while let Some(piece) = next_piece(self, &from, &mut *answer.body).await? {
             meter.received(piece.len() as u64)?;
             let received = content.len() as u64 + piece.len() as u64;
             if received > size {
                 content.clear();
-                return Ok(Attempt::Wrong(Mismatch::Size { expected: size, received }));
+                return Err(Verdict::Wrong(Mismatch::Size { expected: size, received }));
             }
             content.extend_from_slice(&piece);
         }
-        Ok(Attempt::Ended)
+        match content.len() as u64 {
+            received if received == size => Ok(()),
+            received => Err(Verdict::Broke(Cause::Short { received, expected: size })),
+        }
     }
 }

@@ -5,7 +5,10 @@ use std::time::Duration;
 use hubstow_core::name::FileName;
 use tokio::time::Instant;
 
-use super::{fetch::Tell, stream::Stopped};
+use super::{
+    fetch::Tell,
+    verdict::{Cause, Verdict},
+};
 use crate::{api::event::Event, http::session::Http};
 
 /// In each window of this length a transfer must receive [`WINDOW_BYTES`], or it counts as stalled (row F34).
@@ -35,7 +38,7 @@ impl<'a> Meter<'a> {
     ///
     /// # Errors
     /// A transfer that is too slow to be called one.
-    pub(crate) fn received(&mut self, bytes: u64) -> Result<(), Stopped> {
+    pub(crate) fn received(&mut self, bytes: u64) -> Result<(), Verdict> {
         self.http.received(bytes);
         self.untold += bytes;
         self.window.1 += bytes;
@@ -48,9 +51,8 @@ impl<'a> Meter<'a> {
             return Ok(());
         }
         if self.window.1 < WINDOW_BYTES {
-            let span = WINDOW.as_secs();
-            let cause = format!("less than {WINDOW_BYTES} bytes came in {span} s");
-            return Err(Stopped::Line(cause));
+            let (bytes, span_s) = (WINDOW_BYTES, WINDOW.as_secs());
+            return Err(Verdict::Broke(Cause::Slow { bytes, span_s }));
         }
         self.window = (now, 0);
         Ok(())

@@ -8,6 +8,8 @@ use std::io;
 use bytes::Bytes;
 use hubstow_cache::staged::StagedFile;
 
+use super::custody::Custody;
+
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use threaded::Writer;
 
@@ -30,7 +32,7 @@ mod threaded {
         task::JoinHandle,
     };
 
-    use super::{Bytes, StagedFile, io};
+    use super::{Bytes, Custody, StagedFile, io};
 
     /// How many received bytes may wait to be written and hashed: enough to keep both busy while the other waits for a
     /// turn, and little beside what a program may take.
@@ -66,12 +68,12 @@ mod threaded {
         /// Hands a piece over, when there is room for it; `false` when the writer has stopped, and says why at its end.
         pub(crate) async fn write(&mut self, mut piece: Bytes) -> bool {
             while !piece.is_empty() {
-                let part = piece.split_to(piece.len().min(QUEUE_BYTES as usize));
+                let some = piece.split_to(piece.len().min(QUEUE_BYTES as usize));
                 let room = Arc::clone(&self.room);
-                let Ok(room) = room.acquire_many_owned(part.len() as u32).await else {
+                let Ok(room) = room.acquire_many_owned(some.len() as u32).await else {
                     return false;
                 };
-                if self.to_disk.send((part, room)).is_err() {
+                if self.to_disk.send((some, room)).is_err() {
                     return false;
                 }
             }
@@ -83,13 +85,21 @@ mod threaded {
             self.written.load(Ordering::Relaxed)
         }
 
-        /// Waits until everything is written, and returns the file.
-        pub(crate) async fn end(self) -> (StagedFile, io::Result<()>) {
+        /// Waits until everything is written, and puts the file back.
+        ///
+        /// # Errors
+        /// Why not everything could be written.
+        pub(crate) async fn end(self, to: &mut Custody) -> io::Result<()> {
             drop(self.to_disk);
-            match self.thread.await {
+            let (staged, written) = match self.thread.await {
                 Ok(ended) => ended,
-                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-            }
+                Err(ended) => match ended.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    Err(cancelled) => return Err(io::Error::other(cancelled)),
+                },
+            };
+            to.put_back(staged);
+            written
         }
     }
 
@@ -139,7 +149,7 @@ mod threaded {
 
 #[cfg(target_family = "wasm")]
 mod inline {
-    use super::{Bytes, StagedFile, io};
+    use super::{Bytes, Custody, StagedFile, io};
 
     /// A staged file that is written as pieces come.
     pub(crate) struct Writer {
@@ -163,9 +173,13 @@ mod inline {
             self.staged.received_bytes()
         }
 
-        /// Returns the file.
-        pub(crate) async fn end(self) -> (StagedFile, io::Result<()>) {
-            (self.staged, self.result)
+        /// Puts the file back.
+        ///
+        /// # Errors
+        /// Why not everything could be written.
+        pub(crate) async fn end(self, to: &mut Custody) -> io::Result<()> {
+            to.put_back(self.staged);
+            self.result
         }
     }
 }

@@ -4,13 +4,20 @@ use hubstow_cache::Cache;
 use hubstow_core::{
     facts::{Force, Reach, Stale},
     layout::RepoLayout,
-    name::Commit,
+    name::{Commit, FileName, Revision},
     why::Refusal,
 };
 
 use crate::{
-    api::{error::Error, event::Event, refusal::About, report::Warning, request::SnapshotRequest},
-    hub::Hub,
+    api::{
+        error::Error,
+        event::Event,
+        refusal::About,
+        report::Warning,
+        request::{FileRequest, SnapshotRequest},
+    },
+    engine::Engine,
+    handle::CacheHandle,
     lookup::{
         listing::{Listing, ToKeep, Unlisted},
         patience::Patience,
@@ -20,7 +27,7 @@ use crate::{
 /// What is known of a snapshot before its files are looked at.
 pub(crate) struct Known {
     /// The cache; for looking only where nothing may be written.
-    pub(crate) cache: Cache,
+    pub(crate) cache: CacheHandle,
     pub(crate) layout: RepoLayout,
     pub(crate) commit: Commit,
     /// `None` where no listing can be had: then what the folder holds is all there is.
@@ -31,26 +38,40 @@ pub(crate) struct Known {
     pub(crate) reach: Reach,
 }
 
-impl Hub {
+impl Known {
+    /// Returns the request for one file of the snapshot.
+    pub(crate) fn request(&self, request: &SnapshotRequest, file: &FileName) -> FileRequest {
+        FileRequest {
+            repo: request.repo.clone(),
+            revision: Revision::from(&self.commit),
+            file: file.clone(),
+            force: request.force,
+        }
+    }
+}
+
+impl Engine {
     /// Finds out the commit and its listing, from the hub or from what is kept.
     pub(crate) async fn known(
         &self,
         request: &SnapshotRequest,
-        cache: Cache,
+        handle: &CacheHandle,
     ) -> Result<Known, Error> {
-        let config = &self.engine.config;
-        let layout = self.engine.layout(&request.repo);
+        let config = &self.config;
+        let layout = self.layout(&request.repo);
         if config.reach == Reach::Offline {
             if request.force == Force::On {
                 return Err(self.refused(request, Refusal::ForceOffline, None));
             }
-            return self.known_here(request, &cache, layout);
+            return self.known_here(request, handle).await;
         }
         // With something to fall back on, nobody has to wait long for the hub (row D28).
         let may_fall_back = match (request.force, config.stale) {
             (Force::On, _) | (_, Stale::Never) => false,
             (Force::Off, Stale::Unreachable | Stale::Always) => {
-                self.commit_here(request, &cache, &layout).is_ok()
+                let (engine, request) = (self.clone(), request.clone());
+                let here = handle.run(move |cache, _| engine.commit_here(&request, cache));
+                here.await?.is_ok()
             }
         };
         let patience =
@@ -60,21 +81,21 @@ impl Hub {
             let commit = match request.revision.as_commit() {
                 Some(commit) => commit,
                 None => {
-                    self.engine
-                        .http
-                        .commit_of(&request.repo, &request.revision, patience, &tell)
-                        .await?
+                    self.http.commit_of(&request.repo, &request.revision, patience, &tell).await?
                 }
             };
-            let listed = match Listing::of_cache(&cache, &layout, &commit) {
+            let (kept_in, kept_of) = (layout.clone(), commit.clone());
+            let kept =
+                handle.run(move |cache, _| Listing::of_cache(cache, &kept_in, &kept_of)).await?;
+            let listed = match kept {
                 Some(listing) => (listing, ToKeep::default()),
-                None => self.engine.http.tree(&request.repo, &commit, patience, &tell).await?,
+                None => self.http.tree(&request.repo, &commit, patience, &tell).await?,
             };
             Ok((commit, listed))
         };
         match asked.await {
             Ok((commit, (listing, to_keep))) => {
-                let listing = Some(listing);
+                let (cache, listing) = (handle.clone(), Some(listing));
                 Ok(Known { cache, layout, commit, listing, to_keep, reach: Reach::Online })
             }
             Err(Unlisted::Error(error)) => Err(error),
@@ -83,7 +104,7 @@ impl Hub {
                 if !may_fall_back || !self.allows_stale(refusal) {
                     return Err(error);
                 }
-                let known = self.known_here(request, &cache, layout)?;
+                let known = self.known_here(request, handle).await?;
                 let warning = Warning::StaleSnapshot { repo: request.repo.clone(), refusal, cause };
                 self.tell(Event::Warned { warning });
                 Ok(known)
@@ -99,34 +120,41 @@ impl Hub {
                 | Refusal::AnswerUnexpected
                 | Refusal::AnswerIncomplete
         );
-        match self.engine.config.stale {
+        match self.config.stale {
             Stale::Never => false,
             Stale::Unreachable => unreachable,
             Stale::Always => refusal != Refusal::RevisionNotFound,
         }
     }
 
-    pub(crate) fn known_here(
+    async fn known_here(
         &self,
         request: &SnapshotRequest,
-        cache: &Cache,
-        layout: RepoLayout,
+        handle: &CacheHandle,
     ) -> Result<Known, Error> {
-        let commit = self.commit_here(request, cache, &layout)?;
-        let listing = Listing::of_cache(cache, &layout, &commit);
-        let (cache, to_keep) = (cache.clone(), ToKeep::default());
-        Ok(Known { cache, layout, commit, listing, to_keep, reach: Reach::Offline })
+        let (engine, request, cache) = (self.clone(), request.clone(), handle.clone());
+        handle.run(move |here, _| engine.find_here(&request, here, cache)).await?
     }
 
-    /// Finds the commit that is cached of a revision.
-    fn commit_here(
+    /// Finds out what is kept of a snapshot. It blocks.
+    pub(crate) fn find_here(
         &self,
         request: &SnapshotRequest,
-        cache: &Cache,
-        layout: &RepoLayout,
-    ) -> Result<Commit, Error> {
+        here: &Cache,
+        cache: CacheHandle,
+    ) -> Result<Known, Error> {
+        let commit = self.commit_here(request, here)?;
+        let layout = self.layout(&request.repo);
+        let listing = Listing::of_cache(here, &layout, &commit);
+        let (to_keep, reach) = (ToKeep::default(), Reach::Offline);
+        Ok(Known { cache, layout, commit, listing, to_keep, reach })
+    }
+
+    /// Finds the commit that is cached of a revision. It blocks.
+    fn commit_here(&self, request: &SnapshotRequest, cache: &Cache) -> Result<Commit, Error> {
+        let layout = self.layout(&request.repo);
         let missing = || self.refused(request, Refusal::NotCached, None);
-        let commit = cache.commit_of(layout, &request.revision).ok_or_else(missing)?;
+        let commit = cache.commit_of(&layout, &request.revision).ok_or_else(missing)?;
         if cache.disk().native(&layout.snapshot(&commit)).is_dir() {
             Ok(commit)
         } else {
@@ -141,12 +169,12 @@ impl Hub {
         cause: Option<&str>,
     ) -> Error {
         let about = About {
-            endpoint: &self.engine.config.endpoint,
+            endpoint: &self.config.endpoint,
             repo: &request.repo,
             revision: &request.revision,
             file: None,
             path: String::new(),
-            policy: self.engine.config.policy,
+            policy: self.config.policy,
             cached: false,
             cause,
         };

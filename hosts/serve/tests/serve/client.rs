@@ -36,7 +36,7 @@ pub(crate) fn send(to: SocketAddr, request: &str) -> Answer {
     let mut lines = head.trim().lines().map(str::trim);
     let first = lines.next().unwrap();
     let mut text = format!("{first} HTTP/1.1\r\nConnection: close\r\n");
-    if !head.contains("Host:") {
+    if !head.lines().any(|line| line.trim().starts_with("Host:")) {
         text += &format!("Host: {to}\r\n");
     }
     for line in lines {

@@ -108,9 +108,71 @@ fn pages_follow_each_other_to_the_end() {
     }
     let behind = served.send("GET /api/models/org/name/tree/main?cursor=zz");
     assert_eq!((behind.json(), behind.header("link")), (json!([]), None));
-    let hostile = "GET /api/models/org/name/tree/main?limit=1\nHost: a>b";
-    let link = served.send(hostile).header("link").unwrap().to_owned();
-    assert!(link.starts_with("</api/models/"), "{link}");
+}
+
+/// What a request says besides its path, and the origin of the next page; `HOST` stands for the server's own address.
+#[rustfmt::skip]
+const ORIGINS: &[(&str, &str)] = &[
+    ("", "http://HOST"),
+    ("Host: hub.example", "http://hub.example"),
+    ("Host: [::1]:8080", "http://[::1]:8080"),
+    // As proxies say it: the first is the one that the client spoke to.
+    ("X-Forwarded-Proto: https", "https://HOST"),
+    ("X-Forwarded-Proto: HTTPS", "https://HOST"),
+    ("X-Forwarded-Proto: http", "http://HOST"),
+    ("X-Forwarded-Proto: https, http", "https://HOST"),
+    ("X-Forwarded-Host: hub.example", "http://hub.example"),
+    ("X-Forwarded-Proto: https\nX-Forwarded-Host: hub.example:8443, inner", "https://hub.example:8443"),
+    ("Host: inner\nX-Forwarded-Proto: https", "https://inner"),
+    ("Forwarded: proto=https", "https://HOST"),
+    ("Forwarded: for=192.0.2.60;proto=https;by=203.0.113.43;host=hub.example", "https://hub.example"),
+    ("Forwarded: For=\"[2001:db8::17]:4711\" ; Host=\"hub.example:8443\";Proto=https, proto=http", "https://hub.example:8443"),
+    ("Forwarded: host=\"[2001:db8::17]:80\";proto=https", "https://[2001:db8::17]:80"),
+    ("Forwarded: for=\"a\\\";proto=http\";proto=https", "https://HOST"),
+    // What the standard header says counts before what the others say, each for itself.
+    ("Forwarded: proto=https\nX-Forwarded-Proto: http\nX-Forwarded-Host: hub.example", "https://hub.example"),
+    // The proxy next to the server doesn't know how the client speaks to the first one.
+    ("Forwarded: for=192.0.2.60, proto=https", "http://HOST"),
+    // What can't be understood is as good as not said.
+    ("X-Forwarded-Proto: ftp", "http://HOST"),
+    ("X-Forwarded-Proto: https://", "http://HOST"),
+    ("X-Forwarded-Proto: , https", "http://HOST"),
+    ("X-Forwarded-Proto: https\nX-Forwarded-Host: a>b", "https://HOST"),
+    ("X-Forwarded-Host: user@hub.example", "http://HOST"),
+    ("X-Forwarded-Host: hub.example/path", "http://HOST"),
+    ("X-Forwarded-Host: hub.example:", "http://HOST"),
+    ("X-Forwarded-Host: hub.example:65536", "http://HOST"),
+    ("X-Forwarded-Host: [::1", "http://HOST"),
+    ("X-Forwarded-Host: [x]", "http://HOST"),
+    ("X-Forwarded-Host: ::1", "http://HOST"),
+    ("Forwarded: proto", "http://HOST"),
+    ("Forwarded: proto=\"https", "http://HOST"),
+    ("Forwarded: proto=https proto", "http://HOST"),
+    ("Forwarded: proto=javascript\nX-Forwarded-Proto: https", "https://HOST"),
+    // Without a host that can be named, the link is relative.
+    ("Host: a>b", ""),
+    ("Host: a>b\nX-Forwarded-Proto: https", ""),
+    ("Host: a>b\nX-Forwarded-Host: hub.example", "http://hub.example"),
+];
+
+#[test]
+fn the_next_page_has_the_origin_that_the_client_used() {
+    let served = served();
+    let mut wrong = Vec::new();
+    for (headers, origin) in ORIGINS {
+        let origin = origin.replace("HOST", &served.running.address().to_string());
+        let path = "/api/models/org/name/tree/main";
+        let answer = served.send(&format!("GET {path}?limit=1\n{headers}"));
+        let expected = format!("<{origin}{path}?limit=1&cursor=a.txt>; rel=\"next\"");
+        if answer.header("link") != Some(&expected) {
+            wrong.push(format!("{headers:?}: {:?}", answer.header("link")));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+
+    let absolute = served.send("GET http://hub.example/api/models/org/name/tree/main?limit=1");
+    let link = absolute.header("link").unwrap();
+    assert!(link.starts_with("<http://hub.example/api/"), "{link}");
 }
 
 #[test]

@@ -1,23 +1,24 @@
-//! How many lanes one file is received on: more, as long as more bring more.
+//! How many connections one file is received on: more, as long as more bring more.
 //!
-//! Pure: it is told what has been received until when, and answers how many lanes there should be. It begins with one,
-//! doubles while each step gains [`GAIN`], goes back one step when one does not, and tries again much later.
+//! Pure: it is told what has been received until when, and answers how many connections there should be. It begins with
+//! one, doubles while each step gains [`GAIN`], goes back one step when one does not, and tries again much later.
 
 use std::time::Duration;
 
-/// One lane that receives so many bytes a second is as fast as they can be hashed and written: more would only cost.
+/// One connection that receives so many bytes a second is as fast as they can be hashed and written: more would only
+/// cost.
 const FREE_RATE: f64 = 250e6;
 /// What a step must bring: the rate after it, by the rate before it. The first one must bring more, since it costs the
-/// first lane its connection.
+/// first stream its place on a shared connection.
 const GAIN: f64 = 1.1;
 const FIRST_GAIN: f64 = 1.3;
 /// How long a rate is measured. The first one takes longer: it includes the start of the connection.
 const FIRST_LOOK: Duration = Duration::from_millis(60);
 const LOOK: Duration = Duration::from_millis(40);
-/// How long new lanes may take to bring their first byte before the step counts as failed.
+/// How long new connections may take to bring their first byte before the step counts as failed.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long the number of lanes is kept after a step that gained nothing; each further one doubles it. The first may
-/// have been chance.
+/// How long the number of connections is kept after a step that gained nothing; each further one doubles it. The first
+/// may have been chance.
 const REST: Duration = Duration::from_millis(250);
 const REST_LIMIT: Duration = Duration::from_secs(64);
 /// A free line is looked at again so often: it may become slow.
@@ -25,9 +26,9 @@ const FREE_LOOK: Duration = Duration::from_millis(500);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Phase {
-    /// A rate is measured from here; of the lanes before this step the rate was known.
+    /// A rate is measured from here; of the connections before this step the rate was known.
     Measuring { since: Mark, before: Option<Before> },
-    /// New lanes have been asked for and have not all brought a byte.
+    /// New connections have been asked for and have not all brought a byte.
     Waiting { since: Duration, before: Before },
     /// Nothing changes until then.
     Resting { until: Duration },
@@ -43,14 +44,14 @@ struct Mark {
 /// How things were before a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Before {
-    lanes: usize,
+    connections: usize,
     rate: f64,
 }
 
 impl Before {
     /// Returns what the step must bring.
     fn gain(self) -> f64 {
-        if self.lanes == 1 { FIRST_GAIN } else { GAIN }
+        if self.connections == 1 { FIRST_GAIN } else { GAIN }
     }
 }
 
@@ -58,79 +59,80 @@ impl Before {
 #[derive(Clone, Debug)]
 pub(crate) struct Climb {
     most: usize,
-    lanes: usize,
+    connections: usize,
     phase: Phase,
     rest: Duration,
 }
 
 impl Climb {
-    /// Begins with one lane that has just brought its first bytes, and never has more than `most`.
+    /// Begins with one connection that has just brought its first bytes, and never has more than `most`.
     pub(crate) fn new(most: usize, now: Duration, bytes: u64) -> Self {
         let since = Mark { at: now, bytes };
         let phase = Phase::Measuring { since, before: None };
-        Self { most: most.max(1), lanes: 1, phase, rest: REST }
+        Self { most: most.max(1), connections: 1, phase, rest: REST }
     }
 
-    /// Returns how many lanes there should be, after so many bytes, of which so many lanes bring more.
+    /// Returns how many connections there should be, after so many bytes, of which so many connections bring more.
     pub(crate) fn look(&mut self, now: Duration, bytes: u64, bringing: usize) -> usize {
         let here = Mark { at: now, bytes };
         match self.phase {
             Phase::Resting { until } if now < until => {}
             Phase::Resting { .. } => self.phase = Phase::Measuring { since: here, before: None },
-            // Lanes change their part now and then, so hardly ever do all of them bring something.
-            Phase::Waiting { before, .. } if bringing * 4 >= self.lanes * 3 => {
+            // Connections change their range now and then, so hardly ever do all of them bring something.
+            Phase::Waiting { before, .. } if bringing * 4 >= self.connections * 3 => {
                 self.phase = Phase::Measuring { since: here, before: Some(before) };
             }
             Phase::Waiting { since, before } if now.saturating_sub(since) >= PATIENCE => {
-                self.back(now, before.lanes);
+                self.back(now, before.connections);
             }
             Phase::Waiting { .. } => {}
             Phase::Measuring { since, before } => self.measured(since, here, before),
         }
-        self.lanes
+        self.connections
     }
 
     fn measured(&mut self, since: Mark, here: Mark, before: Option<Before>) {
         let span = here.at.saturating_sub(since.at);
-        let first = self.lanes == 1 && before.is_none();
+        let first = self.connections == 1 && before.is_none();
         if span < if first { FIRST_LOOK } else { LOOK } {
             return;
         }
         let rate = here.bytes.saturating_sub(since.bytes) as f64 / span.as_secs_f64();
         match before {
             Some(before) if rate < before.rate * before.gain() => {
-                return self.back(here.at, before.lanes);
+                return self.back(here.at, before.connections);
             }
             Some(_) => self.rest = REST,
             None => {}
         }
         if first && rate >= FREE_RATE {
             self.phase = Phase::Resting { until: here.at + FREE_LOOK };
-        } else if self.lanes < self.most {
-            let before = Before { lanes: self.lanes, rate };
-            self.lanes = (self.lanes * 2).min(self.most);
+        } else if self.connections < self.most {
+            let before = Before { connections: self.connections, rate };
+            self.connections = (self.connections * 2).min(self.most);
             self.phase = Phase::Waiting { since: here.at, before };
         } else {
             self.phase = Phase::Resting { until: here.at + self.rest };
         }
     }
 
-    fn back(&mut self, now: Duration, lanes: usize) {
-        self.lanes = lanes.min(self.most).max(1);
+    fn back(&mut self, now: Duration, connections: usize) {
+        self.connections = connections.min(self.most).max(1);
         self.phase = Phase::Resting { until: now + self.rest };
         self.rest = (self.rest * 2).min(REST_LIMIT);
     }
 
-    /// The hub or the line refused a lane: from now on there are at most half as many, and no new one for a while.
+    /// The hub or the line refused a connection: from now on there are at most half as many, and no new one for a
+    /// while.
     pub(crate) fn refused(&mut self, now: Duration, wait: Duration) {
-        self.most = (self.lanes / 2).max(1);
+        self.most = (self.connections / 2).max(1);
         self.back(now, self.most);
         self.phase = Phase::Resting { until: now + wait.max(self.rest) };
     }
 
-    /// There is one lane from now on.
+    /// There is one connection from now on.
     pub(crate) fn stay(&mut self) {
-        (self.most, self.lanes) = (1, 1);
+        (self.most, self.connections) = (1, 1);
         self.phase = Phase::Resting { until: Duration::MAX };
     }
 }
@@ -139,9 +141,16 @@ impl Climb {
 mod tests {
     use super::*;
 
-    /// Plays a line on which each lane brings `lane` bytes a second and all together `all`, new lanes begin after `delay`
-    /// and the hub refuses more than `allowed`. Returns how many lanes there are after `time`, and the most there were.
-    fn play(lane: f64, all: f64, delay_ms: u64, allowed: usize, time: Duration) -> (usize, usize) {
+    /// Plays a line on which each connection brings `connection` bytes a second and all together `all`, new ones begin
+    /// after `delay` and the hub refuses more than `allowed`. Returns how many connections there are after `time`, and the
+    /// most there were.
+    fn play(
+        connection: f64,
+        all: f64,
+        delay_ms: u64,
+        allowed: usize,
+        time: Duration,
+    ) -> (usize, usize) {
         let mut climb = Climb::new(16, Duration::ZERO, 0);
         let (mut bytes, mut wanted, mut most) = (0.0, 1, 1);
         let mut changed = Duration::ZERO;
@@ -152,7 +161,7 @@ mod tests {
             if now >= changed + Duration::from_millis(delay_ms) {
                 bringing = wanted;
             }
-            bytes += (lane * bringing as f64).min(all) * 0.002;
+            bytes += (connection * bringing as f64).min(all) * 0.002;
             let mut next = climb.look(now, bytes as u64, bringing);
             if next > allowed {
                 climb.refused(now, Duration::ZERO);
@@ -168,9 +177,9 @@ mod tests {
     }
 
     #[test]
-    fn there_are_as_many_lanes_as_bring_something() {
+    fn there_are_as_many_connections_as_bring_something() {
         let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
-        for (what, lane, all, delay, allowed, time, expected) in [
+        for (what, connection, all, delay, allowed, time, expected) in [
             ("a free line", 2e9, 2e9, 1, 16, minute, (1, 1)),
             ("a limit on each", 50e6, 1e12, 1, 16, second / 4, (16, 16)),
             ("a limit on each, far away", 50e6, 1e12, 100, 16, second, (16, 16)),
@@ -179,12 +188,12 @@ mod tests {
             ("a hub that refuses more than four", 10e6, 1e12, 1, 4, second, (4, 4)),
             ("a hub that refuses any other", 10e6, 1e12, 1, 1, minute, (1, 1)),
         ] {
-            assert_eq!(play(lane, all, delay, allowed, time), expected, "{what}");
+            assert_eq!(play(connection, all, delay, allowed, time), expected, "{what}");
         }
     }
 
     #[test]
-    fn lanes_that_never_bring_a_byte_are_given_up() {
+    fn connections_that_never_bring_a_byte_are_given_up() {
         let mut climb = Climb::new(16, Duration::ZERO, 0);
         assert_eq!(climb.look(FIRST_LOOK, 1000, 1), 2);
         assert_eq!(climb.look(FIRST_LOOK + PATIENCE / 2, 2000, 1), 2);

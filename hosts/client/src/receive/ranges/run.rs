@@ -1,8 +1,8 @@
-//! Receiving one file on several lanes: what each asks for, and what happens when one fails.
+//! Receiving one file on several connections: what each asks for, and what happens when one fails.
 //!
-//! The first lane receives all the rest until other lanes have proved that the hub gives ranges; then it gets parts like
-//! the others. A part that fails is asked for again by itself. How many lanes there are, [`Climb`] says; what each is to
-//! receive, and what of it is in order, [`Window`].
+//! The first connection receives all the rest until others have proved that the hub gives ranges; then it gets ranges like
+//! the others. A range that fails is asked for again by itself. How many connections there are, [`Climb`] says; what each
+//! is to receive, and what of it is in order, [`Window`].
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,50 +16,57 @@ use tokio::time::Instant;
 
 use super::{
     super::{
-        accept::{accept_part, part_headers},
-        fetch::{Attempt, Failed, Fetch, PROGRESS_BYTES, Tell},
+        accept::{FromHub, accept_range, range_headers},
+        fetch::{Fetch, Tell},
         meter::Meter,
-        stream::{Clock, Stopped, Transfer},
+        stream::{Clock, Transfer, next_piece},
+        verdict::{Cause, Verdict},
         writer::Writer,
     },
     climb::Climb,
-    window::{Lane, Receipt, Window},
+    outage::{Outage, Outages},
+    window::{ConnectionId, Receipt, Window},
 };
 use crate::{
-    api::{error::ErrorKind, event::Event},
+    api::event::Event,
     http::{
+        address::{Address, NoAnswer},
         connections::{ConnectionPermit, Share},
-        session::{Address, Http, NoAnswer, is_endpoint, jittered},
+        session::Http,
         transport::{Answer, Body, BoxFuture, Connection},
     },
 };
 
-/// The longest part. A longer one would save few requests, and more would be lost with it.
-pub(crate) const PART_LIMIT_BYTES: u64 = 4 << 20;
-/// How long a body that has brought its part may take to end, so that its connection can be used again.
-pub(crate) const END_PATIENCE: Duration = Duration::from_millis(20);
+/// The longest range. A longer one would save few requests, and more would be lost with it.
+const RANGE_LIMIT_BYTES: u64 = 4 << 20;
+/// How long a body that has brought its range may take to end, so that its connection can be used again.
+const END_PATIENCE: Duration = Duration::from_millis(20);
 
-/// What a lane has come to.
-pub(crate) enum Step {
-    Answered { lane: Lane, part: Range<u64>, result: Result<(Address, Answer), NoAnswer> },
-    Piece { lane: Lane, body: Box<dyn Body>, piece: Result<Option<Bytes>, Stopped> },
+/// What a connection has come to.
+enum Step {
+    Answered { id: ConnectionId, range: Range<u64>, result: Result<(Address, Answer), NoAnswer> },
+    Piece { id: ConnectionId, body: Box<dyn Body>, piece: Result<Option<Bytes>, Verdict> },
     Rested,
 }
 
-/// Why a lane ends before its part does.
-pub(crate) enum Trouble {
-    /// It may go better next time.
-    Line(String),
-    /// The hub refuses it for now.
-    Busy(String, Option<Duration>),
-    /// The hub gives no ranges, or wrong ones.
-    NoRange(String),
-    /// The address is not good any more.
-    Expired(String),
+/// A connection that has reached another one's range, and what it has of that.
+struct Paused {
+    id: ConnectionId,
+    body: Box<dyn Body>,
+    beyond: Bytes,
 }
 
-/// A file that is received on several lanes.
-pub(crate) struct Parts<'a> {
+/// How far a transfer has come on its first connection.
+pub(crate) struct Begun {
+    pub(crate) share: Share,
+    pub(crate) climb: Climb,
+    pub(crate) clock: Clock,
+    /// How much has come.
+    pub(crate) received: u64,
+}
+
+/// A file that is received on several connections.
+pub(crate) struct Ranges<'a> {
     http: &'a Http,
     fetch: &'a Fetch<'a>,
     tell: Tell<'a>,
@@ -69,74 +76,65 @@ pub(crate) struct Parts<'a> {
     climb: Climb,
     share: Share,
     steps: FuturesUnordered<BoxFuture<'a, Step>>,
-    /// When each lane has sent its last request.
-    lanes: BTreeMap<Lane, Instant>,
+    /// When each connection has sent its last request.
+    connections: BTreeMap<ConnectionId, Instant>,
     /// Those that have brought something.
-    bringing: BTreeSet<Lane>,
-    held: Vec<ConnectionPermit>,
-    /// How many lanes wait before they are asked for again.
+    bringing: BTreeSet<ConnectionId>,
+    permits: Vec<ConnectionPermit>,
+    /// How many connections wait before they are asked for again.
     resting: usize,
-    /// The first lane, where it has reached another one that has not been answered yet.
-    paused: Option<(Lane, Box<dyn Body>, Bytes)>,
+    /// The first connection, where it has reached another one that has not been answered yet.
+    paused: Option<Paused>,
     /// Whether a range has been answered as asked.
-    proven: bool,
-    failures: u32,
-    failed: Instant,
-    /// How much had been received at the last failure that counted.
-    mark: u64,
-    /// No lane is added until then.
+    is_proven: bool,
+    outages: Outages,
+    /// No connection is added until then.
     quiet_until: Instant,
     clock: Clock,
     received: u64,
-    next: Lane,
+    next_id: ConnectionId,
 }
 
-impl<'a> Parts<'a> {
-    /// Splits what a transfer has still to receive behind `at`; `since` is how long it has taken, and how
-    /// much has come.
-    pub(crate) fn new(
-        http: &'a Http,
-        transfer: Transfer<'a>,
-        share: Share,
-        climb: Climb,
-        since: (Clock, u64),
-        at: u64,
-    ) -> Self {
-        let (fetch, now) = (transfer.fetch, Instant::now());
-        let size = fetch.metadata.size.unwrap_or(at);
+impl<'a> Ranges<'a> {
+    /// Splits what a transfer has still to receive behind `at`.
+    pub(crate) fn new(transfer: Transfer<'a>, begun: Begun, at: u64) -> Self {
+        let Transfer { http, fetch, from, connections: _, tell } = transfer;
+        let Begun { share, climb, clock, received } = begun;
+        let (size, now) = (fetch.metadata.size.unwrap_or(at), Instant::now());
         Self {
             http,
             fetch,
-            tell: transfer.tell,
-            at: transfer.from,
+            tell,
+            at: from,
             size,
             window: Window::new(size, at, 0),
             climb,
             share,
             steps: FuturesUnordered::new(),
-            lanes: BTreeMap::from([(0, now)]),
+            connections: BTreeMap::from([(0, now)]),
             bringing: BTreeSet::from([0]),
-            held: Vec::new(),
+            permits: Vec::new(),
             resting: 0,
             paused: None,
-            proven: false,
-            failures: 0,
-            failed: now,
-            mark: since.1,
+            is_proven: false,
+            outages: Outages::new(fetch.backoff, now),
             quiet_until: now,
-            clock: since.0,
-            received: since.1,
-            next: 1,
+            clock,
+            received,
+            next_id: 1,
         }
     }
 
-    /// Receives all of it; the body is the first lane's.
+    /// Receives all of it; the body is the first connection's.
+    ///
+    /// # Errors
+    /// How it ended before that.
     pub(crate) async fn receive(
         &mut self,
         body: Box<dyn Body>,
         writer: &mut Writer,
         meter: &mut Meter<'_>,
-    ) -> Result<(), Stopped> {
+    ) -> Result<(), Verdict> {
         self.listen(0, body);
         loop {
             for piece in self.window.take() {
@@ -150,225 +148,217 @@ impl<'a> Parts<'a> {
             let reach = writer.written_bytes() + self.share.reach_bytes();
             self.fill(reach);
             match self.steps.next().await {
-                Some(Step::Answered { lane, part, result }) => {
-                    self.answered(lane, &part, result)?;
-                }
-                Some(Step::Piece { lane, body, piece }) => {
-                    let bytes =
-                        piece.as_ref().map_or(0, |piece| piece.as_ref().map_or(0, Bytes::len));
-                    self.received += bytes as u64;
-                    if bytes > 0 {
-                        meter.received(bytes as u64)?;
+                Some(Step::Answered { id, range, result }) => self.answered(id, &range, result)?,
+                Some(Step::Piece { id, body, piece: Ok(Some(piece)) }) => {
+                    self.received += piece.len() as u64;
+                    if !piece.is_empty() {
+                        meter.received(piece.len() as u64)?;
                     }
-                    self.brought(lane, body, piece, reach)?;
+                    self.bringing.insert(id);
+                    self.place(id, body, piece, reach);
                 }
+                Some(Step::Piece { id, piece: Ok(None), .. }) => {
+                    self.lost(id, Verdict::Broke(Cause::ShortRange))?;
+                }
+                Some(Step::Piece { id, piece: Err(verdict), .. }) => self.lost(id, verdict)?,
                 Some(Step::Rested) => self.resting = self.resting.saturating_sub(1),
-                None => return Err(Stopped::Line("no connection is left".to_owned())),
+                None => return Err(Verdict::Broke(Cause::NoConnection)),
             }
         }
     }
 
-    /// Returns how many lanes there should be.
+    /// Returns how many connections there should be.
     fn wanted(&mut self) -> usize {
         let bringing = self.bringing.len();
         let wanted = self.climb.look(self.clock.elapsed(), self.received, bringing);
-        wanted.min(self.share.lanes())
+        wanted.min(self.share.connections())
     }
 
-    /// Adds the lanes that are missing, as far as there is something for them to do.
+    /// Adds the connections that are missing, as far as there is something for them to do.
     fn fill(&mut self, reach: u64) {
         let wanted = self.wanted();
-        while self.lanes.len() + self.resting < wanted {
-            if !self.lanes.is_empty() {
+        while self.connections.len() + self.resting < wanted {
+            if !self.connections.is_empty() {
                 if Instant::now() < self.quiet_until {
                     return;
                 }
-                let Some(held) = self.share.take() else {
+                let Some(permit) = self.share.take() else {
                     return;
                 };
-                self.held.push(held);
+                self.permits.push(permit);
             }
-            let lane = self.next;
-            self.next += 1;
-            self.lanes.insert(lane, Instant::now());
-            if !self.assign(lane, wanted, reach, None) {
-                self.retire(lane);
+            let id = self.next_id;
+            self.next_id += 1;
+            self.connections.insert(id, Instant::now());
+            if !self.assign(id, wanted, reach, None) {
+                self.retire(id);
                 return;
             }
         }
     }
 
-    /// Gives a lane something to receive, if there is something; the body of its last part has brought all of that.
+    /// Gives a connection something to receive, if there is something; the body of its last range has brought all of that.
     fn assign(
         &mut self,
-        lane: Lane,
+        id: ConnectionId,
         wanted: usize,
         reach: u64,
         spent: Option<Box<dyn Body>>,
     ) -> bool {
-        let alone = wanted == 1 && self.lanes.len() == 1;
-        let part = if alone {
-            self.window.assign_rest(lane).map(|start| start..self.size)
+        let is_alone = wanted == 1 && self.connections.len() == 1;
+        let range = if is_alone {
+            self.window.assign_rest(id).map(|start| start..self.size)
         } else {
             let len = self.share.reach_bytes() / 4 * 3 / wanted.max(1) as u64;
-            self.window.assign(lane, len.min(PART_LIMIT_BYTES), reach)
+            self.window.assign(id, len.min(RANGE_LIMIT_BYTES), reach)
         };
-        let Some(part) = part else {
+        let Some(range) = range else {
             return false;
         };
-        self.lanes.insert(lane, Instant::now());
+        self.connections.insert(id, Instant::now());
         let (http, fetch, at) = (self.http, self.fetch, self.at.clone());
         self.steps.push(Box::pin(async move {
             if let Some(mut body) = spent {
                 let _ = tokio::time::timeout(END_PATIENCE, body.chunk()).await;
             }
-            let headers = part_headers(&part, fetch, is_endpoint(http.endpoint(), &at));
+            let headers = range_headers(&range, fetch, FromHub::of(http, &at));
             let result = http.get_on(Connection::Own, &at, &headers, None).await;
-            Step::Answered { lane, part, result }
+            Step::Answered { id, range, result }
         }));
         true
     }
 
-    fn listen(&mut self, lane: Lane, mut body: Box<dyn Body>) {
+    fn listen(&mut self, id: ConnectionId, mut body: Box<dyn Body>) {
         let (http, at) = (self.http, self.at.clone());
         self.steps.push(Box::pin(async move {
-            let piece = http.piece(&at, &mut *body).await;
-            Step::Piece { lane, body, piece }
+            let piece = next_piece(http, &at, &mut *body).await;
+            Step::Piece { id, body, piece }
         }));
     }
 
-    fn retire(&mut self, lane: Lane) {
-        self.window.give_back(lane);
-        self.bringing.remove(&lane);
-        self.lanes.remove(&lane);
-        self.held.truncate(self.lanes.len().saturating_sub(1));
+    fn retire(&mut self, id: ConnectionId) {
+        self.window.give_back(id);
+        self.bringing.remove(&id);
+        self.connections.remove(&id);
+        self.permits.truncate(self.connections.len().saturating_sub(1));
     }
 
     fn answered(
         &mut self,
-        lane: Lane,
-        part: &Range<u64>,
+        id: ConnectionId,
+        range: &Range<u64>,
         result: Result<(Address, Answer), NoAnswer>,
-    ) -> Result<(), Stopped> {
+    ) -> Result<(), Verdict> {
         let (from, answer) = match result {
             Ok(answered) => answered,
-            Err(error @ NoAnswer::Transport { .. }) => {
+            Err(error) => {
+                let is_transport = matches!(error, NoAnswer::Transport { .. });
                 // Somebody on the way may count connections, and refuse one too many.
-                if self.lanes.len() > 1 && self.asked_since_failure(lane) {
+                if is_transport && self.connections.len() > 1 && self.outage(id) == Outage::New {
                     self.climb.refused(self.clock.elapsed(), Duration::ZERO);
                 }
-                return self.lost(lane, Trouble::Line(error.to_string()));
-            }
-            Err(error @ NoAnswer::Redirected { .. }) => {
-                return self.lost(lane, Trouble::Expired(error.to_string()));
-            }
-            Err(error @ NoAnswer::Undecided { .. }) => {
-                return Err(Stopped::Failed(Failed::Error(error.into())));
+                return self.lost(id, error.into());
             }
         };
-        match accept_part(self.fetch, &answer, part) {
-            Ok(()) => {
-                self.at = from;
-                self.proven = true;
-                if let Some((first, ..)) = self.paused.take() {
-                    self.retire(first);
-                }
-                self.listen(lane, answer.body);
-                Ok(())
-            }
-            Err(Ok(Attempt::Passing { cause, wait, kind: ErrorKind::HubFailing })) => {
-                self.lost(lane, Trouble::Busy(cause, wait))
-            }
-            Err(Ok(Attempt::Passing { cause, .. })) => self.lost(lane, Trouble::Line(cause)),
-            Err(Ok(Attempt::Unusable { cause })) => self.lost(lane, Trouble::NoRange(cause)),
-            Err(Ok(Attempt::Expired(error))) => {
-                self.lost(lane, Trouble::Expired(error.to_string()))
-            }
-            Err(Ok(Attempt::Ended | Attempt::Wrong(_))) => {
-                self.lost(lane, Trouble::NoRange("the hub sent something else".to_owned()))
-            }
-            Err(Err(failed)) => Err(Stopped::Failed(failed)),
+        if let Err(verdict) = accept_range(self.fetch, answer.status, &answer.headers, range) {
+            return self.lost(id, verdict);
         }
-    }
-
-    fn brought(
-        &mut self,
-        lane: Lane,
-        body: Box<dyn Body>,
-        piece: Result<Option<Bytes>, Stopped>,
-        reach: u64,
-    ) -> Result<(), Stopped> {
-        let piece = match piece {
-            Ok(Some(piece)) => piece,
-            Ok(None) => return self.lost(lane, Trouble::Line("a part ended too early".to_owned())),
-            Err(Stopped::Line(cause)) => return self.lost(lane, Trouble::Line(cause)),
-            Err(stopped) => return Err(stopped),
-        };
-        self.bringing.insert(lane);
-        self.place(lane, body, piece, reach);
+        self.at = from;
+        self.is_proven = true;
+        if let Some(Paused { id: first, .. }) = self.paused.take() {
+            self.retire(first);
+        }
+        self.listen(id, answer.body);
         Ok(())
     }
 
-    /// Puts a piece where it belongs, and lets the lane go on.
-    fn place(&mut self, lane: Lane, body: Box<dyn Body>, piece: Bytes, reach: u64) {
-        let spent = match self.window.receive(lane, piece) {
-            Receipt::Going => return self.listen(lane, body),
-            Receipt::Reached(beyond) if !self.proven => {
-                self.paused = Some((lane, body, beyond));
+    /// Puts a piece where it belongs, and lets the connection go on.
+    fn place(&mut self, id: ConnectionId, body: Box<dyn Body>, piece: Bytes, reach: u64) {
+        let spent = match self.window.receive(id, piece) {
+            Receipt::Going => return self.listen(id, body),
+            Receipt::Reached(beyond) if !self.is_proven => {
+                self.paused = Some(Paused { id, body, beyond });
                 return;
             }
             Receipt::Reached(_) => {
-                self.window.give_back(lane);
+                self.window.give_back(id);
                 None
             }
             Receipt::Ended => Some(body),
         };
         let wanted = self.wanted();
-        if self.lanes.len() > wanted || !self.assign(lane, wanted, reach, spent) {
-            self.retire(lane);
+        if self.connections.len() > wanted || !self.assign(id, wanted, reach, spent) {
+            self.retire(id);
         }
     }
 
-    fn asked_since_failure(&self, lane: Lane) -> bool {
-        self.lanes.get(&lane).is_some_and(|asked| *asked >= self.failed)
+    fn outage(&self, of: ConnectionId) -> Outage {
+        self.outages.of(self.connections.get(&of).copied())
     }
 
-    /// A lane has failed: what it has stays, and the rest is asked for again.
-    fn lost(&mut self, lane: Lane, trouble: Trouble) -> Result<(), Stopped> {
-        let fresh = self.asked_since_failure(lane);
-        self.retire(lane);
-        if let Some((first, body, beyond)) = self.paused.take() {
+    /// A connection has failed: what it has stays, and the rest is asked for again.
+    ///
+    /// # Errors
+    /// What nothing can be done about here.
+    fn lost(&mut self, id: ConnectionId, ended: Verdict) -> Result<(), Verdict> {
+        let outage = self.outage(id);
+        self.retire(id);
+        if let Some(Paused { id: first, body, beyond }) = self.paused.take() {
             self.place(first, body, beyond, 0);
         }
-        let others = !self.lanes.is_empty();
-        let (cause, asked) = match trouble {
-            Trouble::Busy(cause, wait) if others => {
-                self.refused(fresh, &cause, wait.unwrap_or_default());
-                return Ok(());
+        let are_others = !self.connections.is_empty();
+        match ended {
+            Verdict::Failing { cause, wait } if are_others => {
+                self.refused(outage, &cause, wait.unwrap_or_default());
+                Ok(())
             }
-            Trouble::NoRange(cause) if !self.proven => {
+            Verdict::NoRange(_) if !self.is_proven && are_others => {
                 self.climb.stay();
-                return if others { Ok(()) } else { Err(Stopped::NoRanges(cause)) };
+                Ok(())
             }
-            Trouble::Expired(cause) if self.at == *self.fetch.pinned => {
-                return Err(Stopped::NoRanges(cause));
+            Verdict::NoRange(cause) if !self.is_proven => Err(Verdict::NotSplit(cause)),
+            Verdict::Expired(cause) | Verdict::Gone(cause) if self.at == *self.fetch.pinned => {
+                Err(Verdict::NotSplit(cause))
             }
-            Trouble::Expired(_) => {
+            Verdict::Expired(_) | Verdict::Gone(_) => {
                 self.at = self.fetch.pinned.clone();
-                return Ok(());
+                Ok(())
             }
-            Trouble::Busy(cause, wait) => (cause, wait),
-            Trouble::Line(cause) | Trouble::NoRange(cause) => (cause, None),
+            Verdict::Failing { cause, wait } => self.rest(outage, cause, wait),
+            Verdict::Broke(cause) | Verdict::NoRange(cause) => self.rest(outage, cause, None),
+            other @ (Verdict::Received
+            | Verdict::Verified
+            | Verdict::NotSplit(_)
+            | Verdict::Crowded { .. }
+            | Verdict::Wrong(_)
+            | Verdict::OtherContent
+            | Verdict::Unusable(_)
+            | Verdict::Disk(_)
+            | Verdict::Undecided(_)
+            | Verdict::Store(_)) => Err(other),
+        }
+    }
+
+    /// Lets the place of a lost connection be empty for a while.
+    ///
+    /// # Errors
+    /// There were too many failures.
+    fn rest(
+        &mut self,
+        outage: Outage,
+        cause: Cause,
+        asked: Option<Duration>,
+    ) -> Result<(), Verdict> {
+        let counted = self.outages.wait(outage, self.received, Instant::now());
+        let Some(wait) = counted else {
+            return Err(Verdict::Crowded { cause, wait: asked });
         };
-        let Some(wait_ms) = self.count_failure(fresh) else {
-            return Err(Stopped::Busy { cause, wait: asked });
-        };
-        let wait = asked.unwrap_or_else(|| jittered(wait_ms));
-        if others {
-            tracing::debug!(file = %self.fetch.file, %cause, ?wait, "a part is asked for again");
+        let wait = asked.unwrap_or(wait);
+        if self.connections.is_empty() {
+            let (subject, retry) = (self.fetch.file.to_string(), self.outages.count());
+            (self.tell)(Event::Retrying { subject, retry, wait, cause: cause.to_string() });
         } else {
-            let (subject, retry) = (self.fetch.file.to_string(), self.failures);
-            (self.tell)(Event::Retrying { subject, retry, wait, cause });
+            tracing::debug!(file = %self.fetch.file, %cause, ?wait, "a range is asked for again");
         }
         self.resting += 1;
         self.steps.push(Box::pin(async move {
@@ -378,29 +368,14 @@ impl<'a> Parts<'a> {
         Ok(())
     }
 
-    /// The hub takes fewer lanes than it was asked for; the others go on.
-    fn refused(&mut self, fresh: bool, cause: &str, wait: Duration) {
-        tracing::debug!(file = %self.fetch.file, %cause, ?wait, "fewer lanes");
+    /// The hub takes fewer connections than it was asked for; the others go on.
+    fn refused(&mut self, outage: Outage, cause: &Cause, wait: Duration) {
+        tracing::debug!(file = %self.fetch.file, %cause, ?wait, "fewer connections");
         let now = Instant::now();
         self.quiet_until = self.quiet_until.max(now + wait);
-        if fresh {
-            self.failed = now;
+        if outage == Outage::New {
+            self.outages.note(now);
             self.climb.refused(self.clock.elapsed(), wait);
         }
-    }
-
-    /// Counts a failure and returns how long to wait; `None` when there were too many. One outage that fails many lanes is
-    /// one failure.
-    fn count_failure(&mut self, fresh: bool) -> Option<u64> {
-        if self.received >= self.mark.saturating_add(PROGRESS_BYTES) {
-            self.failures = 0;
-            self.mark = self.received;
-        }
-        let wait_ms = self.fetch.backoff.wait_ms(self.failures);
-        if fresh {
-            self.failures += 1;
-            self.failed = Instant::now();
-        }
-        wait_ms
     }
 }

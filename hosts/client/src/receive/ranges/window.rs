@@ -1,6 +1,6 @@
-//! Which bytes of one file are asked for on which lane, and in which order they go to the disk.
+//! Which bytes of one file are asked for on which connection, and in which order they go to the disk.
 //!
-//! A lane is one answer that is being received. What comes early waits here until everything before it has come, so
+//! A connection is one answer that is being received. What comes early waits here until everything before it has come, so
 //! that the staged file is a prefix at any moment. Pure: bytes in, bytes out, no I/O and no clock.
 //!
 //! INVARIANT: every byte is handed out once, in order; and nothing is asked for that lies further than the reach behind
@@ -10,42 +10,42 @@ use std::{collections::BTreeMap, ops::Range};
 
 use bytes::Bytes;
 
-/// A lane, by its number.
-pub(crate) type Lane = u64;
+/// A connection, by its number.
+pub(crate) type ConnectionId = u64;
 
-/// How far a lane that receives all the rest may go on before the next lane begins: it has time to prove itself.
+/// How far a connection that receives all the rest may go on before the next one begins: it has time to prove itself.
 pub(crate) const LEAD_BYTES: u64 = 2 << 20;
-/// A part shorter than this is not worth a request, unless nothing else is left.
+/// A range shorter than this is not worth a request, unless nothing else is left.
 const LEAST_BYTES: u64 = 256 << 10;
 
 /// What a piece has led to.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Receipt {
-    /// The lane goes on.
+    /// The connection goes on.
     Going,
-    /// The lane has all it was to receive.
+    /// The connection has all it was to receive.
     Ended,
-    /// A lane that receives all the rest has reached another lane's part; what it has of that comes back.
+    /// A connection that receives all the rest has reached another connection's range; what it has of that comes back.
     Reached(Bytes),
 }
 
-/// How far a lane may go.
+/// How far a connection may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Until {
     /// Up to here.
     End(u64),
-    /// Up to wherever another lane has begun, or the end of the file.
+    /// Up to wherever another connection has begun, or the end of the file.
     Next,
 }
 
-/// What one lane has received and not been taken yet, or is to receive.
+/// What one connection has received and not been taken yet, or is to receive.
 #[derive(Debug)]
 struct Segment {
     /// Up to where it has received.
     at: u64,
     until: Until,
     /// Who receives it; nobody, where it is only kept.
-    lane: Option<Lane>,
+    connection: Option<ConnectionId>,
     pieces: Vec<Bytes>,
 }
 
@@ -60,9 +60,14 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// Makes the window of a file of which the first bytes are taken, and gives all the rest to a lane.
-    pub(crate) fn new(size: u64, taken: u64, lane: Lane) -> Self {
-        let first = Segment { at: taken, until: Until::Next, lane: Some(lane), pieces: Vec::new() };
+    /// Makes the window of a file of which the first bytes are taken, and gives all the rest to a connection.
+    pub(crate) fn new(size: u64, taken: u64, connection: ConnectionId) -> Self {
+        let first = Segment {
+            at: taken,
+            until: Until::Next,
+            connection: Some(connection),
+            pieces: Vec::new(),
+        };
         Self { size, taken, segments: BTreeMap::from([(taken, first)]) }
     }
 
@@ -71,9 +76,14 @@ impl Window {
         self.taken == self.size
     }
 
-    /// Gives a lane the first part that nobody has, no longer than `len`, if there is one within reach. What is to be
-    /// taken next is always within reach.
-    pub(crate) fn assign(&mut self, lane: Lane, len: u64, reach: u64) -> Option<Range<u64>> {
+    /// Gives a connection the first range that nobody has, no longer than `len`, if there is one within reach. What is to
+    /// be taken next is always within reach.
+    pub(crate) fn assign(
+        &mut self,
+        connection: ConnectionId,
+        len: u64,
+        reach: u64,
+    ) -> Option<Range<u64>> {
         let worth =
             |gap: &Range<u64>| gap.start == self.taken || gap.end - gap.start >= LEAST_BYTES;
         let gap = self.gaps().find(worth);
@@ -86,22 +96,28 @@ impl Window {
             }
         }
         let until = Until::End(end);
-        let part = Segment { at: gap.start, until, lane: Some(lane), pieces: Vec::new() };
-        self.segments.insert(gap.start, part);
+        let range =
+            Segment { at: gap.start, until, connection: Some(connection), pieces: Vec::new() };
+        self.segments.insert(gap.start, range);
         Some(gap.start..end)
     }
 
-    /// Gives a lane all the rest behind the first byte that nobody has, and returns where that begins.
-    pub(crate) fn assign_rest(&mut self, lane: Lane) -> Option<u64> {
+    /// Gives a connection all the rest behind the first byte that nobody has, and returns where that begins.
+    pub(crate) fn assign_rest(&mut self, connection: ConnectionId) -> Option<u64> {
         let start = self.gaps().next()?.start;
-        let rest = Segment { at: start, until: Until::Next, lane: Some(lane), pieces: Vec::new() };
+        let rest = Segment {
+            at: start,
+            until: Until::Next,
+            connection: Some(connection),
+            pieces: Vec::new(),
+        };
         self.segments.insert(start, rest);
         Some(start)
     }
 
-    /// Takes what a lane has received.
-    pub(crate) fn receive(&mut self, lane: Lane, mut piece: Bytes) -> Receipt {
-        let Some(start) = self.start_of(lane) else {
+    /// Takes what a connection has received.
+    pub(crate) fn receive(&mut self, connection: ConnectionId, mut piece: Bytes) -> Receipt {
+        let Some(start) = self.start_of(connection) else {
             return Receipt::Ended;
         };
         let limit = self.limit(start);
@@ -119,19 +135,19 @@ impl Window {
             _ if segment.at < limit => Receipt::Going,
             Until::Next if limit < size => Receipt::Reached(beyond),
             Until::Next | Until::End(_) => {
-                self.give_back(lane);
+                self.give_back(connection);
                 Receipt::Ended
             }
         }
     }
 
-    /// A lane receives no more: what it has is kept, and what is missing is anybody's.
-    pub(crate) fn give_back(&mut self, lane: Lane) {
-        let Some(start) = self.start_of(lane) else {
+    /// A connection receives no more: what it has is kept, and what is missing is anybody's.
+    pub(crate) fn give_back(&mut self, connection: ConnectionId) {
+        let Some(start) = self.start_of(connection) else {
             return;
         };
         if let Some(segment) = self.segments.get_mut(&start) {
-            segment.lane = None;
+            segment.connection = None;
             segment.until = Until::End(segment.at);
             if segment.at == start || segment.at <= self.taken {
                 self.segments.remove(&start);
@@ -149,7 +165,7 @@ impl Window {
             let segment = first.get_mut();
             pieces.append(&mut segment.pieces);
             self.taken = self.taken.max(segment.at);
-            if segment.lane.is_some() {
+            if segment.connection.is_some() {
                 break;
             }
             first.remove();
@@ -157,9 +173,11 @@ impl Window {
         pieces
     }
 
-    fn start_of(&self, lane: Lane) -> Option<u64> {
+    fn start_of(&self, connection: ConnectionId) -> Option<u64> {
         let mut segments = self.segments.iter();
-        segments.find(|(_, segment)| segment.lane == Some(lane)).map(|(start, _)| *start)
+        segments
+            .find(|(_, segment)| segment.connection == Some(connection))
+            .map(|(start, _)| *start)
     }
 
     /// Returns up to where the segment that begins here may go.
@@ -172,8 +190,8 @@ impl Window {
         }
     }
 
-    /// Lists what may be given to a lane: what nobody has, and what a lane that receives all the rest will not come to
-    /// soon.
+    /// Lists what may be given to a connection: what nobody has, and what one that receives all the rest will not come
+    /// to soon.
     fn gaps(&self) -> impl Iterator<Item = Range<u64>> {
         let ends = self.segments.iter().map(|(start, segment)| match segment.until {
             Until::End(end) => end,
@@ -202,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_first_lane_leaves_the_next_one_room_behind_its_lead() {
+    fn a_first_connection_leaves_the_next_one_room_behind_its_lead() {
         let mut window = Window::new(40 * MIB, 5, 0);
         assert_eq!(window.assign(1, MIB, 16 * MIB), Some(5 + LEAD_BYTES..5 + LEAD_BYTES + MIB));
         let next = 5 + LEAD_BYTES + MIB;
@@ -215,15 +233,15 @@ mod tests {
     }
 
     #[test]
-    fn a_lane_that_receives_the_rest_goes_over_what_is_given_back() {
+    fn a_connection_that_receives_the_rest_goes_over_what_is_given_back() {
         let mut window = Window::new(10 * MIB, 0, 0);
-        let part = window.assign(1, MIB, 10 * MIB).unwrap();
-        assert_eq!(window.receive(0, content(0..part.start)), Receipt::Reached(Bytes::new()));
-        let more = content(part.start..part.start + 3);
+        let range = window.assign(1, MIB, 10 * MIB).unwrap();
+        assert_eq!(window.receive(0, content(0..range.start)), Receipt::Reached(Bytes::new()));
+        let more = content(range.start..range.start + 3);
         assert_eq!(window.receive(0, more.clone()), Receipt::Reached(more.clone()));
         window.give_back(1);
         assert_eq!(window.receive(0, more), Receipt::Going);
-        assert_eq!(window.receive(0, content(part.start + 3..10 * MIB)), Receipt::Ended);
+        assert_eq!(window.receive(0, content(range.start + 3..10 * MIB)), Receipt::Ended);
         assert_eq!(window.take().concat(), content(0..10 * MIB));
         assert!(window.is_done());
     }
@@ -250,37 +268,41 @@ mod tests {
         assert_eq!(window.assign_rest(5), None);
     }
 
-    /// Plays lanes that start, receive, break and are replaced in a random order.
+    /// Plays connections that start, receive, break and are replaced in a random order.
     #[test]
-    fn whatever_lanes_do_the_file_comes_out_in_order_and_within_reach() {
+    fn whatever_connections_do_the_file_comes_out_in_order_and_within_reach() {
         for seed in 0..40 {
             let mut random = fastrand::Rng::with_seed(seed);
             let size = random.u64(MIB..12 * MIB);
-            let (mut window, mut lanes, mut number) = (Window::new(size, 0, 0), vec![(0, 0)], 0);
+            let (mut window, mut connections, mut number) =
+                (Window::new(size, 0, 0), vec![(0, 0)], 0);
             let mut out = 0;
             while !window.is_done() {
                 let reach = out + 4 * MIB;
-                if lanes.len() < 5 && random.bool() || lanes.is_empty() {
+                if connections.len() < 5 && random.bool() || connections.is_empty() {
                     number += 1;
-                    let rest = lanes.is_empty() && random.bool();
+                    let rest = connections.is_empty() && random.bool();
                     let given = if rest {
                         window.assign_rest(number)
                     } else {
-                        window.assign(number, MIB, reach).map(|part| part.start)
+                        window.assign(number, MIB, reach).map(|range| range.start)
                     };
-                    assert!(given.is_some() || !lanes.is_empty(), "seed {seed}: nothing to do");
-                    lanes.extend(given.map(|at| (number, at)));
+                    assert!(
+                        given.is_some() || !connections.is_empty(),
+                        "seed {seed}: nothing to do"
+                    );
+                    connections.extend(given.map(|at| (number, at)));
                 }
-                let turn = random.usize(..lanes.len().max(1));
-                let Some((lane, at)) = lanes.get_mut(turn) else { continue };
+                let turn = random.usize(..connections.len().max(1));
+                let Some((connection, at)) = connections.get_mut(turn) else { continue };
                 let end = size.min(*at + random.u64(1..MIB));
-                match window.receive(*lane, content(*at..end)) {
+                match window.receive(*connection, content(*at..end)) {
                     Receipt::Going if random.u8(..10) > 0 => *at = end,
                     Receipt::Going | Receipt::Reached(_) => {
-                        window.give_back(*lane);
-                        lanes.swap_remove(turn);
+                        window.give_back(*connection);
+                        connections.swap_remove(turn);
                     }
-                    Receipt::Ended => drop(lanes.swap_remove(turn)),
+                    Receipt::Ended => drop(connections.swap_remove(turn)),
                 }
                 for piece in window.take() {
                     let end = out + piece.len() as u64;

@@ -1,9 +1,9 @@
-//! What a host refuses to do, whoever asks.
+//! What is refused, whoever asks: which answers are possible for which facts. Pure.
 //!
 //! INVARIANT (I25): a wrong or hostile decider can waste time but can't break I1–I3. Every decision is compared with the
 //! facts it was made of before anything is touched; the linked core passes always, a component must earn it.
 
-use hubstow_core::{
+use crate::{
     action::{Action, Decision, Lookup, Source},
     facts::{
         Answer, Blob, Cached, Demand, Force, Marker, PlaceFacts, Pointer, Reach, RefFile,
@@ -19,8 +19,7 @@ use hubstow_core::{
 
 /// Tells whether a decision is possible for the facts it was made of. Whatever passes is progress: it asks for something
 /// that is not known, not here or not served yet, so that no decider can keep a host busy without end.
-#[must_use]
-pub fn possible(facts: &PlaceFacts, decision: &Decision) -> bool {
+pub(crate) fn possible(facts: &PlaceFacts, decision: &Decision) -> bool {
     match *decision {
         Decision::Refuse(_) => true,
         Decision::Reuse(_) => serves(facts),
@@ -65,8 +64,12 @@ fn blob_counts(facts: &PlaceFacts) -> bool {
 
 /// Tells whether a lesson is possible: a refused method is known as refused, and of other methods nothing changes. The
 /// method may have been known as refused before, where two files were placed at once.
-#[must_use]
-pub fn possible_lesson(methods: Methods, action: Action, failure: Failure, lesson: Lesson) -> bool {
+pub(crate) fn possible_lesson(
+    methods: Methods,
+    action: Action,
+    failure: Failure,
+    lesson: Lesson,
+) -> bool {
     match (lesson, failure, action) {
         (Lesson::GiveUp, _, _) => true,
         (Lesson::Again(known), Failure::Raced, _) => known == methods,
@@ -80,8 +83,7 @@ pub fn possible_lesson(methods: Methods, action: Action, failure: Failure, lesso
 }
 
 /// Tells whether a resolution is possible for the facts it was made of.
-#[must_use]
-pub fn possible_resolution(facts: &ResolveFacts, resolution: &Resolution) -> bool {
+pub(crate) fn possible_resolution(facts: &ResolveFacts, resolution: &Resolution) -> bool {
     match *resolution {
         Resolution::Refuse(_) => true,
         Resolution::Serve(served, _) => {
@@ -173,8 +175,12 @@ fn source_allows(facts: &PlaceFacts, by: Method, from: Source) -> bool {
 }
 
 /// Tells whether a forecast is possible: each round is, for the facts it would be decided on, and so is its end.
-#[must_use]
-pub fn possible_forecast(facts: &PlaceFacts, disk: DiskKind, rounds: &[Round], end: End) -> bool {
+pub(crate) fn possible_forecast(
+    facts: &PlaceFacts,
+    disk: DiskKind,
+    rounds: &[Round],
+    end: End,
+) -> bool {
     let mut model = Model::foreseen(facts, disk);
     for round in rounds {
         if !possible(&model.facts, &Decision::Act(round.action, round.reason)) {
@@ -192,8 +198,7 @@ pub fn possible_forecast(facts: &PlaceFacts, disk: DiskKind, rounds: &[Round], e
 /// Tells whether a reading of a HEAD's answer is possible for what was received: its names are those of the headers, and
 /// only a status that can mean so makes content found or
 /// unchanged; a commit that was asked for is answered by that commit.
-#[must_use]
-pub fn possible_reply(
+pub(crate) fn possible_reply(
     status: u16,
     headers: &Headers<'_>,
     asked: &Revision,
@@ -266,8 +271,7 @@ fn states(headers: &Headers<'_>, metadata: &Metadata) -> bool {
 
 /// Tells whether a rule for a redirect is possible: the token stays at the endpoint's origin, nothing goes from https to
 /// http, and no chain is without end (invariants I22, I23).
-#[must_use]
-pub fn possible_redirect(hop: &Hop<'_>, rule: Redirect) -> bool {
+pub(crate) fn possible_redirect(hop: &Hop<'_>, rule: Redirect) -> bool {
     match rule {
         Redirect::WrongScheme | Redirect::Downgrade | Redirect::TooMany => true,
         Redirect::FollowWithoutToken | Redirect::FollowWithToken => {

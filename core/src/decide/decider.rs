@@ -1,10 +1,12 @@
 //! Who decides: the linked core, or something that stands in its place, such as the core as a component.
 //!
-//! Whoever it is, [`guard`](crate::guard) compares every answer with what was asked before anything follows from it.
+//! Whoever it is, [`Guarded`](crate::decide::Guarded) compares every answer with what was asked before anything follows
+//! from it.
 
-use std::error::Error as StdError;
+use alloc::{boxed::Box, vec::Vec};
+use core::error::Error;
 
-use hubstow_core::{
+use crate::{
     action::{Action, Decision, Lookup},
     facts::{PlaceFacts, ResolveFacts},
     hub::{Headers, Hop, Redirect, Reply, read_head, redirect},
@@ -17,7 +19,7 @@ use hubstow_core::{
 };
 
 /// An error of a decider.
-pub type DeciderError = Box<dyn StdError + Send + Sync>;
+pub type DeciderError = Box<dyn Error + Send + Sync>;
 
 /// Who decides: the linked core, or a component.
 pub trait Decider: Send + Sync {

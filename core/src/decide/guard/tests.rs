@@ -1,4 +1,4 @@
-use hubstow_core::{
+use crate::{
     hub::{Endpoint, read_head},
     learn::learn,
     place::place,
@@ -80,7 +80,7 @@ fn what_the_core_decides_about_a_request_is_always_possible() {
 
 #[test]
 fn what_the_core_foretells_is_always_possible() {
-    use hubstow_core::model::forecast;
+    use crate::model::forecast;
     every_place(|facts| {
         for disk in [DiskKind::ALL_LINKS, DiskKind::NO_LINKS] {
             let (rounds, end) = forecast(facts, disk);

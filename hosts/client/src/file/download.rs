@@ -1,0 +1,102 @@
+//! A single file, from what is asked to where it is.
+
+use hubstow_core::facts::Force;
+
+use crate::{
+    api::{
+        error::{Error, ErrorKind},
+        event::Event,
+        report::{Done, FileReport, Warning},
+        request::FileRequest,
+    },
+    engine::Engine,
+    file::{
+        content::{CachedFile, Content, Placed, Resolved},
+        place::Placement,
+        underway::Underway,
+    },
+    handle::{CacheHandle, CallerBlocks},
+};
+
+/// How often the hub is asked again because its answer was outdated when the content came.
+const MOVED_LIMIT: usize = 3;
+
+impl Engine {
+    /// Downloads one file unless it is here, and returns where it is.
+    pub(crate) async fn download(
+        &self,
+        cache: &CacheHandle,
+        request: &FileRequest,
+    ) -> Result<FileReport, Error> {
+        let mut promised = None;
+        for _ in 0..MOVED_LIMIT {
+            let content = match self.resolve(cache, request, &mut Vec::new()).await? {
+                Resolved::Cached(cached) => return Ok(self.serve(cache, request, *cached)),
+                Resolved::Found(content) => content,
+            };
+            match promised {
+                Some((before, error)) if before == content.metadata => return Err(error),
+                Some(_) | None => {}
+            }
+            match self.place(cache, &content, request.force).await? {
+                Placed::Done(report) => return Ok(report),
+                Placed::Moved(error) => {
+                    tracing::info!(file = %request.file, %error, "asking again what is meant");
+                    promised = Some((content.metadata, error));
+                }
+            }
+        }
+        let what = format!("`{}` changes on the hub faster than it can be fetched", request.file);
+        Err(Error::new(ErrorKind::HubFailing, what).hint("ask for a commit instead of a branch"))
+    }
+
+    /// Places content, fetching it where nothing here holds it.
+    async fn place(
+        &self,
+        cache: &CacheHandle,
+        content: &Content,
+        force: Force,
+    ) -> Result<Placed, Error> {
+        let placement = Placement { engine: self, cache, content, force, slots: None };
+        placement.run(Underway::default()).await
+    }
+
+    /// Answers from the cache alone where that is enough; `None` means that the hub must be asked.
+    pub(crate) fn download_cached(
+        &self,
+        cache: &CacheHandle,
+        request: &FileRequest,
+        caller: CallerBlocks,
+    ) -> Result<Option<FileReport>, Error> {
+        let cached = self.resolve_cached(cache, request, caller)?;
+        Ok(cached.map(|cached| self.serve(cache, request, *cached)))
+    }
+
+    /// Tells of a cached file that serves.
+    pub(crate) fn serve(
+        &self,
+        cache: &CacheHandle,
+        request: &FileRequest,
+        cached: CachedFile,
+    ) -> FileReport {
+        let CachedFile { served, commit, etag, size, reason, unconfirmed } = cached;
+        let at = self.layout(&request.repo).pointer(&commit, &request.file);
+        if let Some((refusal, cause)) = unconfirmed {
+            let warning = Warning::Stale { file: request.file.clone(), refusal, cause };
+            self.tell(Event::Warned { warning });
+        }
+        tracing::debug!(file = %request.file, %served, "served from the cache");
+        let report = FileReport {
+            file: request.file.clone(),
+            path: cache.native(&at),
+            commit,
+            size,
+            etag,
+            action: Done::Reused,
+            by: None,
+            reason,
+        };
+        self.tell(Event::Finished { report: report.clone() });
+        report
+    }
+}

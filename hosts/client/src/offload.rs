@@ -1,0 +1,158 @@
+//! Work that would hold up the async threads: it is handed to the host's workers, and waited for.
+
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::Arc,
+};
+
+use hubstow_cache::disk::cancel::Cancel;
+use tokio::sync::oneshot;
+
+use crate::{
+    api::error::{Error, ErrorKind},
+    parts::Workers,
+};
+
+/// The way to the host's workers.
+#[derive(Clone)]
+pub(crate) struct Offload(Arc<dyn Workers>);
+
+impl Offload {
+    pub(crate) fn new(workers: Arc<dyn Workers>) -> Self {
+        Self(workers)
+    }
+
+    /// Runs work on a worker and waits for what comes of it. Whoever stops waiting cancels it; a panic of the work goes on
+    /// here.
+    ///
+    /// # Errors
+    /// The threads have ended before the work began.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Cancel) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let (told, tells) = oneshot::channel();
+        let cancel = Cancel::default();
+        let theirs = cancel.clone();
+        let mut waiting = Waiting(Some(cancel));
+        self.start(move || {
+            let done: Result<T, Box<dyn Any + Send>> =
+                catch_unwind(AssertUnwindSafe(|| work(&theirs)));
+            // Where nobody waits any more, what came of it ends here, on the worker.
+            drop(told.send(done));
+        });
+        let done = tells.await;
+        waiting.0 = None;
+        match done {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(panic)) => resume_unwind(panic),
+            Err(_) => Err(Error::new(
+                ErrorKind::Other,
+                "work on the disk was given up, because the threads that do it have ended",
+            )),
+        }
+    }
+
+    /// Runs work that nobody waits for.
+    pub(crate) fn start(&self, work: impl FnOnce() + Send + 'static) {
+        self.0.start(Box::new(work));
+    }
+}
+
+/// Somebody who waits for work; when they end before it does, it is not wanted any more.
+struct Waiting(Option<Cancel>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(cancel) = &self.0 {
+            cancel.cancel();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{Mutex, PoisonError, mpsc},
+        task::{Context, Waker},
+        thread,
+    };
+
+    use super::*;
+    use crate::parts::Beside;
+
+    /// A thread for each piece of work.
+    struct Threads;
+
+    impl Workers for Threads {
+        fn start(&self, work: Box<dyn FnOnce() + Send>) {
+            thread::spawn(work);
+        }
+
+        fn beside(&self) -> Beside {
+            Beside::Threads
+        }
+    }
+
+    /// Work that is put aside, to be run or dropped later.
+    #[derive(Default)]
+    struct Aside(Mutex<Vec<Box<dyn FnOnce() + Send>>>);
+
+    impl Workers for Aside {
+        fn start(&self, work: Box<dyn FnOnce() + Send>) {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(work);
+        }
+
+        fn beside(&self) -> Beside {
+            Beside::Threads
+        }
+    }
+
+    #[tokio::test]
+    async fn work_runs_on_another_thread_and_is_not_cancelled_while_it_is_waited_for() {
+        let offload = Offload::new(Arc::new(Threads));
+        let here = thread::current().id();
+        let (there, cancelled) =
+            offload.run(|cancel| (thread::current().id(), cancel.is_cancelled())).await.unwrap();
+        assert_ne!(here, there);
+        assert!(!cancelled);
+    }
+
+    #[tokio::test]
+    async fn work_that_is_dropped_is_an_error_and_not_a_panic() {
+        let aside = Arc::new(Aside::default());
+        let offload = Offload::new(aside.clone());
+        let mut waiting = Box::pin(offload.run(|_| ()));
+        assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        aside.0.lock().unwrap().clear();
+        let error = waiting.await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Other);
+        assert!(error.to_string().contains("threads"), "{error}");
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "the work's own words")]
+    async fn a_panic_of_the_work_goes_on_where_it_is_waited_for() {
+        let offload = Offload::new(Arc::new(Threads));
+        let _ = offload.run(|_| panic!("the work's own words")).await;
+    }
+
+    #[tokio::test]
+    async fn whoever_stops_waiting_cancels_the_work() {
+        let offload = Offload::new(Arc::new(Threads));
+        let (begun, has_begun) = mpsc::channel();
+        let (ended, has_ended) = mpsc::channel();
+        let mut waiting = Box::pin(offload.run(move |cancel| {
+            begun.send(()).unwrap();
+            while !cancel.is_cancelled() {
+                thread::yield_now();
+            }
+            ended.send(()).unwrap();
+        }));
+        assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        has_begun.recv().unwrap();
+        drop(waiting);
+        has_ended.recv().unwrap();
+    }
+}

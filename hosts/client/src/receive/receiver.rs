@@ -1,0 +1,193 @@
+//! Filling a staged file: one try after the other, until the content is here or nothing more can be done.
+//!
+//! INVARIANT (I13): nothing is taken for the content but what has the promised size and hash. INVARIANT (I14): no more
+//! bytes than promised are written.
+
+#[cfg(test)]
+mod tests;
+
+use std::{io, time::Duration};
+
+use http::header::CONTENT_LENGTH;
+use hubstow_cache::staged::{Mismatch, StagedFile};
+
+use super::{
+    accept::{Brings, FromHub, accept, header_number, may_continue, rest_headers},
+    custody::Custody,
+    decide::{At, ContentSource, Next, Standing},
+    fetch::{Failed, Fetch, Tell},
+    memory::Unfinished,
+    stream::Transfer,
+    verdict::{Cause, Verdict},
+    xet,
+};
+use crate::{api::event::Event, http::session::Http};
+
+/// Fetches one file. It owns the staged file until it is asked for it.
+pub(crate) struct Receiver<'a> {
+    http: &'a Http,
+    fetch: &'a Fetch<'a>,
+    tell: Tell<'a>,
+    staged: Custody,
+    standing: Standing,
+    /// A first try that somebody else has made.
+    unfinished: Option<Unfinished>,
+}
+
+impl<'a> Receiver<'a> {
+    pub(crate) fn new(
+        http: &'a Http,
+        fetch: &'a Fetch<'a>,
+        staged: StagedFile,
+        tell: Tell<'a>,
+    ) -> Self {
+        let at = if fetch.content == fetch.pinned { At::Pinned } else { At::Named };
+        let source = xet::source(http, fetch);
+        let standing = Standing::new(source, at, http.own_connections(), fetch.backoff);
+        Self { http, fetch, tell, staged: Custody::of(staged), standing, unfinished: None }
+    }
+
+    /// Goes on from a first try, if there was one.
+    pub(crate) fn after(self, unfinished: Option<Unfinished>) -> Self {
+        Self { unfinished, ..self }
+    }
+
+    /// Returns the staged file, however the fetch has ended; `None` where a thread that had it was given up.
+    pub(crate) fn into_staged(self) -> Option<StagedFile> {
+        self.staged.into_staged()
+    }
+
+    /// Fills the staged file until it is complete and verified.
+    ///
+    /// # Errors
+    /// Why that can't be done.
+    pub(crate) async fn run(&mut self) -> Result<(), Failed> {
+        let mut ended = self.begin().await;
+        loop {
+            if matches!(ended, Verdict::Wrong(_))
+                && let Err(error) = self.drop_bytes().await
+            {
+                ended = Verdict::Disk(error);
+            }
+            let next = self.standing.next(&ended, self.staged.received_bytes());
+            ended = match next {
+                Next::Done => return Ok(()),
+                Next::AskAgain => return Err(Failed::Moved(ended.into_error(self.fetch.file))),
+                Next::GiveUp => return Err(Failed::Error(ended.into_error(self.fetch.file))),
+                Next::Verify => self.verify().await,
+                Next::Again { after } => {
+                    if let Verdict::Store(_) = ended {
+                        xet::forget(self.http, self.fetch).await;
+                    }
+                    self.again(after, &ended).await
+                }
+                Next::StartOver { after } => match self.start_over().await {
+                    Ok(()) => self.again(after, &ended).await,
+                    Err(error) => Verdict::Disk(error),
+                },
+                Next::Anew => {
+                    let (repo, file) = (self.fetch.repo, self.fetch.file);
+                    tracing::warn!(%repo, %file, mismatch = %ended.cause(), "fetching again");
+                    self.told_of_start_over();
+                    self.once().await
+                }
+                Next::FromPinned => self.once().await,
+                Next::FromHub => {
+                    if let Verdict::Store(failure) = &ended {
+                        xet::leave(self.http, self.fetch, failure).await;
+                    }
+                    self.once().await
+                }
+            };
+        }
+    }
+
+    /// Makes the first try, unless somebody has made it.
+    async fn begin(&mut self) -> Verdict {
+        if let Some(unfinished) = self.unfinished.take() {
+            return unfinished.enter(&mut self.staged).await;
+        }
+        (self.tell)(Event::Started {
+            file: self.fetch.file.clone(),
+            size: self.fetch.metadata.size,
+            already: self.staged.received_bytes(),
+        });
+        self.once().await
+    }
+
+    /// Waits, and tries again.
+    async fn again(&mut self, wait: Duration, ended: &Verdict) -> Verdict {
+        let (subject, retry) = (self.fetch.file.to_string(), self.standing.retries());
+        (self.tell)(Event::Retrying { subject, retry, wait, cause: ended.cause() });
+        tokio::time::sleep(wait).await;
+        self.once().await
+    }
+
+    /// Makes one try.
+    async fn once(&mut self) -> Verdict {
+        let received = match self.standing.source {
+            _ if self.fetch.metadata.size == Some(self.staged.received_bytes()) => Ok(()),
+            ContentSource::XetStore => {
+                xet::receive(self.http, self.fetch, &mut self.staged, self.tell).await
+            }
+            ContentSource::Hub => self.ask_hub().await,
+        };
+        received.map_or_else(|verdict| verdict, |()| Verdict::Received)
+    }
+
+    /// Sends one GET and takes what it brings.
+    async fn ask_hub(&mut self) -> Result<(), Verdict> {
+        let (http, fetch) = (self.http, self.fetch);
+        let have = self.staged.received_bytes();
+        let at = match self.standing.at {
+            At::Named => fetch.content,
+            At::Pinned => fetch.pinned,
+        };
+        let headers = rest_headers(have, fetch, FromHub::of(http, at));
+        let (from, answer) = http.get(at, &headers, None).await?;
+        if !may_continue(fetch, have, FromHub::of(http, &from)) {
+            return Err(Verdict::NoRange(Cause::Unproven));
+        }
+        match accept(fetch, answer.status, &answer.headers, have) {
+            Brings::Nothing(verdict) => return Err(verdict),
+            Brings::Rest => {}
+            Brings::Whole => {
+                if have > 0 {
+                    self.start_over().await?;
+                }
+                if let Some(length) = header_number(&answer.headers, &CONTENT_LENGTH) {
+                    self.staged.promise_size(length);
+                }
+            }
+        }
+        let (connections, tell) = (self.standing.connections, self.tell);
+        let transfer = Transfer { http, fetch, from, connections, tell };
+        transfer.receive(answer, &mut self.staged).await
+    }
+
+    /// Hashing a whole file again may take time: it is done off the async threads.
+    async fn verify(&mut self) -> Verdict {
+        match self.staged.work(StagedFile::verify).await {
+            Ok(Ok(())) => Verdict::Verified,
+            Ok(Err(Mismatch::Size { expected, received })) if received < expected => {
+                Verdict::Broke(Cause::Short { received, expected })
+            }
+            Ok(Err(mismatch)) => Verdict::Wrong(mismatch),
+            Err(error) => Verdict::Disk(error),
+        }
+    }
+
+    async fn start_over(&mut self) -> io::Result<()> {
+        self.drop_bytes().await?;
+        self.told_of_start_over();
+        Ok(())
+    }
+
+    async fn drop_bytes(&mut self) -> io::Result<()> {
+        self.staged.work(StagedFile::start_over).await
+    }
+
+    fn told_of_start_over(&self) {
+        (self.tell)(Event::StartedOver { file: self.fetch.file.clone() });
+    }
+}

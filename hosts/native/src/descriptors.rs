@@ -1,0 +1,53 @@
+//! How many files and connections this process may have open.
+
+#[cfg(unix)]
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Returns the limit that is in force; `None` where there is none that could be told.
+#[cfg(unix)]
+pub(crate) fn limit() -> Option<usize> {
+    usize::try_from(given(getrlimit(Resource::Nofile).current)?).ok()
+}
+
+/// Returns the limit that is in force; `None` where there is none that could be told.
+#[cfg(not(unix))]
+pub(crate) fn limit() -> Option<usize> {
+    None
+}
+
+/// Raises the number of files and connections that this process may have open to what it is allowed to raise it to. It
+/// belongs to the program, so the library never does it: one that calls this does so before it makes a hub.
+pub fn raise_descriptor_limit() {
+    #[cfg(unix)]
+    {
+        let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+        let wanted = given(maximum);
+        if current.is_some_and(|current| wanted.is_none_or(|wanted| current < wanted)) {
+            // Where it can't be raised, the present one is kept to.
+            let _ = setrlimit(Resource::Nofile, Rlimit { current: wanted, maximum });
+        }
+    }
+}
+
+/// Returns how many there are under a limit, whatever that says: Apple's systems never give more.
+#[cfg(unix)]
+fn given(limit: Option<u64>) -> Option<u64> {
+    const APPLE: u64 = 10_240;
+    if cfg!(target_vendor = "apple") {
+        Some(limit.map_or(APPLE, |limit| limit.min(APPLE)))
+    } else {
+        limit
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_can_be_told_and_raising_never_lowers_it() {
+        let before = limit();
+        raise_descriptor_limit();
+        assert!(limit().unwrap_or(usize::MAX) >= before.unwrap_or(usize::MAX));
+    }
+}

@@ -1,0 +1,26 @@
+//! Why a server could not start or had to stop.
+
+use std::{io, path::PathBuf};
+
+/// Why a server could not start or had to stop.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The folder to serve can't be read.
+    #[error("`{}` can't be served: {source}; name an existing folder", path.display())]
+    Root {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// No port could be opened on the loopback interface.
+    #[error("no port could be opened: {0}")]
+    Bind(#[source] io::Error),
+    /// The thread or the runtime of the server could not be started.
+    #[error("the server could not be started: {0}")]
+    Start(#[source] io::Error),
+    /// Accepting connections failed.
+    #[error("the server stopped: {0}")]
+    Serve(#[source] io::Error),
+}
