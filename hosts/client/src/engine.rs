@@ -22,7 +22,8 @@ use crate::{
     budget::Budget,
     handle::CacheHandle,
     http::{
-        session::{Address, Http},
+        address::Address,
+        session::Http,
         transport::{Answer, BoxFuture, Request, Transport, TransportError},
     },
     offload::Offload,

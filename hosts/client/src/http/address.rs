@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, header::LOCATION};
-use hubstow_core::decide::Undecided;
-use hubstow_core::hub::{Endpoint, Headers, Origin, Redirect, retry_after_s};
+use hubstow_core::{
+    decide::Undecided,
+    hub::{Endpoint, Headers, Origin, Redirect, retry_after_s},
+};
 use url::Url;
 
 use crate::{

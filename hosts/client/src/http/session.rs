@@ -19,10 +19,6 @@ use hubstow_core::{
 use tokio::{runtime::Handle, time::Instant};
 use url::Url;
 
-pub(crate) use crate::http::address::{
-    Address, NoAnswer, TokenUse, asked_wait, core_headers, is_endpoint, location, shown, text,
-    transport,
-};
 use crate::{
     api::{
         config::{Config, Token},
@@ -31,6 +27,7 @@ use crate::{
         report::Traffic,
     },
     http::{
+        address::{Address, NoAnswer, TokenUse, location, shown, transport},
         connections::Connections,
         gate::{Entered, Gate, Pass, Passed, is_refusal_for_now},
         pace::Pace,
@@ -56,7 +53,7 @@ pub(crate) struct Http {
     token: Option<Token>,
     stall_timeout: Duration,
     gate: Gate,
-    pub(crate) lines: Arc<Connections>,
+    pub(crate) connections: Arc<Connections>,
     pace: Option<Pace>,
     /// The Xet store, where there is one that may be used.
     pub(crate) xet: Option<XetAccess>,
@@ -78,7 +75,7 @@ impl Http {
             token: config.token.clone(),
             stall_timeout: config.stall_timeout,
             gate: Gate::new(config.throttle_patience),
-            lines: Arc::default(),
+            connections: Arc::default(),
             pace: config.limit_rate.map(Pace::new),
             xet: XetAccess::new(config, store),
             requests: AtomicU64::new(0),
@@ -99,7 +96,7 @@ impl Http {
     }
 
     /// On how many connections of its own a file may be received.
-    pub(crate) fn lanes(&self) -> usize {
+    pub(crate) fn own_connections(&self) -> usize {
         self.transport.connections()
     }
 

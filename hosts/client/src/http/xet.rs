@@ -28,7 +28,7 @@ use tokio::{
 use crate::{
     api::config::{Config, Token, Xet},
     http::{
-        session::NoAnswer,
+        address::NoAnswer,
         transport::{BoxFuture, TransportError},
     },
 };

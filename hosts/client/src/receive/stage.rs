@@ -26,7 +26,8 @@ use crate::{
     api::{config::Config, event::Event},
     handle::CacheHandle,
     http::{
-        session::{Address, Http, TokenUse},
+        address::{Address, TokenUse},
+        session::Http,
         transport::{Answer, Body, BoxFuture, Request, Transport, TransportError},
         xet::XetStore,
     },

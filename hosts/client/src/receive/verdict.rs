@@ -8,7 +8,7 @@ use hubstow_core::{name::FileName, why::Refusal};
 
 use crate::{
     api::error::{Error, ErrorKind, from_io},
-    http::{session::NoAnswer, xet::StoreFailure},
+    http::{address::NoAnswer, xet::StoreFailure},
 };
 
 /// How one try ended.

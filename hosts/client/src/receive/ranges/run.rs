@@ -30,8 +30,9 @@ use super::{
 use crate::{
     api::event::Event,
     http::{
+        address::{Address, NoAnswer},
         connections::{ConnectionPermit, Share},
-        session::{Address, Http, NoAnswer},
+        session::Http,
         transport::{Answer, Body, BoxFuture, Connection},
     },
 };
@@ -170,7 +171,7 @@ impl<'a> Ranges<'a> {
     fn wanted(&mut self) -> usize {
         let bringing = self.bringing.len();
         let wanted = self.climb.look(self.clock.elapsed(), self.received, bringing);
-        wanted.min(self.share.lanes())
+        wanted.min(self.share.connections())
     }
 
     /// Adds the connections that are missing, as far as there is something for them to do.
