@@ -196,16 +196,75 @@ pub(crate) fn as_unsupported(error: io::Error) -> io::Error {
         | ErrorGroup::ReadOnly
         | ErrorGroup::NameTooLong
         | ErrorGroup::BadName
-        | ErrorGroup::Other => io::Error::new(io::ErrorKind::Unsupported, error),
+        | ErrorGroup::Other => {
+            Reread::new("it is not to be had here", error).into_error(io::ErrorKind::Unsupported)
+        }
     }
 }
 
-/// An error of this crate.
+/// A system's error that means something else where it came up than its number says; the error itself is its source.
+#[derive(Debug, thiserror::Error)]
+#[error("{meaning}")]
+pub(crate) struct Reread {
+    meaning: &'static str,
+    source: io::Error,
+}
+
+impl Reread {
+    pub(crate) fn new(meaning: &'static str, source: io::Error) -> Self {
+        Self { meaning, source }
+    }
+
+    /// Makes the error that is sorted by this kind and no more by its number.
+    pub(crate) fn into_error(self, kind: io::ErrorKind) -> io::Error {
+        io::Error::new(kind, self)
+    }
+}
+
+/// Returns the system's error that an error comes from: the innermost one with a number, or the innermost one where none
+/// has a number.
+#[must_use]
+pub fn io_error<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e io::Error> {
+    let mut found = None;
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let io = error.downcast_ref::<io::Error>();
+        if io.is_some_and(|io| io.raw_os_error().is_some()) {
+            return io;
+        }
+        found = io.or(found);
+        // An error inside an `io::Error` is no source of it: it stands for it, and only its own source is one.
+        next = match io.and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    found
+}
+
+/// Writes an error and its causes on one line, outermost first. What a foreign error repeats of its cause is said once.
+#[must_use]
+pub fn with_causes(error: &(dyn StdError + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut last = text.clone();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let words = cause.to_string();
+        if !words.is_empty() && !last.contains(&words) {
+            text = format!("{text}: {words}");
+            last = words;
+        }
+        next = cause.source();
+    }
+    text
+}
+
+/// An error of this crate. What it says of itself does not repeat what its source says; [`with_causes`] says all.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FsError {
     /// The system refused an operation on a path of the cache.
-    #[error("can't {what} `{path}` in the cache: {source}")]
+    #[error("can't {what} `{path}` in the cache")]
     Io {
         /// What was to be done, as a verb with its object's preposition.
         what: &'static str,
@@ -215,7 +274,7 @@ pub enum FsError {
         source: io::Error,
     },
     /// The disk refused a method of placing, or made something that can't be read.
-    #[error("can't {method} to `{path}` in the cache: {source}")]
+    #[error("can't {method} to `{path}` in the cache")]
     Method {
         /// The method.
         method: Method,
@@ -225,7 +284,7 @@ pub enum FsError {
         source: io::Error,
     },
     /// Something that is no path failed.
-    #[error("can't {what}: {source}")]
+    #[error("can't {what}")]
     Other {
         /// What was to be done.
         what: &'static str,
@@ -292,6 +351,12 @@ impl FsError {
             | Self::Unsettled { .. } => None,
         }
     }
+
+    /// Returns the system's error behind this one, if there is one.
+    #[must_use]
+    pub fn io_error(&self) -> Option<&io::Error> {
+        io_error(self)
+    }
 }
 
 #[cfg(test)]
@@ -315,6 +380,30 @@ mod tests {
         ] {
             assert_eq!(windows_group(code), Some(group), "Windows error {code}");
         }
+    }
+
+    #[test]
+    fn the_number_of_the_system_is_reached_from_whatever_it_became() {
+        let number = || io::Error::from_raw_os_error(28);
+        let path = CachePath::root();
+        let reread = |kind| Reread::new("not here", number()).into_error(kind);
+        let errors = [
+            FsError::io("write", &path, number()),
+            FsError::io("write", &path, io::Error::other(number())),
+            FsError::io("make the folder", &path, reread(io::ErrorKind::Other)),
+            FsError::method(Method::Symlink, &path, reread(io::ErrorKind::Unsupported)),
+            FsError::method(Method::Symlink, &path, as_unsupported(number())),
+            FsError::other("take random bits", number()),
+            FsError::other("take random bits", FsError::io("read", &path, number())),
+        ];
+        for error in errors {
+            let text = error.to_string();
+            assert_eq!(error.io_error().and_then(io::Error::raw_os_error), Some(28), "{text}");
+            let source = error.source().map(ToString::to_string).unwrap_or_default();
+            assert!(!source.is_empty() && !text.contains(&source), "{text}: {source}");
+            assert_eq!(with_causes(&error).matches("os error 28").count(), 1, "{text}");
+        }
+        assert!(FsError::Refused { refusal: Refusal::NotCached }.io_error().is_none());
     }
 
     #[cfg(unix)]
