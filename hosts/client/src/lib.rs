@@ -29,7 +29,8 @@ mod snapshot;
 
 pub use api::{
     config::{Config, Durability, Token, Xet, default_user_agent},
-    error::{Error, ErrorKind},
+    detail::{CachedCopy, HubAnswer, Refused, Subject},
+    error::{Detail, Error, ErrorKind, FailedFile, FailedFiles},
     event::{Event, Observer},
     pattern::Patterns,
     proxies::{Proxies, Proxy},
@@ -44,4 +45,5 @@ pub use http::{
     xet::{XetAsked, XetGrant, XetStore, XetStoreError, XetStream},
 };
 pub use hub::Hub;
+pub use hubstow_cache::disk::failure::{ErrorGroup, with_causes};
 pub use parts::{Beside, DiskOf, Parts, Workers};

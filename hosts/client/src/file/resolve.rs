@@ -1,6 +1,6 @@
 //! Finding out which content is meant: the cached pointer, the hub's answer, and the core between them.
 
-use hubstow_cache::{Cache, Target, observe::CachedPointer};
+use hubstow_cache::{Cache, Target, disk::failure::with_causes, observe::CachedPointer};
 use hubstow_core::{
     action::{Action, Lookup as Kind},
     facts::{Answer, Cached, Force, Marker, ResolveFacts, RevisionKind},
@@ -13,8 +13,9 @@ use hubstow_core::{
 
 use crate::{
     api::{
+        detail::CachedCopy,
         error::{Error, ErrorKind},
-        refusal::About,
+        refusal::{About, Cause},
         report::ExplanationLink,
         request::FileRequest,
     },
@@ -170,7 +171,7 @@ impl<'a> Resolving<'a> {
                 .run(move |cache, _| cache.mark(&layout, &revision, &commit, &file))
                 .await?;
             if let Err(error) = marked {
-                tracing::debug!(%error, "the marker could not be written");
+                tracing::debug!(error = %with_causes(&error), "the marker could not be written");
             }
         }
         self.facts.marker = Marker::Present;
@@ -234,10 +235,16 @@ impl<'a> Resolving<'a> {
             path: pointer
                 .map_or_else(String::new, |at| self.cache.native(&at).display().to_string()),
             policy: self.engine.config.policy,
-            cached: matches!(self.facts.cached, Cached::Linked | Cached::Holds),
-            cause: self.cause.as_deref(),
+            copy: match self.facts.cached {
+                Cached::Linked | Cached::Holds => CachedCopy::Here,
+                Cached::Absent | Cached::Damaged | Cached::Directory | Cached::Alias => {
+                    CachedCopy::Unknown
+                }
+            },
+            force: self.facts.force,
+            unmatched: &[],
         };
-        about.error(refusal)
+        about.error(refusal, self.cause.clone().map(Cause::from))
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use futures_util::future::join;
 use http::{HeaderMap, StatusCode, header::LINK};
-use hubstow_cache::Cache;
+use hubstow_cache::{Cache, disk::failure::with_causes};
 use hubstow_core::{
     hub::{Retry, refusal_of_status},
     layout::RepoLayout,
@@ -392,7 +392,7 @@ impl ToKeep {
         // a file that is not locked yet may be taken for one of those.
         let written = write().or_else(|_| write());
         if let Err(error) = written {
-            tracing::debug!(%commit, %error, "the listing could not be kept");
+            tracing::debug!(%commit, error = %with_causes(&error), "the listing could not be kept");
         }
     }
 }

@@ -10,9 +10,10 @@ use hubstow_core::{
 
 use crate::{
     api::{
+        detail::CachedCopy,
         error::Error,
         event::Event,
-        refusal::About,
+        refusal::{About, Cause},
         report::Warning,
         request::{FileRequest, SnapshotRequest},
     },
@@ -100,7 +101,7 @@ impl Engine {
             }
             Err(Unlisted::Error(error)) => Err(error),
             Err(Unlisted::Refused(refusal, cause)) => {
-                let error = self.refused(request, refusal, Some(&cause));
+                let error = self.refused(request, refusal, Some(cause.clone().into()));
                 if !may_fall_back || !self.allows_stale(refusal) {
                     return Err(error);
                 }
@@ -162,22 +163,26 @@ impl Engine {
         }
     }
 
-    pub(crate) fn refused(
-        &self,
-        request: &SnapshotRequest,
-        refusal: Refusal,
-        cause: Option<&str>,
-    ) -> Error {
-        let about = About {
+    fn refused(&self, request: &SnapshotRequest, refusal: Refusal, cause: Option<Cause>) -> Error {
+        self.about(request, &[]).error(refusal, cause)
+    }
+
+    /// Says that nothing is wanted, or which patterns match nothing.
+    pub(crate) fn nothing_wanted(&self, request: &SnapshotRequest, unmatched: &[String]) -> Error {
+        self.about(request, unmatched).error(Refusal::EntryNotFound, None)
+    }
+
+    fn about<'a>(&'a self, request: &'a SnapshotRequest, unmatched: &'a [String]) -> About<'a> {
+        About {
             endpoint: &self.config.endpoint,
             repo: &request.repo,
             revision: &request.revision,
             file: None,
             path: String::new(),
             policy: self.config.policy,
-            cached: false,
-            cause,
-        };
-        about.error(refusal)
+            copy: CachedCopy::Unknown,
+            force: request.force,
+            unmatched,
+        }
     }
 }
