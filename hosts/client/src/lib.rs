@@ -41,9 +41,11 @@ pub use api::{
     request::{FileRequest, SnapshotRequest},
 };
 pub use http::{
-    transport::{Answer, Body, BoxFuture, Connection, Request, Transport, TransportError},
+    transport::{
+        Answer, Body, BoxFuture, Connection, Request, Transport, TransportError, TransportErrorKind,
+    },
     xet::{XetAsked, XetGrant, XetStore, XetStoreError, XetStream},
 };
 pub use hub::Hub;
-pub use hubstow_cache::disk::failure::{ErrorGroup, with_causes};
+pub use hubstow_cache::disk::failure::{ErrorGroup, causes, with_causes};
 pub use parts::{Beside, DiskOf, Parts, Workers};

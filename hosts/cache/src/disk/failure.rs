@@ -221,40 +221,42 @@ impl Reread {
     }
 }
 
-/// Returns the system's error that an error comes from: the innermost one with a number, or the innermost one where none
-/// has a number.
+/// Returns an error and its causes, outermost first.
+pub fn causes<'e>(
+    error: &'e (dyn StdError + 'static),
+) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error: &&'e (dyn StdError + 'static)| {
+        let error = *error;
+        // What an `io::Error` holds is not its source, but it itself; only what is below that is its source.
+        let held = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        match held {
+            Some(held) => Some(held as &(dyn StdError + 'static)),
+            None => error.source(),
+        }
+    })
+}
+
+/// Returns the system's error that an error comes from: the outermost one with a number, or else the innermost one.
 #[must_use]
 pub fn io_error<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e io::Error> {
-    let mut found = None;
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let io = error.downcast_ref::<io::Error>();
-        if io.is_some_and(|io| io.raw_os_error().is_some()) {
-            return io;
-        }
-        found = io.or(found);
-        // An error inside an `io::Error` is no source of it: it stands for it, and only its own source is one.
-        next = match io.and_then(io::Error::get_ref) {
-            Some(inner) => Some(inner),
-            None => error.source(),
-        };
-    }
-    found
+    let ours = || causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>());
+    ours().find(|cause| cause.raw_os_error().is_some()).or_else(|| ours().last())
 }
 
 /// Writes an error and its causes on one line, outermost first. What a foreign error repeats of its cause is said once.
 #[must_use]
 pub fn with_causes(error: &(dyn StdError + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut last = text.clone();
-    let mut next = error.source();
-    while let Some(cause) = next {
+    let (mut text, mut last) = (String::new(), String::new());
+    for cause in causes(error) {
         let words = cause.to_string();
-        if !words.is_empty() && !last.contains(&words) {
-            text = format!("{text}: {words}");
-            last = words;
+        if words.is_empty() || last.contains(&words) {
+            continue;
         }
-        next = cause.source();
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&words);
+        last = words;
     }
     text
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use hubstow_core::{facts::Force, why::Refusal};
+use hubstow_core::{facts::Force, hub::Headers, why::Refusal};
 
 /// What is known of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,11 @@ pub struct HubAnswer {
 }
 
 impl HubAnswer {
+    pub(crate) fn new(status: u16, headers: &Headers<'_>) -> Self {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        Self { status, code: owned(headers.error_code), message: owned(headers.error_message) }
+    }
+
     /// Tells whether the hub has switched the repo off.
     #[must_use]
     pub fn is_disabled(&self) -> bool {

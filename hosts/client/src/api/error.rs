@@ -7,7 +7,7 @@ use std::{error::Error as StdError, fmt, io};
 
 use hubstow_cache::{
     FsError,
-    disk::failure::{ErrorGroup, group, io_error, with_causes},
+    disk::failure::{ErrorGroup, causes, group, io_error, with_causes},
 };
 use hubstow_core::{
     decide::Undecided,
@@ -105,6 +105,9 @@ impl From<Refusal> for ErrorKind {
     }
 }
 
+/// What went wrong, whatever it is.
+pub(crate) type AnyError = Box<dyn StdError + Send + Sync>;
+
 /// What is known of an [`Error`] beyond its kind.
 #[derive(Debug, Default)]
 #[non_exhaustive]
@@ -159,7 +162,7 @@ pub struct Error {
     message: String,
     detail: Detail,
     hint: Option<String>,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<AnyError>,
 }
 
 impl Error {
@@ -233,14 +236,7 @@ impl Error {
     /// Returns what the hub said, where that is why.
     #[must_use]
     pub fn hub_answer(&self) -> Option<&HubAnswer> {
-        let mut next = self.source();
-        while let Some(cause) = next {
-            if let Some(found) = cause.downcast_ref() {
-                return Some(found);
-            }
-            next = cause.source();
-        }
-        None
+        causes(self).find_map(<dyn StdError>::downcast_ref)
     }
 }
 

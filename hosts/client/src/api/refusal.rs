@@ -1,7 +1,5 @@
 //! Refusals in words: the thing and the rule. The one place where the core's refusals become errors.
 
-use std::error::Error as StdError;
-
 use hubstow_core::{
     facts::Force,
     hub::Endpoint,
@@ -12,11 +10,8 @@ use hubstow_core::{
 
 use crate::api::{
     detail::{CachedCopy, Refused, Subject},
-    error::{Detail, Error},
+    error::{AnyError, Detail, Error},
 };
-
-/// What went wrong, where something did.
-pub(crate) type Cause = Box<dyn StdError + Send + Sync>;
 
 /// What a refusal is about.
 pub(crate) struct About<'a> {
@@ -36,7 +31,7 @@ pub(crate) struct About<'a> {
 
 impl About<'_> {
     /// Makes the error for a refusal.
-    pub(crate) fn error(&self, refusal: Refusal, cause: Option<Cause>) -> Error {
+    pub(crate) fn error(&self, refusal: Refusal, cause: Option<AnyError>) -> Error {
         let subject = if self.file.is_some() { Subject::File } else { Subject::Snapshot };
         let Self { copy, force, .. } = *self;
         let error = Error::new(refusal.into(), self.message(refusal))

@@ -14,8 +14,8 @@ use hubstow_core::{
 use crate::{
     api::{
         detail::CachedCopy,
-        error::{Error, ErrorKind},
-        refusal::{About, Cause},
+        error::{AnyError, Error, ErrorKind},
+        refusal::About,
         report::ExplanationLink,
         request::FileRequest,
     },
@@ -40,8 +40,8 @@ struct Resolving<'a> {
     pointer: CachedPointer,
     facts: ResolveFacts,
     found: Option<Found>,
-    /// Why the hub did not confirm, in words.
-    cause: Option<String>,
+    /// Why the hub did not confirm.
+    cause: Option<AnyError>,
 }
 
 impl Engine {
@@ -141,7 +141,7 @@ impl<'a> Resolving<'a> {
             patience,
         };
         let tell = |event| self.engine.tell(event);
-        let found = self.engine.http.lookup(&lookup, &tell).await?;
+        let mut found = self.engine.http.lookup(&lookup, &tell).await?;
         self.facts.answer = found.reply.answer;
         if let Some(commit) =
             found.reply.commit.clone().filter(|commit| Some(commit) != self.known.as_ref())
@@ -154,8 +154,7 @@ impl<'a> Resolving<'a> {
                 .await??;
             self.facts.marker = observed.marker;
         }
-        self.cause =
-            found.cause.clone().or_else(|| found.reply.broken.as_ref().map(ToString::to_string));
+        self.cause = found.cause.take().or_else(|| Some(found.reply.broken.clone()?.into()));
         self.found = Some(found);
         Ok(())
     }
@@ -187,7 +186,9 @@ impl<'a> Resolving<'a> {
             ));
         };
         let unconfirmed = match served {
-            Served::Stale => Some((refusal, self.cause.unwrap_or_default())),
+            Served::Stale => {
+                Some((refusal, self.cause.map_or_else(String::new, |cause| with_causes(&*cause))))
+            }
             Served::Pinned | Served::Offline => None,
         };
         let CachedPointer { etag, size, .. } = self.pointer;
@@ -224,7 +225,7 @@ impl<'a> Resolving<'a> {
         Ok(Resolved::Found(Box::new(Content { repo, revision, target, metadata, at, pinned })))
     }
 
-    fn refuse(&self, refusal: Refusal) -> Error {
+    fn refuse(self, refusal: Refusal) -> Error {
         let FileRequest { repo, revision, file, .. } = self.request;
         let pointer = self.known.as_ref().map(|commit| self.layout.pointer(commit, file));
         let about = About {
@@ -244,7 +245,7 @@ impl<'a> Resolving<'a> {
             force: self.facts.force,
             unmatched: &[],
         };
-        about.error(refusal, self.cause.clone().map(Cause::from))
+        about.error(refusal, self.cause)
     }
 }
 

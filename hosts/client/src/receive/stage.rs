@@ -25,7 +25,9 @@ use crate::{
     api::{config::Config, event::Event},
     http::{
         session::{Address, Http, TokenUse},
-        transport::{Answer, Body, BoxFuture, Request, Transport, TransportError},
+        transport::{
+            Answer, Body, BoxFuture, Request, Transport, TransportError, TransportErrorKind,
+        },
         xet::XetStore,
     },
     offload::{Offload, Threads},
@@ -124,7 +126,7 @@ impl Body for Pieces {
 }
 
 pub(crate) fn broken() -> TransportError {
-    TransportError("the line is cut".to_owned())
+    TransportError::new(TransportErrorKind::Broken, "the line is cut")
 }
 
 /// What a request is answered with.

@@ -1,6 +1,6 @@
 //! Finding out which commit a snapshot is of and what belongs to it, from the hub or from what is kept.
 
-use hubstow_cache::Cache;
+use hubstow_cache::{Cache, disk::failure::with_causes};
 use hubstow_core::{
     facts::{Force, Reach, Stale},
     layout::RepoLayout,
@@ -11,9 +11,9 @@ use hubstow_core::{
 use crate::{
     api::{
         detail::CachedCopy,
-        error::Error,
+        error::{AnyError, Error},
         event::Event,
-        refusal::{About, Cause},
+        refusal::About,
         report::Warning,
         request::{FileRequest, SnapshotRequest},
     },
@@ -101,12 +101,14 @@ impl Engine {
             }
             Err(Unlisted::Error(error)) => Err(error),
             Err(Unlisted::Refused(refusal, cause)) => {
-                let error = self.refused(request, refusal, Some(cause.clone().into()));
+                let told = with_causes(&*cause);
+                let error = self.refused(request, refusal, Some(cause));
                 if !may_fall_back || !self.allows_stale(refusal) {
                     return Err(error);
                 }
                 let known = self.known_here(request, handle).await?;
-                let warning = Warning::StaleSnapshot { repo: request.repo.clone(), refusal, cause };
+                let (repo, cause) = (request.repo.clone(), told);
+                let warning = Warning::StaleSnapshot { repo, refusal, cause };
                 self.tell(Event::Warned { warning });
                 Ok(known)
             }
@@ -163,7 +165,12 @@ impl Engine {
         }
     }
 
-    fn refused(&self, request: &SnapshotRequest, refusal: Refusal, cause: Option<Cause>) -> Error {
+    fn refused(
+        &self,
+        request: &SnapshotRequest,
+        refusal: Refusal,
+        cause: Option<AnyError>,
+    ) -> Error {
         self.about(request, &[]).error(refusal, cause)
     }
 
