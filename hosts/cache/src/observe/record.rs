@@ -13,7 +13,7 @@ use hubstow_core::{
 
 use crate::{
     cache::target::Target,
-    disk::Identity,
+    disk::{Identity, failure::with_causes},
     observe::{
         memo::Memo,
         view::{Recording, View},
@@ -94,7 +94,7 @@ impl View {
             return;
         }
         if let Err(error) = self.write_whole(layout, &at, content.as_bytes()) {
-            tracing::debug!(%commit, %error, "what is proved could not be written down");
+            tracing::debug!(%commit, error = %with_causes(&error), "what is proved could not be written down");
         }
     }
 }

@@ -31,7 +31,7 @@ use crate::{
         connections::Connections,
         gate::{Entered, Gate, Pass, Passed, is_refusal_for_now},
         pace::Pace,
-        transport::{Answer, Connection, Request, Transport},
+        transport::{Answer, Connection, Request, Transport, TransportError, TransportErrorKind},
         xet::{XetAccess, XetStore},
     },
 };
@@ -228,8 +228,8 @@ impl Http {
     ) -> Result<Answer, NoAnswer> {
         let url = request.url.clone();
         if Handle::try_current().is_err() {
-            let cause = "a request needs a tokio runtime, and there is none".to_owned();
-            return Err(NoAnswer::Transport { url: shown(&url), cause });
+            let what = "a request needs a tokio runtime, and there is none";
+            return Err(transport(&url, TransportError::new(TransportErrorKind::Other, what)));
         }
         let since = Instant::now();
         loop {
@@ -262,8 +262,8 @@ impl Http {
         let answer = match tokio::time::timeout(limit, self.transport.send(request)).await {
             Ok(answer) => answer.map_err(|error| transport(&url, error)),
             Err(_) => {
-                let cause = format!("no answer within {} s", limit.as_secs_f64().ceil());
-                Err(NoAnswer::Transport { url: shown(&url), cause })
+                let what = format!("no answer within {} s", limit.as_secs_f64().ceil());
+                Err(transport(&url, TransportError::new(TransportErrorKind::Timeout, what)))
             }
         };
         tracing::debug!(url = %shown(&url), status = ?answer.as_ref().map(|a| a.status.as_u16()), "asked");
@@ -304,7 +304,9 @@ impl Http {
         match joined {
             Ok(url) => Ok(Address { url, token }),
             Err(error) => {
-                Err(NoAnswer::Transport { url: shown(&from.url), cause: error.to_string() })
+                let what = "it leads to what is no URL";
+                let none = TransportError::new(TransportErrorKind::Other, what).caused_by(error);
+                Err(transport(&from.url, none))
             }
         }
     }

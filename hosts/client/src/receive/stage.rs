@@ -28,7 +28,9 @@ use crate::{
     http::{
         address::{Address, TokenUse},
         session::Http,
-        transport::{Answer, Body, BoxFuture, Request, Transport, TransportError},
+        transport::{
+            Answer, Body, BoxFuture, Request, Transport, TransportError, TransportErrorKind,
+        },
         xet::XetStore,
     },
     offload::Offload,
@@ -129,7 +131,7 @@ impl Body for Pieces {
 }
 
 pub(crate) fn broken() -> TransportError {
-    TransportError("the line is cut".to_owned())
+    TransportError::new(TransportErrorKind::Broken, "the line is cut")
 }
 
 /// The blocking pool of the test's runtime, which keeps a clock that is paused from running on while it works.

@@ -21,7 +21,7 @@ use crate::{
     http::{
         address::Address,
         session::{Http, Limits},
-        transport::{Connection, Request, Transport},
+        transport::{Connection, Request, Transport, TransportErrorKind},
     },
 };
 
@@ -290,7 +290,7 @@ impl Body for Body_ {
         let how = self.0;
         Box::pin(async move {
             match how {
-                "broken body" => Err(TransportError("cut".to_owned())),
+                "broken body" => Err(TransportError::new(TransportErrorKind::Broken, "cut")),
                 "silent body" => pending().await,
                 _ => Ok(None),
             }
@@ -304,7 +304,7 @@ impl Transport for Breaking {
         let how = self.0.lock().unwrap().pop().unwrap_or("whole");
         Box::pin(async move {
             match how {
-                "broken" => return Err(TransportError("reset".to_owned())),
+                "broken" => return Err(TransportError::new(TransportErrorKind::Broken, "reset")),
                 "silent" => return pending().await,
                 _ => {}
             }
@@ -341,5 +341,6 @@ fn where_there_is_no_runtime_that_is_what_is_missing() {
     let http = client(&config(), &hub);
     let (to, headers) = (at(&http, "a"), HeaderMap::new());
     let error = http.get(&to, &headers, None).now_or_never().unwrap().unwrap_err();
-    assert!(error.to_string().contains("runtime"), "{error}");
+    let told = hubstow_cache::disk::failure::with_causes(&error);
+    assert!(told.contains("runtime"), "{told}");
 }
