@@ -144,14 +144,12 @@ impl Batch {
             if worker.cancel().is_cancelled() {
                 break;
             }
-            let staged = match self.stage(at, open, &content) {
-                // What is complete is closed first.
-                Staged::TooManyOpen(open, _) if !complete.is_empty() => {
-                    self.finish(cache, std::mem::take(&mut complete), &mut written);
-                    self.stage(at, *open, &content)
-                }
-                staged => staged,
-            };
+            let mut staged = self.stage(at, open, &content);
+            if let Staged::TooManyOpen(open, _) = staged {
+                // What is complete is closed, and so are the lock and the staged file of each.
+                self.finish(cache, std::mem::take(&mut complete), &mut written);
+                staged = self.stage(at, *open, &content);
+            }
             match staged {
                 Staged::Complete(one) => complete.push(*one),
                 Staged::Wrong(open, first) => {
