@@ -26,7 +26,6 @@ const CRATES: [(&str, &[&str]); 9] = [
         "hosts/cli",
         &[
             "hubstow-core",
-            "hubstow-cache",
             "hubstow-client",
             "hubstow-native",
             "hubstow-serve",
@@ -39,8 +38,20 @@ const CRATES: [(&str, &[&str]); 9] = [
 /// The folders of the cache crate, and files beside them, from below upwards.
 const CACHE: [&str; 6] = ["disk", "cache", "observe", "staged", "execute", "drive"];
 /// The same of the client.
-const CLIENT: [&str; 11] = [
-    "api", "offload", "http", "lookup", "parts", "receive", "budget", "engine", "file", "snapshot",
+const CLIENT: [&str; 14] = [
+    "api",
+    "http",
+    "lookup",
+    "parts",
+    "offload",
+    "budget",
+    "handle",
+    "open",
+    "receive",
+    "engine",
+    "file",
+    "snapshot",
+    "environment",
     "hub",
 ];
 
