@@ -62,7 +62,7 @@ impl View {
             return;
         }
         if let Err(error) = self.make_folders(&layout.private()) {
-            tracing::debug!(%commit, %error, "there is no folder for what is proved");
+            tracing::debug!(%commit, error = %with_causes(&error), "there is no folder for what is proved");
             return;
         }
         let here = self.disk_of_records(layout);
