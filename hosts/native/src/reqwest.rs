@@ -183,7 +183,7 @@ fn kind_of(error: &reqwest::Error) -> TransportErrorKind {
     let has = |is_it: fn(&(dyn StdError + 'static)) -> bool| causes(error).any(is_it);
     if error.is_timeout() {
         TransportErrorKind::Timeout
-    } else if has(|cause| cause.is::<rustls::Error>()) {
+    } else if has(<dyn StdError>::is::<rustls::Error>) {
         TransportErrorKind::Tls
     } else if has(|cause| cause.to_string().starts_with(TUNNEL)) {
         TransportErrorKind::Proxy
