@@ -150,6 +150,9 @@ pub(crate) fn usage(error: &clap::Error, format: Format) -> ExitCode {
     ExitCode::from(if asked_for { 0 } else { USAGE })
 }
 
+#[cfg(all(test, target_os = "linux"))]
+mod failing_disk;
+
 #[cfg(test)]
 mod tests {
     use hubstow_core::name::FileName;
