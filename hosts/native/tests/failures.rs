@@ -87,6 +87,7 @@ async fn a_request_that_fails_says_of_which_kind_that_is_and_keeps_its_cause() {
 #[tokio::test]
 async fn a_refused_connection_keeps_the_number_of_the_system() {
     let error = failure(&format!("http://{}/a", nobody()), Proxies::default()).await;
-    let number = hubstow_cache::disk::failure::io_error(&error).and_then(std::io::Error::raw_os_error);
+    let number =
+        hubstow_cache::disk::failure::io_error(&error).and_then(std::io::Error::raw_os_error);
     assert_eq!(number, Some(rustix::io::Errno::CONNREFUSED.raw_os_error()), "{error:?}");
 }

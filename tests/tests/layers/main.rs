@@ -24,13 +24,7 @@ const CRATES: [(&str, &[&str]); 9] = [
     ("hosts/serve", &["hubstow-core"]),
     (
         "hosts/cli",
-        &[
-            "hubstow-core",
-            "hubstow-client",
-            "hubstow-native",
-            "hubstow-serve",
-            "hubstow-wasmtime",
-        ],
+        &["hubstow-core", "hubstow-client", "hubstow-native", "hubstow-serve", "hubstow-wasmtime"],
     ),
     ("hosts/wasi", &["hubstow", "hubstow-core", "hubstow-cache", "hubstow-client"]),
 ];
