@@ -22,7 +22,7 @@ use crate::{
     cache::folders::KnownFolders,
     disk::{
         Disk, DiskFile, Kind,
-        failure::{ErrorGroup, FsError, group},
+        failure::{ErrorGroup, FsError, Reread, group},
     },
     fresh_nonce,
 };
@@ -141,7 +141,11 @@ impl Cache {
         self.disk.make_root().map_err(|error| {
             let path = self.disk.native(&CachePath::root()).display().to_string();
             let missing = group(&error) == ErrorGroup::Raced;
-            let source = if missing { io::Error::other(error) } else { error };
+            let stays = |error| {
+                Reread::new("what is above it is missing, or no folder", error)
+                    .into_error(io::ErrorKind::Other)
+            };
+            let source = if missing { stays(error) } else { error };
             FsError::Io { what: "make the folder", path, source }
         })
     }

@@ -18,7 +18,7 @@ use crate::{
     cache::target::Target,
     disk::{
         cancel::Cancel,
-        failure::{FsError, as_unsupported, failure_of},
+        failure::{FsError, as_unsupported, failure_of, with_causes},
     },
     execute::Bytes,
     observe::{Observed, OwnFacts, many::Observation, view::View},
@@ -112,7 +112,7 @@ impl Placing {
     #[must_use]
     pub fn ref_error(&self) -> Option<String> {
         match (&self.ref_error, self.ref_file) {
-            (Some(error), _) => Some(error.to_string()),
+            (Some(error), _) => Some(with_causes(error)),
             (None, RefFile::Unwritable) => Some("a folder has its name".to_owned()),
             (None, RefFile::Unwanted | RefFile::Current | RefFile::Behind) => None,
         }
@@ -238,7 +238,7 @@ impl Placing {
                 Ok(())
             }
             Err(error) if action == Action::Point => {
-                tracing::debug!(%error, "the ref could not be written");
+                tracing::debug!(error = %with_causes(&error), "the ref could not be written");
                 self.ref_error = Some(error);
                 Ok(())
             }
@@ -257,7 +257,7 @@ impl Placing {
             | FsError::Undecided(_)
             | FsError::Unsettled { .. } => Failure::Fatal,
         };
-        tracing::debug!(?action, %failure, %error, "failed");
+        tracing::debug!(?action, %failure, error = %with_causes(&error), "failed");
         if failure == Failure::Raced {
             self.cache.forget_folders();
         }

@@ -30,6 +30,7 @@ use hubstow_core::name::Nonce;
 /// A system without randomness.
 pub fn fresh_nonce() -> Result<Nonce, FsError> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|error| FsError::other("take random bits", error))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|error| FsError::other("take random bits", std::io::Error::from(error)))?;
     Ok(Nonce::from_bits(u128::from_ne_bytes(bytes)))
 }

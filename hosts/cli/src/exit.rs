@@ -2,18 +2,21 @@
 //!
 //! [`exit_code`] is the only place that turns a kind of error into a number.
 
-use std::{error::Error as _, ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, process::ExitCode};
 
 use clap::{ValueEnum as _, error::ErrorKind as ClapKind};
-use hubstow_client::{Error, ErrorKind};
+use hubstow_client::{Detail, Error, ErrorKind, FailedFile, FailedFiles, with_causes};
 use serde::Serialize;
 
 use crate::{
     global::{Color, Format},
+    hints,
     output::{self, BAD, CAUTION, plain, styled},
 };
 
 const USAGE: u8 = 2;
+/// How many failures of a snapshot are told one by one.
+const SHOWN: usize = 20;
 
 /// Returns the exit code for a kind of error.
 pub(crate) fn exit_code(kind: ErrorKind) -> u8 {
@@ -43,14 +46,29 @@ pub(crate) fn report(error: &Error, format: Format) -> ExitCode {
     ExitCode::from(exit_code(error.kind()))
 }
 
-/// Returns the error as people read it: what, why, and the way out.
+/// Returns the error as people read it: what and why, and the way out.
 pub(crate) fn for_people(error: &Error) -> String {
-    let mut text = format!("{}: {}", styled(BAD, "error"), plain(&error.to_string()));
-    for cause in causes(error) {
-        text.push_str(&format!("\n  because: {}", plain(&cause)));
-    }
-    if let Some(hint) = error.way_out() {
+    let mut text = format!("{}: {}", styled(BAD, "error"), plain(&in_full(error)));
+    if let Some(hint) = hints::way_out(error) {
         text.push_str(&format!("\n{}: {}", styled(CAUTION, "hint"), plain(hint)));
+    }
+    text
+}
+
+/// Returns what has failed and why, on one line; of many files, those that are shown have a line each.
+fn in_full(error: &Error) -> String {
+    let Detail::Files(FailedFiles { failures, .. }) = error.detail() else {
+        return with_causes(error);
+    };
+    if failures.len() < 2 {
+        return with_causes(error);
+    }
+    let mut text = error.to_string();
+    for FailedFile { file, error } in failures.iter().take(SHOWN) {
+        text.push_str(&format!("\n  {file}: {}", with_causes(error)));
+    }
+    if failures.len() > SHOWN {
+        text.push_str(&format!("\n  … and {} more", failures.len() - SHOWN));
     }
     text
 }
@@ -71,33 +89,13 @@ struct ErrorFields<'a> {
 }
 
 fn for_programs(error: &Error) -> String {
-    let mut message = error.to_string();
-    for cause in causes(error) {
-        message.push_str(": ");
-        message.push_str(&cause);
-    }
-    error_json(error.kind(), &message, error.way_out())
+    error_json(error.kind(), &in_full(error), hints::way_out(error))
 }
 
 fn error_json(kind: ErrorKind, message: &str, hint: Option<&str>) -> String {
     let error = ErrorFields { code: exit_code(kind), kind: kind.code(), message, hint };
     // Numbers and text always have a form in JSON.
     serde_json::to_string(&ErrorJson { error }).unwrap_or_default()
-}
-
-/// Returns the causes below an error, outermost first. Many errors repeat the text of their cause; it is said once.
-fn causes(error: &Error) -> Vec<String> {
-    let mut causes: Vec<String> = Vec::new();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let text = cause.to_string();
-        let above = causes.last().map_or_else(|| error.to_string(), Clone::clone);
-        if !text.is_empty() && !above.contains(&text) {
-            causes.push(text);
-        }
-        next = cause.source();
-    }
-    causes
 }
 
 /// What must be known before the command line is understood, so that even its errors look as they should.
@@ -152,8 +150,12 @@ pub(crate) fn usage(error: &clap::Error, format: Format) -> ExitCode {
     ExitCode::from(if asked_for { 0 } else { USAGE })
 }
 
+#[cfg(all(test, target_os = "linux"))]
+mod failing_disk;
+
 #[cfg(test)]
 mod tests {
+    use hubstow_core::name::FileName;
     use serde_json::json;
 
     use super::*;
@@ -206,7 +208,25 @@ mod tests {
     #[test]
     fn an_error_for_people_says_what_why_and_the_way_out() {
         let text = anstream::adapter::strip_str(&for_people(&not_found())).to_string();
-        assert_eq!(text, "error: there is no `x`\n  because: 404\nhint: look again");
+        assert_eq!(text, "error: there is no `x`: 404\nhint: look again");
+    }
+
+    #[test]
+    fn of_many_failures_twenty_are_told_with_their_causes() {
+        let failure = |number: usize| FailedFile {
+            file: FileName::parse(&format!("{number}.txt")).unwrap(),
+            error: Error::new(ErrorKind::NoSpace, "it can't be written")
+                .caused_by(std::io::Error::other("full")),
+        };
+        let of = |failed: usize| {
+            let files = FailedFiles { failures: (0..failed).map(failure).collect(), wanted: 30 };
+            let error = Error::new(ErrorKind::NoSpace, format!("{failed} of 30 files failed"));
+            in_full(&error.with_detail(Detail::Files(files)))
+        };
+        let two = "2 of 30 files failed\n  0.txt: it can't be written: full\n  1.txt: it can't be written: full";
+        assert_eq!(of(2), two);
+        assert_eq!(of(25).lines().count(), 22);
+        assert!(of(25).ends_with("\n  … and 5 more"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The values of the library and their words.
 
 pub(crate) mod config;
+pub(crate) mod detail;
 pub(crate) mod error;
 pub(crate) mod event;
 pub(crate) mod pattern;

@@ -1,6 +1,7 @@
 //! What every question has: the settings, the way to the hub, the cache, who decides, and who is told.
 
 use std::{
+    io,
     ops::Deref,
     path::{Path, PathBuf},
     sync::Arc,
@@ -16,13 +17,14 @@ use hubstow_core::{
 use crate::{
     api::{
         config::{Config, Durability},
-        error::{Error, ErrorKind},
+        error::{Detail, Error, ErrorKind, from_io},
         event::{Event, Observer},
     },
     budget::Budget,
     handle::CacheHandle,
     http::{
-        session::{Address, Http},
+        address::Address,
+        session::Http,
         transport::{Answer, BoxFuture, Request, Transport, TransportError},
     },
     offload::Offload,
@@ -61,7 +63,7 @@ impl Engine {
     /// Puts the parts that a host brings together.
     ///
     /// # Errors
-    /// A cache directory without a name.
+    /// A cache directory without a name, or one that the host can't reach.
     pub(crate) fn new(mut config: Config, parts: Parts) -> Result<Self, Error> {
         let durability = match config.durability {
             Durability::Safe => hubstow_cache::Durability::Safe,
@@ -75,10 +77,13 @@ impl Engine {
         let budget = Budget::of(descriptors);
         let offload = Offload::new(workers);
         let handle = |cache| CacheHandle::new(cache, offload.clone());
-        let patient = |directory: &Path| Arc::new(PatientDisk::new(disk(directory)));
-        let shared = handle(Cache::new(patient(&config.cache_dir), config.policy, durability));
+        let patient = |directory: &Path| match disk(directory) {
+            Ok(disk) => Ok(Arc::new(PatientDisk::new(disk))),
+            Err(error) => Err(out_of_reach(directory, error)),
+        };
+        let shared = handle(Cache::new(patient(&config.cache_dir)?, config.policy, durability));
         let cache = match &config.local_dir {
-            Some(local) => handle(Cache::local(patient(local), durability)),
+            Some(local) => handle(Cache::local(patient(local)?, durability)),
             None => shared.clone(),
         };
         let transport = Arc::new(Sparing { transport, connections: budget.connections() });
@@ -133,6 +138,11 @@ impl Transport for Sparing {
     fn connections(&self) -> usize {
         self.transport.connections().min(self.connections)
     }
+}
+
+fn out_of_reach(directory: &Path, error: io::Error) -> Error {
+    let what = format!("`{}` can't be reached from here", directory.display());
+    from_io(&what, error).with_detail(Detail::OutOfReach)
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Error> {

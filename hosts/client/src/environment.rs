@@ -1,6 +1,6 @@
 //! What the cache directory supports, found out by probing it.
 
-use hubstow_cache::Cache;
+use hubstow_cache::{Cache, disk::failure::with_causes};
 use hubstow_core::policy::{Method, Support};
 
 use crate::{
@@ -23,11 +23,11 @@ impl Engine {
             let (support, detail) = match probed {
                 None => (Support::Untried, None),
                 Some(Ok(result)) => {
-                    (Cache::support_of(&result), result.err().map(|error| error.to_string()))
+                    (Cache::support_of(&result), result.err().map(|error| with_causes(&error)))
                 }
                 Some(Err(error)) => {
                     writable = false;
-                    (Support::Untried, Some(error.to_string()))
+                    (Support::Untried, Some(with_causes(&error)))
                 }
             };
             methods.push(MethodSupport { method, support, detail });

@@ -28,7 +28,7 @@ impl Hub {
     /// Makes a hub of the parts that a host brings. Nothing is sent, looked at or written yet.
     ///
     /// # Errors
-    /// A cache directory without a name.
+    /// A cache directory without a name, or one that the host can't reach.
     pub fn with_parts(config: Config, parts: Parts) -> Result<Self, Error> {
         Engine::new(config, parts).map(|engine| Self { engine })
     }

@@ -32,7 +32,8 @@ mod snapshot;
 
 pub use api::{
     config::{Config, Durability, Token, Xet, default_user_agent},
-    error::{Error, ErrorKind},
+    detail::{CachedCopy, HubAnswer, Refused, Subject},
+    error::{Detail, Error, ErrorKind, FailedFile, FailedFiles},
     event::{Event, Observer},
     pattern::Patterns,
     proxies::{Proxies, Proxy},
@@ -43,8 +44,11 @@ pub use api::{
     request::{FileRequest, SnapshotRequest},
 };
 pub use http::{
-    transport::{Answer, Body, BoxFuture, Connection, Request, Transport, TransportError},
+    transport::{
+        Answer, Body, BoxFuture, Connection, Request, Transport, TransportError, TransportErrorKind,
+    },
     xet::{XetAsked, XetGrant, XetStore, XetStoreError, XetStream},
 };
 pub use hub::Hub;
+pub use hubstow_cache::disk::failure::{ErrorGroup, causes, with_causes};
 pub use parts::{Beside, DiskOf, Parts, Workers};

@@ -1,6 +1,6 @@
 //! What a host brings: the seams of the client.
 
-use std::{path::Path, sync::Arc};
+use std::{io, path::Path, sync::Arc};
 
 use hubstow_cache::Disk;
 use hubstow_core::decide::Decider;
@@ -24,8 +24,9 @@ pub struct Parts {
     pub store: Option<Arc<dyn XetStore>>,
 }
 
-/// Makes the disk of a directory, which need not exist yet.
-pub type DiskOf = Box<dyn Fn(&Path) -> Arc<dyn Disk> + Send + Sync>;
+/// Makes the disk of a directory, which need not exist yet. A host that can't reach the directory says so here, before
+/// anything is asked or sent.
+pub type DiskOf = Box<dyn Fn(&Path) -> io::Result<Arc<dyn Disk>> + Send + Sync>;
 
 /// Where work runs that would hold up the async threads.
 pub trait Workers: Send + Sync {

@@ -17,25 +17,28 @@ mod wanted;
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, future::join, stream};
-use hubstow_cache::{Cache, disk::cancel::Cancel};
+use hubstow_cache::{
+    Cache,
+    disk::{cancel::Cancel, failure::with_causes},
+};
 use hubstow_core::{
     facts::{Cached, Force, Reach},
     name::FileName,
-    why::{Reason, Refusal},
+    why::Reason,
 };
 use tokio::sync::Semaphore;
 
 use self::{
     batch::{Batch, Results},
     bring::{SingleFile, ToPlace},
-    collect::{Asked, collect, together},
+    collect::{Asked, collect},
     known::Known,
     observe::Observed,
     wanted::Wanted,
 };
 use crate::{
     api::{
-        error::{Error, ErrorKind},
+        error::{Error, ErrorKind, FailedFile},
         event::Event,
         report::{Done, FileReport, SnapshotReport, Warning},
         request::SnapshotRequest,
@@ -200,22 +203,19 @@ impl Engine {
                 Cached::Absent => {}
                 Cached::Damaged | Cached::Directory | Cached::Alias => {
                     let what = format!("`{}` is damaged", path.display());
-                    failures.push((name, Error::new(ErrorKind::ContentMismatch, what)));
+                    let error = Error::new(ErrorKind::ContentMismatch, what);
+                    failures.push(FailedFile { file: name, error });
                 }
             }
         }
         if !failures.is_empty() {
-            return Err(together(&failures, files.len() + failures.len()));
+            let wanted = files.len() + failures.len();
+            return Err(Error::of_files(failures, wanted));
         }
         if files.is_empty() {
             return Err(self.nothing_wanted(request, &[]));
         }
         Ok(SnapshotReport { path, commit: commit.clone(), files })
-    }
-
-    fn nothing_wanted(&self, request: &SnapshotRequest, unmatched: &[String]) -> Error {
-        let patterns: Vec<_> = unmatched.iter().map(|pattern| format!("`{pattern}`")).collect();
-        self.refused(request, Refusal::EntryNotFound, Some(&patterns.join(" or ")))
     }
 
     fn wanted(
@@ -275,7 +275,7 @@ impl Engine {
             cache.point(&layout, &revision, &commit)
         });
         if let Err(error) = pointed.await? {
-            let (revision, cause) = (request.revision.clone(), error.to_string());
+            let (revision, cause) = (request.revision.clone(), with_causes(&error));
             self.tell(Event::Warned { warning: Warning::RefNotWritten { revision, cause } });
         }
         Ok(())

@@ -22,7 +22,7 @@ pub fn parts(config: &Config) -> Parts {
         store: xet_store(config),
         decider: Arc::new(LinkedCore),
         transport: Arc::new(ReqwestTransport::new(config)),
-        disk: Box::new(|directory| Arc::new(StdDisk::new(directory))),
+        disk: Box::new(|directory| Ok(Arc::new(StdDisk::new(directory)))),
         workers: Arc::new(BlockingPool),
         descriptors: descriptors::limit(),
     }

@@ -4,6 +4,7 @@
 //! ever where nobody drives it.
 
 use std::{
+    error::Error as StdError,
     sync::{Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
@@ -14,10 +15,14 @@ use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use tokio::runtime::{self, Handle};
 
+use hubstow_cache::disk::failure::causes;
 use hubstow_client::{
-    Answer, Body, BoxFuture, Config, Connection, Proxies, Proxy, Request, Transport, TransportError,
+    Answer, Body, BoxFuture, Config, Connection, Proxies, Proxy, Request, Transport,
+    TransportError, TransportErrorKind,
 };
 
+/// How the error of a proxy that gives no connection begins; its type is private.
+const TUNNEL: &str = "tunnel error";
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many connections of their own large files may use: what a hub takes from one client without complaint.
@@ -66,7 +71,8 @@ impl ReqwestTransport {
     /// Returns the client of the present runtime whose connections were all made after that moment.
     fn client(&self, kind: Kind, made_after: Option<Instant>) -> Result<Client, TransportError> {
         let runtime = Handle::try_current().map_err(|_| {
-            TransportError("a request needs a tokio runtime, and there is none".to_owned())
+            let what = "a request needs a tokio runtime, and there is none";
+            TransportError::new(TransportErrorKind::Other, what)
         })?;
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         let is_it = |pool: &Pool| pool.runtime == runtime.id() && pool.kind == kind;
@@ -99,7 +105,8 @@ impl ReqwestTransport {
         let http = http.as_ref().map(|proxy| reqwest::Proxy::http(url(proxy)));
         let https = https.as_ref().map(|proxy| reqwest::Proxy::https(url(proxy)));
         for proxy in [http, https].into_iter().flatten() {
-            builder = builder.proxy(proxy.map_err(broken)?.no_proxy(NoProxy::from_string(except)));
+            builder =
+                builder.proxy(proxy.map_err(no_proxy)?.no_proxy(NoProxy::from_string(except)));
         }
         builder.build().map_err(broken)
     }
@@ -166,27 +173,47 @@ fn url(proxy: &Proxy) -> &str {
 }
 
 fn broken(error: reqwest::Error) -> TransportError {
-    TransportError(causes(&error.without_url()))
+    let error = error.without_url();
+    let kind = kind_of(&error);
+    TransportError::new(kind, words(kind)).caused_by(error)
 }
 
-/// Writes an error and its causes on one line; the outermost says the least.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let more = cause.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        source = cause.source();
+/// Sorts an error of reqwest. The innermost causes say the most.
+fn kind_of(error: &reqwest::Error) -> TransportErrorKind {
+    let has = |is_it: fn(&(dyn StdError + 'static)) -> bool| causes(error).any(is_it);
+    if error.is_timeout() {
+        TransportErrorKind::Timeout
+    } else if has(<dyn StdError>::is::<rustls::Error>) {
+        TransportErrorKind::Tls
+    } else if has(|cause| cause.to_string().starts_with(TUNNEL)) {
+        TransportErrorKind::Proxy
+    } else if error.is_connect() {
+        TransportErrorKind::Connect
+    } else if error.is_builder() {
+        TransportErrorKind::Other
+    } else {
+        TransportErrorKind::Broken
     }
-    text
+}
+
+fn words(kind: TransportErrorKind) -> &'static str {
+    match kind {
+        TransportErrorKind::Connect => "no connection could be made",
+        TransportErrorKind::Tls => "TLS could not be agreed on",
+        TransportErrorKind::Timeout => "it took too long",
+        TransportErrorKind::Broken => "the connection broke",
+        TransportErrorKind::Proxy => "the proxy gives no connection",
+        TransportErrorKind::Other | _ => "it could not be sent",
+    }
+}
+
+fn no_proxy(error: reqwest::Error) -> TransportError {
+    let what = "the proxy can't be used";
+    TransportError::new(TransportErrorKind::Proxy, what).caused_by(error.without_url())
 }
 
 fn unusable(error: rustls::Error) -> TransportError {
-    let what = "TLS can't be set up";
-    let way_out = "check the system's certificates, or the file that SSL_CERT_FILE names";
-    TransportError(format!("{what}: {error}; {way_out}"))
+    TransportError::new(TransportErrorKind::Tls, "TLS can't be set up").caused_by(error)
 }
 
 fn tls_builder()

@@ -14,8 +14,13 @@ use crate::file::{self, Opening, WasiFile};
 pub(crate) struct WasiDisk(StdDisk);
 
 impl WasiDisk {
-    pub(crate) fn new(directory: &Path) -> Self {
-        Self(StdDisk::new(directory))
+    /// Takes a directory, which need not exist yet.
+    ///
+    /// # Errors
+    /// A directory that the host has not opened.
+    pub(crate) fn new(directory: &Path) -> io::Result<Self> {
+        file::check_reach(directory)?;
+        Ok(Self(StdDisk::new(directory)))
     }
 
     fn opened(&self, at: &CachePath, how: Opening) -> io::Result<Box<dyn DiskFile>> {

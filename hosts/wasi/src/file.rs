@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Read, Seek, SeekFrom, Write},
-    path::{Component, Path},
+    path::Path,
     sync::LazyLock,
 };
 
@@ -17,6 +17,8 @@ use wasip2::{
         },
     },
 };
+
+use crate::folders::{Way, way_to};
 
 /// The most bytes that are asked for at once; the host gives no more than it likes.
 const READ_BYTES: usize = 1 << 20;
@@ -115,30 +117,20 @@ fn entry_of(stat: &DescriptorStat, hash: &MetadataHashValue) -> Entry {
     }
 }
 
-/// Returns the folder of the sandbox that a path is in, and the way from there: the one with the longest name that fits.
+/// Returns the opened folder that a path is in, and the way from there.
 fn opened_folder(path: &Path) -> io::Result<(&'static Descriptor, String)> {
     static OPENED: LazyLock<Vec<(Descriptor, String)>> = LazyLock::new(get_directories);
-    let wanted = parts(path)?;
-    let fitting = OPENED.iter().filter_map(|(folder, name)| {
-        let given = parts(Path::new(name)).ok()?;
-        let rest = wanted.strip_prefix(given.as_slice())?.join("/");
-        Some((given.len(), folder, rest))
-    });
-    let (_, folder, rest) = fitting.max_by_key(|(length, ..)| *length).ok_or_else(|| {
-        let what = format!("no folder of this sandbox has `{}`", path.display());
-        io::Error::new(io::ErrorKind::NotFound, what)
-    })?;
-    Ok((folder, if rest.is_empty() { ".".to_owned() } else { rest }))
+    let Way { folder, rest } = way_to(path, OPENED.iter().map(|(_, name)| name.as_str()))?;
+    let (folder, _) = OPENED.get(folder).ok_or(io::ErrorKind::PermissionDenied)?;
+    Ok((folder, rest))
 }
 
-/// Splits a path into its names. There is no way up in a sandbox, and to leave it out would lead elsewhere.
-fn parts(path: &Path) -> io::Result<Vec<String>> {
-    let normal = path.components().filter_map(|part| match part {
-        Component::Normal(name) => Some(name.to_str().map(str::to_owned)),
-        Component::ParentDir => Some(None),
-        Component::Prefix(_) | Component::RootDir | Component::CurDir => None,
-    });
-    normal.collect::<Option<_>>().ok_or_else(|| io::ErrorKind::InvalidFilename.into())
+/// Checks that a directory is one that can be reached, whether it is there or not.
+///
+/// # Errors
+/// `PermissionDenied` where the host has opened neither it nor anything above it.
+pub(crate) fn check_reach(directory: &Path) -> io::Result<()> {
+    opened_folder(directory).map(drop)
 }
 
 impl Read for WasiFile {

@@ -7,8 +7,12 @@
 mod disk;
 #[cfg(all(target_os = "wasi", target_env = "p2"))]
 mod file;
+#[cfg(any(test, all(target_os = "wasi", target_env = "p2")))]
+mod folders;
 #[cfg(all(target_os = "wasi", target_env = "p2"))]
 mod transport;
+#[cfg(any(test, all(target_os = "wasi", target_env = "p2")))]
+mod words;
 #[cfg(all(target_os = "wasi", target_env = "p2"))]
 mod workers;
 
@@ -24,7 +28,7 @@ fn main() -> std::process::ExitCode {
     hubstow_command::main_with(|config: &Config| Parts {
         decider: Arc::new(LinkedCore),
         transport: Arc::new(WasiTransport::new(&config.user_agent, config.stall_timeout)),
-        disk: Box::new(|directory| Arc::new(WasiDisk::new(directory))),
+        disk: Box::new(|directory| Ok(Arc::new(WasiDisk::new(directory)?))),
         workers: Arc::new(InLine),
         // A sandbox does not tell; this is what the smallest of the systems below it give.
         descriptors: Some(256),

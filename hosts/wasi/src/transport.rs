@@ -7,7 +7,9 @@ use std::{io::Write as _, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use hubstow_client::{Answer, Body, BoxFuture, Request, Transport, TransportError};
+use hubstow_client::{
+    Answer, Body, BoxFuture, Request, Transport, TransportError, TransportErrorKind,
+};
 use wasip2::{
     clocks::monotonic_clock::subscribe_duration,
     http::{
@@ -22,6 +24,8 @@ use wasip2::{
         streams::{InputStream, StreamError},
     },
 };
+
+use crate::words::of_code;
 
 /// The most bytes that are received in one piece.
 const PIECE_BYTES: u64 = 1 << 20;
@@ -51,20 +55,20 @@ impl WasiTransport {
         let _ = options.set_first_byte_timeout(Some(nanos(limit)));
         let _ = options.set_between_bytes_timeout(Some(nanos(self.stall_timeout)));
         let answered =
-            outgoing_handler::handle(outgoing, Some(options)).map_err(|code| failed(&code))?;
+            outgoing_handler::handle(outgoing, Some(options)).map_err(|code| of_code(&code))?;
         if let Some(bytes) = body {
             let mut stream = sent.write().map_err(|()| broken("the request's body is taken"))?;
-            stream.write_all(&bytes).map_err(|error| broken(&error.to_string()))?;
+            stream
+                .write_all(&bytes)
+                .map_err(|error| broken("the request could not be sent").caused_by(error))?;
         }
-        OutgoingBody::finish(sent, None).map_err(|code| failed(&code))?;
+        OutgoingBody::finish(sent, None).map_err(|code| of_code(&code))?;
         if !wait(&answered.subscribe(), limit) {
-            return Err(TransportError(format!(
-                "no answer within {} s",
-                limit.as_secs_f64().ceil()
-            )));
+            return Err(late(format!("no answer within {} s", limit.as_secs_f64().ceil())));
         }
         let response = response(&answered)?;
-        let status = StatusCode::from_u16(response.status()).map_err(|e| broken(&e.to_string()))?;
+        let status = StatusCode::from_u16(response.status())
+            .map_err(|error| broken("the status is none").caused_by(error))?;
         let headers = headers(&response);
         let body = response.consume().map_err(|()| broken("the answer's body is taken"))?;
         let stream = body.stream().map_err(|()| broken("the answer's body is taken"))?;
@@ -77,7 +81,7 @@ impl WasiTransport {
         let fields = Fields::new();
         let append = |name: &str, value: &[u8]| {
             let appended = fields.append(name, value);
-            appended.map_err(|error| broken(&format!("the header {name} is refused: {error}")))
+            appended.map_err(|_| broken(&format!("the host refuses the header {name}")))
         };
         append("user-agent", self.user_agent.as_bytes())?;
         for (name, value) in &request.headers {
@@ -117,7 +121,7 @@ impl Received {
         let Some(stream) = &self.stream else { return Ok(None) };
         loop {
             if !wait(&stream.subscribe(), self.stall) {
-                return Err(TransportError(format!("nothing came for {} s", self.stall.as_secs())));
+                return Err(late(format!("nothing came for {} s", self.stall.as_secs())));
             }
             match stream.read(PIECE_BYTES) {
                 Ok(bytes) if bytes.is_empty() => {}
@@ -128,7 +132,9 @@ impl Received {
                     return Ok(None);
                 }
                 Err(StreamError::LastOperationFailed(error)) => {
-                    return Err(TransportError(error.to_debug_string()));
+                    // What the host's other errors are called is for whoever mends the host.
+                    return Err(wasi::http_error_code(&error)
+                        .map_or_else(|| broken("the connection broke"), |code| of_code(&code)));
                 }
             }
         }
@@ -164,7 +170,7 @@ fn nanos(duration: Duration) -> u64 {
 fn response(answered: &FutureIncomingResponse) -> Result<IncomingResponse, TransportError> {
     match answered.get() {
         Some(Ok(Ok(response))) => Ok(response),
-        Some(Ok(Err(code))) => Err(failed(&code)),
+        Some(Ok(Err(code))) => Err(of_code(&code)),
         Some(Err(())) | None => Err(broken("the host gives no answer")),
     }
 }
@@ -191,10 +197,10 @@ fn method(method: &Method) -> wasi::Method {
     }
 }
 
-fn failed(code: &wasi::ErrorCode) -> TransportError {
-    TransportError(code.to_string())
+fn late(what: String) -> TransportError {
+    TransportError::new(TransportErrorKind::Timeout, what)
 }
 
 fn broken(what: &str) -> TransportError {
-    TransportError(what.to_owned())
+    TransportError::new(TransportErrorKind::Broken, what)
 }

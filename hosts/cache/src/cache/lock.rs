@@ -12,7 +12,11 @@ use hubstow_core::{
 
 use crate::{
     cache::{Cache, folders::KnownFolders, target::Target},
-    disk::{Disk, DiskFile, LockFile, Origin, exclusion::excludes, failure::FsError},
+    disk::{
+        Disk, DiskFile, LockFile, Origin,
+        exclusion::excludes,
+        failure::{FsError, with_causes},
+    },
     fresh_nonce,
 };
 
@@ -36,7 +40,7 @@ impl Cache {
     pub(crate) fn try_lock(&self, target: &Target, known: &KnownFolders) -> Locked {
         let at = target.layout.lock(&target.etag);
         if let Err(error) = self.make_folders(&at.parent(), known) {
-            tracing::debug!(%error, "no folder for locks");
+            tracing::debug!(error = %with_causes(&error), "no folder for locks");
             return Locked::Unavailable;
         }
         lock_at(&self.disk, &at)

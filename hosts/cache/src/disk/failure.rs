@@ -196,16 +196,77 @@ pub(crate) fn as_unsupported(error: io::Error) -> io::Error {
         | ErrorGroup::ReadOnly
         | ErrorGroup::NameTooLong
         | ErrorGroup::BadName
-        | ErrorGroup::Other => io::Error::new(io::ErrorKind::Unsupported, error),
+        | ErrorGroup::Other => {
+            Reread::new("it is not to be had here", error).into_error(io::ErrorKind::Unsupported)
+        }
     }
 }
 
-/// An error of this crate.
+/// A system's error that means something else where it came up than its number says; the error itself is its source.
+#[derive(Debug, thiserror::Error)]
+#[error("{meaning}")]
+pub(crate) struct Reread {
+    meaning: &'static str,
+    source: io::Error,
+}
+
+impl Reread {
+    pub(crate) fn new(meaning: &'static str, source: io::Error) -> Self {
+        Self { meaning, source }
+    }
+
+    /// Makes the error that is sorted by this kind and no more by its number.
+    pub(crate) fn into_error(self, kind: io::ErrorKind) -> io::Error {
+        io::Error::new(kind, self)
+    }
+}
+
+/// Returns an error and its causes, outermost first.
+pub fn causes<'e>(
+    error: &'e (dyn StdError + 'static),
+) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error: &&'e (dyn StdError + 'static)| {
+        let error = *error;
+        // What an `io::Error` holds is not its source, but it itself; only what is below that is its source.
+        let held = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        match held {
+            Some(held) => Some(held as &(dyn StdError + 'static)),
+            None => error.source(),
+        }
+    })
+}
+
+/// Returns the system's error that an error comes from: the outermost one with a number, or else the innermost one.
+#[must_use]
+pub fn io_error<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e io::Error> {
+    let ours = || causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>());
+    ours().find(|cause| cause.raw_os_error().is_some()).or_else(|| ours().last())
+}
+
+/// Writes an error and its causes on one line, outermost first. What a foreign error repeats of its cause is said once.
+#[must_use]
+pub fn with_causes(error: &(dyn StdError + 'static)) -> String {
+    let (mut text, mut last) = (String::new(), String::new());
+    for cause in causes(error) {
+        let words = cause.to_string();
+        if words.is_empty() || last.contains(&words) {
+            continue;
+        }
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&words);
+        last = words;
+    }
+    text
+}
+
+/// An error of this crate. What it says of itself does not repeat what its source says; [`with_causes`] says all.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FsError {
     /// The system refused an operation on a path of the cache.
-    #[error("can't {what} `{path}` in the cache: {source}")]
+    #[error("can't {what} `{path}` in the cache")]
     Io {
         /// What was to be done, as a verb with its object's preposition.
         what: &'static str,
@@ -215,7 +276,7 @@ pub enum FsError {
         source: io::Error,
     },
     /// The disk refused a method of placing, or made something that can't be read.
-    #[error("can't {method} to `{path}` in the cache: {source}")]
+    #[error("can't {method} to `{path}` in the cache")]
     Method {
         /// The method.
         method: Method,
@@ -225,7 +286,7 @@ pub enum FsError {
         source: io::Error,
     },
     /// Something that is no path failed.
-    #[error("can't {what}: {source}")]
+    #[error("can't {what}")]
     Other {
         /// What was to be done.
         what: &'static str,
@@ -292,6 +353,12 @@ impl FsError {
             | Self::Unsettled { .. } => None,
         }
     }
+
+    /// Returns the system's error behind this one, if there is one.
+    #[must_use]
+    pub fn io_error(&self) -> Option<&io::Error> {
+        io_error(self)
+    }
 }
 
 #[cfg(test)]
@@ -315,6 +382,30 @@ mod tests {
         ] {
             assert_eq!(windows_group(code), Some(group), "Windows error {code}");
         }
+    }
+
+    #[test]
+    fn the_number_of_the_system_is_reached_from_whatever_it_became() {
+        let number = || io::Error::from_raw_os_error(28);
+        let path = CachePath::root();
+        let reread = |kind| Reread::new("not here", number()).into_error(kind);
+        let errors = [
+            FsError::io("write", &path, number()),
+            FsError::io("write", &path, io::Error::other(number())),
+            FsError::io("make the folder", &path, reread(io::ErrorKind::Other)),
+            FsError::method(Method::Symlink, &path, reread(io::ErrorKind::Unsupported)),
+            FsError::method(Method::Symlink, &path, as_unsupported(number())),
+            FsError::other("take random bits", number()),
+            FsError::other("take random bits", FsError::io("read", &path, number())),
+        ];
+        for error in errors {
+            let text = error.to_string();
+            assert_eq!(error.io_error().and_then(io::Error::raw_os_error), Some(28), "{text}");
+            let source = error.source().map(ToString::to_string).unwrap_or_default();
+            assert!(!source.is_empty() && !text.contains(&source), "{text}: {source}");
+            assert_eq!(with_causes(&error).matches("os error 28").count(), 1, "{text}");
+        }
+        assert!(FsError::Refused { refusal: Refusal::NotCached }.io_error().is_none());
     }
 
     #[cfg(unix)]

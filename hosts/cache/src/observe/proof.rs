@@ -25,6 +25,7 @@ use crate::{
     disk::{
         Entry, Identity, Kind,
         content::{Hasher, pass_through},
+        failure::with_causes,
     },
     observe::{
         settled::has_short_ticks,
@@ -166,7 +167,7 @@ impl View {
             self.write_whole(layout, &layout.proof(etag), content.as_bytes())
         });
         if let Err(error) = written {
-            tracing::debug!(%etag, %error, "a proof could not be written down");
+            tracing::debug!(%etag, error = %with_causes(&error), "a proof could not be written down");
         }
     }
 }

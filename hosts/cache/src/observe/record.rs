@@ -13,7 +13,7 @@ use hubstow_core::{
 
 use crate::{
     cache::target::Target,
-    disk::Identity,
+    disk::{Identity, failure::with_causes},
     observe::{
         memo::Memo,
         view::{Recording, View},
@@ -62,7 +62,7 @@ impl View {
             return;
         }
         if let Err(error) = self.make_folders(&layout.private()) {
-            tracing::debug!(%commit, %error, "there is no folder for what is proved");
+            tracing::debug!(%commit, error = %with_causes(&error), "there is no folder for what is proved");
             return;
         }
         let here = self.disk_of_records(layout);
@@ -94,7 +94,7 @@ impl View {
             return;
         }
         if let Err(error) = self.write_whole(layout, &at, content.as_bytes()) {
-            tracing::debug!(%commit, %error, "what is proved could not be written down");
+            tracing::debug!(%commit, error = %with_causes(&error), "what is proved could not be written down");
         }
     }
 }

@@ -13,7 +13,11 @@ use crate::{
         Cache, Durability, Shape, clock::LastAsked, folders::KnownFolders, leftovers::Swept,
         lock::Locked, proofs::Proofs, target::Target,
     },
-    disk::{Disk, cancel::Cancel, failure::FsError},
+    disk::{
+        Disk,
+        cancel::Cancel,
+        failure::{FsError, with_causes},
+    },
     observe::memo::Memo,
 };
 
@@ -183,7 +187,7 @@ impl View {
         if self.swept.is_first(layout)
             && let Err(error) = self.cache.remove_leftovers(layout)
         {
-            tracing::debug!(%error, "what dead runs have left was not looked for");
+            tracing::debug!(error = %with_causes(&error), "what dead runs have left was not looked for");
         }
     }
 

@@ -14,7 +14,7 @@ use hubstow_core::{
 };
 
 use crate::api::{
-    error::{Error, ErrorKind},
+    error::{Detail, Error, ErrorKind},
     proxies::Proxies,
 };
 
@@ -222,7 +222,7 @@ fn home(var: &impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
 
 fn homeless() -> Error {
     Error::new(ErrorKind::Usage, "the home directory is not known: HOME is not set")
-        .hint("set HF_HOME or HF_HUB_CACHE, or pass --cache-dir")
+        .with_detail(Detail::Homeless)
 }
 
 fn find_token(

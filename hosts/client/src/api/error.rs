@@ -1,12 +1,21 @@
-//! What can go wrong, as kinds that programs match on and messages that name the thing, the rule and the way out.
+//! What can go wrong: a kind that programs match on, what has failed in words, what is known of it, and the cause.
+//!
+//! The words are facts. What a user of some program can do about it, with its flags and variables, that program says; it
+//! chooses by the kind and the [`Detail`].
 
-use std::error::Error as StdError;
+use std::{error::Error as StdError, fmt, io};
 
 use hubstow_cache::{
     FsError,
-    disk::failure::{ErrorGroup, group},
+    disk::failure::{ErrorGroup, causes, group, io_error, with_causes},
 };
-use hubstow_core::{decide::Undecided, name::NameError, why::Refusal};
+use hubstow_core::{
+    decide::Undecided,
+    name::{FileName, NameError},
+    why::Refusal,
+};
+
+use crate::api::detail::{HubAnswer, Refused};
 
 /// The kind of an [`Error`]. The codes are stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -96,28 +105,84 @@ impl From<Refusal> for ErrorKind {
     }
 }
 
-/// An error of the library: a kind, a message for people, where known a way out, and the cause.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
+/// What went wrong, whatever it is.
+pub(crate) type AnyError = Box<dyn StdError + Send + Sync>;
+
+/// What is known of an [`Error`] beyond its kind.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub enum Detail {
+    /// Nothing more.
+    #[default]
+    Nothing,
+    /// The core refused, for what it knows or for what the hub answered.
+    Refused(Refused),
+    /// The system refused; what its error means.
+    System(ErrorGroup),
+    /// This program can't reach a directory, whatever is there.
+    OutOfReach,
+    /// A folder of the cache is a link to elsewhere.
+    FolderIsLink,
+    /// Others changed the cache at every turn.
+    Unsettled,
+    /// The filesystem does not store such a name.
+    NameNotStored,
+    /// Nothing says where the home directory is.
+    Homeless,
+    /// Something did not come to its end; what has arrived is kept, and the next run goes on from there.
+    Kept,
+    /// Some of many files failed.
+    Files(FailedFiles),
+}
+
+/// The files of a snapshot that failed, each with its error.
+#[derive(Debug)]
+pub struct FailedFiles {
+    /// Which failed, and why; never empty.
+    pub failures: Vec<FailedFile>,
+    /// How many files were wanted.
+    pub wanted: usize,
+}
+
+/// A file that failed.
+#[derive(Debug)]
+pub struct FailedFile {
+    /// Its name.
+    pub file: FileName,
+    /// Why.
+    pub error: Error,
+}
+
+/// An error of the library: a kind, what has failed, what is known of it, and the cause.
+///
+/// It shows itself without its cause, and with all causes on one line where it is written as `{:#}`.
+#[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
     message: String,
+    detail: Detail,
     hint: Option<String>,
-    #[source]
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<AnyError>,
 }
 
 impl Error {
     /// Makes an error.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, source: None }
+        Self { kind, message: message.into(), detail: Detail::Nothing, hint: None, source: None }
     }
 
-    /// Adds the way out.
+    /// Adds a way out: what is true for any program, or a program's own words.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds what is known of it.
+    #[must_use]
+    pub fn with_detail(mut self, detail: Detail) -> Self {
+        self.detail = detail;
         self
     }
 
@@ -128,26 +193,81 @@ impl Error {
         self
     }
 
+    /// Tells all failures of a snapshot at once. The kind is the first one's, and a single one stands for itself.
+    pub(crate) fn of_files(mut failures: Vec<FailedFile>, wanted: usize) -> Self {
+        if failures.len() == 1
+            && wanted == 1
+            && let Some(FailedFile { error, .. }) = failures.pop()
+        {
+            return error;
+        }
+        let kind = failures.first().map_or(ErrorKind::Other, |first| first.error.kind);
+        let message = match failures.as_slice() {
+            [only] => only.error.message.clone(),
+            _ => format!("{} of {wanted} files failed", failures.len()),
+        };
+        Self::new(kind, message).with_detail(Detail::Files(FailedFiles { failures, wanted }))
+    }
+
     /// Returns the kind.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// Returns the way out, where one is known.
+    /// Returns what is known of it beyond the kind.
+    #[must_use]
+    pub fn detail(&self) -> &Detail {
+        &self.detail
+    }
+
+    /// Returns the way out that was added. The library adds only what is true for any program.
     #[must_use]
     pub fn way_out(&self) -> Option<&str> {
         self.hint.as_deref()
+    }
+
+    /// Returns the number of the system's error that it comes from, if it comes from one.
+    #[must_use]
+    pub fn raw_os_error(&self) -> Option<i32> {
+        io_error(self).and_then(io::Error::raw_os_error)
+    }
+
+    /// Returns what the hub said, where that is why.
+    #[must_use]
+    pub fn hub_answer(&self) -> Option<&HubAnswer> {
+        causes(self).find_map(<dyn StdError>::downcast_ref)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() { f.write_str(&with_causes(self)) } else { f.write_str(&self.message) }
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match (&self.source, &self.detail) {
+            (Some(source), _) => Some(&**source),
+            // Of many failures the first one stands for all.
+            (None, Detail::Files(FailedFiles { failures, .. })) => match failures.as_slice() {
+                [] => None,
+                [only] => only.error.source(),
+                [first, ..] => Some(&first.error),
+            },
+            (None, _) => None,
+        }
     }
 }
 
 impl From<Undecided> for Error {
     fn from(error: Undecided) -> Self {
-        let what = match error.source() {
-            Some(source) => format!("{error}: {source}"),
-            None => error.to_string(),
-        };
-        Self::new(ErrorKind::Undecided, what).caused_by(error)
+        let made = Self::new(ErrorKind::Undecided, error.to_string());
+        match error {
+            Undecided::Failed { source, .. } => made.caused_by(source),
+            Undecided::Impossible { .. } => made,
+        }
     }
 }
 
@@ -157,72 +277,48 @@ impl From<NameError> for Error {
     }
 }
 
-/// Sorts an error of the disk into its kind and says the way out.
-pub(crate) fn from_io(what: &str, error: std::io::Error) -> Error {
-    let (kind, hint) = of_group(group(&error));
-    let made = Error::new(kind, format!("{what}: {error}"));
-    match hint {
-        Some(hint) => made.hint(hint),
-        None => made,
-    }
+/// Sorts an error of the disk into its kind.
+pub(crate) fn from_io(what: &str, error: io::Error) -> Error {
+    of_group(group(&error), what).caused_by(error)
 }
 
-fn of_group(group: ErrorGroup) -> (ErrorKind, Option<&'static str>) {
-    match group {
-        ErrorGroup::NoSpace => {
-            (ErrorKind::NoSpace, Some("free some space, or choose another disk with --cache-dir"))
-        }
-        ErrorGroup::ReadOnly => (
-            ErrorKind::ReadOnly,
-            Some(
-                "the cache is read-only: what is cached can be used, new files need another --cache-dir",
-            ),
-        ),
-        ErrorGroup::Denied => (
-            ErrorKind::NotPermitted,
-            Some("check who owns the cache directory, or choose another one with --cache-dir"),
-        ),
-        ErrorGroup::NameTooLong | ErrorGroup::BadName => (
-            ErrorKind::Other,
-            Some("this filesystem can't store the name; choose another disk with --cache-dir"),
-        ),
-        ErrorGroup::Busy => (
-            ErrorKind::NotPermitted,
-            Some("another program has it open, or it belongs to somebody else"),
-        ),
-        ErrorGroup::Unsupported
+/// Makes the error of something that the system refused.
+fn of_group(group: ErrorGroup, what: impl Into<String>) -> Error {
+    let kind = match group {
+        ErrorGroup::NoSpace => ErrorKind::NoSpace,
+        ErrorGroup::ReadOnly => ErrorKind::ReadOnly,
+        ErrorGroup::Denied | ErrorGroup::Busy => ErrorKind::NotPermitted,
+        ErrorGroup::NameTooLong
+        | ErrorGroup::BadName
+        | ErrorGroup::Unsupported
         | ErrorGroup::CrossDevice
         | ErrorGroup::TooManyLinks
         | ErrorGroup::Raced
         | ErrorGroup::Stale
         | ErrorGroup::TooManyOpen
-        | ErrorGroup::Other => (ErrorKind::Other, None),
-    }
+        | ErrorGroup::Other => ErrorKind::Other,
+    };
+    Error::new(kind, what).with_detail(Detail::System(group))
 }
 
 impl From<FsError> for Error {
     fn from(error: FsError) -> Self {
-        let (kind, hint) = match error {
-            FsError::Undecided(undecided) => return undecided.into(),
-            FsError::Io { .. } | FsError::Method { .. } => {
-                error.group().map_or((ErrorKind::Other, None), of_group)
+        let (what, group) = (error.to_string(), error.group());
+        match error {
+            FsError::Io { source, .. } | FsError::Method { source, .. } => {
+                of_group(group.unwrap_or(ErrorGroup::Other), what).caused_by(source)
             }
-            FsError::Refused { refusal } => (refusal.into(), None),
-            FsError::FolderIsLink { .. } => (
-                ErrorKind::CacheObstructed,
-                Some("remove the link; to keep a repo on another disk, link the whole repo folder"),
-            ),
-            FsError::Unsettled { .. } => (
-                ErrorKind::Other,
-                Some("end the other programs that change this cache, and run it again"),
-            ),
-            FsError::ImpossibleAction { .. } => (ErrorKind::Undecided, None),
-            FsError::Other { .. } | _ => (ErrorKind::Other, None),
-        };
-        let made = Self::new(kind, error.to_string());
-        match hint {
-            Some(hint) => made.hint(hint),
-            None => made,
+            FsError::Undecided(undecided) => undecided.into(),
+            FsError::Refused { refusal } => Self::new(refusal.into(), what),
+            FsError::FolderIsLink { .. } => {
+                Self::new(ErrorKind::CacheObstructed, what).with_detail(Detail::FolderIsLink)
+            }
+            FsError::Unsettled { .. } => {
+                Self::new(ErrorKind::Other, what).with_detail(Detail::Unsettled)
+            }
+            FsError::ImpossibleAction { .. } => Self::new(ErrorKind::Undecided, what),
+            FsError::Other { source, .. } => Self::new(ErrorKind::Other, what).caused_by(source),
+            _ => Self::new(ErrorKind::Other, what),
         }
     }
 }

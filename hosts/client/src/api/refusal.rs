@@ -1,13 +1,17 @@
-//! Refusals in words: the thing, the rule, and the way out. The one place where the core's refusals become errors.
+//! Refusals in words: the thing and the rule. The one place where the core's refusals become errors.
 
 use hubstow_core::{
+    facts::Force,
     hub::Endpoint,
     name::{FileName, Repo, Revision},
     policy::Policy,
     why::Refusal,
 };
 
-use crate::api::error::Error;
+use crate::api::{
+    detail::{CachedCopy, Refused, Subject},
+    error::{AnyError, Detail, Error},
+};
 
 /// What a refusal is about.
 pub(crate) struct About<'a> {
@@ -19,23 +23,23 @@ pub(crate) struct About<'a> {
     /// The path in the way, as the user's system knows it.
     pub(crate) path: String,
     pub(crate) policy: Policy,
-    /// Whether a cached copy could be served if the caller allowed it.
-    pub(crate) cached: bool,
-    /// What went wrong, in words; where no file matches, the patterns.
-    pub(crate) cause: Option<&'a str>,
+    pub(crate) copy: CachedCopy,
+    pub(crate) force: Force,
+    /// The patterns that no file matches, as they were written.
+    pub(crate) unmatched: &'a [String],
 }
 
 impl About<'_> {
     /// Makes the error for a refusal.
-    pub(crate) fn error(&self, refusal: Refusal) -> Error {
-        let mut message = self.message(refusal);
-        if let Some(cause) = self.cause.filter(|_| refusal != Refusal::EntryNotFound) {
-            message = format!("{message}: {cause}");
-        }
-        let error = Error::new(refusal.into(), message);
-        match self.hint(refusal) {
-            Some(hint) => error.hint(hint),
-            None => error,
+    pub(crate) fn error(&self, refusal: Refusal, cause: Option<AnyError>) -> Error {
+        let subject = if self.file.is_some() { Subject::File } else { Subject::Snapshot };
+        let Self { copy, force, .. } = *self;
+        let error = Error::new(refusal.into(), self.message(refusal))
+            .with_detail(Detail::Refused(Refused { refusal, subject, copy, force }));
+        match cause {
+            // That the hub has no such file, it says itself; nothing is behind it.
+            Some(cause) if refusal != Refusal::EntryNotFound => error.caused_by(cause),
+            Some(_) | None => error,
         }
     }
 
@@ -49,10 +53,12 @@ impl About<'_> {
         match refusal {
             Refusal::EntryNotFound => match self.file {
                 Some(file) => format!("{repo} has no file `{file}` at `{revision}`"),
-                None => match self.cause.filter(|patterns| !patterns.is_empty()) {
-                    Some(patterns) => format!("no file of {what} matches {patterns}"),
-                    None => format!("no file of {what} is wanted"),
-                },
+                None if self.unmatched.is_empty() => format!("no file of {what} is wanted"),
+                None => {
+                    let patterns: Vec<_> =
+                        self.unmatched.iter().map(|pattern| format!("`{pattern}`")).collect();
+                    format!("no file of {what} matches {}", patterns.join(" or "))
+                }
             },
             Refusal::RevisionNotFound => format!("{repo} has no revision `{revision}`"),
             Refusal::RepoNotFound => format!("{hub} knows no {repo}, or hides it"),
@@ -86,54 +92,5 @@ impl About<'_> {
             }
             Refusal::AnswerUnexpected => format!("the answer of {hub} has no meaning here"),
         }
-    }
-
-    fn hint(&self, refusal: Refusal) -> Option<&'static str> {
-        let denied =
-            [Refusal::Unauthorized, Refusal::Forbidden, Refusal::RepoNotFound, Refusal::Throttled];
-        if self.cached && denied.contains(&refusal) {
-            return Some(
-                "a cached copy is here: --offline takes it, `--stale always` takes it whenever the hub refuses",
-            );
-        }
-        Some(match refusal {
-            Refusal::Unauthorized => "set HF_TOKEN, pass --token, or log in with the Python client",
-            Refusal::Forbidden => {
-                "accept the repo's conditions on its page, and check what the token may read"
-            }
-            Refusal::RepoNotFound => "check the id and --repo-type; a private repo needs a token",
-            Refusal::RevisionNotFound => {
-                "check --revision: branches, tags, `refs/pr/1` and whole commits are revisions"
-            }
-            Refusal::EntryNotFound if self.file.is_none() => {
-                "patterns match the whole name, case-sensitively; `dir/` means everything below dir"
-            }
-            Refusal::EntryNotFound => {
-                "names are case-sensitive; `hubstow download REPO --dry-run` lists the files"
-            }
-            Refusal::NotCached => "run it once without --offline (HF_HUB_OFFLINE)",
-            Refusal::CacheDamaged => {
-                "run it once without --offline: what is damaged is fetched again"
-            }
-            Refusal::ForceOffline => "leave out --force-download or --offline",
-            Refusal::PointerIsDirectory | Refusal::BlobIsDirectory => {
-                "move that directory away; nothing was changed"
-            }
-            Refusal::NameTaken => {
-                "use a cache directory on a filesystem that tells the names apart"
-            }
-            Refusal::NoMethodLeft => {
-                "choose another --placement; `compat` moves or copies where links are refused"
-            }
-            Refusal::HubUnreachable => {
-                "check the network, the proxy variables, the certificates (SSL_CERT_FILE) and HF_ENDPOINT"
-            }
-            Refusal::Throttled => "wait, or use a token with a higher limit",
-            Refusal::HubFailing
-            | Refusal::AnswerIncomplete
-            | Refusal::AnswerHostile
-            | Refusal::OtherCommit
-            | Refusal::AnswerUnexpected => return None,
-        })
     }
 }

@@ -10,7 +10,7 @@ use hubstow_core::{
 
 use crate::{
     api::{error::Error, report::FileReport},
-    http::session::Address,
+    http::address::Address,
 };
 
 /// What the revision and the file mean.

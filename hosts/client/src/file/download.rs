@@ -1,5 +1,6 @@
 //! A single file, from what is asked to where it is.
 
+use hubstow_cache::disk::failure::with_causes;
 use hubstow_core::facts::Force;
 
 use crate::{
@@ -41,7 +42,7 @@ impl Engine {
             match self.place(cache, &content, request.force).await? {
                 Placed::Done(report) => return Ok(report),
                 Placed::Moved(error) => {
-                    tracing::info!(file = %request.file, %error, "asking again what is meant");
+                    tracing::info!(file = %request.file, error = %with_causes(&error), "asking again what is meant");
                     promised = Some((content.metadata, error));
                 }
             }

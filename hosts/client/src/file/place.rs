@@ -2,6 +2,7 @@
 
 use hubstow_cache::{
     Cache, FsError, Target,
+    disk::failure::with_causes,
     drive::{Next, Outcome, Placing},
     staged::StagedFile,
 };
@@ -16,7 +17,8 @@ use tokio::sync::Semaphore;
 
 use crate::{
     api::{
-        error::{Error, ErrorKind},
+        detail::CachedCopy,
+        error::{Detail, Error, ErrorKind},
         event::Event,
         refusal::About,
         report::{Done, FileReport, Warning},
@@ -210,10 +212,11 @@ impl Engine {
             file: Some(&target.file),
             path: self.cache.native(&at).display().to_string(),
             policy: self.config.policy,
-            cached: false,
-            cause: None,
+            copy: CachedCopy::Unknown,
+            force: Force::Off,
+            unmatched: &[],
         };
-        about.error(refusal)
+        about.error(refusal, None)
     }
 }
 
@@ -234,7 +237,7 @@ impl Content {
 fn fill(shared: &Cache, target: &Target, staged: &mut StagedFile) -> bool {
     let filled = shared.fill_from_blob(target, staged);
     if let Err(error) = &filled {
-        tracing::debug!(file = %target.file, %error, "the shared cache's copy was not used");
+        tracing::debug!(file = %target.file, error = %with_causes(error), "the shared cache's copy was not used");
     }
     filled.unwrap_or(false)
 }
@@ -252,8 +255,7 @@ pub(crate) fn check_name(cache: &Cache, target: &Target) -> Result<(), Error> {
         return Err(Error::new(ErrorKind::CacheObstructed, what));
     }
     cache.storable(target)?.map_err(|error| {
-        Error::new(ErrorKind::CacheObstructed, error.to_string())
-            .hint("choose a cache directory on a filesystem that stores such names")
+        Error::new(ErrorKind::CacheObstructed, error.to_string()).with_detail(Detail::NameNotStored)
     })
 }
 

@@ -1,6 +1,6 @@
 //! Finding out which content is meant: the cached pointer, the hub's answer, and the core between them.
 
-use hubstow_cache::{Cache, Target, observe::CachedPointer};
+use hubstow_cache::{Cache, Target, disk::failure::with_causes, observe::CachedPointer};
 use hubstow_core::{
     action::{Action, Lookup as Kind},
     facts::{Answer, Cached, Force, Marker, ResolveFacts, RevisionKind},
@@ -13,7 +13,8 @@ use hubstow_core::{
 
 use crate::{
     api::{
-        error::{Error, ErrorKind},
+        detail::CachedCopy,
+        error::{AnyError, Error, ErrorKind},
         refusal::About,
         report::ExplanationLink,
         request::FileRequest,
@@ -39,8 +40,8 @@ struct Resolving<'a> {
     pointer: CachedPointer,
     facts: ResolveFacts,
     found: Option<Found>,
-    /// Why the hub did not confirm, in words.
-    cause: Option<String>,
+    /// Why the hub did not confirm.
+    cause: Option<AnyError>,
 }
 
 impl Engine {
@@ -140,7 +141,7 @@ impl<'a> Resolving<'a> {
             patience,
         };
         let tell = |event| self.engine.tell(event);
-        let found = self.engine.http.lookup(&lookup, &tell).await?;
+        let mut found = self.engine.http.lookup(&lookup, &tell).await?;
         self.facts.answer = found.reply.answer;
         if let Some(commit) =
             found.reply.commit.clone().filter(|commit| Some(commit) != self.known.as_ref())
@@ -153,8 +154,7 @@ impl<'a> Resolving<'a> {
                 .await??;
             self.facts.marker = observed.marker;
         }
-        self.cause =
-            found.cause.clone().or_else(|| found.reply.broken.as_ref().map(ToString::to_string));
+        self.cause = found.cause.take().or_else(|| Some(found.reply.broken.clone()?.into()));
         self.found = Some(found);
         Ok(())
     }
@@ -170,7 +170,7 @@ impl<'a> Resolving<'a> {
                 .run(move |cache, _| cache.mark(&layout, &revision, &commit, &file))
                 .await?;
             if let Err(error) = marked {
-                tracing::debug!(%error, "the marker could not be written");
+                tracing::debug!(error = %with_causes(&error), "the marker could not be written");
             }
         }
         self.facts.marker = Marker::Present;
@@ -186,7 +186,9 @@ impl<'a> Resolving<'a> {
             ));
         };
         let unconfirmed = match served {
-            Served::Stale => Some((refusal, self.cause.unwrap_or_default())),
+            Served::Stale => {
+                Some((refusal, self.cause.map_or_else(String::new, |cause| with_causes(&*cause))))
+            }
             Served::Pinned | Served::Offline => None,
         };
         let CachedPointer { etag, size, .. } = self.pointer;
@@ -223,7 +225,7 @@ impl<'a> Resolving<'a> {
         Ok(Resolved::Found(Box::new(Content { repo, revision, target, metadata, at, pinned })))
     }
 
-    fn refuse(&self, refusal: Refusal) -> Error {
+    fn refuse(self, refusal: Refusal) -> Error {
         let FileRequest { repo, revision, file, .. } = self.request;
         let pointer = self.known.as_ref().map(|commit| self.layout.pointer(commit, file));
         let about = About {
@@ -234,10 +236,16 @@ impl<'a> Resolving<'a> {
             path: pointer
                 .map_or_else(String::new, |at| self.cache.native(&at).display().to_string()),
             policy: self.engine.config.policy,
-            cached: matches!(self.facts.cached, Cached::Linked | Cached::Holds),
-            cause: self.cause.as_deref(),
+            copy: match self.facts.cached {
+                Cached::Linked | Cached::Holds => CachedCopy::Here,
+                Cached::Absent | Cached::Damaged | Cached::Directory | Cached::Alias => {
+                    CachedCopy::Unknown
+                }
+            },
+            force: self.facts.force,
+            unmatched: &[],
         };
-        about.error(refusal)
+        about.error(refusal, self.cause)
     }
 }
 

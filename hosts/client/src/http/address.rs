@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, header::LOCATION};
-use hubstow_core::decide::Undecided;
-use hubstow_core::hub::{Endpoint, Headers, Origin, Redirect, retry_after_s};
+use hubstow_core::{
+    decide::Undecided,
+    hub::{Endpoint, Headers, Origin, Redirect, retry_after_s},
+};
 use url::Url;
 
 use crate::{
@@ -16,12 +18,12 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoAnswer {
     /// Connection, proxy, protocol or timeout.
-    #[error("{url}: {cause}")]
+    #[error("the request to {url} failed")]
     Transport {
         /// The URL without its query.
         url: String,
-        /// The chain of causes.
-        cause: String,
+        /// Why.
+        source: TransportError,
     },
     /// A redirect that the rule refuses.
     #[error("{from} redirects to {to}, which is refused: {rule}")]
@@ -34,7 +36,7 @@ pub(crate) enum NoAnswer {
         rule: Redirect,
     },
     /// Nobody could say, or not truly, whether a redirect may be followed.
-    #[error("a redirect of {from} could not be decided: {source}")]
+    #[error("{from} redirects")]
     Undecided {
         /// Where the redirect came from.
         from: String,
@@ -47,7 +49,9 @@ impl From<NoAnswer> for Error {
     fn from(error: NoAnswer) -> Self {
         let what = error.to_string();
         match error {
-            NoAnswer::Transport { .. } => Self::new(ErrorKind::HubUnreachable, what),
+            NoAnswer::Transport { source, .. } => {
+                Self::new(ErrorKind::HubUnreachable, what).caused_by(source)
+            }
             NoAnswer::Redirected { .. } => Self::new(ErrorKind::HubFailing, what),
             NoAnswer::Undecided { source, .. } => {
                 Self::new(ErrorKind::Undecided, what).caused_by(source)
@@ -84,8 +88,8 @@ pub(crate) fn shown(url: &Url) -> String {
     url.into()
 }
 
-pub(crate) fn transport(url: &Url, error: TransportError) -> NoAnswer {
-    NoAnswer::Transport { url: shown(url), cause: error.0 }
+pub(crate) fn transport(url: &Url, source: TransportError) -> NoAnswer {
+    NoAnswer::Transport { url: shown(url), source }
 }
 
 /// Returns where a redirect points, as the header says it.

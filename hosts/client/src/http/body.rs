@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use crate::http::{
-    address::{Address, NoAnswer, shown, transport},
-    transport::Answer,
+    address::{Address, NoAnswer, transport},
+    transport::{Answer, TransportError, TransportErrorKind},
 };
 
 /// In each window of this length so much must come, or the body counts as standing still: else a hub could send a byte now
@@ -28,8 +28,10 @@ pub(crate) async fn whole(
     limit_bytes: usize,
     stall_timeout: Duration,
 ) -> Result<Vec<u8>, Unread> {
-    let stands_still =
-        |cause: String| Err(Unread::NoAnswer(NoAnswer::Transport { url: shown(&from.url), cause }));
+    let stands_still = |what: String| {
+        let error = TransportError::new(TransportErrorKind::Timeout, what);
+        Err(Unread::NoAnswer(transport(&from.url, error)))
+    };
     let mut body = Vec::new();
     let mut window = (Instant::now(), 0);
     loop {
@@ -59,12 +61,13 @@ pub(crate) async fn whole(
 mod tests {
     use bytes::Bytes;
     use http::{HeaderMap, StatusCode};
+    use hubstow_cache::disk::failure::with_causes;
     use url::Url;
 
     use super::*;
     use crate::http::{
         address::TokenUse,
-        transport::{Body, BoxFuture, TransportError},
+        transport::{Body, BoxFuture},
     };
 
     /// A body that sends so many bytes at a time, each time after a while, and so many times.
@@ -103,7 +106,8 @@ mod tests {
                 (Ok(read), Ok(expected)) => assert_eq!(read.len(), expected),
                 (Err(Unread::TooLong), Err("too long")) => {}
                 (Err(Unread::NoAnswer(error)), Err(cause)) => {
-                    assert!(error.to_string().contains(cause), "{error}");
+                    let told = with_causes(&error);
+                    assert!(told.contains(cause), "{told}");
                 }
                 (read, expected) => panic!("{:?} instead of {expected:?}", read.map(|b| b.len())),
             }

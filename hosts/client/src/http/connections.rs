@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 /// The most connections that large files are received on at a time: what a hub takes from one client without complaint.
-const MOST_LANES: usize = 16;
+const CONNECTIONS: usize = 16;
 /// The most bytes that wait in memory until those before them have come.
 const REACH_BYTES: u64 = 16 << 20;
 
@@ -14,7 +14,7 @@ const REACH_BYTES: u64 = 16 << 20;
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
     transfers: AtomicUsize,
-    lanes: AtomicUsize,
+    permits: AtomicUsize,
 }
 
 /// A large transfer's share; it has one connection, whoever else has any.
@@ -29,7 +29,7 @@ impl Connections {
     /// Joins with a large transfer. The others get less from now on.
     pub(crate) fn join(self: &Arc<Self>) -> Share {
         self.transfers.fetch_add(1, Ordering::Relaxed);
-        self.lanes.fetch_add(1, Ordering::Relaxed);
+        self.permits.fetch_add(1, Ordering::Relaxed);
         Share(Arc::clone(self))
     }
 }
@@ -39,9 +39,9 @@ impl Share {
         self.0.transfers.load(Ordering::Relaxed).max(1)
     }
 
-    /// Returns how many lanes this transfer may have.
-    pub(crate) fn lanes(&self) -> usize {
-        (MOST_LANES / self.transfers()).max(1)
+    /// Returns how many connections this transfer may have.
+    pub(crate) fn connections(&self) -> usize {
+        (CONNECTIONS / self.transfers()).max(1)
     }
 
     /// Returns how many bytes of this transfer may wait.
@@ -49,10 +49,10 @@ impl Share {
         REACH_BYTES / self.transfers() as u64
     }
 
-    /// Takes one more lane, if there is one.
+    /// Takes one more connection, if there is one.
     pub(crate) fn take(&self) -> Option<ConnectionPermit> {
-        let more = |lanes| (lanes < MOST_LANES).then_some(lanes + 1);
-        self.0.lanes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        let more = |held| (held < CONNECTIONS).then_some(held + 1);
+        self.0.permits.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
         Some(ConnectionPermit(Arc::clone(&self.0)))
     }
 }
@@ -60,13 +60,13 @@ impl Share {
 impl Drop for Share {
     fn drop(&mut self) {
         self.0.transfers.fetch_sub(1, Ordering::Relaxed);
-        self.0.lanes.fetch_sub(1, Ordering::Relaxed);
+        self.0.permits.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        self.0.lanes.fetch_sub(1, Ordering::Relaxed);
+        self.0.permits.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -75,18 +75,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn transfers_share_lanes_and_bytes_and_give_them_back() {
+    fn transfers_share_connections_and_bytes_and_give_them_back() {
         let connections = Arc::new(Connections::default());
         let first = connections.join();
-        assert_eq!((first.lanes(), first.reach_bytes()), (16, 16 << 20));
+        assert_eq!((first.connections(), first.reach_bytes()), (16, 16 << 20));
         let held: Vec<_> = std::iter::from_fn(|| first.take()).collect();
         assert_eq!(held.len(), 15, "the transfer itself has one");
         let second = connections.join();
-        assert_eq!((first.lanes(), second.lanes(), second.reach_bytes()), (8, 8, 8 << 20));
+        assert_eq!(
+            (first.connections(), second.connections(), second.reach_bytes()),
+            (8, 8, 8 << 20)
+        );
         assert!(second.take().is_none(), "until the first gives some back");
         drop(held);
         assert!(second.take().is_some());
         drop(second);
-        assert_eq!(first.lanes(), 16);
+        assert_eq!(first.connections(), 16);
     }
 }

@@ -188,8 +188,17 @@ impl Drop for Pass {
 
 /// Tells whether an answer says that its origin is to be left alone for a while.
 pub(crate) fn is_refusal_for_now(status: StatusCode, headers: &HeaderMap) -> bool {
-    status == StatusCode::TOO_MANY_REQUESTS
-        || (status == StatusCode::SERVICE_UNAVAILABLE && asked_wait(headers).is_some())
+    is_waited_for(status, asked_wait(headers))
+}
+
+/// Tells whether the gate waits after this status and the time that its origin asked for. Who gets such an answer all the
+/// same need not try again, unless it has a connection of its own.
+pub(crate) fn is_waited_for(status: StatusCode, asked: Option<Duration>) -> bool {
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => true,
+        StatusCode::SERVICE_UNAVAILABLE => asked.is_some(),
+        _ => false,
+    }
 }
 
 /// Tells whether a request may be sent again that was answered so. What the gate has waited for to no end is not.

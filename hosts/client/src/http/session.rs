@@ -19,10 +19,6 @@ use hubstow_core::{
 use tokio::{runtime::Handle, time::Instant};
 use url::Url;
 
-pub(crate) use crate::http::address::{
-    Address, NoAnswer, TokenUse, asked_wait, core_headers, is_endpoint, location, shown, text,
-    transport,
-};
 use crate::{
     api::{
         config::{Config, Token},
@@ -31,10 +27,11 @@ use crate::{
         report::Traffic,
     },
     http::{
+        address::{Address, NoAnswer, TokenUse, location, shown, transport},
         connections::Connections,
         gate::{Entered, Gate, Pass, Passed, is_refusal_for_now},
         pace::Pace,
-        transport::{Answer, Connection, Request, Transport},
+        transport::{Answer, Connection, Request, Transport, TransportError, TransportErrorKind},
         xet::{XetAccess, XetStore},
     },
 };
@@ -56,7 +53,7 @@ pub(crate) struct Http {
     token: Option<Token>,
     stall_timeout: Duration,
     gate: Gate,
-    pub(crate) lines: Arc<Connections>,
+    pub(crate) connections: Arc<Connections>,
     pace: Option<Pace>,
     /// The Xet store, where there is one that may be used.
     pub(crate) xet: Option<XetAccess>,
@@ -78,7 +75,7 @@ impl Http {
             token: config.token.clone(),
             stall_timeout: config.stall_timeout,
             gate: Gate::new(config.throttle_patience),
-            lines: Arc::default(),
+            connections: Arc::default(),
             pace: config.limit_rate.map(Pace::new),
             xet: XetAccess::new(config, store),
             requests: AtomicU64::new(0),
@@ -99,7 +96,7 @@ impl Http {
     }
 
     /// On how many connections of its own a file may be received.
-    pub(crate) fn lanes(&self) -> usize {
+    pub(crate) fn own_connections(&self) -> usize {
         self.transport.connections()
     }
 
@@ -231,8 +228,8 @@ impl Http {
     ) -> Result<Answer, NoAnswer> {
         let url = request.url.clone();
         if Handle::try_current().is_err() {
-            let cause = "a request needs a tokio runtime, and there is none".to_owned();
-            return Err(NoAnswer::Transport { url: shown(&url), cause });
+            let what = "a request needs a tokio runtime, and there is none";
+            return Err(transport(&url, TransportError::new(TransportErrorKind::Other, what)));
         }
         let since = Instant::now();
         loop {
@@ -265,8 +262,8 @@ impl Http {
         let answer = match tokio::time::timeout(limit, self.transport.send(request)).await {
             Ok(answer) => answer.map_err(|error| transport(&url, error)),
             Err(_) => {
-                let cause = format!("no answer within {} s", limit.as_secs_f64().ceil());
-                Err(NoAnswer::Transport { url: shown(&url), cause })
+                let what = format!("no answer within {} s", limit.as_secs_f64().ceil());
+                Err(transport(&url, TransportError::new(TransportErrorKind::Timeout, what)))
             }
         };
         tracing::debug!(url = %shown(&url), status = ?answer.as_ref().map(|a| a.status.as_u16()), "asked");
@@ -307,7 +304,9 @@ impl Http {
         match joined {
             Ok(url) => Ok(Address { url, token }),
             Err(error) => {
-                Err(NoAnswer::Transport { url: shown(&from.url), cause: error.to_string() })
+                let what = "it leads to what is no URL";
+                let none = TransportError::new(TransportErrorKind::Other, what).caused_by(error);
+                Err(transport(&from.url, none))
             }
         }
     }

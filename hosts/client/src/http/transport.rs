@@ -4,8 +4,10 @@
 //! the library's. Natively that is reqwest; a sandbox brings its own.
 
 use std::{
+    error::Error as StdError,
     fmt,
     pin::Pin,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -84,7 +86,61 @@ pub trait Transport: Send + Sync {
     }
 }
 
-/// Why there was no answer, or no more of it, in words that name no query and no secret.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct TransportError(pub String);
+/// Why there was no answer, or no more of it. Neither its words nor those of its causes name a query or a secret.
+#[derive(Clone, Debug)]
+pub struct TransportError {
+    kind: TransportErrorKind,
+    words: String,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+/// What kind of failure a [`TransportError`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TransportErrorKind {
+    /// No connection could be made.
+    Connect,
+    /// There is no trust: a certificate, or the set-up of TLS.
+    Tls,
+    /// It took too long.
+    Timeout,
+    /// The connection broke, or what came on it is no answer.
+    Broken,
+    /// The proxy is none, or refuses.
+    Proxy,
+    /// Anything else.
+    Other,
+}
+
+impl TransportError {
+    /// Makes an error.
+    #[must_use]
+    pub fn new(kind: TransportErrorKind, words: impl Into<String>) -> Self {
+        Self { kind, words: words.into(), source: None }
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.source = Some(Arc::new(source));
+        self
+    }
+
+    /// Returns the kind.
+    #[must_use]
+    pub fn kind(&self) -> TransportErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)
+    }
+}
+
+impl StdError for TransportError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

@@ -15,6 +15,7 @@ use std::{
 
 use bytes::Bytes;
 use http::StatusCode;
+use hubstow_cache::disk::failure::with_causes;
 use hubstow_core::{
     hub::{Retry, retry},
     layout::RepoLayout,
@@ -28,7 +29,7 @@ use tokio::{
 use crate::{
     api::config::{Config, Token, Xet},
     http::{
-        session::NoAnswer,
+        address::NoAnswer,
         transport::{BoxFuture, TransportError},
     },
 };
@@ -229,7 +230,7 @@ impl Grants {
 
     /// The store is left alone for a while.
     pub(crate) fn close(&mut self, of: Key, failure: &StoreFailure) {
-        let (cause, until_s) = (failure.to_string(), now_s() + CLOSED_S);
+        let (cause, until_s) = (with_causes(failure), now_s() + CLOSED_S);
         self.known.insert(of, Known::Closed { cause, until_s });
     }
 }

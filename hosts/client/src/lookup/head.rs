@@ -1,16 +1,21 @@
 //! Asking the hub what a file is: the HEAD, its redirects, and its retries.
 
 use http::{HeaderMap, HeaderValue, Method, header::IF_NONE_MATCH};
+use hubstow_cache::disk::failure::with_causes;
 use hubstow_core::{
     action::Lookup as Kind,
     facts::Answer,
-    hub::{Headers, REDIRECT_LIMIT, Reply, Retry},
+    hub::{REDIRECT_LIMIT, Reply, Retry},
     name::{Commit, Etag, FileName, Repo, Revision},
 };
 use url::Url;
 
 use crate::{
-    api::{error::Error, event::Event},
+    api::{
+        detail::HubAnswer,
+        error::{AnyError, Error},
+        event::Event,
+    },
     http::{
         address::{Address, NoAnswer, core_headers, location},
         gate::retry_of,
@@ -25,8 +30,8 @@ pub(crate) struct Found {
     pub(crate) reply: Reply,
     /// Where the content is, where the answer tells.
     pub(crate) content: Option<Address>,
-    /// What went wrong, in words, where something did.
-    pub(crate) cause: Option<String>,
+    /// What went wrong, where something did.
+    pub(crate) cause: Option<AnyError>,
 }
 
 /// One HEAD to be sent.
@@ -59,7 +64,10 @@ impl Http {
                 subject: lookup.file.to_string(),
                 retry: asking.retry(),
                 wait,
-                cause: found.cause.unwrap_or_else(|| found.reply.answer.to_string()),
+                cause: match found.cause {
+                    Some(cause) => with_causes(&*cause),
+                    None => found.reply.answer.to_string(),
+                },
             });
             tokio::time::sleep(wait).await;
         }
@@ -92,7 +100,7 @@ impl Http {
                 // A redirect that says nothing of the file only says where to ask.
                 (Some(next), Answer::Incomplete) => at = next,
                 (next, _) => {
-                    let cause = (status >= 400).then(|| refusal_text(status, &headers));
+                    let cause = (status >= 400).then(|| HubAnswer::new(status, &headers).into());
                     let content = match (&reply.commit, next) {
                         (_, Some(next)) => Some(next),
                         (Some(commit), None) => Some(pinned(&at, lookup.revision, commit)),
@@ -121,15 +129,7 @@ fn unreachable(error: NoAnswer) -> Result<Found, Error> {
         NoAnswer::Redirected { .. } => Answer::Unexpected,
         NoAnswer::Undecided { .. } => return Err(error.into()),
     };
-    Ok(Found { reply: Reply::bare(answer), content: None, cause: Some(error.to_string()) })
-}
-
-fn refusal_text(status: u16, headers: &Headers<'_>) -> String {
-    match (headers.error_code, headers.error_message) {
-        (Some(code), Some(message)) => format!("the hub answered {status} {code}: {message}"),
-        (Some(text), None) | (None, Some(text)) => format!("the hub answered {status}: {text}"),
-        (None, None) => format!("the hub answered {status}"),
-    }
+    Ok(Found { reply: Reply::bare(answer), content: None, cause: Some(Box::new(error)) })
 }
 
 /// Replaces the revision by the commit that answered, so that a branch that moves meanwhile changes nothing (I13).

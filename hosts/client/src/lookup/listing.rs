@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use futures_util::future::join;
 use http::{HeaderMap, StatusCode, header::LINK};
-use hubstow_cache::Cache;
+use hubstow_cache::{Cache, disk::failure::with_causes};
 use hubstow_core::{
     hub::{Retry, refusal_of_status},
     layout::RepoLayout,
@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     api::{
-        error::{Error, ErrorKind},
+        detail::HubAnswer,
+        error::{AnyError, Error, ErrorKind},
         event::Event,
     },
     http::{
@@ -92,14 +93,14 @@ struct KeptFile {
 /// Why a listing can't be had.
 pub(crate) enum Unlisted {
     /// The hub said no, or could not be asked.
-    Refused(Refusal, String),
+    Refused(Refusal, AnyError),
     /// Anything else.
     Error(Error),
 }
 
 impl Unlisted {
-    fn malformed(cause: String) -> Self {
-        Self::Refused(Refusal::AnswerIncomplete, cause)
+    fn malformed(cause: impl Into<AnyError>) -> Self {
+        Self::Refused(Refusal::AnswerIncomplete, cause.into())
     }
 }
 
@@ -121,7 +122,7 @@ impl Http {
         let at = self.at_endpoint(&self.endpoint().revision(repo, revision))?;
         let (_, body) = self.json(&at, &repo.to_string(), patience, tell).await?;
         let info: RevisionInfo = parse(&body)?;
-        Commit::parse(&info.sha).map_err(|error| malformed(&error.to_string()).into())
+        Commit::parse(&info.sha).map_err(|error| malformed(error).into())
     }
 
     /// Asks for the whole listing of a commit, page by page.
@@ -171,31 +172,33 @@ impl Http {
     ) -> Result<(Option<String>, Vec<u8>), Unlisted> {
         let mut asking = patience.begin();
         loop {
-            let (refusal, cause, passing) = match self.json_once(at, asking.limits()).await {
-                Ok(page) => return Ok(page),
-                Err(JsonError::NoAnswer(error @ NoAnswer::Transport { .. })) => {
-                    (Refusal::HubUnreachable, error.to_string(), Retry::Yes)
-                }
-                Err(JsonError::NoAnswer(error @ NoAnswer::Redirected { .. })) => {
-                    (Refusal::AnswerUnexpected, error.to_string(), Retry::No)
-                }
-                Err(JsonError::NoAnswer(error @ NoAnswer::Undecided { .. })) => {
-                    return Err(Unlisted::Error(error.into()));
-                }
-                Err(JsonError::Status(status, headers)) => {
-                    let refusal = refusal_of_status(status.as_u16(), &core_headers(&headers));
-                    let cause = format!("the hub answered {}", status.as_u16());
-                    (refusal, cause, retry_of(status, &headers))
-                }
-                Err(JsonError::Malformed(cause)) => {
-                    (Refusal::AnswerIncomplete, cause.to_owned(), Retry::No)
-                }
-            };
+            let (refusal, cause, passing): (_, AnyError, _) =
+                match self.json_once(at, asking.limits()).await {
+                    Ok(page) => return Ok(page),
+                    Err(JsonError::NoAnswer(error @ NoAnswer::Transport { .. })) => {
+                        (Refusal::HubUnreachable, Box::new(error), Retry::Yes)
+                    }
+                    Err(JsonError::NoAnswer(error @ NoAnswer::Redirected { .. })) => {
+                        (Refusal::AnswerUnexpected, Box::new(error), Retry::No)
+                    }
+                    Err(JsonError::NoAnswer(error @ NoAnswer::Undecided { .. })) => {
+                        return Err(Unlisted::Error(error.into()));
+                    }
+                    Err(JsonError::Status(status, headers)) => {
+                        let (number, core) = (status.as_u16(), core_headers(&headers));
+                        let cause = HubAnswer::new(number, &core).into();
+                        (refusal_of_status(number, &core), cause, retry_of(status, &headers))
+                    }
+                    Err(JsonError::Malformed(cause)) => {
+                        (Refusal::AnswerIncomplete, cause.into(), Retry::No)
+                    }
+                };
             let wait = if passing == Retry::Yes { asking.next_wait() } else { None };
             let Some(wait) = wait else {
                 return Err(Unlisted::Refused(refusal, cause));
             };
             let (subject, retry) = (subject.to_owned(), asking.retry());
+            let cause = with_causes(&*cause);
             tell(Event::Retrying { subject, retry, wait, cause });
             tokio::time::sleep(wait).await;
         }
@@ -276,12 +279,14 @@ fn is_next(parameter: &str) -> bool {
 }
 
 fn parse<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, Unlisted> {
-    serde_json::from_slice(body)
-        .map_err(|error| Unlisted::malformed(format!("it is not what a hub says: {error}")))
+    serde_json::from_slice(body).map_err(|error| {
+        let what = "it is not what a hub says";
+        Unlisted::malformed(Error::new(ErrorKind::HubFailing, what).caused_by(error))
+    })
 }
 
-fn malformed(cause: &str) -> Error {
-    Error::new(ErrorKind::HubFailing, format!("the hub's answer can't be used: {cause}"))
+fn malformed(cause: impl Into<AnyError>) -> Error {
+    Error::new(ErrorKind::HubFailing, "the hub's answer can't be used").caused_by(cause)
 }
 
 fn kept(entry: TreeEntry) -> (String, KeptFile) {
@@ -349,13 +354,13 @@ impl Listing {
     fn new(files: &BTreeMap<String, KeptFile>) -> Result<Self, Error> {
         let mut listed = Vec::with_capacity(files.len());
         for (path, kept) in files {
-            let name = |error: NameError| malformed(&error.to_string());
+            let name = |error: NameError| malformed(error);
             let file = FileName::parse(path).map_err(name)?;
             let (content, xet_hash) = (kept.content().map_err(name)?, kept.xet_hash.clone());
             listed.push(Listed { file, content, xet_hash });
         }
         if let Some(file) = file_and_folder(files.keys().map(String::as_str)) {
-            return Err(malformed(&format!("`{file}` is listed as a file and as a folder")));
+            return Err(malformed(format!("`{file}` is listed as a file and as a folder")));
         }
         Ok(Self { files: listed })
     }
@@ -392,7 +397,7 @@ impl ToKeep {
         // a file that is not locked yet may be taken for one of those.
         let written = write().or_else(|_| write());
         if let Err(error) = written {
-            tracing::debug!(%commit, %error, "the listing could not be kept");
+            tracing::debug!(%commit, error = %with_causes(&error), "the listing could not be kept");
         }
     }
 }

@@ -10,7 +10,8 @@ use serde::Deserialize;
 use crate::{
     api::config::Token,
     http::{
-        session::{Http, text},
+        address::text,
+        session::Http,
         transport::Answer,
         xet::{StoreFailure, XetGrant},
     },

@@ -18,7 +18,10 @@ use super::{
     fetch::Fetch,
     verdict::{Cause, Verdict},
 };
-use crate::http::session::{Address, Http, asked_wait, core_headers, is_endpoint, text};
+use crate::http::{
+    address::{Address, asked_wait, core_headers, is_endpoint, text},
+    session::Http,
+};
 
 /// What the body of an answer is good for.
 #[derive(Debug)]

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use hubstow_core::hub::{Backoff, Retry};
 
-use super::verdict::Verdict;
-use crate::http::{retry::Retries, xet::StoreFailure};
+use super::verdict::{Cause, Verdict};
+use crate::http::{gate::is_waited_for, retry::Retries, xet::StoreFailure};
 
 /// How often content that does not match is fetched: once more, since an earlier part may have been continued.
 const MISMATCH_LIMIT: u32 = 2;
@@ -88,6 +88,11 @@ impl Standing {
             Verdict::Verified => Next::Done,
             Verdict::Received => Next::Verify,
             Verdict::Broke(_) => self.retry(received_bytes, None, again),
+            Verdict::Failing { cause: Cause::Status(status), wait }
+                if is_waited_for(*status, *wait) =>
+            {
+                Next::GiveUp
+            }
             Verdict::Failing { wait, .. } => self.retry(received_bytes, *wait, again),
             Verdict::NotSplit(_) => {
                 self.connections = 1;

@@ -7,7 +7,7 @@ use hubstow_core::{
 
 use crate::{
     api::{error::Error, event::Event},
-    http::session::Address,
+    http::address::Address,
 };
 
 /// What is to be fetched.

@@ -43,7 +43,7 @@ impl<'a> Receiver<'a> {
     ) -> Self {
         let at = if fetch.content == fetch.pinned { At::Pinned } else { At::Named };
         let source = xet::source(http, fetch);
-        let standing = Standing::new(source, at, http.lanes(), fetch.backoff);
+        let standing = Standing::new(source, at, http.own_connections(), fetch.backoff);
         Self { http, fetch, tell, staged, standing, unfinished: None }
     }
 

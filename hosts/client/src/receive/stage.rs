@@ -26,8 +26,11 @@ use crate::{
     api::{config::Config, event::Event},
     handle::CacheHandle,
     http::{
-        session::{Address, Http, TokenUse},
-        transport::{Answer, Body, BoxFuture, Request, Transport, TransportError},
+        address::{Address, TokenUse},
+        session::Http,
+        transport::{
+            Answer, Body, BoxFuture, Request, Transport, TransportError, TransportErrorKind,
+        },
         xet::XetStore,
     },
     offload::Offload,
@@ -128,7 +131,7 @@ impl Body for Pieces {
 }
 
 pub(crate) fn broken() -> TransportError {
-    TransportError("the line is cut".to_owned())
+    TransportError::new(TransportErrorKind::Broken, "the line is cut")
 }
 
 /// The blocking pool of the test's runtime, which keeps a clock that is paused from running on while it works.

@@ -78,7 +78,7 @@ impl Transfer<'_> {
         writer: &mut Writer<'_>,
         meter: &mut Meter<'_>,
     ) -> Result<(), Verdict> {
-        let share: Share = Arc::clone(&self.http.lines).join();
+        let share: Share = Arc::clone(&self.http.connections).join();
         let size = self.fetch.metadata.size.unwrap_or(0);
         let (mut clock, from) = (Clock::start(), writer.written_bytes());
         let mut received = 0;
@@ -89,7 +89,7 @@ impl Transfer<'_> {
             if !clock.write(writer, piece).await {
                 return Ok(());
             }
-            let (now, most) = (clock.elapsed(), self.connections.min(share.lanes()));
+            let (now, most) = (clock.elapsed(), self.connections.min(share.connections()));
             let climb = climb.get_or_insert_with(|| Climb::new(self.connections, now, received));
             let missing = size.saturating_sub(from + received);
             if missing >= SPLIT_FROM_BYTES && climb.look(now, received, 1).min(most) > 1 {

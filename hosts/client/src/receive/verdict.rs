@@ -3,12 +3,12 @@
 use std::{io, time::Duration};
 
 use http::StatusCode;
-use hubstow_cache::staged::Mismatch;
+use hubstow_cache::{disk::failure::with_causes, staged::Mismatch};
 use hubstow_core::{name::FileName, why::Refusal};
 
 use crate::{
-    api::error::{Error, ErrorKind, from_io},
-    http::{session::NoAnswer, xet::StoreFailure},
+    api::error::{Detail, Error, ErrorKind, from_io},
+    http::{address::NoAnswer, xet::StoreFailure},
 };
 
 /// How one try ended.
@@ -83,14 +83,18 @@ impl Verdict {
     /// Says it as the error that a user gets when nothing more can be done.
     pub(crate) fn into_error(self, file: &FileName) -> Error {
         match self {
-            Self::Broke(cause) => not_fetched(ErrorKind::HubUnreachable, file, cause).hint(KEPT),
+            Self::Broke(cause) => {
+                not_fetched(ErrorKind::HubUnreachable, file, cause).with_detail(Detail::Kept)
+            }
             Self::Failing { cause, .. }
             | Self::NoRange(cause)
             | Self::NotSplit(cause)
             | Self::Crowded { cause, .. } => {
-                not_fetched(ErrorKind::HubFailing, file, cause).hint(KEPT)
+                not_fetched(ErrorKind::HubFailing, file, cause).with_detail(Detail::Kept)
             }
-            Self::Store(cause) => not_fetched(ErrorKind::HubUnreachable, file, cause).hint(KEPT),
+            Self::Store(cause) => {
+                not_fetched(ErrorKind::HubUnreachable, file, cause).with_detail(Detail::Kept)
+            }
             Self::Expired(cause) | Self::Gone(cause) | Self::Unusable(cause) => {
                 if let Cause::Refused { status, refusal } = cause {
                     let what = format!("the hub answered {status} to the GET of `{file}`");
@@ -100,7 +104,7 @@ impl Verdict {
                 }
             }
             Self::Wrong(mismatch) => {
-                let what = format!("`{file}` is not what the hub promised: {mismatch}");
+                let what = format!("`{file}` is not what the hub promised");
                 let hint = "nothing was stored; the hub, a proxy or the line changes the content";
                 Error::new(ErrorKind::ContentMismatch, what).hint(hint).caused_by(mismatch)
             }
@@ -126,25 +130,23 @@ impl Verdict {
             | Self::Crowded { cause, .. }
             | Self::Expired(cause)
             | Self::Gone(cause)
-            | Self::Unusable(cause) => cause.to_string(),
+            | Self::Unusable(cause) => with_causes(cause),
             Self::Wrong(mismatch) => mismatch.to_string(),
-            Self::Disk(error) => error.to_string(),
-            Self::Undecided(error) => error.to_string(),
-            Self::Store(failure) => format!("{failure}: the Xet store failed"),
+            Self::Disk(error) => with_causes(error),
+            Self::Undecided(error) => with_causes(error),
+            Self::Store(failure) => format!("the Xet store failed: {}", with_causes(failure)),
             Self::OtherContent => "the hub sent other content than it had promised".to_owned(),
             Self::Received | Self::Verified => String::new(),
         }
     }
 }
 
-const KEPT: &str = "what has arrived is kept; the same command goes on from there";
-
 fn not_fetched(
     kind: ErrorKind,
     file: &FileName,
     cause: impl std::error::Error + Send + Sync + 'static,
 ) -> Error {
-    Error::new(kind, format!("`{file}` could not be fetched: {cause}")).caused_by(cause)
+    Error::new(kind, format!("`{file}` could not be fetched")).caused_by(cause)
 }
 
 impl From<NoAnswer> for Verdict {

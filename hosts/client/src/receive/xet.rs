@@ -9,6 +9,7 @@ mod tests;
 use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
+use hubstow_cache::disk::failure::with_causes;
 use hubstow_core::{
     hub::Retry,
     name::{Commit, Repo},
@@ -83,7 +84,7 @@ pub(crate) async fn leave(http: &Http, fetch: &Fetch<'_>, failure: &StoreFailure
     if let StoreFailure::Closed(cause) = failure {
         tracing::debug!(%file, %cause, "fetching from the hub's own address");
     } else {
-        tracing::warn!(%file, cause = %failure, "fetching from the hub's own address instead");
+        tracing::warn!(%file, cause = %with_causes(failure), "fetching from the hub's own address instead");
     }
     if failure.retry() == Retry::Yes
         && let Some(xet) = &http.xet

@@ -1,6 +1,6 @@
 //! Finding out which commit a snapshot is of and what belongs to it, from the hub or from what is kept.
 
-use hubstow_cache::Cache;
+use hubstow_cache::{Cache, disk::failure::with_causes};
 use hubstow_core::{
     facts::{Force, Reach, Stale},
     layout::RepoLayout,
@@ -10,7 +10,8 @@ use hubstow_core::{
 
 use crate::{
     api::{
-        error::Error,
+        detail::CachedCopy,
+        error::{AnyError, Error},
         event::Event,
         refusal::About,
         report::Warning,
@@ -100,12 +101,14 @@ impl Engine {
             }
             Err(Unlisted::Error(error)) => Err(error),
             Err(Unlisted::Refused(refusal, cause)) => {
-                let error = self.refused(request, refusal, Some(&cause));
+                let told = with_causes(&*cause);
+                let error = self.refused(request, refusal, Some(cause));
                 if !may_fall_back || !self.allows_stale(refusal) {
                     return Err(error);
                 }
                 let known = self.known_here(request, handle).await?;
-                let warning = Warning::StaleSnapshot { repo: request.repo.clone(), refusal, cause };
+                let (repo, cause) = (request.repo.clone(), told);
+                let warning = Warning::StaleSnapshot { repo, refusal, cause };
                 self.tell(Event::Warned { warning });
                 Ok(known)
             }
@@ -162,22 +165,31 @@ impl Engine {
         }
     }
 
-    pub(crate) fn refused(
+    fn refused(
         &self,
         request: &SnapshotRequest,
         refusal: Refusal,
-        cause: Option<&str>,
+        cause: Option<AnyError>,
     ) -> Error {
-        let about = About {
+        self.about(request, &[]).error(refusal, cause)
+    }
+
+    /// Says that nothing is wanted, or which patterns match nothing.
+    pub(crate) fn nothing_wanted(&self, request: &SnapshotRequest, unmatched: &[String]) -> Error {
+        self.about(request, unmatched).error(Refusal::EntryNotFound, None)
+    }
+
+    fn about<'a>(&'a self, request: &'a SnapshotRequest, unmatched: &'a [String]) -> About<'a> {
+        About {
             endpoint: &self.config.endpoint,
             repo: &request.repo,
             revision: &request.revision,
             file: None,
             path: String::new(),
             policy: self.config.policy,
-            cached: false,
-            cause,
-        };
-        about.error(refusal)
+            copy: CachedCopy::Unknown,
+            force: request.force,
+            unmatched,
+        }
     }
 }

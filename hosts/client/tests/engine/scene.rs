@@ -118,7 +118,7 @@ impl Scene {
         let parts = Parts {
             decider: Arc::new(LinkedCore),
             transport: Arc::clone(&self.script) as _,
-            disk: Box::new(move |directory| Arc::new(WatchedDisk::new(directory, &watch))),
+            disk: Box::new(move |directory| Ok(Arc::new(WatchedDisk::new(directory, &watch)))),
             workers: Arc::new(SharedThreads(Arc::clone(&self.threads))),
             descriptors,
             store: None,

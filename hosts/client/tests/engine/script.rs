@@ -120,7 +120,10 @@ impl Transport for ScriptedHub {
         Box::pin(async move {
             turn().await;
             if self.is_away.load(Ordering::SeqCst) {
-                return Err(TransportError("it is away".to_owned()));
+                return Err(TransportError::new(
+                    hubstow_client::TransportErrorKind::Other,
+                    "it is away",
+                ));
             }
             let now = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
             self.most_in_flight.fetch_max(now, Ordering::SeqCst);

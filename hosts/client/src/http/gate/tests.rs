@@ -9,8 +9,10 @@ use std::{
 
 use futures_util::{FutureExt as _, StreamExt as _, future::join_all, stream};
 use http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER};
-use hubstow_core::decide::{Guarded, LinkedCore};
-use hubstow_core::hub::Endpoint;
+use hubstow_core::{
+    decide::{Guarded, LinkedCore},
+    hub::Endpoint,
+};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::*;
@@ -19,7 +21,7 @@ use crate::{
     http::{
         address::Address,
         session::{Http, Limits},
-        transport::{Connection, Request, Transport},
+        transport::{Connection, Request, Transport, TransportErrorKind},
     },
 };
 
@@ -88,8 +90,12 @@ fn config() -> Config {
     Config { endpoint, ..Config::new("/cache") }
 }
 
+fn core() -> Guarded {
+    Guarded::new(Arc::new(LinkedCore))
+}
+
 fn client(config: &Config, hub: &Arc<BusyHub>) -> Http {
-    Http::new(config, Arc::<BusyHub>::clone(hub), Guarded::new(Arc::new(LinkedCore)), None)
+    Http::new(config, Arc::<BusyHub>::clone(hub), core(), None)
 }
 
 fn at(http: &Http, path: &str) -> Address {
@@ -165,12 +171,7 @@ async fn a_hub_that_takes_a_few_a_second_is_not_asked_for_more_again_and_again()
     }
     let (begin, counted) = (Instant::now(), Mutex::default());
     let hub = Arc::new(Counting { begin, counted, refused: AtomicUsize::new(0) });
-    let http = Http::new(
-        &config(),
-        Arc::<Counting>::clone(&hub),
-        Guarded::new(Arc::new(LinkedCore)),
-        None,
-    );
+    let http = Http::new(&config(), Arc::<Counting>::clone(&hub), core(), None);
     let all = stream::iter(0..200).map(|at| {
         let http = &http;
         async move { get(http, &at.to_string()).await }
@@ -289,7 +290,7 @@ impl Body for Body_ {
         let how = self.0;
         Box::pin(async move {
             match how {
-                "broken body" => Err(TransportError("cut".to_owned())),
+                "broken body" => Err(TransportError::new(TransportErrorKind::Broken, "cut")),
                 "silent body" => pending().await,
                 _ => Ok(None),
             }
@@ -303,7 +304,7 @@ impl Transport for Breaking {
         let how = self.0.lock().unwrap().pop().unwrap_or("whole");
         Box::pin(async move {
             match how {
-                "broken" => return Err(TransportError("reset".to_owned())),
+                "broken" => return Err(TransportError::new(TransportErrorKind::Broken, "reset")),
                 "silent" => return pending().await,
                 _ => {}
             }
@@ -323,12 +324,7 @@ async fn after_something_broke_no_older_connection_is_used() {
         ("silent body", true),
     ] {
         let hub = Arc::new(Breaking(Mutex::new(vec![how]), Mutex::default()));
-        let http = Http::new(
-            &config(),
-            Arc::<Breaking>::clone(&hub),
-            Guarded::new(Arc::new(LinkedCore)),
-            None,
-        );
+        let http = Http::new(&config(), Arc::<Breaking>::clone(&hub), core(), None);
         for _ in 0..2 {
             let headers = HeaderMap::new();
             if let Ok((_, mut answer)) = http.get(&at(&http, "a"), &headers, None).await {
@@ -345,5 +341,6 @@ fn where_there_is_no_runtime_that_is_what_is_missing() {
     let http = client(&config(), &hub);
     let (to, headers) = (at(&http, "a"), HeaderMap::new());
     let error = http.get(&to, &headers, None).now_or_never().unwrap().unwrap_err();
-    assert!(error.to_string().contains("runtime"), "{error}");
+    let told = hubstow_cache::disk::failure::with_causes(&error);
+    assert!(told.contains("runtime"), "{told}");
 }

@@ -10,7 +10,7 @@ use hubstow_core::{
 
 use super::*;
 use crate::{
-    http::{session::NoAnswer, xet::XetStoreError},
+    http::{address::NoAnswer, xet::XetStoreError},
     receive::verdict::Cause,
 };
 
@@ -35,7 +35,12 @@ fn broke() -> Verdict {
 }
 
 fn failing(wait: Option<Duration>) -> Verdict {
-    Verdict::Failing { cause: Cause::Status(StatusCode::SERVICE_UNAVAILABLE), wait }
+    Verdict::Failing { cause: Cause::Status(StatusCode::BAD_GATEWAY), wait }
+}
+
+/// What the gate has waited for in vain.
+fn busy(status: StatusCode) -> Verdict {
+    Verdict::Failing { cause: Cause::Status(status), wait: Some(ASKED) }
 }
 
 fn crowded(wait: Option<Duration>) -> Verdict {
@@ -113,6 +118,20 @@ fn each_way_to_end_has_its_consequence() {
             standing(),
             failing(Some(ASKED)),
             next(Next::Again { after: ASKED }),
+            (hub, named, 16),
+        ),
+        (
+            "throttled for too long",
+            standing(),
+            busy(StatusCode::TOO_MANY_REQUESTS),
+            next(Next::GiveUp),
+            (hub, named, 16),
+        ),
+        (
+            "busy for too long",
+            standing(),
+            busy(StatusCode::SERVICE_UNAVAILABLE),
+            next(Next::GiveUp),
             (hub, named, 16),
         ),
         (

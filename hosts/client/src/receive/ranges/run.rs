@@ -12,6 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use hubstow_cache::disk::failure::with_causes;
 use tokio::time::Instant;
 
 use super::{
@@ -30,8 +31,9 @@ use super::{
 use crate::{
     api::event::Event,
     http::{
+        address::{Address, NoAnswer},
         connections::{ConnectionPermit, Share},
-        session::{Address, Http, NoAnswer},
+        session::Http,
         transport::{Answer, Body, BoxFuture, Connection},
     },
 };
@@ -170,7 +172,7 @@ impl<'a> Ranges<'a> {
     fn wanted(&mut self) -> usize {
         let bringing = self.bringing.len();
         let wanted = self.climb.look(self.clock.elapsed(), self.received, bringing);
-        wanted.min(self.share.lanes())
+        wanted.min(self.share.connections())
     }
 
     /// Adds the connections that are missing, as far as there is something for them to do.
@@ -355,9 +357,9 @@ impl<'a> Ranges<'a> {
         let wait = asked.unwrap_or(wait);
         if self.connections.is_empty() {
             let (subject, retry) = (self.fetch.file.to_string(), self.outages.count());
-            (self.tell)(Event::Retrying { subject, retry, wait, cause: cause.to_string() });
+            (self.tell)(Event::Retrying { subject, retry, wait, cause: with_causes(&cause) });
         } else {
-            tracing::debug!(file = %self.fetch.file, %cause, ?wait, "a range is asked for again");
+            tracing::debug!(file = %self.fetch.file, cause = %with_causes(&cause), ?wait, "a range is asked for again");
         }
         self.resting += 1;
         self.steps.push(Box::pin(async move {
@@ -369,7 +371,7 @@ impl<'a> Ranges<'a> {
 
     /// The hub takes fewer connections than it was asked for; the others go on.
     fn refused(&mut self, outage: Outage, cause: &Cause, wait: Duration) {
-        tracing::debug!(file = %self.fetch.file, %cause, ?wait, "fewer connections");
+        tracing::debug!(file = %self.fetch.file, cause = %with_causes(cause), ?wait, "fewer connections");
         let now = Instant::now();
         self.quiet_until = self.quiet_until.max(now + wait);
         if outage == Outage::New {

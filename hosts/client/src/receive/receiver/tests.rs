@@ -255,7 +255,8 @@ async fn an_error_leads_to_its_cause() {
         panic!("nothing answers");
     };
     let cause = std::error::Error::source(&error).unwrap();
-    assert!(cause.to_string().contains(&broken().0), "{cause}");
+    let told = hubstow_cache::disk::failure::with_causes(cause);
+    assert!(told.contains(&broken().to_string()), "{told}");
 }
 
 #[tokio::test]
