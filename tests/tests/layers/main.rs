@@ -3,6 +3,12 @@
 //!
 //! It reads the manifests and the paths in the sources, so a wrong import fails here before anybody has to see it.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test says what is wrong by failing"
+)]
+
 mod graph;
 mod imports;
 
