@@ -16,7 +16,7 @@ use hubstow_core::{
 
 use crate::{
     api::{
-        config::{Config, Durability},
+        config::Config,
         error::{Detail, Error, ErrorKind, from_io},
         event::{Event, Observer},
     },
@@ -25,7 +25,7 @@ use crate::{
     http::{
         address::Address,
         session::Http,
-        transport::{Answer, BoxFuture, Request, Transport, TransportError},
+        transport::{BoxFuture, Request, Response, Transport, TransportError},
     },
     offload::Offload,
     parts::Parts,
@@ -65,10 +65,7 @@ impl Engine {
     /// # Errors
     /// A cache directory without a name, or one that the host can't reach.
     pub(crate) fn new(mut config: Config, parts: Parts) -> Result<Self, Error> {
-        let durability = match config.durability {
-            Durability::Safe => hubstow_cache::Durability::Safe,
-            Durability::Fast => hubstow_cache::Durability::Fast,
-        };
+        let durability = config.durability;
         // A program that changes its working directory must not change its cache with it.
         config.cache_dir = absolute(&config.cache_dir)?;
         config.local_dir = config.local_dir.as_deref().map(absolute).transpose()?;
@@ -131,7 +128,7 @@ struct Sparing {
 }
 
 impl Transport for Sparing {
-    fn send(&self, request: Request) -> BoxFuture<'_, Result<Answer, TransportError>> {
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, TransportError>> {
         self.transport.send(request)
     }
 

@@ -31,7 +31,7 @@ mod receive;
 mod snapshot;
 
 pub use api::{
-    config::{Config, Durability, Token, Xet, default_user_agent},
+    config::{Config, Token, Xet, default_user_agent},
     detail::{CachedCopy, HubAnswer, Refused, Subject},
     error::{Detail, Error, ErrorKind, FailedFile, FailedFiles},
     event::{Event, Observer},
@@ -45,10 +45,12 @@ pub use api::{
 };
 pub use http::{
     transport::{
-        Answer, Body, BoxFuture, Connection, Request, Transport, TransportError, TransportErrorKind,
+        Body, BoxFuture, Connection, Request, Response, Transport, TransportError,
+        TransportErrorKind,
     },
     xet::{XetAsked, XetGrant, XetStore, XetStoreError, XetStream},
 };
 pub use hub::Hub;
+pub use hubstow_cache::Durability;
 pub use hubstow_cache::disk::failure::{ErrorGroup, causes, with_causes};
 pub use parts::{Beside, DiskOf, Parts, Workers};

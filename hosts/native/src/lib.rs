@@ -29,10 +29,10 @@ pub use descriptors::raise_descriptor_limit;
 pub use hub::{Hub, parts};
 pub use hubstow_cache::{Disk, StdDisk};
 pub use hubstow_client::{
-    Answer, Beside, Body, BoxFuture, CachedCopy, Config, Connection, Detail, DiskOf, Done,
-    Durability, Environment, Error, ErrorGroup, ErrorKind, Event, Explanation, ExplanationLink,
-    FailedFile, FailedFiles, FileReport, FileRequest, HubAnswer, MethodSupport, Observer, Parts,
-    Patterns, Proxies, Proxy, Refused, Request, SnapshotReport, SnapshotRequest, Subject, Token,
+    Beside, Body, BoxFuture, CachedCopy, Config, Connection, Detail, DiskOf, Done, Durability,
+    Environment, Error, ErrorGroup, ErrorKind, Event, Explanation, ExplanationLink, FailedFile,
+    FailedFiles, FileReport, FileRequest, HubAnswer, MethodSupport, Observer, Parts, Patterns,
+    Proxies, Proxy, Refused, Request, Response, SnapshotReport, SnapshotRequest, Subject, Token,
     Traffic, Transport, TransportError, TransportErrorKind, Warning, Workers, Xet, XetAsked,
     XetGrant, XetStore, XetStoreError, XetStream, default_user_agent,
 };

@@ -10,14 +10,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use reqwest::{Client, NoProxy, Response};
+use reqwest::{Client, NoProxy};
 use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use tokio::runtime::{self, Handle};
 
 use hubstow_cache::disk::failure::causes;
 use hubstow_client::{
-    Answer, Body, BoxFuture, Config, Connection, Proxies, Proxy, Request, Transport,
+    Body, BoxFuture, Config, Connection, Proxies, Proxy, Request, Response, Transport,
     TransportError, TransportErrorKind,
 };
 
@@ -133,7 +133,7 @@ impl ReqwestTransport {
         self.proxies.http.as_ref().is_some_and(|proxy| proxy.reveal().scheme() == "https")
     }
 
-    async fn send_one(&self, request: Request) -> Result<Answer, TransportError> {
+    async fn send_one(&self, request: Request) -> Result<Response, TransportError> {
         let kind = match (request.url.scheme(), request.connection) {
             ("https", Connection::Shared) => Kind::Secure,
             ("https", Connection::Own) => Kind::SecureOwn,
@@ -146,12 +146,12 @@ impl ReqwestTransport {
         }
         let mut response = sent.send().await.map_err(broken)?;
         let headers = std::mem::take(response.headers_mut());
-        Ok(Answer { status: response.status(), headers, body: Box::new(Received(response)) })
+        Ok(Response { status: response.status(), headers, body: Box::new(Received(response)) })
     }
 }
 
 impl Transport for ReqwestTransport {
-    fn send(&self, request: Request) -> BoxFuture<'_, Result<Answer, TransportError>> {
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, TransportError>> {
         Box::pin(self.send_one(request))
     }
 
@@ -160,7 +160,7 @@ impl Transport for ReqwestTransport {
     }
 }
 
-struct Received(Response);
+struct Received(reqwest::Response);
 
 impl Body for Received {
     fn chunk(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, TransportError>> {

@@ -8,7 +8,7 @@ use std::{io::Write as _, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use hubstow_client::{
-    Answer, Body, BoxFuture, Request, Transport, TransportError, TransportErrorKind,
+    Body, BoxFuture, Request, Response, Transport, TransportError, TransportErrorKind,
 };
 use wasip2::{
     clocks::monotonic_clock::subscribe_duration,
@@ -45,7 +45,7 @@ impl WasiTransport {
         Self { user_agent: user_agent.to_owned(), stall_timeout }
     }
 
-    fn send_now(&self, request: Request) -> Result<Answer, TransportError> {
+    fn send_now(&self, request: Request) -> Result<Response, TransportError> {
         let limit = request.answer_within;
         let (outgoing, body) = (self.outgoing(&request)?, request.body);
         let sent = outgoing.body().map_err(|()| broken("the request has no body to write"))?;
@@ -74,7 +74,7 @@ impl WasiTransport {
         let stream = body.stream().map_err(|()| broken("the answer's body is taken"))?;
         let received =
             Received { stream: Some(stream), body: Some(body), stall: self.stall_timeout };
-        Ok(Answer { status, headers, body: Box::new(received) })
+        Ok(Response { status, headers, body: Box::new(received) })
     }
 
     fn outgoing(&self, request: &Request) -> Result<OutgoingRequest, TransportError> {
@@ -104,7 +104,7 @@ impl WasiTransport {
 }
 
 impl Transport for WasiTransport {
-    fn send(&self, request: Request) -> BoxFuture<'_, Result<Answer, TransportError>> {
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, TransportError>> {
         Box::pin(async { self.send_now(request) })
     }
 }

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use hubstow_cache::Durability;
 use hubstow_core::{
     facts::{Reach, Stale},
     hub::Endpoint,
@@ -49,16 +50,6 @@ impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(…)")
     }
-}
-
-/// How much survives a power cut.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Durability {
-    /// Content reaches the disk before its name is published (invariant I11).
-    #[default]
-    Safe,
-    /// The system decides when; after a power cut a published file may be empty.
-    Fast,
 }
 
 /// Whether content may come from the Xet store. It makes a difference only where the host brings one.

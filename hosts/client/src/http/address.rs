@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::{
     api::error::{Error, ErrorKind},
-    http::transport::{Answer, TransportError},
+    http::transport::{Response, TransportError},
 };
 
 /// A request that got no answer, or a redirect that must not be followed. The text names no query and no secret.
@@ -93,7 +93,7 @@ pub(crate) fn transport(url: &Url, source: TransportError) -> NoAnswer {
 }
 
 /// Returns where a redirect points, as the header says it.
-pub(crate) fn location(answer: &Answer) -> Option<String> {
+pub(crate) fn location(answer: &Response) -> Option<String> {
     let status = answer.status.as_u16();
     if !matches!(status, 301..=303 | 307 | 308) {
         return None;

@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::http::{
     address::{Address, NoAnswer, transport},
-    transport::{Answer, TransportError, TransportErrorKind},
+    transport::{Response, TransportError, TransportErrorKind},
 };
 
 /// In each window of this length so much must come, or the body counts as standing still: else a hub could send a byte now
@@ -24,7 +24,7 @@ pub(crate) enum Unread {
 /// Reads a body; nothing may come for no longer than the stall timeout.
 pub(crate) async fn whole(
     from: &Address,
-    mut answer: Answer,
+    mut answer: Response,
     limit_bytes: usize,
     stall_timeout: Duration,
 ) -> Result<Vec<u8>, Unread> {
@@ -98,7 +98,7 @@ mod tests {
         ] {
             let every = Duration::from_secs(every_s);
             let body = Box::new(Drip { bytes, every, left: times + 1 });
-            let answer = Answer { status: StatusCode::OK, headers: HeaderMap::new(), body };
+            let answer = Response { status: StatusCode::OK, headers: HeaderMap::new(), body };
             let url = Url::parse("http://hub/").unwrap();
             let from = Address { url, token: TokenUse::Send };
             let read = whole(&from, answer, 1_000_000, Duration::from_secs(10)).await;

@@ -21,7 +21,7 @@ use crate::{
     http::{
         address::asked_wait,
         throttle::{Entry, Throttle, Ticket},
-        transport::{Answer, Body, BoxFuture, TransportError},
+        transport::{Body, BoxFuture, Response, TransportError},
     },
 };
 
@@ -67,7 +67,7 @@ pub(crate) struct Pass {
 pub(crate) enum Entered {
     Go(Pass),
     /// It has waited for long enough, and gets what the origin said to others.
-    Refused(Answer),
+    Refused(Response),
 }
 
 impl Gate {
@@ -112,7 +112,7 @@ impl Gate {
     }
 
     /// The origin refuses a request for now: nobody goes there until then.
-    pub(crate) fn refused(&self, pass: &Pass, url: &Url, answer: &Answer) {
+    pub(crate) fn refused(&self, pass: &Pass, url: &Url, answer: &Response) {
         let asked = asked_wait(&answer.headers).filter(|asked| !asked.is_zero()).map(prolonged);
         let now = Instant::now();
         let told = {
@@ -153,11 +153,11 @@ impl Gate {
 }
 
 impl Known {
-    fn last_refusal(&self) -> Answer {
+    fn last_refusal(&self) -> Response {
         let said = self.refusal.clone();
         let (status, headers) =
             said.unwrap_or_else(|| (StatusCode::TOO_MANY_REQUESTS, HeaderMap::new()));
-        Answer { status, headers, body: Box::new(Nothing) }
+        Response { status, headers, body: Box::new(Nothing) }
     }
 }
 

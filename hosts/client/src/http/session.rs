@@ -31,7 +31,7 @@ use crate::{
         connections::Connections,
         gate::{Entered, Gate, Pass, Passed, is_refusal_for_now},
         pace::Pace,
-        transport::{Answer, Connection, Request, Transport, TransportError, TransportErrorKind},
+        transport::{Connection, Request, Response, Transport, TransportError, TransportErrorKind},
         xet::{XetAccess, XetStore},
     },
 };
@@ -135,7 +135,7 @@ impl Http {
         to: &Address,
         headers: HeaderMap,
         limits: Limits,
-    ) -> Result<Answer, NoAnswer> {
+    ) -> Result<Response, NoAnswer> {
         let request = self.request(method, to, headers, limits);
         self.send_through_gate(request, limits.until).await
     }
@@ -146,7 +146,7 @@ impl Http {
         to: &Address,
         headers: &HeaderMap,
         timeout: Option<Duration>,
-    ) -> Result<(Address, Answer), NoAnswer> {
+    ) -> Result<(Address, Response), NoAnswer> {
         self.get_on(Connection::Shared, to, headers, timeout).await
     }
 
@@ -158,7 +158,7 @@ impl Http {
         to: &Address,
         headers: &HeaderMap,
         timeout: Option<Duration>,
-    ) -> Result<(Address, Answer), NoAnswer> {
+    ) -> Result<(Address, Response), NoAnswer> {
         let answer_within = timeout.unwrap_or(self.stall_timeout);
         self.follow(connection, to, headers, Limits { answer_within, until: None }).await
     }
@@ -169,7 +169,7 @@ impl Http {
         to: &Address,
         headers: &HeaderMap,
         limits: Limits,
-    ) -> Result<(Address, Answer), NoAnswer> {
+    ) -> Result<(Address, Response), NoAnswer> {
         self.follow(Connection::Shared, to, headers, limits).await
     }
 
@@ -179,7 +179,7 @@ impl Http {
         to: &Address,
         headers: &HeaderMap,
         limits: Limits,
-    ) -> Result<(Address, Answer), NoAnswer> {
+    ) -> Result<(Address, Response), NoAnswer> {
         let mut at = to.clone();
         for followed in 0..=REDIRECT_LIMIT {
             let mut sent = headers.clone();
@@ -225,7 +225,7 @@ impl Http {
         &self,
         mut request: Request,
         until: Option<Instant>,
-    ) -> Result<Answer, NoAnswer> {
+    ) -> Result<Response, NoAnswer> {
         let url = request.url.clone();
         if Handle::try_current().is_err() {
             let what = "a request needs a tokio runtime, and there is none";
@@ -246,7 +246,7 @@ impl Http {
             if !is_refusal_for_now(answer.status, &answer.headers) {
                 pass.taken();
                 let body = Passed::new(answer.body, pass, self.stall_timeout);
-                return Ok(Answer { body: Box::new(body), ..answer });
+                return Ok(Response { body: Box::new(body), ..answer });
             }
             self.gate.refused(&pass, &url, &answer);
             match request.connection {
@@ -256,7 +256,7 @@ impl Http {
         }
     }
 
-    async fn send_now(&self, request: Request, pass: &Pass) -> Result<Answer, NoAnswer> {
+    async fn send_now(&self, request: Request, pass: &Pass) -> Result<Response, NoAnswer> {
         let (url, limit) = (request.url.clone(), request.answer_within);
         self.requests.fetch_add(1, Ordering::Relaxed);
         let answer = match tokio::time::timeout(limit, self.transport.send(request)).await {

@@ -48,7 +48,7 @@ pub enum Connection {
 }
 
 /// What came back. The body is read piece by piece.
-pub struct Answer {
+pub struct Response {
     /// The status.
     pub status: StatusCode,
     /// The headers.
@@ -57,9 +57,9 @@ pub struct Answer {
     pub body: Box<dyn Body>,
 }
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answer").field("status", &self.status).finish_non_exhaustive()
+        f.debug_struct("Response").field("status", &self.status).finish_non_exhaustive()
     }
 }
 
@@ -78,7 +78,7 @@ pub trait Transport: Send + Sync {
     ///
     /// # Errors
     /// A request that got no answer.
-    fn send(&self, request: Request) -> BoxFuture<'_, Result<Answer, TransportError>>;
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, TransportError>>;
 
     /// Returns how many connections of their own ([`Connection::Own`]) there can be at a time.
     fn connections(&self) -> usize {

@@ -12,7 +12,7 @@ use crate::{
     http::{
         address::text,
         session::Http,
-        transport::Answer,
+        transport::Response,
         xet::{StoreFailure, XetGrant},
     },
 };
@@ -64,7 +64,7 @@ impl Http {
     }
 }
 
-async fn read(http: &Http, mut answer: Answer) -> Result<TokenAnswer, StoreFailure> {
+async fn read(http: &Http, mut answer: Response) -> Result<TokenAnswer, StoreFailure> {
     let mut body = Vec::new();
     while body.len() <= ANSWER_LIMIT_BYTES {
         match tokio::time::timeout(http.stall_timeout(), answer.body.chunk()).await {

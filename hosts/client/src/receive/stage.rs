@@ -29,7 +29,7 @@ use crate::{
         address::{Address, TokenUse},
         session::Http,
         transport::{
-            Answer, Body, BoxFuture, Request, Transport, TransportError, TransportErrorKind,
+            Body, BoxFuture, Request, Response, Transport, TransportError, TransportErrorKind,
         },
         xet::XetStore,
     },
@@ -104,13 +104,13 @@ impl Reply {
         Self { pace, ..self }
     }
 
-    fn answer(self) -> Answer {
+    fn answer(self) -> Response {
         let mut headers = HeaderMap::new();
         for (name, value) in self.headers {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_str(&value).unwrap());
         }
         let body = Box::new(Pieces { pieces: self.pieces, pace: self.pace });
-        Answer { status: StatusCode::from_u16(self.status).unwrap(), headers, body }
+        Response { status: StatusCode::from_u16(self.status).unwrap(), headers, body }
     }
 }
 
@@ -158,7 +158,7 @@ pub(crate) struct Scripted {
 }
 
 impl Transport for Scripted {
-    fn send(&self, request: Request) -> BoxFuture<'_, Result<Answer, TransportError>> {
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, TransportError>> {
         let place = match request.url.path() {
             path if path.contains("xet-read-token") => "grant",
             _ if request.url.host_str() == Some("hub.test") => "pinned",

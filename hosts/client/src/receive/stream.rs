@@ -19,7 +19,7 @@ use super::{
 use crate::http::{
     address::text,
     connections::Share,
-    transport::{Answer, Body},
+    transport::{Body, Response},
 };
 
 /// Where less than this is missing, more connections would not pay.
@@ -30,7 +30,11 @@ impl Transfer<'_> {
     ///
     /// # Errors
     /// How it ended before the end of the body. What was received is in the staged file.
-    pub(crate) async fn receive(self, answer: Answer, staged: &mut Custody) -> Result<(), Verdict> {
+    pub(crate) async fn receive(
+        self,
+        answer: Response,
+        staged: &mut Custody,
+    ) -> Result<(), Verdict> {
         let (http, fetch) = (self.http, self.fetch);
         let missing = fetch.metadata.size.map(|size| size.saturating_sub(staged.received_bytes()));
         let is_splittable = self.is_splittable(&answer, missing);
@@ -48,7 +52,7 @@ impl Transfer<'_> {
 
     /// Tells whether more than one connection may be of use, and nothing but the hash of the whole is needed to notice a
     /// range of other content.
-    fn is_splittable(&self, answer: &Answer, missing: Option<u64>) -> bool {
+    fn is_splittable(&self, answer: &Response, missing: Option<u64>) -> bool {
         let is_compared = FromHub::of(self.http, &self.from) == FromHub::Yes;
         self.connections > 1
             && missing.is_some_and(|missing| missing >= SPLIT_FROM_BYTES)

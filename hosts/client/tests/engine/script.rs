@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use hubstow_client::{Answer, Body, BoxFuture, Request, Transport, TransportError};
+use hubstow_client::{Body, BoxFuture, Request, Response, Transport, TransportError};
 use sha2::{Digest as _, Sha256};
 
 /// The commit that every revision means.
@@ -116,7 +116,7 @@ fn hash(content: &[u8]) -> String {
 }
 
 impl Transport for ScriptedHub {
-    fn send(&self, request: Request) -> BoxFuture<'_, Result<Answer, TransportError>> {
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, TransportError>> {
         Box::pin(async move {
             turn().await;
             if self.is_away.load(Ordering::SeqCst) {
@@ -129,7 +129,7 @@ impl Transport for ScriptedHub {
             self.most_in_flight.fetch_max(now, Ordering::SeqCst);
             let (status, headers, left) = self.answer(&request);
             let body = Box::new(Pieces { left, in_flight: Arc::clone(&self.in_flight) });
-            Ok(Answer { status, headers, body })
+            Ok(Response { status, headers, body })
         })
     }
 }

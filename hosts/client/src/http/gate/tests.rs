@@ -58,7 +58,7 @@ impl BusyHub {
         refused.iter().filter(|at| **at > refused[0] + LATENCY).count()
     }
 
-    fn answer(&self) -> Answer {
+    fn answer(&self) -> Response {
         let now = Instant::now();
         let begin = *self.begin.lock().unwrap().get_or_insert(now);
         let (mut status, mut headers) = (StatusCode::OK, HeaderMap::new());
@@ -71,12 +71,12 @@ impl BusyHub {
         } else {
             self.taken.fetch_add(1, Relaxed);
         }
-        Answer { status, headers, body: Box::new(Nothing) }
+        Response { status, headers, body: Box::new(Nothing) }
     }
 }
 
 impl Transport for BusyHub {
-    fn send(&self, request: Request) -> BoxFuture<'_, Result<Answer, TransportError>> {
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, TransportError>> {
         self.requests.lock().unwrap().push(request);
         Box::pin(async {
             sleep(LATENCY).await;
@@ -150,7 +150,7 @@ async fn a_hub_that_takes_a_few_a_second_is_not_asked_for_more_again_and_again()
     }
     const A_SECOND: usize = 20;
     impl Transport for Counting {
-        fn send(&self, _: Request) -> BoxFuture<'_, Result<Answer, TransportError>> {
+        fn send(&self, _: Request) -> BoxFuture<'_, Result<Response, TransportError>> {
             Box::pin(async {
                 sleep(LATENCY).await;
                 let second = self.begin.elapsed().as_secs();
@@ -165,7 +165,7 @@ async fn a_hub_that_takes_a_few_a_second_is_not_asked_for_more_again_and_again()
                     status = StatusCode::TOO_MANY_REQUESTS;
                     headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
                 }
-                Ok(Answer { status, headers, body: Box::new(Nothing) })
+                Ok(Response { status, headers, body: Box::new(Nothing) })
             })
         }
     }
@@ -271,7 +271,7 @@ async fn one_that_goes_first_and_is_never_heard_of_is_not_waited_for() {
     let Entered::Go(first) = enter().await else { panic!("it is open") };
     let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static("1"))]);
     let status = StatusCode::TOO_MANY_REQUESTS;
-    gate.refused(&first, &url, &Answer { status, headers, body: Box::new(Nothing) });
+    gate.refused(&first, &url, &Response { status, headers, body: Box::new(Nothing) });
     let never_heard_of = enter().await;
     let begin = Instant::now();
     let next = enter().await;
@@ -299,7 +299,7 @@ impl Body for Body_ {
 }
 
 impl Transport for Breaking {
-    fn send(&self, request: Request) -> BoxFuture<'_, Result<Answer, TransportError>> {
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, TransportError>> {
         self.1.lock().unwrap().push(request.made_after.is_some());
         let how = self.0.lock().unwrap().pop().unwrap_or("whole");
         Box::pin(async move {
@@ -309,7 +309,7 @@ impl Transport for Breaking {
                 _ => {}
             }
             let body = Box::new(Body_(how));
-            Ok(Answer { status: StatusCode::OK, headers: HeaderMap::new(), body })
+            Ok(Response { status: StatusCode::OK, headers: HeaderMap::new(), body })
         })
     }
 }

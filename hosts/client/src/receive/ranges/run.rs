@@ -34,7 +34,7 @@ use crate::{
         address::{Address, NoAnswer},
         connections::{ConnectionPermit, Share},
         session::Http,
-        transport::{Answer, Body, BoxFuture, Connection},
+        transport::{Body, BoxFuture, Connection, Response},
     },
 };
 
@@ -45,7 +45,7 @@ const END_PATIENCE: Duration = Duration::from_millis(20);
 
 /// What a connection has come to.
 enum Step {
-    Answered { id: ConnectionId, range: Range<u64>, result: Result<(Address, Answer), NoAnswer> },
+    Answered { id: ConnectionId, range: Range<u64>, result: Result<(Address, Response), NoAnswer> },
     Piece { id: ConnectionId, body: Box<dyn Body>, piece: Result<Option<Bytes>, Verdict> },
     Rested,
 }
@@ -248,7 +248,7 @@ impl<'a> Ranges<'a> {
         &mut self,
         id: ConnectionId,
         range: &Range<u64>,
-        result: Result<(Address, Answer), NoAnswer>,
+        result: Result<(Address, Response), NoAnswer>,
     ) -> Result<(), Verdict> {
         let (from, answer) = match result {
             Ok(answered) => answered,
