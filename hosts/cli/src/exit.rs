@@ -150,7 +150,8 @@ pub(crate) fn usage(error: &clap::Error, format: Format) -> ExitCode {
     ExitCode::from(if asked_for { 0 } else { USAGE })
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod failing_disk;
 
 #[cfg(test)]
