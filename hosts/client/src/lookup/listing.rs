@@ -392,10 +392,7 @@ impl ToKeep {
                 return;
             }
         };
-        let write = || cache.write_whole(layout, &layout.tree(commit), &content);
-        // Files are placed meanwhile, and the first of them to act removes what dead runs have left: once in a process, and
-        // a file that is not locked yet may be taken for one of those.
-        let written = write().or_else(|_| write());
+        let written = cache.write_whole(layout, &layout.tree(commit), &content);
         if let Err(error) = written {
             tracing::debug!(%commit, error = %with_causes(&error), "the listing could not be kept");
         }
