@@ -47,13 +47,13 @@ mod tests {
 
     #[test]
     fn a_path_is_in_the_opened_folder_with_the_longest_name_that_fits() {
-        const OPENED: [&str; 3] = ["/data", "/data/hub", "work"];
+        const OPENED: [&str; 3] = ["/data", "/data/hub", "area"];
         for (path, opened, expected) in [
             ("/data/hub/models", &OPENED[..], Ok((1, "models"))),
             ("/data/hub", &OPENED, Ok((1, "."))),
             ("/data/hubs/a/b", &OPENED, Ok((0, "hubs/a/b"))),
-            ("work/a", &OPENED, Ok((2, "a"))),
-            ("/work/a", &OPENED, Ok((2, "a"))),
+            ("area/a", &OPENED, Ok((2, "a"))),
+            ("/area/a", &OPENED, Ok((2, "a"))),
             ("/else/a", &["."], Ok((0, "else/a"))),
             ("/else/a", &["/"], Ok((0, "else/a"))),
             ("/else/a", &OPENED, Err(io::ErrorKind::PermissionDenied)),
