@@ -50,8 +50,8 @@ impl Decider for Liar {
     }
 }
 
-/// Never answers.
-struct Broken;
+/// Answers nothing, or only how content gets to its place, and that always alike.
+struct Broken(Option<Decision>);
 
 #[derive(Debug)]
 struct Cause;
@@ -74,7 +74,7 @@ impl Decider for Broken {
     }
 
     fn place(&self, _: &PlaceFacts) -> Result<Decision, DeciderError> {
-        no()
+        self.0.map_or_else(no, Ok)
     }
 
     fn learn(&self, _: Methods, _: Action, _: Failure) -> Result<Lesson, DeciderError> {
@@ -145,7 +145,7 @@ fn an_answer_that_is_not_possible_is_none() {
 
 #[test]
 fn a_decider_that_fails_is_the_source_and_not_part_of_the_words() {
-    for (asked, error) in undecided(Broken) {
+    for (asked, error) in undecided(Broken(None)) {
         assert!(
             matches!(&error, Undecided::Failed { question, .. } if *question == asked),
             "{error:?}"
@@ -157,36 +157,9 @@ fn a_decider_that_fails_is_the_source_and_not_part_of_the_words() {
 
 #[test]
 fn of_many_only_what_is_possible_passes() {
-    /// Says of every file that it serves.
-    struct Serves;
-    impl Decider for Serves {
-        fn resolve(&self, _: &ResolveFacts) -> Result<Resolution, DeciderError> {
-            no()
-        }
-        fn place(&self, _: &PlaceFacts) -> Result<Decision, DeciderError> {
-            Ok(Decision::Reuse(Reason::Pinned))
-        }
-        fn learn(&self, _: Methods, _: Action, _: Failure) -> Result<Lesson, DeciderError> {
-            no()
-        }
-        fn forecast(&self, _: &PlaceFacts, _: DiskKind) -> Result<(Vec<Round>, End), DeciderError> {
-            no()
-        }
-        fn read_head(
-            &self,
-            _: u16,
-            _: &Headers<'_>,
-            _: &Revision,
-            _: Lookup,
-        ) -> Result<Reply, DeciderError> {
-            no()
-        }
-        fn redirect(&self, _: &Hop<'_>) -> Result<Redirect, DeciderError> {
-            no()
-        }
-    }
     let absent = PlaceFacts { staged: Staged::Absent, ..PlaceFacts::empty(Policy::Compat) };
     let here = PlaceFacts { pointer: Pointer::Holds, ..absent };
-    let decided = Guarded::new(Arc::new(Serves)).place_many(&[here, absent]).unwrap();
+    let serves = Broken(Some(Decision::Reuse(Reason::Pinned)));
+    let decided = Guarded::new(Arc::new(serves)).place_many(&[here, absent]).unwrap();
     assert!(matches!(decided.as_slice(), [Ok(_), Err(Undecided::Impossible { .. })]));
 }
