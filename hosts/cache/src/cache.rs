@@ -5,6 +5,7 @@ pub(crate) mod clock;
 pub(crate) mod folders;
 pub(crate) mod leftovers;
 pub mod lock;
+pub(crate) mod private;
 pub mod proofs;
 pub mod target;
 
@@ -24,7 +25,6 @@ use crate::{
         Disk, DiskFile, Kind,
         failure::{ErrorGroup, FsError, Reread, group},
     },
-    fresh_nonce,
 };
 
 /// Whether content must reach the disk before its name is published.
@@ -225,26 +225,17 @@ impl Cache {
     ) -> Result<(), FsError> {
         self.in_folder(&layout.private(), known, || {
             self.make_folders(&at.parent(), known)?;
-            let scratch = layout.scratch(&fresh_nonce()?);
-            let written = self.create_private(&scratch).and_then(|mut file| {
-                file.write_all(content)?;
-                self.sync(&mut *file)?;
-                drop(file);
-                self.disk.rename(&scratch, at)
-            });
-            written.map_err(|error| {
-                self.discard(&scratch);
+            let mut scratch = self.create_private(|nonce| layout.scratch(nonce))?;
+            let mut write = || {
+                scratch.file.write_all(content)?;
+                self.sync(&mut *scratch.file)?;
+                self.disk.rename(&scratch.at, at)
+            };
+            write().map_err(|error| {
+                self.discard(&scratch.at);
                 FsError::io("write", at, error)
             })
         })
-    }
-
-    /// Makes a private file and locks it, so that nobody takes it for dead. Where locks are not to be had, only its age
-    /// tells.
-    pub(crate) fn create_private(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
-        let mut file = self.disk.create(at)?;
-        let _ = file.try_lock();
-        Ok(file)
     }
 
     pub(crate) fn sync(&self, file: &mut dyn DiskFile) -> io::Result<()> {

@@ -18,7 +18,7 @@ use hubstow_core::{
 };
 
 use crate::{
-    cache::{proofs::Verdict, target::Target},
+    cache::{private::PrivateFile, proofs::Verdict, target::Target},
     disk::{
         Entry, Identity, Kind,
         content::{Hasher, pass_through},
@@ -43,6 +43,8 @@ pub(crate) enum Bytes<'a> {
 /// What was made under a private name.
 struct Beside {
     scratch: CachePath,
+    /// Keeps a file that is not a link ours until it has its name.
+    _held: Option<PrivateFile>,
     /// Of a file that others may write to, which content was proved.
     shared: Option<Identity>,
 }
@@ -62,9 +64,8 @@ impl View {
                 self.publish_staged(target, slot, &at, |entry| over_blob(over, entry))?
             }
             Bytes::Twin(twin) => {
-                let scratch = target.layout.scratch(&fresh_nonce()?);
-                self.copy_verified(target, twin, &scratch)?;
-                self.publish(&scratch, &at, |entry| over_blob(over, entry))?
+                let copy = self.copy_verified(target, twin)?;
+                self.publish(&copy.at, &at, |entry| over_blob(over, entry))?
             }
             Bytes::Blob => return Err(impossible("seal from blob")),
         };
@@ -98,18 +99,17 @@ impl View {
         if by == Method::Symlink && over == Pointer::Absent && self.links_directly() {
             return self.link_directly(target, &at, &blob);
         }
-        let Beside { scratch, shared } = match by {
+        let beside = match by {
             Method::Symlink | Method::Hardlink | Method::Reflink => self.link(target, by, from)?,
             // Every byte of a copy is proved on the way, whatever becomes of its source.
             Method::Copy => {
-                let scratch = target.layout.scratch(&fresh_nonce()?);
-                self.copy_verified(target, from, &scratch)?;
-                Beside { scratch, shared: None }
+                let copy = self.copy_verified(target, from)?;
+                Beside { scratch: copy.at.clone(), _held: Some(copy), shared: None }
             }
             Method::Move => return Err(impossible("move what others may use")),
         };
-        let made = self.publish(&scratch, &at, still)?;
-        let unchanged = shared.is_none_or(|proved| made.identity.same_content(&proved));
+        let made = self.publish(&beside.scratch, &at, still)?;
+        let unchanged = beside.shared.is_none_or(|proved| made.identity.same_content(&proved));
         if by != Method::Symlink && unchanged {
             self.published(&target.layout, &at, &target.etag, &made);
             self.remember_twin(target, &made);
@@ -147,8 +147,8 @@ impl View {
         }
     }
 
-    /// Links to content under a private name. What is gone as soon as it was made is made again: where a disk does not
-    /// tell how young it is, a process of ours that starts may have taken it for a dead one's.
+    /// Links to content under a private name. What is gone as soon as it was made is made again: a process of
+    /// ours that starts may have taken it for a dead one's.
     fn link(&self, target: &Target, by: Method, from: &CachePath) -> Result<Beside, FsError> {
         let mut tries_left = LINK_TRIES;
         loop {
@@ -167,7 +167,7 @@ impl View {
             };
             let shared = made.inspect_err(|_| self.cache.discard(&scratch))?;
             let Err(error) = self.read_through(by, &scratch, from) else {
-                return Ok(Beside { scratch, shared });
+                return Ok(Beside { scratch, _held: None, shared });
             };
             tries_left -= 1;
             let gone = matches!(self.cache.disk.entry(&scratch), Ok(None));
@@ -305,26 +305,25 @@ impl View {
     }
 
     /// Copies content to a private file and proves it on the way; what does not pass is raced, for it was proved before.
-    fn copy_verified(
-        &self,
-        target: &Target,
-        from: &CachePath,
-        to: &CachePath,
-    ) -> Result<(), FsError> {
-        self.make_folders(&to.parent())?;
-        let copy = || -> io::Result<()> {
+    fn copy_verified(&self, target: &Target, from: &CachePath) -> Result<PrivateFile, FsError> {
+        self.make_folders(&target.layout.private())?;
+        let mut copy = self.cache.create_private(|nonce| target.layout.scratch(nonce))?;
+        let mut fill = || -> io::Result<()> {
             let mut source = self.cache.disk.open(from)?;
             let size = self.cache.disk.through(from)?.map(|entry| entry.len_bytes);
-            let mut copy = self.cache.create_private(to)?;
             let mut hasher = Hasher::new(&target.etag, size);
-            pass_through(&mut *source, &mut hasher, &self.cancel, |bytes| copy.write_all(bytes))?;
-            self.cache.sync(&mut *copy)?;
+            let write = |bytes: &[u8]| copy.file.write_all(bytes);
+            pass_through(&mut *source, &mut hasher, &self.cancel, write)?;
+            self.cache.sync(&mut *copy.file)?;
             hasher.finish().map_err(|_| io::ErrorKind::NotFound.into())
         };
-        copy().map_err(|error| {
-            self.cache.discard(to);
-            FsError::io("copy to", to, error)
-        })
+        match fill() {
+            Ok(()) => Ok(copy),
+            Err(error) => {
+                self.cache.discard(&copy.at);
+                Err(FsError::io("copy to", &copy.at, error))
+            }
+        }
     }
 
     /// Writes a ref file, after the snapshot folder that it names (invariant I4).

@@ -121,28 +121,14 @@ fn recovers(stage: &Stage, scenario: &Scenario, crash: &Crash, clean: &[String])
     let ended = stage.start(stage.prepare(&crash.run)?, 0)?.wait()?;
     stage.remember(&ended);
     report::compare(stage, &crash.run, &ended).context("the run after the crash")?;
+    nothing_wrong(check::cache(stage.cache(), scenario, &stage.names)?)
+        .context("after the run after the crash")?;
     let mut left = files(stage.cache())?;
     if scenario.may_leave_staged {
         left.retain(|file| clean.contains(file) || !is_private(file));
     }
-    // For a minute it may be somebody's who has only begun; what becomes of it then, the tests of the disk show.
-    let is_spared = |file: &String| {
-        !clean.contains(file) && is_private(file) && takes_little(&stage.cache().join(file))
-    };
-    for file in left.extract_if(.., |file| is_spared(file)) {
-        fs::remove_file(stage.cache().join(file))?;
-    }
-    nothing_wrong(check::cache(stage.cache(), scenario, &stage.names)?)
-        .context("after the run after the crash")?;
     ensure!(left == clean, "{left:#?} are there, instead of {clean:#?}");
     Ok(())
-}
-
-/// Tells whether a file is empty, or one of the links and of what they are tried with, which takes no more than a block.
-fn takes_little(path: &Path) -> bool {
-    let is_tried = path.parent().is_some_and(|folder| folder.ends_with(".hubstow/links"));
-    let limit_bytes = if is_tried { 4096 } else { 0 };
-    path.symlink_metadata().is_ok_and(|found| found.is_symlink() || found.len() <= limit_bytes)
 }
 
 fn nothing_wrong(complaints: check::Complaints) -> Result<()> {

@@ -1,7 +1,6 @@
 //! The clock that a disk dates its files by, which may be another machine's.
 
 use std::{
-    cell::OnceCell,
     io,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -54,29 +53,6 @@ impl DiskTime {
     pub(crate) fn is_within(self, time: Duration, other: Self) -> bool {
         let time_ns = i128::try_from(time.as_nanos()).unwrap_or(i128::MAX);
         (self.ns - other.ns).abs() < time_ns
-    }
-}
-
-/// The time on the disk, asked for once and only if anybody wants to know.
-pub(crate) struct DiskClock<'a> {
-    cache: &'a Cache,
-    fresh: CachePath,
-    now: OnceCell<Option<DiskTime>>,
-}
-
-impl<'a> DiskClock<'a> {
-    /// A clock that makes its file under this fresh private name.
-    pub(crate) fn new(cache: &'a Cache, fresh: CachePath) -> Self {
-        Self { cache, fresh, now: OnceCell::new() }
-    }
-
-    /// Tells whether an entry was changed less than so long ago. Where it is not to be found out because nothing can be
-    /// made, it counts as young: nothing can be removed then either.
-    pub(crate) fn is_younger(&self, entry: &Entry, time: Duration) -> bool {
-        let Some(changed) = DiskTime::of(entry) else { return false };
-        let ask = || self.cache.fresh_entry(&self.fresh).as_ref().and_then(DiskTime::of);
-        let now = *self.now.get_or_init(ask);
-        now.is_none_or(|now| now.is_within(time, changed))
     }
 }
 

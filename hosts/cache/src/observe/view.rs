@@ -13,11 +13,7 @@ use crate::{
         Cache, Durability, Shape, clock::LastAsked, folders::KnownFolders, leftovers::Swept,
         lock::Locked, proofs::Proofs, target::Target,
     },
-    disk::{
-        Disk,
-        cancel::Cancel,
-        failure::{FsError, with_causes},
-    },
+    disk::{Disk, cancel::Cancel, failure::FsError},
     observe::memo::Memo,
 };
 
@@ -184,10 +180,8 @@ impl View {
 
     /// Removes dead private files of a repo, once in the life of a process.
     pub(crate) fn remove_leftovers(&self, layout: &RepoLayout) {
-        if self.swept.is_first(layout)
-            && let Err(error) = self.cache.remove_leftovers(layout)
-        {
-            tracing::debug!(error = %with_causes(&error), "what dead runs have left was not looked for");
+        if self.swept.is_first(layout) {
+            self.cache.remove_leftovers(layout);
         }
     }
 

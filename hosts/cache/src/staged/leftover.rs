@@ -15,7 +15,7 @@ use hubstow_core::{
 };
 
 use crate::{
-    cache::{clock::DiskClock, leftovers::Writer, target::Target},
+    cache::{leftovers::Writer, private::PrivateFile, target::Target},
     disk::{
         DiskFile, Entry,
         cancel::Cancelled,
@@ -68,20 +68,18 @@ impl View {
     }
 
     /// Opens what runs of ours have staged of this content, longest first, as far as this one may.
-    pub(crate) fn leftovers(&self, target: &Target) -> Result<Vec<Leftover>, FsError> {
-        let fresh = target.layout.staged(&target.etag, &fresh_nonce()?);
-        let clock = DiskClock::new(&self.cache, fresh);
+    pub(crate) fn leftovers(&self, target: &Target) -> Vec<Leftover> {
         let staged = self.staged_elsewhere(target).into_iter();
         let opened = staged.filter_map(|at| {
             let entry = self.cache.disk.entry(&at).ok()??;
             let mut file = self.cache.disk.open_private(&at).ok()?;
-            let writer = self.cache.writer_of(&at, &entry, &clock, &mut *file);
+            let writer = self.cache.writer_of(&at, &mut *file);
             let worth = worth(target, entry.len_bytes);
             Some(Leftover { at, entry, writer, worth, file })
         });
         let mut leftovers: Vec<_> = opened.collect();
         leftovers.sort_by_key(|leftover| std::cmp::Reverse(leftover.entry.len_bytes));
-        Ok(leftovers)
+        leftovers
     }
 
     /// Returns how many bytes of this content the longest leftover holds; for forecasts.
@@ -109,27 +107,22 @@ impl View {
             .fold(0, u64::wrapping_add)
     }
 
-    /// Goes on with the longest leftover that is worth it, under the name `at`. All others that nobody writes are removed
-    /// first, so that runs that are killed while they copy do not fill the disk.
-    pub(crate) fn adopt(
-        &self,
-        target: &Target,
-        at: &CachePath,
-    ) -> Result<Option<StagedFile>, FsError> {
+    /// Goes on with the longest leftover that is worth it, under a name of this run. All others that nobody writes are
+    /// removed first, so that runs that are killed while they copy do not fill the disk.
+    pub(crate) fn adopt(&self, target: &Target) -> Result<Option<StagedFile>, FsError> {
         let mut best = None;
-        for leftover in self.leftovers(target)? {
+        for leftover in self.leftovers(target) {
             if best.is_none() && leftover.worth == Worth::Continuing {
                 best = Some(leftover);
             } else if leftover.writer != Writer::Alive {
-                drop(leftover.file);
                 self.cache.discard(&leftover.at);
             }
         }
         let Some(leftover) = best else { return Ok(None) };
         if leftover.writer == Writer::Gone && self.is_quiet(&leftover.at) {
-            return self.take_over(target, leftover, at);
+            return self.take_over(target, leftover);
         }
-        match self.copy(target, &leftover.at, at) {
+        match self.copy(target, &leftover.at) {
             Ok(copied) => {
                 if leftover.writer != Writer::Alive {
                     self.cache.discard(&leftover.at);
@@ -138,11 +131,12 @@ impl View {
             }
             // Where there is no space for a copy, a leftover whose lock is free is worth more than caution.
             Err(error)
-                if leftover.writer == Writer::Gone && group(&error) == ErrorGroup::NoSpace =>
+                if leftover.writer == Writer::Gone
+                    && error.group() == Some(ErrorGroup::NoSpace) =>
             {
-                self.take_over(target, leftover, at)
+                self.take_over(target, leftover)
             }
-            Err(error) => Err(FsError::io("write", at, error)),
+            Err(error) => Err(error),
         }
     }
 
@@ -158,12 +152,13 @@ impl View {
         &self,
         target: &Target,
         leftover: Leftover,
-        at: &CachePath,
     ) -> Result<Option<StagedFile>, FsError> {
-        if self.cache.disk.rename(&leftover.at, at).is_err() {
+        let at = target.layout.staged(&target.etag, &fresh_nonce()?);
+        if self.cache.disk.rename(&leftover.at, &at).is_err() {
             return Ok(None);
         }
-        let mut staged = self.staged(target, at.clone(), leftover.file);
+        let private = PrivateFile { at: at.clone(), file: leftover.file };
+        let mut staged = self.staged(target, private);
         staged.reserved_to = leftover.entry.allocated_bytes;
         let (file, hasher) = (&mut *staged.file, &mut staged.hasher);
         let read = pass_through(file, hasher, &self.cancel, |_| Ok(()));
@@ -173,20 +168,21 @@ impl View {
             Err(error) if Cancelled::caused(&error) => {
                 // Its bytes are still worth what they were, also those that were not read again.
                 staged.held_bytes = leftover.entry.len_bytes;
-                self.remember_left(&target.etag, at);
-                Err(FsError::io("read", at, error))
+                self.remember_left(&target.etag, &at);
+                Err(FsError::io("read", &at, error))
             }
             Err(error) => {
                 tracing::debug!(path = %at, %error, "a leftover could not be read again");
-                staged.start_over().map_err(|error| FsError::io("empty", at, error))?;
+                staged.start_over().map_err(|error| FsError::io("empty", &at, error))?;
                 Ok(Some(staged))
             }
         }
     }
 
     /// Somebody may still write the leftover: its bytes are copied, and whatever that somebody does stays theirs.
-    fn copy(&self, target: &Target, from: &CachePath, at: &CachePath) -> io::Result<StagedFile> {
-        let mut staged = self.staged(target, at.clone(), self.cache.create_private(at)?);
+    fn copy(&self, target: &Target, from: &CachePath) -> Result<StagedFile, FsError> {
+        let mut staged = self.create_staged(target)?;
+        let at = staged.at.clone();
         let copied = self.cache.disk.open(from).and_then(|old| {
             let limit = target.size.unwrap_or(u64::MAX);
             let (file, hasher) = (&mut staged.file, &mut staged.hasher);
@@ -197,13 +193,12 @@ impl View {
         match copied {
             Ok(_) => Ok(staged),
             Err(error) if group(&error) == ErrorGroup::NoSpace || Cancelled::caused(&error) => {
-                drop(staged);
-                self.cache.discard(at);
-                Err(error)
+                self.cache.discard(&at);
+                Err(FsError::io("write", &at, error))
             }
             Err(error) => {
                 tracing::debug!(path = %from, %error, "a leftover could not be copied");
-                staged.start_over()?;
+                staged.start_over().map_err(|error| FsError::io("empty", &at, error))?;
                 Ok(staged)
             }
         }

@@ -5,17 +5,15 @@ use std::io::{self, Read as _};
 use hubstow_core::{
     facts::Staged,
     layout::CachePath,
-    name::{ContentHash, Etag},
+    name::{ContentHash, Etag, Nonce},
 };
 
 use crate::{
-    cache::{proofs::Verdict, target::Target},
+    cache::{private::PrivateFile, proofs::Verdict, target::Target},
     disk::{
-        DiskFile,
         content::{BUFFER_BYTES, Hasher},
         failure::FsError,
     },
-    fresh_nonce,
     observe::view::View,
     staged::{ADOPT_FROM_BYTES, End, Keep, OnDisk, StagedFile, next_opened},
 };
@@ -34,21 +32,19 @@ impl View {
     }
 
     fn open_staged(&self, target: &Target) -> Result<StagedFile, FsError> {
-        let at = target.layout.staged(&target.etag, &fresh_nonce()?);
-        if let Some(staged) = self.adopt(target, &at)? {
+        if let Some(staged) = self.adopt(target)? {
             return Ok(staged);
         }
-        let file =
-            self.cache.create_private(&at).map_err(|error| FsError::io("make", &at, error))?;
-        Ok(self.staged(target, at, file))
+        self.create_staged(target)
     }
 
-    pub(crate) fn staged(
-        &self,
-        target: &Target,
-        at: CachePath,
-        file: Box<dyn DiskFile>,
-    ) -> StagedFile {
+    pub(crate) fn create_staged(&self, target: &Target) -> Result<StagedFile, FsError> {
+        let name = |nonce: &Nonce| target.layout.staged(&target.etag, nonce);
+        Ok(self.staged(target, self.cache.create_private(name)?))
+    }
+
+    pub(crate) fn staged(&self, target: &Target, private: PrivateFile) -> StagedFile {
+        let PrivateFile { at, file } = private;
         StagedFile {
             at,
             file,

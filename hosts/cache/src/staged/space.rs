@@ -63,7 +63,7 @@ impl View {
         let mut total = Need::default();
         for target in contents.into_values() {
             self.cancel.check()?;
-            let leftovers = self.leftovers(target).map_err(io::Error::other)?;
+            let leftovers = self.leftovers(target);
             total = total.and(Need::of(target.size.unwrap_or(0), &fates(&leftovers)));
         }
         Ok(total.beyond(free))

@@ -29,7 +29,7 @@ use crate::{
 };
 
 fn run(world: &World, kind: Kind) -> Run {
-    let run = host::run(&world.disk(kind).later(), &LARGE, Policy::Compat, Force::Off);
+    let run = host::run(&world.disk(kind), &LARGE, Policy::Compat, Force::Off);
     run.result.as_ref().unwrap();
     assert!(world.tree().serves(&pointer(OURS)));
     run

@@ -67,7 +67,7 @@ fn killed(scene: &Scene, (calm, calm_end): &(Run, Tree), at: usize) -> Option<Br
     let mut broken = rules::always(&before, &dead);
     broken.extend(rules::conduct(&disk));
 
-    let second = scene.run_later(&world);
+    let second = scene.run_healthy(&world);
     let end = world.tree();
     broken.extend(rules::always(&dead, &end));
     broken.extend(rules::acknowledged(&second, &end));

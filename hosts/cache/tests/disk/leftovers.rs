@@ -29,57 +29,9 @@ const NAME: &str = "0123456789abcdef0123456789abcdef.tmp";
 
 /// Lets a run act in the repo and tells whether the entry is still there.
 fn stays(world: &World, path: &str, locks: Locks) -> bool {
-    let disk = world.disk(Kind::ALL_LINKS.with_locks(locks)).later();
+    let disk = world.disk(Kind::ALL_LINKS.with_locks(locks));
     host::run(&disk, &SMALL, Policy::Compat, Force::Off).result.unwrap();
     world.tree().get(path).is_some()
-}
-
-#[test]
-fn what_nothing_protects_is_spared_while_it_is_young() {
-    let half = b"half of something";
-    let cases: [(&str, &[u8], bool); 4] = [
-        // Its maker may be about to lock it.
-        (".hubstow", b"", true),
-        // It was locked before it was written to.
-        (".hubstow", half, false),
-        // Nobody locks what is among the links.
-        (".hubstow/links", b"", true),
-        (".hubstow/links/_", half, true),
-    ];
-    for (folder, content, spared) in cases {
-        let (world, path) = (World::new(Start::Empty, &SMALL), format!("{REPO}/{folder}/{NAME}"));
-        world.write(&path, content);
-        let run = host::run(&world.disk(Kind::ALL_LINKS), &SMALL, Policy::Compat, Force::Off);
-        run.result.unwrap();
-        assert_eq!(world.tree().get(&path).is_some(), spared, "{folder}, {content:?}");
-        assert!(!spared || !stays_for_the_next(&world, &path), "{folder}, {content:?}");
-    }
-    for folder in [".hubstow", ".hubstow/links/_"] {
-        let (world, path) = (World::new(Start::Empty, &SMALL), format!("{REPO}/{folder}/{NAME}"));
-        symlink(world.victim(), world.make(&path)).unwrap();
-        host::run(&world.disk(Kind::ALL_LINKS), &SMALL, Policy::Compat, Force::Off).result.unwrap();
-        assert!(fs::symlink_metadata(world.root().join(&path)).is_ok(), "{folder}");
-        assert!(!stays_for_the_next(&world, &path), "{folder}");
-    }
-}
-
-/// Lets a run act a while later, where everything is in its place already.
-fn stays_for_the_next(world: &World, path: &str) -> bool {
-    let disk = world.disk(Kind::ALL_LINKS).later();
-    host::run(&disk, &SMALL, Policy::Compat, Force::On).result.unwrap();
-    world.tree().get(path).is_some()
-}
-
-#[test]
-fn an_empty_staged_file_of_another_process_is_spared_while_it_is_young() {
-    for (later, spared) in [(false, true), (true, false)] {
-        let world = World::new(Start::Empty, &LARGE);
-        world.write(&LARGE.part(), b"");
-        let disk = world.disk(Kind::ALL_LINKS);
-        let disk = if later { disk.later() } else { disk };
-        host::run(&disk, &LARGE, Policy::Compat, Force::Off).result.unwrap();
-        assert_eq!(world.tree().get(&LARGE.part()).is_some(), spared);
-    }
 }
 
 #[test]

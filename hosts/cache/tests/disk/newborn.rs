@@ -16,15 +16,15 @@ use crate::{
     watch::{Event, Op},
 };
 
-/// The disk of a process beside which another one starts just before its `at`-th operation on an open file: a name is
-/// visible then, and whatever protects the file may not have been done yet.
+/// The disk of a process beside which another one starts just before its `at`-th operation: a name may be visible then, and
+/// whatever protects the file not done yet, or not any more.
 fn disturbed(
     world: &World,
     kind: Kind,
     at: usize,
     other: impl FnOnce() + Send + 'static,
 ) -> TestDisk {
-    let noticed = |op: Op, _: &str| op.has_handle();
+    let noticed = |_: Op, _: &str| true;
     world.disk_with(kind, at, Event::Deed { noticed: Box::new(noticed), deed: Box::new(other) })
 }
 
@@ -33,7 +33,7 @@ fn second(layout: RepoLayout) -> Target {
     Target { layout, file: FileName::parse("second.bin").unwrap(), ..SECOND.target() }
 }
 
-/// Lets another process start at the `at`-th operation on an open file of a run, if it has so many.
+/// Lets another process start at the `at`-th operation of a run, if it has so many.
 fn joined(scene: &Scene, at: usize) -> Option<Broken> {
     let world = scene.world();
     let (other, policy) = (world.disk(scene.kind), scene.policy);

@@ -45,7 +45,7 @@ impl<'a> Next<'a> {
         }
         // A run that finds all in place does not look for what an earlier one could not remove; one that acts does.
         if run.result.is_ok() && !end.leftovers().is_empty() {
-            Scene { force: Force::On, ..*self.scene }.run_later(world);
+            Scene { force: Force::On, ..*self.scene }.run_healthy(world);
             broken.extend(rules::clean(&world.tree()));
         }
         broken

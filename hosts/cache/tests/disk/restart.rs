@@ -15,12 +15,6 @@ use crate::{
 /// How often a run is killed before one is let be.
 const KILLS: usize = 20;
 
-/// Tells whether a leftover may be somebody's who has only begun: an empty file, or one among the links.
-fn may_be_new(tree: &Tree, path: &str) -> bool {
-    let empty = What::File(Bytes::Text(String::new()), 1);
-    path.contains("/links/") || tree.what(path) == Some(&empty)
-}
-
 /// How many bytes of content leftovers hold.
 fn held(tree: &Tree) -> usize {
     let bytes = |path: &&str| match tree.what(path) {
@@ -29,8 +23,7 @@ fn held(tree: &Tree) -> usize {
         Some(What::File(Bytes::Text(text), _)) => text.len(),
         Some(What::Folder | What::Link(_) | What::Other) | None => 0,
     };
-    let leftovers = tree.leftovers();
-    leftovers.iter().filter(|path| !path.contains("/links/")).map(bytes).sum()
+    tree.leftovers().iter().map(bytes).sum()
 }
 
 /// Kills a run at its `at`-th change, if it has so many, again and again without a pause, and then lets one be.
@@ -57,10 +50,7 @@ fn killed_again_and_again(scene: &Scene, at: usize) -> Option<Broken> {
     if !end.serves(&pointer(OURS)) {
         broken.push(format!("it ends `{}`", run.end()));
     }
-    let old = end.leftovers().into_iter().filter(|path| !may_be_new(&end, path));
-    broken.extend(old.map(|path| format!("`{path}` was left")));
-    Scene { force: Force::On, ..*scene }.run_later(&world);
-    broken.extend(rules::clean(&world.tree()));
+    broken.extend(rules::clean(&end));
     Some(broken.into_iter().map(|what| format!("killed at {operation}: {what}")).collect())
 }
 

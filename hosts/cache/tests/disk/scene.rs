@@ -104,11 +104,6 @@ impl Scene {
         self.run(&world.disk(self.kind))
     }
 
-    /// Runs on it when nothing that is there is young any more.
-    pub(crate) fn run_later(&self, world: &World) -> Run {
-        self.run(&world.disk(self.kind).later())
-    }
-
     /// Runs on this disk.
     pub(crate) fn run(&self, disk: &TestDisk) -> Run {
         host::run(disk, self.sample, self.policy, self.force)
