@@ -61,11 +61,9 @@ pub(crate) fn run(args: &ServeArgs, global: &Global) -> Result<(), Error> {
                 std::future::pending::<()>().await;
             }
         };
-        server
-            .build()
-            .serve(listener, stop)
-            .await
-            .map_err(|error| Error::new(ErrorKind::Other, "the server stopped").caused_by(error))
+        server.build().serve(listener, stop).await.map_err(|error| {
+            Error::new(ErrorKind::Other, "nothing is served any more").caused_by(error)
+        })
     })
 }
 

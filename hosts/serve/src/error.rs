@@ -7,7 +7,7 @@ use std::{io, path::PathBuf};
 #[non_exhaustive]
 pub enum Error {
     /// The folder to serve can't be read.
-    #[error("`{}` can't be served: {source}; name an existing folder", path.display())]
+    #[error("`{}` can't be served; name an existing folder", path.display())]
     Root {
         /// The folder.
         path: PathBuf,
@@ -15,12 +15,12 @@ pub enum Error {
         source: io::Error,
     },
     /// No port could be opened on the loopback interface.
-    #[error("no port could be opened: {0}")]
+    #[error("no port could be opened")]
     Bind(#[source] io::Error),
     /// The thread or the runtime of the server could not be started.
-    #[error("the server could not be started: {0}")]
+    #[error("the server could not be started")]
     Start(#[source] io::Error),
     /// Accepting connections failed.
-    #[error("the server stopped: {0}")]
+    #[error("the server stopped")]
     Serve(#[source] io::Error),
 }

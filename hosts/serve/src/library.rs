@@ -30,6 +30,14 @@ const KNOWN_LIMIT: usize = 64;
 /// How often a file that changes between being listed and being opened is looked up again.
 const TRIES: usize = 3;
 
+/// A folder that can't be read, as the error that the system's is told with.
+#[derive(Debug, thiserror::Error)]
+#[error("`{}` can't be read", folder.display())]
+struct Unreadable {
+    folder: PathBuf,
+    source: io::Error,
+}
+
 /// Which files count as LFS files.
 #[derive(Clone, Debug)]
 pub(crate) struct LfsRules {
@@ -199,8 +207,8 @@ impl Library {
     }
 
     fn read(&self, confines: &Confines, repo: &Repo, folder: &Path) -> io::Result<Arc<Listing>> {
-        let named = |error: io::Error| {
-            io::Error::new(error.kind(), format!("{}: {error}", folder.display()))
+        let named = |source: io::Error| {
+            io::Error::new(source.kind(), Unreadable { folder: folder.to_owned(), source })
         };
         if self.frozen
             && let Some(listing) = self.find(|known| known.folder == folder)
