@@ -30,6 +30,16 @@ const KNOWN_LIMIT: usize = 64;
 /// How often a file that changes between being listed and being opened is looked up again.
 const TRIES: usize = 3;
 
+/// Whether the folders that are served may change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Folders {
+    /// They may, so each request looks at them anew.
+    #[default]
+    Living,
+    /// They don't: each is looked at once.
+    Frozen,
+}
+
 /// A folder that can't be read, as the error that the system's is told with.
 #[derive(Debug, thiserror::Error)]
 #[error("`{}` can't be read", folder.display())]
@@ -93,8 +103,7 @@ pub(crate) struct Library {
     root: PathBuf,
     rules: LfsRules,
     hashes: Hashes,
-    /// Whether a folder that was listed is not listed again.
-    frozen: bool,
+    folders: Folders,
     /// The listings of recent commits, oldest first.
     known: Mutex<VecDeque<Known>>,
 }
@@ -108,8 +117,8 @@ struct Known {
 }
 
 impl Library {
-    pub(crate) fn new(root: PathBuf, rules: LfsRules, frozen: bool) -> Self {
-        Self { root, rules, hashes: Hashes::default(), frozen, known: Mutex::default() }
+    pub(crate) fn new(root: PathBuf, rules: LfsRules, folders: Folders) -> Self {
+        Self { root, rules, hashes: Hashes::default(), folders, known: Mutex::default() }
     }
 
     /// Checks that the folder can be read.
@@ -210,7 +219,7 @@ impl Library {
         let named = |source: io::Error| {
             io::Error::new(source.kind(), Unreadable { folder: folder.to_owned(), source })
         };
-        if self.frozen
+        if self.folders == Folders::Frozen
             && let Some(listing) = self.find(|known| known.folder == folder)
         {
             return Ok(listing);

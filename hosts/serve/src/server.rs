@@ -22,7 +22,7 @@ use crate::{
     error::Error,
     fault::Fault,
     files,
-    library::{LfsRules, Library},
+    library::{Folders, LfsRules, Library},
     listen::without_delay,
     route::{self, NoRoute, Route},
     running::RunningServer,
@@ -45,7 +45,7 @@ pub struct Builder {
     token: Option<Token>,
     cdn: Option<Endpoint>,
     page_limit: usize,
-    frozen: bool,
+    folders: Folders,
 }
 
 impl Builder {
@@ -90,14 +90,14 @@ impl Builder {
     /// request. A file that changes afterwards can't be served any more.
     #[must_use]
     pub fn frozen(mut self) -> Self {
-        self.frozen = true;
+        self.folders = Folders::Frozen;
         self
     }
 
     /// Makes the server. The folder is first looked at when the server starts.
     #[must_use]
     pub fn build(self) -> Server {
-        let library = Library::new(self.root, self.rules, self.frozen);
+        let library = Library::new(self.root, self.rules, self.folders);
         let shared = Shared::new(library, self.token, self.cdn, self.page_limit);
         Server { shared: Arc::new(shared) }
     }
@@ -119,7 +119,7 @@ impl Server {
             token: None,
             cdn: None,
             page_limit: PAGE_LIMIT,
-            frozen: false,
+            folders: Folders::Living,
         }
     }
 

@@ -50,11 +50,11 @@ impl Disk for WasiDisk {
     }
 
     fn entry(&self, at: &CachePath) -> io::Result<Option<Entry>> {
-        file::look(&self.0.native(at), false)
+        file::entry(&self.0.native(at))
     }
 
     fn through(&self, at: &CachePath) -> io::Result<Option<Entry>> {
-        file::look(&self.0.native(at), true)
+        file::entry_through(&self.0.native(at))
     }
 
     fn modified(&self, at: &CachePath) -> io::Result<SystemTime> {

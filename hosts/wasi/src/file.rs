@@ -65,14 +65,26 @@ impl WasiFile {
     }
 }
 
-/// Looks at an entry, or at what it leads to. The host's hash tells one file from another, as an inode does; without it,
-/// two files of one size and one moment would be one.
+/// Looks at an entry itself.
 ///
 /// # Errors
 /// Whatever the host says; an absent entry is no error.
-pub(crate) fn look(path: &Path, through_links: bool) -> io::Result<Option<Entry>> {
+pub(crate) fn entry(path: &Path) -> io::Result<Option<Entry>> {
+    entry_with(PathFlags::empty(), path)
+}
+
+/// Looks at what an entry leads to.
+///
+/// # Errors
+/// As [`entry`].
+pub(crate) fn entry_through(path: &Path) -> io::Result<Option<Entry>> {
+    entry_with(PathFlags::SYMLINK_FOLLOW, path)
+}
+
+/// The host's hash tells one file from another, as an inode does; without it, two files of one size and one moment would be
+/// one.
+fn entry_with(flags: PathFlags, path: &Path) -> io::Result<Option<Entry>> {
     let (folder, relative) = opened_folder(path)?;
-    let flags = if through_links { PathFlags::SYMLINK_FOLLOW } else { PathFlags::empty() };
     let looked = folder.stat_at(flags, &relative).and_then(|stat| {
         let hash = folder.metadata_hash_at(flags, &relative)?;
         Ok((stat, hash))
