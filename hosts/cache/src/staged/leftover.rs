@@ -24,7 +24,7 @@ use crate::{
     },
     fresh_nonce,
     observe::view::View,
-    staged::{ADOPT_FROM_BYTES, StagedFile},
+    staged::{ADOPT_FROM_BYTES, Intervals, StagedFile},
 };
 
 /// How long nobody may have written to a leftover before it is continued in place: longer than any pause within a transfer.
@@ -162,12 +162,12 @@ impl View {
         staged.reserved_to = leftover.entry.allocated_bytes;
         let (file, hasher) = (&mut *staged.file, &mut staged.hasher);
         let read = pass_through(file, hasher, &self.cancel, |_| Ok(()));
-        staged.held_bytes = staged.hasher.passed_bytes();
+        staged.held = Intervals::prefix(staged.hasher.passed_bytes());
         match read {
             Ok(_) => Ok(Some(staged)),
             Err(error) if Cancelled::caused(&error) => {
                 // Its bytes are still worth what they were, also those that were not read again.
-                staged.held_bytes = leftover.entry.len_bytes;
+                staged.held = Intervals::prefix(leftover.entry.len_bytes);
                 self.remember_left(&target.etag, &at);
                 Err(FsError::io("read", &at, error))
             }
@@ -189,7 +189,7 @@ impl View {
             let mut old = io::Read::take(old, limit);
             pass_through(&mut old, hasher, &self.cancel, |bytes| file.write_all(bytes))
         });
-        staged.held_bytes = staged.hasher.passed_bytes();
+        staged.held = Intervals::prefix(staged.hasher.passed_bytes());
         match copied {
             Ok(_) => Ok(staged),
             Err(error) if group(&error) == ErrorGroup::NoSpace || Cancelled::caused(&error) => {

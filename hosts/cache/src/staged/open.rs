@@ -15,7 +15,7 @@ use crate::{
         failure::FsError,
     },
     observe::view::View,
-    staged::{ADOPT_FROM_BYTES, End, Keep, OnDisk, StagedFile, next_opened},
+    staged::{ADOPT_FROM_BYTES, End, Intervals, Keep, OnDisk, StagedFile, next_opened},
 };
 
 impl View {
@@ -25,10 +25,7 @@ impl View {
     /// # Errors
     /// A folder or file that can't be made; a size for which there is no space.
     pub fn stage(&self, target: &Target) -> Result<StagedFile, FsError> {
-        let opened = self.in_folder(&target.layout.blobs(), || self.open_staged(target));
-        let mut staged = opened?;
-        staged.started_bytes = staged.received_bytes();
-        self.reserve(staged)
+        self.reserve(self.in_folder(&target.layout.blobs(), || self.open_staged(target))?)
     }
 
     fn open_staged(&self, target: &Target) -> Result<StagedFile, FsError> {
@@ -49,7 +46,7 @@ impl View {
             at,
             file,
             hasher: Hasher::new(&target.etag, target.size),
-            held_bytes: 0,
+            held: Intervals::default(),
             etag: target.etag.clone(),
             promised: target.size,
             size: target.size,
@@ -57,7 +54,7 @@ impl View {
             durability: self.cache.durability,
             on_disk: OnDisk::Unsure,
             opened: next_opened(),
-            started_bytes: 0,
+            waiting: Intervals::default(),
             reserved_to: 0,
             end: End::Sure,
             cancel: self.cancel.clone(),

@@ -333,6 +333,42 @@ impl Seek for TestFile {
 }
 
 impl DiskFile for TestFile {
+    /// Whatever stops a write leaves a part of it, as in order.
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let passed = self.watch.pass(Op::Write, &self.at);
+        self.watch.written(self.inode);
+        if matches!(passed, Err(Fate::Killed | Fate::Failed(_))) {
+            self.real.write_at(offset, &bytes[..bytes.len() / 2])?;
+        }
+        passed?;
+        self.check_space(|_| offset + bytes.len() as u64)?;
+        self.real.write_at(offset, bytes)
+    }
+
+    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        self.watch.pass(Op::Read, &self.at)?;
+        self.real.read_at(offset, into)
+    }
+
+    fn second_handle(&self) -> io::Result<Box<dyn DiskFile>> {
+        self.watch.pass(Op::SecondHandle, &self.at)?;
+        if let Some(errno) = (self.kind.refuses)(Op::SecondHandle) {
+            return Err(errno.into());
+        }
+        let (real, watch) = (self.real.second_handle()?, Arc::clone(&self.watch));
+        let (space, at) = (self.space.clone(), self.at.clone());
+        Ok(Box::new(Self { real, kind: self.kind, watch, space, at, inode: self.inode }))
+    }
+
+    fn allow_holes(&self) -> io::Result<()> {
+        self.real.allow_holes()
+    }
+
+    fn free(&mut self, from: u64, len_bytes: u64) -> io::Result<()> {
+        self.watch.pass(Op::Free, &self.at)?;
+        self.real.free(from, len_bytes)
+    }
+
     /// It is only noted: nothing cuts the power in these tests, and syncing is what takes time.
     fn sync(&mut self) -> io::Result<()> {
         if let Err(fate) = self.watch.pass(Op::Sync, &self.at) {
@@ -379,6 +415,7 @@ impl DiskFile for TestFile {
 
     fn start_writing(&mut self, from: u64, len_bytes: u64) -> io::Result<()> {
         self.watch.pass(Op::StartWriting, &self.at)?;
+        self.watch.begun(len_bytes);
         self.real.start_writing(from, len_bytes)
     }
 
