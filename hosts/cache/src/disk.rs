@@ -267,6 +267,11 @@ pub trait Disk: Send + Sync {
     fn free_bytes(&self, _at: &CachePath) -> io::Result<Option<u64>> {
         Ok(None)
     }
+    /// Returns a name for the time since the system was started, in which nothing is lost that was written here; `None`
+    /// where it has none.
+    fn boot(&self) -> Option<String> {
+        None
+    }
     /// Opens a file for reading, through links.
     ///
     /// # Errors

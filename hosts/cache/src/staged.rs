@@ -4,7 +4,9 @@
 
 mod group;
 pub mod intervals;
+mod journal;
 mod leftover;
+mod map;
 mod open;
 pub mod reader;
 pub mod space;
@@ -16,12 +18,17 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use hubstow_core::{facts::Staged, layout::CachePath, name::Etag};
+use hubstow_core::{
+    facts::Staged,
+    layout::{CachePath, RepoLayout},
+    name::Etag,
+};
 
 pub use self::{intervals::Intervals, reader::StagedReader, verify::Mismatch};
 use crate::{
-    cache::Durability,
+    cache::{Cache, Durability},
     disk::{DiskFile, Entry, Kind, cancel::Cancel, content::Hasher},
+    staged::journal::Journal,
 };
 
 /// What is shorter than this is not worth continuing.
@@ -48,7 +55,21 @@ pub struct StagedFile {
     /// Up to where space may be reserved for it.
     reserved_to: u64,
     end: End,
+    record: Record,
+    /// Where its record is made.
+    cache: Cache,
+    layout: RepoLayout,
     cancel: Cancel,
+}
+
+/// How a later run is told what a staged file holds.
+pub(crate) enum Record {
+    /// By its length: nothing is missing before its end.
+    Length,
+    /// By a record beside it.
+    Kept(Journal),
+    /// Not at all: no record could be made.
+    Impossible,
 }
 
 /// Whether a staged file ends with what was appended to it.
@@ -152,6 +173,7 @@ impl StagedFile {
     /// The disk's error.
     pub fn start_over(&mut self) -> io::Result<()> {
         self.cut(0)?;
+        self.forget_record();
         self.on_disk = OnDisk::Unsure;
         self.waiting = Intervals::default();
         self.size = self.promised;

@@ -310,6 +310,10 @@ impl Disk for StdDisk {
         asked.into_iter().find(|found| !found.as_ref().is_err_and(missing)).unwrap_or(Ok(None))
     }
 
+    fn boot(&self) -> Option<String> {
+        system::boot()
+    }
+
     fn open(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
         let mut options = fs::OpenOptions::new();
         let file = no_wait(options.read(true)).open(self.native(at))?;

@@ -1,9 +1,11 @@
 //! What only some systems can do. Elsewhere each is not to be had, and nothing right depends on it.
 
+mod boot;
 mod positions;
 
 use std::{io, path::Path};
 
+pub(crate) use boot::boot;
 pub(crate) use positions::{allow_holes, read_at, second_handle, write_at};
 
 #[cfg(target_os = "linux")]

@@ -9,13 +9,13 @@ use hubstow_core::{
 };
 
 use crate::{
-    cache::{private::PrivateFile, proofs::Verdict, target::Target},
+    cache::{Cache, private::PrivateFile, proofs::Verdict, target::Target},
     disk::{
         content::{BUFFER_BYTES, Hasher},
         failure::FsError,
     },
     observe::view::View,
-    staged::{ADOPT_FROM_BYTES, End, Intervals, Keep, OnDisk, StagedFile, next_opened},
+    staged::{ADOPT_FROM_BYTES, End, Intervals, Keep, OnDisk, Record, StagedFile, next_opened},
 };
 
 impl View {
@@ -57,6 +57,9 @@ impl View {
             waiting: Intervals::default(),
             reserved_to: 0,
             end: End::Sure,
+            record: Record::Length,
+            cache: self.cache.clone(),
+            layout: target.layout.clone(),
             cancel: self.cancel.clone(),
         }
     }
@@ -94,25 +97,25 @@ impl View {
     /// Gives a staged file up: it is removed, or left for the next run where its bytes are worth it. What is left keeps no
     /// more of the disk than it holds.
     pub fn abandon(&self, mut staged: StagedFile, keep: Keep) {
-        let held = match staged.state {
-            Staged::Complete => staged.size.unwrap_or(0),
-            Staged::Partial | Staged::Absent => staged.received_bytes(),
-        };
-        let worth = held >= ADOPT_FROM_BYTES
-            && staged.etag.content_hash() != ContentHash::Opaque
-            && staged.make_sure_of_end().is_ok();
-        let (at, etag) = (staged.at.clone(), staged.etag.clone());
+        let worth = staged.received_bytes() >= ADOPT_FROM_BYTES
+            && staged.etag.content_hash() != ContentHash::Opaque;
         match keep {
-            Keep::IfWorth if worth => {
-                drop(staged);
-                self.remember_left(&etag, &at);
+            Keep::IfWorth if worth && staged.settle_for_long().is_ok() => {
+                self.remember_left(&staged.etag, &staged.at);
             }
-            Keep::IfWorth | Keep::Nothing => {
-                // Its space is free with its name.
-                staged.reserved_to = 0;
-                drop(staged);
-                self.cache.discard(&at);
-            }
+            Keep::IfWorth | Keep::Nothing => self.cache.discard_staged(staged),
+        }
+    }
+}
+
+impl Cache {
+    /// Removes a staged file, whose space is free with its name, and then its record.
+    pub(crate) fn discard_staged(&self, staged: StagedFile) {
+        let at = staged.at.clone();
+        let record = staged.give_up();
+        self.discard(&at);
+        if let Record::Kept(journal) = record {
+            journal.remove();
         }
     }
 }

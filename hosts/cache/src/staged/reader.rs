@@ -33,7 +33,11 @@ impl StagedFile {
     /// Tells whether this file can be written out of order: its size is known, and its disk has holes and second handles.
     #[must_use]
     pub fn takes_positions(&self) -> bool {
-        self.size.is_some()
-            && self.file.allow_holes().and_then(|()| self.file.second_handle()).is_ok()
+        self.size.is_some() && takes_positions(&*self.file)
     }
+}
+
+/// Tells whether the disk of a file has holes and second handles.
+pub(crate) fn takes_positions(file: &dyn DiskFile) -> bool {
+    file.allow_holes().and_then(|()| file.second_handle()).is_ok()
 }

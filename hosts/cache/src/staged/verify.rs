@@ -48,6 +48,8 @@ impl StagedFile {
         if held != received {
             return Ok(Err(Mismatch::Size { expected: received, received: held }));
         }
+        // Its length says what it holds from now on.
+        self.forget_record();
         if self.size.is_none() && self.etag.content_hash() == ContentHash::GitBlobSha1 {
             // Git's hash begins with the size, which was not known until now.
             self.hasher = Hasher::new(&self.etag, Some(received));
@@ -64,7 +66,7 @@ impl StagedFile {
     }
 
     /// Reads what the hasher has not seen of the first bytes.
-    fn hash_to(&mut self, end: u64) -> io::Result<()> {
+    pub(crate) fn hash_to(&mut self, end: u64) -> io::Result<()> {
         if self.hasher.passed_bytes() == end {
             return Ok(());
         }

@@ -2,9 +2,14 @@
 
 use std::{io, ops::Range};
 
+use hubstow_core::{layout::RepoLayout, name::ContentHash};
+
 use crate::{
     cache::Durability,
-    staged::{End, Intervals, Mismatch, OnDisk, StagedFile},
+    disk::failure::with_causes,
+    staged::{
+        End, Intervals, Mismatch, OnDisk, Record, StagedFile, journal::Journal, map::Subject,
+    },
 };
 
 /// The most bytes that are taken of a file whose size nobody has said: what the Python client's plain downloads take.
@@ -34,6 +39,9 @@ impl StagedFile {
             self.on_disk = OnDisk::Unsure;
         }
         self.make_sure_of_end()?;
+        if offset > self.prefix_bytes() {
+            self.begin_record();
+        }
         if let Err(error) = self.file.write_at(offset, bytes) {
             if range.end > self.held.end() {
                 self.end = End::Unsure;
@@ -44,8 +52,46 @@ impl StagedFile {
             return Err(error);
         }
         self.held.insert(range.clone());
+        if let Record::Kept(journal) = &mut self.record {
+            journal.written(range.clone());
+        }
         self.start_writing(range);
         Ok(())
+    }
+
+    /// Records now what it holds, which is done by itself from time to time: before a pause, so that a kill in it costs
+    /// nothing.
+    pub fn record_now(&mut self) {
+        if let Record::Kept(journal) = &mut self.record {
+            journal.record();
+        }
+    }
+
+    /// Sees to it that a later run does not take the length for what is held. Where that can't be done, such a run fetches
+    /// again what this one leaves, should it be killed.
+    fn begin_record(&mut self) {
+        if !matches!(self.record, Record::Length) {
+            return;
+        }
+        let provable = self.etag.content_hash() != ContentHash::Opaque;
+        let named = RepoLayout::parse_staged(self.at.base());
+        self.record = Record::Impossible;
+        if let (true, Some((etag, nonce)), Some(size)) = (provable, named, self.size) {
+            let of = Subject { etag, nonce, size };
+            match Journal::begin(&self.cache, &self.layout, &of, &self.held) {
+                Ok(journal) => self.record = Record::Kept(journal),
+                Err(error) => {
+                    tracing::debug!(path = %self.at, error = %with_causes(&error), "no record");
+                }
+            }
+        }
+    }
+
+    /// Removes the record, because the length says the same.
+    pub(crate) fn forget_record(&mut self) {
+        if let Record::Kept(journal) = std::mem::replace(&mut self.record, Record::Length) {
+            journal.remove();
+        }
     }
 
     /// Checks that bytes belong into the file, and returns where.
@@ -93,10 +139,10 @@ impl StagedFile {
         Ok(())
     }
 
-    /// Leaves the file as a later run is to find it: it takes no more of the disk than it holds, and its length is what it
-    /// holds in order.
+    /// Leaves the file as a later run is to find it: it takes no more of the disk than it holds, and its length or its
+    /// record says what that is.
     pub(crate) fn settle(&mut self) {
-        if !self.held.is_prefix() {
+        if matches!(self.record, Record::Impossible) && !self.held.is_prefix() {
             self.held = Intervals::prefix(self.held.prefix_bytes());
             self.end = End::Unsure;
         }
@@ -106,5 +152,38 @@ impl StagedFile {
         {
             tracing::debug!(path = %self.at, %error, "what was reserved for a staged file stays reserved");
         }
+        if self.held.is_prefix() && self.end == End::Sure {
+            self.forget_record();
+        }
+        if let Record::Kept(journal) = &mut self.record {
+            journal.record();
+            for hole in self.held.missing(self.held.end()) {
+                // Where that can't be done, it is free again once the file is gone.
+                let _ = self.file.free(hole.start, hole.end - hole.start);
+            }
+        }
+    }
+
+    /// Settles the file, and brings what only its record tells of to the disk: a record counts after a restart of the
+    /// system only as far as that was done.
+    ///
+    /// # Errors
+    /// The disk's error: the file is of no use any more.
+    pub(crate) fn settle_for_long(&mut self) -> io::Result<()> {
+        self.settle();
+        self.make_sure_of_end()?;
+        if self.durability == Durability::Safe && matches!(self.record, Record::Kept(_)) {
+            self.sync()?;
+            if let Record::Kept(journal) = &mut self.record {
+                journal.synced(&self.held);
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves the file as it is, because it is about to be removed; returns the record that is to be removed after it.
+    pub(crate) fn give_up(mut self) -> Record {
+        (self.held, self.reserved_to, self.end) = (Intervals::default(), 0, End::Sure);
+        std::mem::replace(&mut self.record, Record::Length)
     }
 }

@@ -31,6 +31,7 @@ pub(crate) struct TestDisk {
     space: Option<Space>,
     /// How much later than it is this process runs, by the disk's clock.
     age: Duration,
+    boot: Option<&'static str>,
 }
 
 /// The space of a disk that has an end.
@@ -78,12 +79,17 @@ impl TestDisk {
             Space { blobs, total_bytes }
         });
         let (real, watch) = (StdDisk::new(root), Arc::new(watch));
-        Self { real, kind, sample, watch, space, age: Duration::ZERO }
+        Self { real, kind, sample, watch, space, age: Duration::ZERO, boot: Some("first") }
     }
 
     /// The same when nothing that is there is young any more, by the disk's clock.
     pub(crate) fn later(self) -> Self {
         Self { age: Duration::from_secs(61), ..self }
+    }
+
+    /// The same in a time of this name since the system was started.
+    pub(crate) fn in_boot(self, boot: Option<&'static str>) -> Self {
+        Self { boot, ..self }
     }
 
     /// What was done.
@@ -170,6 +176,10 @@ impl Disk for TestDisk {
     fn free_bytes(&self, at: &CachePath) -> io::Result<Option<u64>> {
         self.pass(Op::FreeBytes, at)?;
         Ok(self.space.as_ref().map(Space::free_bytes))
+    }
+
+    fn boot(&self) -> Option<String> {
+        self.boot.map(str::to_owned)
     }
 
     fn open(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {

@@ -217,6 +217,11 @@ impl Watch {
         }
     }
 
+    /// The process is killed now: whatever it does from now on is not done.
+    pub(crate) fn kill(&self) {
+        self.state().dead = true;
+    }
+
     /// The operation at which the planned event happened, if it did.
     pub(crate) fn event(&self) -> Option<String> {
         let state = self.state();
@@ -349,9 +354,10 @@ fn is_name_trial(path: &str) -> bool {
 
 /// Whether a path can only be the work of one attempt.
 pub(crate) fn is_private(path: &str) -> bool {
-    let ours = (path.contains(".hubstow/") && path.ends_with(".tmp"))
+    let ours = (path.contains(".hubstow/") && (path.ends_with(".tmp") || path.ends_with(".map")))
         || (path.contains("/blobs/") && path.ends_with(".incomplete"));
-    let name = path.trim_end_matches(".tmp").trim_end_matches(".incomplete");
+    let name =
+        path.trim_end_matches(".tmp").trim_end_matches(".map").trim_end_matches(".incomplete");
     let nonce = name.get(name.len().saturating_sub(32)..).unwrap_or_default();
     ours && nonce.len() == 32 && nonce.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
