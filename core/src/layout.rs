@@ -403,7 +403,7 @@ mod tests {
         let nonce = Nonce::from_bits(7);
         let at = layout.map(&nonce);
         assert_eq!(at.parent(), layout.private());
-        assert_eq!(RepoLayout::parse_map(at.base()), Some(nonce));
+        assert_eq!(RepoLayout::parse_map(at.base()).as_ref(), Some(&nonce));
         let staged = layout.staged(&Etag::parse("abc").unwrap(), &nonce);
         assert_eq!(RepoLayout::parse_staged(staged.base()).map(|(_, nonce)| nonce), Some(nonce));
         for name in ["x.map", "0123456789abcdef0123456789abcdef.tmp", ".map", "map"] {
