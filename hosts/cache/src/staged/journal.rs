@@ -29,8 +29,8 @@ const RECORD_BYTES: u64 = 8 << 20;
 /// How many are recorded after a while, so that on a slow line a kill costs little time.
 const SLOW_RECORD_BYTES: u64 = 1 << 20;
 const SLOW_RECORD_AFTER: Duration = Duration::from_secs(1);
-/// The most that is read of a record: that of 100 GiB which have come slowly over many connections.
-const LIMIT_BYTES: u64 = 64 << 20;
+/// The most that is read of a record: much more than 100 GiB over 16 connections make of one.
+const LIMIT_BYTES: u64 = 32 << 20;
 
 /// A record that is being kept.
 pub(crate) struct Journal {

@@ -279,6 +279,21 @@ fn a_file_that_a_living_process_writes_out_of_order_is_copied_with_its_holes() {
 }
 
 #[test]
+fn who_waits_sees_that_a_file_grows_although_its_length_stays() {
+    let (_world, cache, mut staged) = with_hole(Kind::ALL_LINKS);
+    let last = size() - 1;
+    staged.write_at(last as u64, &LARGE.content[last..]).unwrap();
+    let (mut seen, target) = (cache.progress(&LARGE.target()), LARGE.target());
+    for at in (0..LARGE.chunk).step_by(piece()) {
+        // Some systems date what is written by ticks of some milliseconds.
+        std::thread::sleep(Duration::from_millis(20));
+        staged.write_at(at as u64, &LARGE.content[at..at + piece()]).unwrap();
+        let now = cache.progress(&target);
+        assert_ne!(std::mem::replace(&mut seen, now), now, "{at}");
+    }
+}
+
+#[test]
 fn what_is_given_up_with_holes_takes_no_more_of_the_disk_than_it_holds() {
     for dropped in [true, false] {
         let world = World::new(Start::Empty, &HUGE);

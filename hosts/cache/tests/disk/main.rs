@@ -10,6 +10,7 @@
 
 mod disk;
 mod files;
+mod handle;
 mod host;
 mod kind;
 mod next;

@@ -55,15 +55,14 @@ pub(crate) fn second_handle(_file: &File) -> io::Result<File> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// The filesystems of removable media have no holes: they write zeros up to wherever a file is written.
+/// Filesystems that write zeros up to wherever a file is written: FAT, exFAT, HFS, HFS+ and NTFS by Linux's own driver.
+#[cfg(target_os = "linux")]
+const WITHOUT_HOLES: [rustix::fs::FsWord; 5] = [0x4d44, 0x2011_bab0, 0x4244, 0x482b, 0x7366_746e];
+
 #[cfg(target_os = "linux")]
 pub(crate) fn allow_holes(file: &File) -> io::Result<()> {
-    const FAT: rustix::fs::FsWord = 0x4d44;
-    const EXFAT: rustix::fs::FsWord = 0x2011_bab0;
-    match rustix::fs::fstatfs(file)?.f_type {
-        FAT | EXFAT => Err(io::ErrorKind::Unsupported.into()),
-        _ => Ok(()),
-    }
+    let kind = rustix::fs::fstatfs(file)?.f_type;
+    if WITHOUT_HOLES.contains(&kind) { Err(io::ErrorKind::Unsupported.into()) } else { Ok(()) }
 }
 
 /// Of what macOS has, only APFS is known to have holes.
