@@ -267,6 +267,19 @@ impl RepoLayout {
         self.below(&format!(".hubstow/{nonce}.tmp"))
     }
 
+    /// Returns the path of the record of which bytes a staged file holds. It has the nonce of that file, so that either is
+    /// found by the other.
+    #[must_use]
+    pub fn map(&self, nonce: &Nonce) -> CachePath {
+        self.below(&format!(".hubstow/{nonce}.map"))
+    }
+
+    /// Reads the nonce from the name of such a record.
+    #[must_use]
+    pub fn parse_map(name: &str) -> Option<Nonce> {
+        Nonce::parse(name.strip_suffix(".map")?).ok()
+    }
+
     /// Returns the folder for probes of the cache root: among the locks, which no peer scans.
     #[must_use]
     pub fn probe_folder() -> CachePath {
@@ -383,6 +396,21 @@ impl RepoLayout {
 mod tests {
     use super::*;
     use crate::name::{RepoId, RepoKind};
+
+    #[test]
+    fn a_map_has_the_nonce_of_its_staged_file() {
+        let layout = RepoLayout::new(&Repo::new(RepoKind::Model, RepoId::parse("a/b").unwrap()));
+        let nonce = Nonce::from_bits(7);
+        let at = layout.map(&nonce);
+        assert_eq!(at.parent(), layout.private());
+        assert_eq!(RepoLayout::parse_map(at.base()).as_ref(), Some(&nonce));
+        let staged = layout.staged(&Etag::parse("abc").unwrap(), &nonce);
+        assert_eq!(RepoLayout::parse_staged(staged.base()).map(|(_, nonce)| nonce), Some(nonce));
+        for name in ["x.map", "0123456789abcdef0123456789abcdef.tmp", ".map", "map"] {
+            assert_eq!(RepoLayout::parse_map(name), None, "{name}");
+        }
+        assert_eq!(RepoLayout::parse_scratch(&layout.private(), at.base()), None);
+    }
 
     #[test]
     fn a_repo_can_not_write_into_the_records_of_a_local_folder() {

@@ -12,7 +12,7 @@ pub mod std_disk;
 mod system;
 
 use std::{
-    io::{self, Read, Seek, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     path::PathBuf,
     time::SystemTime,
 };
@@ -142,6 +142,50 @@ pub trait DiskFile: Read + Write + Seek + Send {
     /// Whatever the system says.
     fn set_len(&mut self, len_bytes: u64) -> io::Result<()>;
 
+    /// Writes all of these bytes at an offset, wherever reading and writing in order have come to. Where that is after this
+    /// is left open.
+    ///
+    /// # Errors
+    /// Whatever the system says; some of the bytes may have been written then.
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.seek(SeekFrom::Start(offset))?;
+        self.write_all(bytes)
+    }
+
+    /// Reads at an offset as `read` does in order.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        self.seek(SeekFrom::Start(offset))?;
+        self.read(into)
+    }
+
+    /// Makes another handle on the same open file: a lock on it is both's, and ends with the last of them. On either only
+    /// [`write_at`](Self::write_at) and [`read_at`](Self::read_at) may be used then, which do not disturb each other.
+    ///
+    /// # Errors
+    /// Whatever the system says; `Unsupported` where it is not to be had, or where offsets are reached by seeking.
+    fn second_handle(&self) -> io::Result<Box<dyn DiskFile>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Sees to it that bytes may be written far behind all others without the disk writing what is between.
+    ///
+    /// # Errors
+    /// Whatever the system says; `Unsupported` where it is not to be had.
+    fn allow_holes(&self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Sets the space of a range free that is reserved and holds nothing, without changing the file's length.
+    ///
+    /// # Errors
+    /// Whatever the system says; `Unsupported` where it is not to be had.
+    fn free(&mut self, _from: u64, _len_bytes: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Returns which filesystem the file is on, where [`sync_all`](Self::sync_all) is to be had and tells every failure
     /// that a sync of the file itself would tell.
     fn flushable(&self) -> Option<u64> {
@@ -222,6 +266,11 @@ pub trait Disk: Send + Sync {
     /// Whatever the system says.
     fn free_bytes(&self, _at: &CachePath) -> io::Result<Option<u64>> {
         Ok(None)
+    }
+    /// Returns a name for the time since the system was started, in which nothing is lost that was written here; `None`
+    /// where it has none.
+    fn boot(&self) -> Option<String> {
+        None
     }
     /// Opens a file for reading, through links.
     ///

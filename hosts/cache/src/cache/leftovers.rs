@@ -12,7 +12,10 @@ use std::{
     time::Duration,
 };
 
-use hubstow_core::layout::{CachePath, RepoLayout};
+use hubstow_core::{
+    layout::{CachePath, RepoLayout},
+    name::Nonce,
+};
 
 use crate::{
     cache::Cache,
@@ -55,25 +58,62 @@ impl Swept {
 impl Cache {
     /// Removes dead private files of a repo.
     pub(crate) fn remove_leftovers(&self, layout: &RepoLayout) {
-        self.remove_dead_in(&layout.private());
+        let private = layout.private();
+        let names = self.disk.names(&private).unwrap_or_default();
+        self.remove_dead_among(&private, &names);
+        self.remove_dead_maps(layout, &names);
         let mut folder = layout.links();
         for _ in 0..DEPTH_LIMIT {
             if !matches!(self.disk.entry(&folder), Ok(Some(entry)) if entry.kind == Kind::Directory)
             {
                 break;
             }
-            self.remove_dead_in(&folder);
+            let names = self.disk.names(&folder).unwrap_or_default();
+            self.remove_dead_among(&folder, &names);
             folder = RepoLayout::deeper_links(&folder);
         }
     }
 
-    fn remove_dead_in(&self, folder: &CachePath) {
-        for name in self.disk.names(folder).unwrap_or_default() {
-            let Some(at) = RepoLayout::parse_scratch(folder, &name) else { continue };
+    fn remove_dead_among(&self, folder: &CachePath, names: &[String]) {
+        for name in names {
+            let Some(at) = RepoLayout::parse_scratch(folder, name) else { continue };
             match self.disk.entry(&at) {
                 Ok(Some(entry)) if entry.kind == Kind::Symlink => self.discard(&at),
                 Ok(Some(entry)) if entry.kind == Kind::File => self.remove_if_dead(&at),
                 Ok(_) | Err(_) => {}
+            }
+        }
+    }
+
+    /// Removes records of staged files that are gone. A staged file is there before its record; where a record has to be
+    /// made first, it is locked until then. So a record that can be locked, and whose file is missing from a list that is
+    /// made after that, has lost it.
+    fn remove_dead_maps(&self, layout: &RepoLayout, names: &[String]) {
+        let mut dead = Vec::new();
+        for name in names {
+            let Some(nonce) = RepoLayout::parse_map(name) else { continue };
+            let at = layout.map(&nonce);
+            let Ok(mut file) = self.disk.open_private(&at) else { continue };
+            if self.writer_of(&at, &mut *file) != Writer::Alive {
+                dead.push((nonce, at, file));
+            }
+        }
+        if dead.is_empty() {
+            return;
+        }
+        let staged: HashSet<Nonce> = match self.disk.names(&layout.blobs()) {
+            Ok(names) => names
+                .iter()
+                .filter_map(|name| RepoLayout::parse_staged(name))
+                .map(|(_, nonce)| nonce)
+                .collect(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => HashSet::new(),
+            Err(_) => return,
+        };
+        for (nonce, at, _locked) in dead {
+            if !staged.contains(&nonce) {
+                tracing::debug!(path = %at, "removing the record of a staged file that is gone");
+                self.discard(&at);
             }
         }
     }

@@ -84,6 +84,10 @@ impl Disk for PatientDisk {
         self.patiently(|disk| disk.free_bytes(at))
     }
 
+    fn boot(&self) -> Option<String> {
+        self.disk.boot()
+    }
+
     fn open(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
         self.patiently(|disk| disk.open(at))
     }

@@ -68,6 +68,26 @@ impl DiskFile for StdFile {
         self.0.set_len(len_bytes)
     }
 
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        system::write_at(&self.0, offset, bytes)
+    }
+
+    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        system::read_at(&self.0, offset, into)
+    }
+
+    fn second_handle(&self) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(Self(system::second_handle(&self.0)?)))
+    }
+
+    fn allow_holes(&self) -> io::Result<()> {
+        system::allow_holes(&self.0)
+    }
+
+    fn free(&mut self, from: u64, len_bytes: u64) -> io::Result<()> {
+        system::free(&self.0, from, len_bytes)
+    }
+
     fn flushable(&self) -> Option<u64> {
         system::flushable(&self.0)
     }
@@ -288,6 +308,10 @@ impl Disk for StdDisk {
         };
         let asked = path.ancestors().map(system::free_bytes);
         asked.into_iter().find(|found| !found.as_ref().is_err_and(missing)).unwrap_or(Ok(None))
+    }
+
+    fn boot(&self) -> Option<String> {
+        system::boot()
     }
 
     fn open(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {

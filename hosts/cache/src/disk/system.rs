@@ -1,6 +1,12 @@
 //! What only some systems can do. Elsewhere each is not to be had, and nothing right depends on it.
 
+mod boot;
+mod positions;
+
 use std::{io, path::Path};
+
+pub(crate) use boot::boot;
+pub(crate) use positions::{allow_holes, read_at, second_handle, write_at};
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -43,6 +49,11 @@ mod linux {
         })?)
     }
 
+    pub(crate) fn free(file: &File, from: u64, len: u64) -> io::Result<()> {
+        let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        Ok(rustix::io::retry_on_intr(|| rustix::fs::fallocate(file, hole, from, len))?)
+    }
+
     /// Linux starts to write dirty pages of a range that is said to be no longer needed, and drops only those that are
     /// on the disk already.
     pub(crate) fn start_writing(file: &File, from: u64, len: u64) -> io::Result<()> {
@@ -52,7 +63,7 @@ mod linux {
 }
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{flushable, reserve, start_writing, sync_all};
+pub(crate) use linux::{flushable, free, reserve, start_writing, sync_all};
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere {
@@ -70,13 +81,17 @@ mod elsewhere {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    pub(crate) fn free(_file: &File, _from: u64, _len: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     pub(crate) fn start_writing(_file: &File, _from: u64, _len: u64) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) use elsewhere::{flushable, reserve, start_writing, sync_all};
+pub(crate) use elsewhere::{flushable, free, reserve, start_writing, sync_all};
 
 /// Returns how many bytes this user may still write on the filesystem of a path; `None` where it does not tell, as some
 /// network filesystems that report a size of zero.

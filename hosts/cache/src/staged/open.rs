@@ -9,13 +9,13 @@ use hubstow_core::{
 };
 
 use crate::{
-    cache::{private::PrivateFile, proofs::Verdict, target::Target},
+    cache::{Cache, private::PrivateFile, proofs::Verdict, target::Target},
     disk::{
         content::{BUFFER_BYTES, Hasher},
         failure::FsError,
     },
     observe::view::View,
-    staged::{ADOPT_FROM_BYTES, End, Keep, OnDisk, StagedFile, next_opened},
+    staged::{ADOPT_FROM_BYTES, End, Intervals, Keep, OnDisk, Record, StagedFile, next_opened},
 };
 
 impl View {
@@ -25,10 +25,7 @@ impl View {
     /// # Errors
     /// A folder or file that can't be made; a size for which there is no space.
     pub fn stage(&self, target: &Target) -> Result<StagedFile, FsError> {
-        let opened = self.in_folder(&target.layout.blobs(), || self.open_staged(target));
-        let mut staged = opened?;
-        staged.started_bytes = staged.received_bytes();
-        self.reserve(staged)
+        self.reserve(self.in_folder(&target.layout.blobs(), || self.open_staged(target))?)
     }
 
     fn open_staged(&self, target: &Target) -> Result<StagedFile, FsError> {
@@ -49,7 +46,7 @@ impl View {
             at,
             file,
             hasher: Hasher::new(&target.etag, target.size),
-            held_bytes: 0,
+            held: Intervals::default(),
             etag: target.etag.clone(),
             promised: target.size,
             size: target.size,
@@ -57,9 +54,12 @@ impl View {
             durability: self.cache.durability,
             on_disk: OnDisk::Unsure,
             opened: next_opened(),
-            started_bytes: 0,
+            waiting: Intervals::default(),
             reserved_to: 0,
             end: End::Sure,
+            record: Record::Length,
+            cache: self.cache.clone(),
+            layout: target.layout.clone(),
             cancel: self.cancel.clone(),
         }
     }
@@ -97,25 +97,25 @@ impl View {
     /// Gives a staged file up: it is removed, or left for the next run where its bytes are worth it. What is left keeps no
     /// more of the disk than it holds.
     pub fn abandon(&self, mut staged: StagedFile, keep: Keep) {
-        let held = match staged.state {
-            Staged::Complete => staged.size.unwrap_or(0),
-            Staged::Partial | Staged::Absent => staged.received_bytes(),
-        };
-        let worth = held >= ADOPT_FROM_BYTES
-            && staged.etag.content_hash() != ContentHash::Opaque
-            && staged.make_sure_of_end().is_ok();
-        let (at, etag) = (staged.at.clone(), staged.etag.clone());
+        let worth = staged.received_bytes() >= ADOPT_FROM_BYTES
+            && staged.etag.content_hash() != ContentHash::Opaque;
         match keep {
-            Keep::IfWorth if worth => {
-                drop(staged);
-                self.remember_left(&etag, &at);
+            Keep::IfWorth if worth && staged.settle_for_long().is_ok() => {
+                self.remember_left(&staged.etag, &staged.at);
             }
-            Keep::IfWorth | Keep::Nothing => {
-                // Its space is free with its name.
-                staged.reserved_to = 0;
-                drop(staged);
-                self.cache.discard(&at);
-            }
+            Keep::IfWorth | Keep::Nothing => self.cache.discard_staged(staged),
+        }
+    }
+}
+
+impl Cache {
+    /// Removes a staged file, whose space is free with its name, and then its record.
+    pub(crate) fn discard_staged(&self, staged: StagedFile) {
+        let at = staged.at.clone();
+        let record = staged.give_up();
+        self.discard(&at);
+        if let Record::Kept(journal) = record {
+            journal.remove();
         }
     }
 }

@@ -40,7 +40,7 @@ struct Need {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     /// Its bytes, and what is reserved for more, become those of the staged file.
-    Continued { len_bytes: u64, allocated_bytes: u64 },
+    Continued { held_bytes: u64, allocated_bytes: u64 },
     /// It is removed.
     Removed { allocated_bytes: u64 },
     /// It stays with its writer.
@@ -90,8 +90,8 @@ impl Need {
         for fate in fates {
             match *fate {
                 // What a filesystem packs takes less than its length.
-                Fate::Continued { len_bytes, allocated_bytes } => {
-                    let has = len_bytes.max(allocated_bytes);
+                Fate::Continued { held_bytes, allocated_bytes } => {
+                    let has = held_bytes.max(allocated_bytes);
                     need.needed_bytes = need.needed_bytes.saturating_sub(has);
                 }
                 Fate::Removed { allocated_bytes } => {
@@ -126,7 +126,7 @@ fn fates(leftovers: &[Leftover]) -> Vec<Fate> {
         let allocated_bytes = leftover.entry.allocated_bytes;
         match leftover.writer {
             Writer::Gone if Some(number) == best => {
-                Fate::Continued { len_bytes: leftover.entry.len_bytes, allocated_bytes }
+                Fate::Continued { held_bytes: leftover.held.total_bytes(), allocated_bytes }
             }
             Writer::Gone | Writer::Silent => Fate::Removed { allocated_bytes },
             Writer::Alive => Fate::Kept,
@@ -146,7 +146,7 @@ mod tests {
     const MIB: u64 = 1 << 20;
 
     fn continued(len: u64, allocated: u64) -> Fate {
-        Fate::Continued { len_bytes: len * MIB, allocated_bytes: allocated * MIB }
+        Fate::Continued { held_bytes: len * MIB, allocated_bytes: allocated * MIB }
     }
 
     fn removed(allocated: u64) -> Fate {

@@ -2,7 +2,6 @@
 
 use std::{
     fs, io,
-    io::{Read, Seek, Write},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -16,7 +15,8 @@ use hubstow_cache::{
 use hubstow_core::layout::CachePath;
 
 use crate::{
-    kind::{Flush, Kind, Locks, Way},
+    handle::TestFile,
+    kind::{Kind, Way},
     sample::{BLOBS, OURS, Sample, pointer},
     watch::{Fate, Op, Watch, is_private},
 };
@@ -31,11 +31,12 @@ pub(crate) struct TestDisk {
     space: Option<Space>,
     /// How much later than it is this process runs, by the disk's clock.
     age: Duration,
+    boot: Option<&'static str>,
 }
 
 /// The space of a disk that has an end.
 #[derive(Clone)]
-struct Space {
+pub(crate) struct Space {
     blobs: PathBuf,
     /// What may be taken by blobs and staged files.
     total_bytes: u64,
@@ -47,7 +48,7 @@ impl Space {
     }
 
     /// Lets a file reach an end, if there is space for what it does not have yet.
-    fn check(&self, inode: u64, end: u64) -> io::Result<()> {
+    pub(crate) fn check(&self, inode: u64, end: u64) -> io::Result<()> {
         let has: u64 =
             files_in(&self.blobs).filter(|file| file.ino() == inode).map(allocated).sum();
         let more = end.saturating_sub(has);
@@ -78,12 +79,17 @@ impl TestDisk {
             Space { blobs, total_bytes }
         });
         let (real, watch) = (StdDisk::new(root), Arc::new(watch));
-        Self { real, kind, sample, watch, space, age: Duration::ZERO }
+        Self { real, kind, sample, watch, space, age: Duration::ZERO, boot: Some("first") }
     }
 
     /// The same when nothing that is there is young any more, by the disk's clock.
     pub(crate) fn later(self) -> Self {
         Self { age: Duration::from_secs(61), ..self }
+    }
+
+    /// The same in a time of this name since the system was started.
+    pub(crate) fn in_boot(self, boot: Option<&'static str>) -> Self {
+        Self { boot, ..self }
     }
 
     /// What was done.
@@ -170,6 +176,10 @@ impl Disk for TestDisk {
     fn free_bytes(&self, at: &CachePath) -> io::Result<Option<u64>> {
         self.pass(Op::FreeBytes, at)?;
         Ok(self.space.as_ref().map(Space::free_bytes))
+    }
+
+    fn boot(&self) -> Option<String> {
+        self.boot.map(str::to_owned)
     }
 
     fn open(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
@@ -279,115 +289,5 @@ impl Disk for TestDisk {
     fn remove_folder(&self, at: &CachePath) -> io::Result<()> {
         self.pass(Op::RemoveFolder, at)?;
         self.real.remove_folder(at)
-    }
-}
-
-struct TestFile {
-    real: Box<dyn DiskFile>,
-    kind: Kind,
-    watch: Arc<Watch>,
-    space: Option<Space>,
-    at: String,
-    inode: u64,
-}
-
-impl TestFile {
-    /// Checks that there is space up to an end, which may depend on where the file is written next.
-    fn check_space(&mut self, end: impl FnOnce(u64) -> u64) -> io::Result<()> {
-        let Some(space) = &self.space else { return Ok(()) };
-        let at = self.real.stream_position()?;
-        space.check(self.inode, end(at))
-    }
-}
-
-impl Read for TestFile {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.watch.pass(Op::Read, &self.at)?;
-        self.real.read(into)
-    }
-}
-
-impl Write for TestFile {
-    /// Whatever stops a write leaves a part of it.
-    fn write(&mut self, from: &[u8]) -> io::Result<usize> {
-        let passed = self.watch.pass(Op::Write, &self.at);
-        self.watch.written(self.inode);
-        if matches!(passed, Err(Fate::Killed | Fate::Failed(_))) {
-            self.real.write_all(&from[..from.len() / 2])?;
-        }
-        passed?;
-        self.check_space(|at| at + from.len() as u64)?;
-        self.real.write(from)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.real.flush()
-    }
-}
-
-impl Seek for TestFile {
-    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
-        self.watch.pass(Op::Seek, &self.at)?;
-        self.real.seek(to)
-    }
-}
-
-impl DiskFile for TestFile {
-    /// It is only noted: nothing cuts the power in these tests, and syncing is what takes time.
-    fn sync(&mut self) -> io::Result<()> {
-        if let Err(fate) = self.watch.pass(Op::Sync, &self.at) {
-            self.watch.lost(self.inode);
-            return Err(fate.into());
-        }
-        self.watch.synced(self.inode);
-        Ok(())
-    }
-
-    fn set_len(&mut self, len_bytes: u64) -> io::Result<()> {
-        self.watch.pass(Op::SetLen, &self.at)?;
-        if let Some(errno) = (self.kind.refuses)(Op::SetLen) {
-            return Err(errno.into());
-        }
-        self.watch.written(self.inode);
-        self.real.set_len(len_bytes)
-    }
-
-    fn flushable(&self) -> Option<u64> {
-        match self.kind.flush {
-            Flush::Works | Flush::Refused(_) => Some(1),
-            Flush::Missing => None,
-        }
-    }
-
-    fn sync_all(&mut self) -> io::Result<()> {
-        self.watch.pass(Op::SyncAll, &self.at)?;
-        match self.kind.flush {
-            Flush::Works => {
-                self.watch.all_synced();
-                Ok(())
-            }
-            Flush::Refused(errno) => Err(errno.into()),
-            Flush::Missing => Err(io::ErrorKind::Unsupported.into()),
-        }
-    }
-
-    fn reserve(&mut self, from: u64, len_bytes: u64) -> io::Result<()> {
-        self.watch.pass(Op::Reserve, &self.at)?;
-        self.check_space(|_| from + len_bytes)?;
-        self.real.reserve(from, len_bytes)
-    }
-
-    fn start_writing(&mut self, from: u64, len_bytes: u64) -> io::Result<()> {
-        self.watch.pass(Op::StartWriting, &self.at)?;
-        self.real.start_writing(from, len_bytes)
-    }
-
-    fn try_lock(&mut self) -> io::Result<()> {
-        self.watch.pass(Op::TryLock, &self.at)?;
-        match self.kind.locks {
-            Locks::Work => self.real.try_lock(),
-            Locks::Missing(errno) => Err(errno.into()),
-            Locks::Granted => Ok(()),
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    ops::Range,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -28,8 +29,17 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Hub<'a> {
     content: &'a [u8],
     chunk: usize,
+    order: Order,
     /// How many bytes were sent.
     pub(crate) sent: usize,
+}
+
+/// In which order it sends them.
+#[derive(Clone, Copy, Debug)]
+enum Order {
+    FromTheStart,
+    /// In pieces of a quarter of a chunk, in an order that follows from this seed.
+    Scattered(u64),
 }
 
 /// Why a run did not end well.
@@ -112,7 +122,12 @@ fn wait_for_lock(cache: &Cache, target: &Target) -> Result<Locked, Failed> {
 impl<'a> Hub<'a> {
     /// A hub that has the sample.
     pub(crate) fn of(sample: &'a Sample) -> Self {
-        Self { content: &sample.content, chunk: sample.chunk, sent: 0 }
+        Self { content: &sample.content, chunk: sample.chunk, order: Order::FromTheStart, sent: 0 }
+    }
+
+    /// A hub that sends its pieces in an order of its own.
+    pub(crate) fn scattering(sample: &'a Sample, seed: u64) -> Self {
+        Self { order: Order::Scattered(seed), ..Self::of(sample) }
     }
 
     /// Sends what is missing; where the whole does not match, once more from the start.
@@ -126,8 +141,33 @@ impl<'a> Hub<'a> {
         Ok(())
     }
 
-    /// Sends what is missing, at most so many chunks.
+    /// Sends what is missing, at most so many chunks or pieces; each piece is recorded.
     pub(crate) fn send(&mut self, staged: &mut StagedFile, chunks: usize) -> io::Result<()> {
+        if let (Order::Scattered(seed), true) = (self.order, staged.takes_positions()) {
+            for piece in self.missing_pieces(staged, seed).into_iter().take(chunks) {
+                staged.write_at(piece.start as u64, &self.content[piece.clone()])?;
+                staged.record_now();
+                self.sent += piece.len();
+            }
+            return Ok(());
+        }
+        self.send_in_order(staged, chunks)
+    }
+
+    /// The pieces that a staged file lacks, in an order of their own.
+    fn missing_pieces(&self, staged: &StagedFile, seed: u64) -> Vec<Range<usize>> {
+        let (whole, step) = (self.content.len(), self.chunk / 4);
+        let missing = staged.intervals().missing(whole as u64);
+        let pieces = missing.flat_map(|range| {
+            let range = usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
+            range.clone().step_by(step).map(move |at| at..range.end.min(at + step))
+        });
+        let mut pieces: Vec<_> = pieces.collect();
+        fastrand::Rng::with_seed(seed).shuffle(&mut pieces);
+        pieces
+    }
+
+    fn send_in_order(&mut self, staged: &mut StagedFile, chunks: usize) -> io::Result<()> {
         let received = usize::try_from(staged.received_bytes()).unwrap();
         for chunk in self.content[received..].chunks(self.chunk).take(chunks) {
             staged.append(chunk)?;

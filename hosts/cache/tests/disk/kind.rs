@@ -118,6 +118,12 @@ impl Kind {
         reflink: Way::Pretended,
         ..Self::NO_LINKS
     };
+    /// As in a sandbox: what is open has one handle, which seeks.
+    pub(crate) const IN_ORDER: Self = Self {
+        name: "no positioned writes",
+        refuses: |op| (op == Op::SecondHandle).then_some(Errno::OPNOTSUPP),
+        ..Self::ALL_LINKS
+    };
     /// As a cache on a read-only mount.
     pub(crate) const READ_ONLY: Self = Self {
         name: "nothing that can be written",

@@ -10,6 +10,7 @@
 
 mod disk;
 mod files;
+mod handle;
 mod host;
 mod kind;
 mod next;
@@ -29,11 +30,13 @@ mod ends;
 mod fault;
 mod folders;
 mod group;
+mod holes;
 mod interference;
 mod leftovers;
 mod local;
 mod locks;
 mod many;
+mod maps;
 mod newborn;
 mod proofs;
 mod record;

@@ -102,7 +102,8 @@ impl Tree {
 
     /// Private files: what only an attempt that is under way may have.
     pub(crate) fn leftovers(&self) -> Vec<&str> {
-        let private = |path: &&str| path.ends_with(".incomplete") || path.ends_with(".tmp");
+        let endings = [".incomplete", ".tmp", ".map"];
+        let private = |path: &&str| endings.iter().any(|ending| path.ends_with(ending));
         self.0.keys().map(String::as_str).filter(private).collect()
     }
 

@@ -43,6 +43,8 @@ pub(crate) enum Op {
     StartWriting,
     SetLen,
     TryLock,
+    SecondHandle,
+    Free,
 }
 
 impl Op {
@@ -57,7 +59,9 @@ impl Op {
             | Self::Reserve
             | Self::StartWriting
             | Self::SetLen
-            | Self::TryLock => true,
+            | Self::TryLock
+            | Self::SecondHandle
+            | Self::Free => true,
             Self::Entry
             | Self::Through
             | Self::Modified
@@ -110,7 +114,9 @@ impl Op {
             | Self::SyncAll
             | Self::Reserve
             | Self::StartWriting
-            | Self::TryLock => false,
+            | Self::TryLock
+            | Self::SecondHandle
+            | Self::Free => false,
         }
     }
 }
@@ -164,6 +170,8 @@ struct State {
     unsynced: BTreeSet<u64>,
     /// Files of which a sync has failed: the next one may succeed without their bytes.
     lost: BTreeSet<u64>,
+    /// How many bytes the disk was told to begin with.
+    begun_bytes: u64,
     misconduct: Vec<String>,
 }
 
@@ -207,6 +215,11 @@ impl Watch {
                 Ok(())
             }
         }
+    }
+
+    /// The process is killed now: whatever it does from now on is not done.
+    pub(crate) fn kill(&self) {
+        self.state().dead = true;
     }
 
     /// The operation at which the planned event happened, if it did.
@@ -256,6 +269,16 @@ impl Watch {
     /// The operations that would have changed the tree.
     pub(crate) fn changes(&self) -> Vec<(Op, String)> {
         self.state().log.iter().filter(|(op, _)| op.changes()).cloned().collect()
+    }
+
+    /// The disk is told to begin with so many bytes.
+    pub(crate) fn begun(&self, len_bytes: u64) {
+        self.state().begun_bytes += len_bytes;
+    }
+
+    /// How many bytes the disk was told to begin with.
+    pub(crate) fn begun_bytes(&self) -> u64 {
+        self.state().begun_bytes
     }
 
     /// The rules that were broken.
@@ -331,9 +354,10 @@ fn is_name_trial(path: &str) -> bool {
 
 /// Whether a path can only be the work of one attempt.
 pub(crate) fn is_private(path: &str) -> bool {
-    let ours = (path.contains(".hubstow/") && path.ends_with(".tmp"))
+    let ours = (path.contains(".hubstow/") && (path.ends_with(".tmp") || path.ends_with(".map")))
         || (path.contains("/blobs/") && path.ends_with(".incomplete"));
-    let name = path.trim_end_matches(".tmp").trim_end_matches(".incomplete");
+    let name =
+        path.trim_end_matches(".tmp").trim_end_matches(".map").trim_end_matches(".incomplete");
     let nonce = name.get(name.len().saturating_sub(32)..).unwrap_or_default();
     ours && nonce.len() == 32 && nonce.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
