@@ -8,23 +8,26 @@ use std::{
     io::{self, Read as _},
     net::SocketAddr,
     path::Path,
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
     time::Duration,
 };
 
 use anyhow::Result;
 use axum::{
-    body::Body,
+    body::{Body, HttpBody},
     extract::{Request, State},
     http::{StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
     serve::Listener,
 };
-use http_body_util::BodyExt as _;
+use bytes::Bytes;
+use hyper::body::{Frame, SizeHint};
 use tokio::{
     net::TcpListener,
-    sync::{Semaphore, oneshot},
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
 };
 
 use crate::{
@@ -126,13 +129,36 @@ async fn answer(State(layer): State<Arc<Layer>>, request: Request, next: Next) -
         SmallFiles::Direct => next.run(request).await,
         SmallFiles::Redirected => redirect::answer(request, next).await,
     };
-    answer.map(|body| {
-        let ends_with_body = move |frame| {
-            let _ = &answering;
-            frame
-        };
-        Body::new(body.map_frame(ends_with_body))
-    })
+    match answering {
+        Some(permit) => answer.map(|body| Body::new(Held { body, _permit: permit })),
+        None => answer,
+    }
+}
+
+/// A body that holds one of the answers that may be under way.
+struct Held {
+    body: Body,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl HttpBody for Held {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 impl Layer {
@@ -238,6 +264,9 @@ mod tests {
                 stream.read_exact(&mut status).await.unwrap();
                 (stream, String::from_utf8_lossy(&status).into_owned())
             };
+            // A held answer says its length as any other.
+            let told = hub.answer("GET /api/models/bench/small/revision/main", "").await;
+            assert!(told.contains("content-length: "), "{told}");
             let mut under_way = Vec::new();
             for _ in 0..ANSWERS_AT_ONCE {
                 let (stream, status) = begun().await;
