@@ -117,7 +117,7 @@ impl Client {
         self,
         tools: &Tools,
         order: &Order<'_>,
-        patience_s: Option<u64>,
+        patience_s: Option<u32>,
     ) -> Result<Option<Command>> {
         let Some(mut words) = self.words(tools, order)? else {
             return Ok(None);

@@ -147,8 +147,9 @@ impl Cell {
 
     /// Returns how long a client may take before it counts as failed: ten times as long as it has to, and time to give
     /// up a connection that is silent.
-    pub(crate) fn patience_s(&self) -> u64 {
-        std::time::Duration::from_secs_f64(120.0 + 10.0 * self.limit_s(0.0)).as_secs()
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some minutes")]
+    pub(crate) fn patience_s(&self) -> u32 {
+        (120.0 + 10.0 * self.limit_s(0.0)) as u32
     }
 
     /// Tells whether a client with 16 connections has a bound on its requests here.

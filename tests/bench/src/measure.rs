@@ -115,7 +115,7 @@ struct Bench {
 struct Task {
     job: Job,
     /// `None` where it takes as long as it takes.
-    patience_s: Option<u64>,
+    patience_s: Option<u32>,
 }
 
 impl Task {
@@ -294,6 +294,9 @@ impl Bench {
         let wall_s = begin.elapsed().as_secs_f64();
         let counts = self.hub.counts()?;
         let status = end.status;
+        if let Some(seconds) = patience_s {
+            ensure!(wall_s < f64::from(seconds), "it was killed after {seconds} s");
+        }
         let last = || fs::read_to_string(&told).unwrap_or_default();
         ensure!(status.success(), "{status}: {}", last().lines().last().unwrap_or_default());
         check::right(client, &order)?;

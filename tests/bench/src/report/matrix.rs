@@ -121,7 +121,10 @@ fn line(report: &Report, judged: &Judged) -> String {
     let ratio = |it: Option<f64>| it.map(|it| format!("{it:.2}")).unwrap_or_default();
     let aria2 = measured(Client::Aria2).and_then(|it| it.medians.as_ref());
     let aria2 = aria2.map(|it| format!(" ({:.0})", it.requests)).unwrap_or_default();
-    let by = if judged.stream.1 == Known::ByArithmetic { "≈ " } else { "" };
+    let by = match (judged.of_stream, judged.stream.1) {
+        (Some(_), Known::ByArithmetic) => "≈ ",
+        (Some(_) | None, Known::Measured | Known::ByArithmetic) => "",
+    };
     let cells = [
         format!("`{}`", report.case),
         wall(HUBSTOW),
