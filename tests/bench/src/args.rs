@@ -10,7 +10,10 @@ use clap::{Parser, Subcommand};
 pub(crate) struct Args {
     /// Small files and one repetition: shows that everything works, and measures nothing
     #[arg(long)]
-    quick: bool,
+    pub(crate) quick: bool,
+    /// The matrix of lines instead of the other cases: each cell once, and one table for all
+    #[arg(long)]
+    pub(crate) matrix: bool,
     /// Only cases with TEXT in their name; may be repeated
     #[arg(long, value_name = "TEXT")]
     pub(crate) only: Vec<String>,
@@ -54,11 +57,10 @@ pub(crate) enum Role {
     /// Be the hub: print the endpoint, and serve until stdin ends
     #[command(hide = true)]
     Hub { dir: PathBuf },
-    /// Receive, write and hash one file
+    /// Receive, write and hash files: addresses and paths in turn
     #[command(hide = true)]
     Receive {
-        url: String,
-        file: PathBuf,
+        files: Vec<String>,
         #[arg(long)]
         sync: bool,
     },
@@ -85,6 +87,6 @@ impl Args {
 
     /// Returns how often each client does the work of a case.
     pub(crate) fn repeat(&self) -> usize {
-        self.repeat.map_or(if self.quick { 1 } else { 3 }, usize::from)
+        self.repeat.map_or(if self.quick || self.matrix { 1 } else { 3 }, usize::from)
     }
 }

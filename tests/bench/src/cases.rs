@@ -4,9 +4,10 @@ use crate::{
     case::{Case, State},
     client::{
         By, COMPONENT, Client, HUBSTOW, HUBSTOW_DEDUP, HUBSTOW_FAST, Job, LINKED, Links, Network,
+        online,
     },
     content::{BIG_FILE, SECOND, SMALL_FILE},
-    control::Behaviour,
+    control::{Behaviour, SmallFiles},
     target::{Quantity, Target},
 };
 
@@ -16,25 +17,14 @@ const LIMIT: &str = "limit";
 /// Those that share the cache.
 const PEERS: [Client; 3] = [HUBSTOW, Client::Python, Client::HfHub];
 
-/// A file or a snapshot by branch, on a disk with links, online.
-const fn job(repo: &'static str, file: Option<&'static str>) -> Job {
-    Job {
-        repo,
-        revision: "main",
-        by: By::Branch,
-        file,
-        links: Links::Work,
-        network: Network::Online,
-    }
-}
-
-const SNAPSHOT: Job = job("bench/small", None);
-const ONE_SMALL: Job = job("bench/small", Some(SMALL_FILE));
+const SNAPSHOT: Job = online("bench/small", None);
+const ONE_SMALL: Job = online("bench/small", Some(SMALL_FILE));
 
 /// Returns every case.
 pub(crate) fn all() -> Vec<Case> {
     let mut cases = vec![large(), limited()];
     cases.extend([0, 20].map(cold));
+    cases.push(redirected());
     cases.extend([0, 20].map(second));
     cases.extend([degraded_small(), degraded_medium()]);
     cases.extend([decided_file(), decided_snapshot()]);
@@ -46,12 +36,13 @@ fn large() -> Case {
     let peers = [Client::Python, Client::HfHub, Client::Curl, Client::CurlThenHash, Client::Aria2];
     let limits = [Client::Limit { sync: false }, Client::Limit { sync: true }];
     Case {
-        name: "large",
-        about: "The large file, free line",
+        name: "large".into(),
+        about: "The large file, free line".into(),
         behaviour: Behaviour::default(),
         before: None,
-        job: job("bench/large", Some(BIG_FILE)),
+        job: online("bench/large", Some(BIG_FILE)),
         state: State::Fresh,
+        cell: None,
         clients: [HUBSTOW, HUBSTOW_FAST].into_iter().chain(limits).chain(peers).collect(),
         targets: vec![
             Target::time("T1", HUBSTOW_FAST.name(), 1.15, LIMIT),
@@ -66,12 +57,13 @@ fn large() -> Case {
 fn limited() -> Case {
     let peers = [Client::Python, Client::HfHub, Client::Curl, Client::Aria2];
     Case {
-        name: "limited",
-        about: "The medium file, 50 MB/s per connection",
+        name: "limited".into(),
+        about: "The medium file, 50 MB/s per connection".into(),
         behaviour: Behaviour { rate: 50_000_000, ..Behaviour::default() },
         before: None,
-        job: job("bench/medium", Some(BIG_FILE)),
+        job: online("bench/medium", Some(BIG_FILE)),
         state: State::Fresh,
+        cell: None,
         clients: [HUBSTOW].into_iter().chain(peers).collect(),
         targets: vec![
             Target::time("T2", HUBSTOW.name(), 1.15, Client::Aria2.name()),
@@ -94,14 +86,36 @@ fn cold(latency_ms: u64) -> Case {
     }
     targets.push(Target::memory(HUBSTOW.name()));
     Case {
-        name,
-        about,
+        name: name.into(),
+        about: about.into(),
         behaviour: Behaviour { latency_ms, ..Behaviour::default() },
         before: None,
         job: SNAPSHOT,
         state: State::Fresh,
+        cell: None,
         clients: vec![HUBSTOW, HUBSTOW_FAST, Client::Python, Client::HfHub, Client::Curl],
         targets,
+    }
+}
+
+fn redirected() -> Case {
+    let small_files = SmallFiles::Redirected;
+    Case {
+        name: "cold-80ms-redirected".into(),
+        about: "Small files, 80 ms per request, each redirected on the hub's own origin".into(),
+        behaviour: Behaviour { latency_ms: 80, small_files, ..Behaviour::default() },
+        before: None,
+        job: SNAPSHOT,
+        state: State::Fresh,
+        cell: None,
+        // The others ask for one file after the other, or two, and take minutes.
+        clients: vec![HUBSTOW, Client::Curl],
+        targets: vec![
+            // Half the requests of one that asks for each file at both addresses.
+            Target::bound("T18", HUBSTOW.name(), Quantity::Requests, 2070.0),
+            Target::time("T18", HUBSTOW.name(), 2.6 / 5.7, Client::Earlier.name()),
+            Target::memory(HUBSTOW.name()),
+        ],
     }
 }
 
@@ -117,12 +131,13 @@ fn second(latency_ms: u64) -> Case {
     }
     targets.push(Target::memory(HUBSTOW.name()));
     Case {
-        name,
-        about,
+        name: name.into(),
+        about: about.into(),
         behaviour: Behaviour { latency_ms, ..Behaviour::default() },
         before: Some(SNAPSHOT),
         job: Job { revision: SECOND, ..SNAPSHOT },
         state: State::Fresh,
+        cell: None,
         clients: PEERS.to_vec(),
         targets,
     }
@@ -131,12 +146,13 @@ fn second(latency_ms: u64) -> Case {
 fn degraded_small() -> Case {
     let before = Job { links: Links::Refused, ..SNAPSHOT };
     Case {
-        name: "degraded-small",
-        about: "Second revision that shares all small files, symlinks refused",
+        name: "degraded-small".into(),
+        about: "Second revision that shares all small files, symlinks refused".into(),
         behaviour: Behaviour::default(),
         before: Some(before),
         job: Job { revision: SECOND, ..before },
         state: State::Fresh,
+        cell: None,
         clients: vec![HUBSTOW, HUBSTOW_DEDUP, Client::Python, Client::HfHub],
         targets: vec![
             Target::bound("T8", HUBSTOW.name(), Quantity::FileGets, 0.0),
@@ -147,14 +163,15 @@ fn degraded_small() -> Case {
 }
 
 fn degraded_medium() -> Case {
-    let before = Job { links: Links::Refused, ..job("bench/medium", None) };
+    let before = Job { links: Links::Refused, ..online("bench/medium", None) };
     Case {
-        name: "degraded-medium",
-        about: "Second revision that shares the medium file, symlinks refused",
+        name: "degraded-medium".into(),
+        about: "Second revision that shares the medium file, symlinks refused".into(),
         behaviour: Behaviour::default(),
         before: Some(before),
         job: Job { revision: SECOND, ..before },
         state: State::Fresh,
+        cell: None,
         clients: vec![HUBSTOW, HUBSTOW_DEDUP, Client::Python, Client::HfHub],
         targets: vec![
             Target::bound("T8", HUBSTOW.name(), Quantity::FileGets, 0.0),
@@ -168,12 +185,13 @@ fn degraded_medium() -> Case {
 
 fn decided_file() -> Case {
     Case {
-        name: "decided-file",
-        about: "One small file, decided by the linked core and by the component",
+        name: "decided-file".into(),
+        about: "One small file, decided by the linked core and by the component".into(),
         behaviour: Behaviour::default(),
         before: None,
         job: ONE_SMALL,
         state: State::Fresh,
+        cell: None,
         clients: vec![HUBSTOW, LINKED, COMPONENT],
         targets: vec![Target::more_ms("T9", COMPONENT.name(), 30.0, LINKED.name())],
     }
@@ -181,25 +199,27 @@ fn decided_file() -> Case {
 
 fn decided_snapshot() -> Case {
     Case {
-        name: "decided-snapshot",
-        about: "Small files, decided by the linked core and by the component",
+        name: "decided-snapshot".into(),
+        about: "Small files, decided by the linked core and by the component".into(),
         behaviour: Behaviour::default(),
         before: None,
         job: SNAPSHOT,
         state: State::Fresh,
+        cell: None,
         clients: vec![HUBSTOW, LINKED, COMPONENT],
         targets: vec![Target::time("T9", COMPONENT.name(), 1.05, LINKED.name())],
     }
 }
 
 fn warm() -> Vec<Case> {
-    let case = |name, about, job, before| Case {
-        name,
-        about,
+    let case = |name: &str, about: &str, job, before| Case {
+        name: name.into(),
+        about: about.into(),
         behaviour: Behaviour::default(),
         before: Some(before),
         job,
         state: State::Kept,
+        cell: None,
         clients: PEERS.to_vec(),
         targets: vec![Target::time("T5", HUBSTOW.name(), 1.0, HF_HUB)],
     };
@@ -246,7 +266,9 @@ mod tests {
     #[test]
     fn targets_speak_of_clients_that_are_measured() {
         for case in all() {
-            let names: Vec<_> = case.clients.iter().map(|client| client.name()).collect();
+            // An earlier build is measured wherever one is named.
+            let names = case.clients.iter().chain([&Client::Earlier]).map(|client| client.name());
+            let names: Vec<_> = names.collect();
             for target in &case.targets {
                 assert!(names.contains(&target.who), "{}: {target:?}", case.name);
                 assert!(

@@ -23,7 +23,7 @@ pub(crate) enum Client {
     Curl,
     /// `curl`, and `sha256sum` of what it brought.
     CurlThenHash,
-    /// `aria2c` with 16 connections.
+    /// `aria2c` with 16 connections for each file.
     Aria2,
     /// What receiving, writing and hashing cost at least.
     Limit { sync: bool },
@@ -48,6 +48,12 @@ pub(crate) struct Job {
     pub(crate) file: Option<&'static str>,
     pub(crate) links: Links,
     pub(crate) network: Network,
+}
+
+/// A file or a snapshot by branch, on a disk with links, online.
+pub(crate) const fn online(repo: &'static str, file: Option<&'static str>) -> Job {
+    let (by, links, network) = (By::Branch, Links::Work, Network::Online);
+    Job { repo, revision: "main", by, file, links, network }
 }
 
 /// What the client is told of the revision.
@@ -105,14 +111,27 @@ impl Client {
         self.is_hubstow() || matches!(self, Self::Earlier | Self::Python | Self::HfHub)
     }
 
-    /// Makes the command for an order; `None` where the client is not on this machine.
-    pub(crate) fn command(self, tools: &Tools, order: &Order<'_>) -> Result<Option<Command>> {
+    /// Makes the command for an order, which is killed when it takes longer than it may; `None` where the client is not on
+    /// this machine.
+    pub(crate) fn command(
+        self,
+        tools: &Tools,
+        order: &Order<'_>,
+        patience_s: Option<u32>,
+    ) -> Result<Option<Command>> {
         let Some(mut words) = self.words(tools, order)? else {
             return Ok(None);
         };
         if order.job.links == Links::Refused {
-            let filter = [tools.refuse.clone().into(), "symlink=EPERM".into(), "--".into()];
+            let Some(refuse) = &tools.refuse else {
+                return Ok(None);
+            };
+            let filter = [refuse.into(), "symlink=EPERM".into(), "--".into()];
             words.splice(0..0, filter);
+        }
+        if let Some(seconds) = patience_s {
+            let timeout = ["timeout", "--signal=KILL"].map(OsString::from);
+            words.splice(0..0, timeout.into_iter().chain([seconds.to_string().into()]));
         }
         let mut words = words.into_iter();
         let mut command = Command::new(words.next().unwrap_or_default());
@@ -148,19 +167,16 @@ impl Client {
                 let start = ["sh".into(), "-c".into(), script.into(), curl.into()];
                 start.into_iter().chain([order.path(), order.url().into()]).collect()
             }),
-            Self::Aria2 => tools.aria2.as_ref().map(|aria2| {
-                let flags = ["-x16", "-s16", "-k1M", "--quiet", "--no-conf", "-d"];
-                let mut words: Vec<OsString> = vec![aria2.into()];
-                words.extend(flags.map(OsString::from));
-                let name = job.file.unwrap_or_default();
-                words.extend([dest.into(), "-o".into(), name.into(), order.url().into()]);
-                words
-            }),
+            Self::Aria2 => match tools.aria2.as_ref() {
+                Some(aria2) => Some(order.aria2(aria2)?),
+                None => None,
+            },
             Self::Limit { sync } => {
                 let start = [std::env::current_exe()?.into(), "receive".into()];
                 let sync = sync.then(|| "--sync".into());
-                let rest = [order.url().into(), order.path()];
-                Some(start.into_iter().chain(rest).chain(sync).collect())
+                let pair = |file: &str| [order.url_of(file).into(), dest.join(file).into()];
+                let files = order.names().flat_map(pair);
+                Some(start.into_iter().chain(files).chain(sync).collect())
             }
         })
     }
@@ -194,9 +210,32 @@ impl Order<'_> {
         self.dest.join(self.job.file.unwrap_or_default()).into()
     }
 
+    /// The files that are asked for.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let wanted = |name: &&str| self.job.file.is_none_or(|it| it == *name);
+        self.files.iter().map(|file| file.name.as_str()).filter(wanted)
+    }
+
+    /// One file by its address; several by a list, which is written here.
+    fn aria2(&self, aria2: &Path) -> Result<Vec<OsString>> {
+        let flags = ["-x16", "-s16", "-k1M", "--quiet", "--no-conf", "-d"];
+        let mut words: Vec<OsString> = vec![aria2.into()];
+        words.extend(flags.map(OsString::from));
+        words.push(self.dest.into());
+        if let Some(name) = self.job.file {
+            words.extend(["-o".into(), name.into(), self.url().into()]);
+            return Ok(words);
+        }
+        let line = |name: &str| format!("{}\n  out={name}\n", self.url_of(name));
+        let list = self.dest.with_extension("aria2");
+        fs::write(&list, self.names().map(line).collect::<String>())?;
+        words.extend(["-i".into(), list.into()]);
+        Ok(words)
+    }
+
     /// One file by its address; many by a list, which is written here, before any clock runs.
     fn curl(&self, curl: &Path) -> Result<Vec<OsString>> {
-        let mut words: Vec<OsString> = vec![curl.into(), "-sSf".into()];
+        let mut words: Vec<OsString> = vec![curl.into(), "-sSfL".into()];
         if self.job.file.is_some() {
             words.extend(["-o".into(), self.path(), self.url().into()]);
             return Ok(words);

@@ -26,12 +26,38 @@ pub(crate) struct Counts {
 }
 
 /// How the hub behaves.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) struct Behaviour {
-    /// What every request waits before it is looked at.
+    /// What every request waits before it is looked at: the time to the first byte of its answer.
     pub(crate) latency_ms: u64,
     /// Bytes per second and connection; 0 where nothing limits them.
     pub(crate) rate: u64,
+    /// Bytes per second of all connections together; 0 where nothing limits them.
+    pub(crate) rate_of_all: u64,
+    pub(crate) breaks: Breaks,
+    pub(crate) small_files: SmallFiles,
+}
+
+/// What goes wrong on the line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub(crate) enum Breaks {
+    #[default]
+    Never,
+    /// Each connection breaks off when it has sent so many bytes.
+    DiesAfter { bytes: u64 },
+    /// One connection in eight sends 1 MiB, stays open, and sends nothing any more.
+    OneInEightStalls,
+    /// A request while four answers are under way is answered 429, to be asked again after a second.
+    FourAnswersAtOnce,
+}
+
+/// How small files are answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub(crate) enum SmallFiles {
+    #[default]
+    Direct,
+    /// By a redirect on the hub's own origin, as the public hub does.
+    Redirected,
 }
 
 /// A running hub. It ends when this value is dropped.
@@ -58,8 +84,8 @@ impl Hub {
     }
 
     /// Sets how the hub behaves, and forgets what it counted.
-    pub(crate) fn set(&self, Behaviour { latency_ms, rate }: Behaviour) -> Result<()> {
-        self.get(&format!("{PATH}?latency_ms={latency_ms}&rate={rate}")).map(drop)
+    pub(crate) fn set(&self, behaviour: Behaviour) -> Result<()> {
+        self.ask("POST", PATH, &serde_json::to_string(&behaviour)?).map(drop)
     }
 
     /// Takes what the hub has counted.
@@ -85,10 +111,14 @@ impl Hub {
     }
 
     fn get(&self, path: &str) -> Result<String> {
+        self.ask("GET", path, "")
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &str) -> Result<String> {
         let address = self.url.trim_start_matches("http://");
         let mut stream = TcpStream::connect(address)?;
-        let head = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-        stream.write_all(head.as_bytes())?;
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
+        write!(stream, "{head}content-length: {}\r\n\r\n{body}", body.len())?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         let (head, body) = answer.split_once("\r\n\r\n").context("the hub broke off")?;

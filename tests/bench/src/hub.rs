@@ -1,33 +1,46 @@
 //! The hub: hubstow's own endpoint behind a layer that delays, limits and counts.
 //!
-//! `/__bench` answers what was counted since it was last asked; its parameters say how the hub behaves from then on.
+//! `/__bench` answers what was counted since it was last asked; what is posted there says how the hub behaves to
+//! connections from then on.
 
 use std::{
     collections::BTreeMap,
     io::{self, Read as _},
     net::SocketAddr,
     path::Path,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
     time::Duration,
 };
 
 use anyhow::Result;
 use axum::{
+    body::{Body, HttpBody},
     extract::{Request, State},
-    http::Uri,
+    http::{StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
     serve::Listener,
 };
-use tokio::{net::TcpListener, sync::oneshot};
+use bytes::Bytes;
+use hyper::body::{Frame, SizeHint};
+use tokio::{
+    net::TcpListener,
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
+};
 
 use crate::{
-    control::{Counts, PATH},
-    throttle::{Line, Throttled},
+    control::{Behaviour, Breaks, Counts, PATH, SmallFiles},
+    line::Line,
+    redirect,
+    throttle::Throttled,
 };
+
+/// The most that a description of a behaviour takes.
+const CONTROL_BYTES: usize = 4096;
+/// How many answers may be under way at once on a line that allows so many.
+const ANSWERS_AT_ONCE: usize = 4;
 
 /// A listener whose connections are throttled.
 struct Throttling {
@@ -50,18 +63,16 @@ impl Listener for Throttling {
 }
 
 /// What the layer knows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Layer {
     line: Arc<Line>,
-    latency_ms: AtomicU64,
     requests: Mutex<BTreeMap<String, u64>>,
+    /// Answers that may be under way at once, where that is limited.
+    answers: Arc<Semaphore>,
 }
 
 /// Serves a folder until stdin ends, and prints the endpoint first.
 pub(crate) fn run(dir: &Path) -> Result<()> {
-    let layer = Arc::new(Layer::default());
-    let router = hubstow_serve::Server::builder(dir).frozen().build().router();
-    let router = router.layer(middleware::from_fn_with_state(Arc::clone(&layer), answer));
     let (stop, stopped) = oneshot::channel::<()>();
     std::thread::spawn(move || {
         // Whether it ends or fails, nobody is there any more.
@@ -72,9 +83,8 @@ pub(crate) fn run(dir: &Path) -> Result<()> {
     runtime.block_on(async {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         println!("http://{}", listener.local_addr()?);
-        let listener = Throttling { listener, line: Arc::clone(&layer.line) };
         tokio::select! {
-            result = axum::serve(listener, router).into_future() => result?,
+            result = serve(dir, listener) => result?,
             _ = stopped => {}
         }
         anyhow::Ok(())
@@ -83,78 +93,197 @@ pub(crate) fn run(dir: &Path) -> Result<()> {
     Ok(())
 }
 
+async fn serve(dir: &Path, listener: TcpListener) -> Result<()> {
+    let line = Arc::new(Line::default());
+    let layer = Arc::new(Layer {
+        line: Arc::clone(&line),
+        requests: Mutex::default(),
+        answers: Arc::new(Semaphore::new(ANSWERS_AT_ONCE)),
+    });
+    let router = hubstow_serve::Server::builder(dir).frozen().build().router();
+    let router = router.layer(middleware::from_fn_with_state(layer, answer));
+    axum::serve(Throttling { listener, line }, router).await?;
+    Ok(())
+}
+
 async fn answer(State(layer): State<Arc<Layer>>, request: Request, next: Next) -> Response {
     if request.uri().path() == PATH {
-        return layer.told(request.uri());
+        return layer.told(request).await;
     }
-    let kind = if request.uri().path().contains("/resolve/") { "file" } else { "api" };
-    let name = format!("{} {kind}", request.method());
+    let path = request.uri().path();
+    let is_file = path.contains("/resolve/") || path.contains("/resolve-cache/");
+    let name = format!("{} {}", request.method(), if is_file { "file" } else { "api" });
     *layer.requests.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default() += 1;
-    let latency = layer.latency_ms.load(Relaxed);
-    if latency > 0 {
-        tokio::time::sleep(Duration::from_millis(latency)).await;
+    let Behaviour { latency_ms, breaks, small_files, .. } = layer.line.behaviour();
+    let answering = match breaks {
+        Breaks::FourAnswersAtOnce => Arc::clone(&layer.answers).try_acquire_owned().map(Some),
+        Breaks::Never | Breaks::DiesAfter { .. } | Breaks::OneInEightStalls => Ok(None),
+    };
+    if latency_ms > 0 {
+        tokio::time::sleep(Duration::from_millis(latency_ms)).await;
     }
-    next.run(request).await
+    let Ok(answering) = answering else {
+        return (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "1")]).into_response();
+    };
+    let answer = match small_files {
+        SmallFiles::Direct => next.run(request).await,
+        SmallFiles::Redirected => redirect::answer(request, next).await,
+    };
+    match answering {
+        Some(permit) => answer.map(|body| Body::new(Held { body, _permit: permit })),
+        None => answer,
+    }
+}
+
+/// A body that holds one of the answers that may be under way.
+struct Held {
+    body: Body,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl HttpBody for Held {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 impl Layer {
-    fn told(&self, uri: &Uri) -> Response {
-        let number = |name: &str| {
-            let pairs = uri.query().unwrap_or_default().split('&');
-            pairs
-                .filter_map(|pair| pair.split_once('='))
-                .find(|(at, _)| *at == name)?
-                .1
-                .parse()
-                .ok()
+    /// Takes what was counted, and a new behaviour where one is sent.
+    async fn told(&self, request: Request) -> Response {
+        let Ok(body) = axum::body::to_bytes(request.into_body(), CONTROL_BYTES).await else {
+            return StatusCode::BAD_REQUEST.into_response();
         };
-        if let Some(latency) = number("latency_ms") {
-            self.latency_ms.store(latency, Relaxed);
-        }
-        if let Some(rate) = number("rate") {
-            self.line.rate.store(rate, Relaxed);
+        if !body.is_empty() {
+            let Ok(behaviour) = serde_json::from_slice(&body) else {
+                return StatusCode::BAD_REQUEST.into_response();
+            };
+            self.line.set(behaviour);
         }
         let requests =
             std::mem::take(&mut *self.requests.lock().unwrap_or_else(PoisonError::into_inner));
-        let counts = Counts { requests, sent_bytes: self.line.sent.swap(0, Relaxed) };
+        let counts = Counts { requests, sent_bytes: self.line.take_sent() };
         serde_json::to_string(&counts).unwrap_or_default().into_response()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
         net::TcpStream,
-        time::Instant,
     };
 
     use super::*;
 
-    #[test]
-    fn a_connection_keeps_its_rate_over_all_that_it_sends() {
+    /// Asks a hub that holds `bench/small` with two files, on a connection of its own.
+    struct Asked(SocketAddr);
+
+    impl Asked {
+        async fn send(&self, head: &str, body: &str) -> TcpStream {
+            let mut stream = TcpStream::connect(self.0).await.unwrap();
+            let length = body.len();
+            let rest = format!("host: hub\r\nconnection: close\r\ncontent-length: {length}");
+            let request = format!("{head} HTTP/1.1\r\n{rest}\r\n\r\n{body}");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            stream
+        }
+
+        async fn answer(&self, head: &str, body: &str) -> String {
+            let mut answer = Vec::new();
+            self.send(head, body).await.read_to_end(&mut answer).await.unwrap();
+            String::from_utf8_lossy(&answer).into_owned()
+        }
+
+        async fn set(&self, behaviour: Behaviour) {
+            let body = serde_json::to_string(&behaviour).unwrap();
+            let answer = self.answer(&format!("POST {PATH}"), &body).await;
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        }
+    }
+
+    fn with_hub(test: impl AsyncFnOnce(Asked)) {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("bench/small/a b")).unwrap();
+        fs::write(dir.path().join("bench/small/a b/small.json"), "small").unwrap();
+        fs::write(dir.path().join("bench/small/long"), vec![7; 9 << 20]).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let (spent, sent) = runtime.block_on(async {
+        runtime.block_on(async {
             let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-            let line = Arc::new(Line::default());
-            line.rate.store(4_000_000, Relaxed);
-            let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-            let (stream, _) = listener.accept().await.unwrap();
-            let mut server = Throttled::new(stream, Arc::clone(&line));
-            let begin = Instant::now();
-            let send = async move {
-                for _ in 0..8 {
-                    server.write_all(&[7; 100_000]).await.unwrap();
-                }
-            };
-            let mut received = Vec::new();
-            let receive = async { client.read_to_end(&mut received).await.unwrap() };
-            tokio::join!(send, receive);
-            assert_eq!(received, [7; 800_000]);
-            (begin.elapsed(), line.sent.load(Relaxed))
+            let asked = Asked(listener.local_addr().unwrap());
+            tokio::select! {
+                result = serve(dir.path(), listener) => result.unwrap(),
+                () = test(asked) => {}
+            }
         });
-        assert_eq!(sent, 800_000);
-        // The last piece is sent before it is paid for, and the first ones from what was saved up.
-        assert!(spent >= Duration::from_millis(170), "800 kB at 4 MB/s in {spent:?}");
+    }
+
+    #[test]
+    fn a_small_file_is_redirected_to_an_address_that_answers_it() {
+        with_hub(async |hub| {
+            hub.set(Behaviour { small_files: SmallFiles::Redirected, ..Behaviour::default() })
+                .await;
+            let path = "/bench/small/resolve/main/a%20b/small.json";
+            let answer = hub.answer(&format!("GET {path}"), "").await;
+            assert!(answer.starts_with("HTTP/1.1 307"), "{answer}");
+            let (_, location) = answer.split_once("location: ").unwrap();
+            let location = location.lines().next().unwrap();
+            assert!(location.starts_with("/api/resolve-cache/models/bench/small/"), "{location}");
+            let answer = hub.answer(&format!("GET {location}"), "").await;
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+            assert!(answer.ends_with("\r\n\r\nsmall"), "{answer}");
+            let told = hub.answer(&format!("GET {PATH}"), "").await;
+            assert!(told.contains("\"GET file\":2"), "{told}");
+        });
+    }
+
+    #[test]
+    fn a_fifth_answer_is_refused_until_one_has_ended() {
+        with_hub(async |hub| {
+            // At this rate no answer ends while this test runs.
+            let breaks = Breaks::FourAnswersAtOnce;
+            hub.set(Behaviour { rate: 100_000, breaks, ..Behaviour::default() }).await;
+            let get = "GET /bench/small/resolve/main/long";
+            let begun = async || {
+                let (mut stream, mut status) = (hub.send(get, "").await, [0; 12]);
+                stream.read_exact(&mut status).await.unwrap();
+                (stream, String::from_utf8_lossy(&status).into_owned())
+            };
+            // A held answer says its length as any other.
+            let told = hub.answer("GET /api/models/bench/small/revision/main", "").await;
+            assert!(told.contains("content-length: "), "{told}");
+            let mut under_way = Vec::new();
+            for _ in 0..ANSWERS_AT_ONCE {
+                let (stream, status) = begun().await;
+                assert_eq!(status, "HTTP/1.1 200");
+                under_way.push(stream);
+            }
+            let refused = hub.answer(get, "").await;
+            assert!(refused.starts_with("HTTP/1.1 429"), "{refused}");
+            assert!(refused.contains("retry-after: 1"), "{refused}");
+            under_way.pop();
+            for _ in 0..100 {
+                if begun().await.1 == "HTTP/1.1 200" {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            panic!("it is still refused");
+        });
     }
 }

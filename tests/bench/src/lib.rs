@@ -18,7 +18,10 @@ mod content;
 mod control;
 mod hub;
 mod limit;
+mod line;
+mod matrix;
 mod measure;
+mod redirect;
 mod report;
 mod target;
 mod throttle;
@@ -47,8 +50,12 @@ fn try_main(scratch: &Path) -> Result<ExitCode> {
     let args = Args::parse();
     match &args.role {
         Some(Role::Hub { dir }) => hub::run(dir).map(|()| ExitCode::SUCCESS),
-        Some(Role::Receive { url, file, sync }) => {
-            limit::receive(url, file, *sync).map(|()| ExitCode::SUCCESS)
+        Some(Role::Receive { files, sync }) => {
+            let pairs = files.chunks_exact(2).filter_map(|pair| match pair {
+                [url, path] => Some((url.clone(), path.into())),
+                _ => None,
+            });
+            limit::receive(&pairs.collect::<Vec<_>>(), *sync).map(|()| ExitCode::SUCCESS)
         }
         None if args.bench => measure::all(&args, scratch),
         None => {

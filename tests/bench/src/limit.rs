@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::Write as _,
-    path::Path,
+    path::PathBuf,
     sync::mpsc::{Receiver, sync_channel},
     thread,
 };
@@ -22,43 +22,56 @@ use crate::content::hex;
 /// How many received pieces may wait to be hashed; they are 400 KiB at most.
 const QUEUE_PIECES: usize = 16;
 
-/// Receives a file, and prints its sha256.
-pub(crate) fn receive(url: &str, path: &Path, sync: bool) -> Result<()> {
-    let (to_hasher, pieces) = sync_channel::<Bytes>(QUEUE_PIECES);
-    let hasher = thread::spawn(move || hash(pieces));
-    let mut file = File::create(path)?;
+/// A piece of the file that is received, or its end.
+enum Received {
+    Piece(Bytes),
+    End,
+}
+
+/// Receives files one after the other over one connection, each from an address to a path, and prints their sha256.
+pub(crate) fn receive(files: &[(String, PathBuf)], sync: bool) -> Result<()> {
+    let (to_hasher, received) = sync_channel(QUEUE_PIECES);
+    let hasher = thread::spawn(move || hash(received));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     runtime.block_on(async {
-        let uri: Uri = url.parse()?;
+        let uri: Uri = files.first().context("no file is named")?.0.parse()?;
         let authority = uri.authority().context("the address names no host")?;
         let stream = TcpStream::connect(authority.as_str()).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         runtime.spawn(connection);
-        let request = Request::get(uri.path()).header(HOST, authority.as_str());
-        let answer = sender.send_request(request.body(Empty::<Bytes>::new())?).await?;
-        ensure!(answer.status() == StatusCode::OK, "the hub answers {}", answer.status());
-        let mut body = answer.into_body();
-        while let Some(frame) = body.frame().await {
-            if let Ok(piece) = frame?.into_data() {
-                file.write_all(&piece)?;
-                to_hasher.send(piece)?;
+        for (url, path) in files {
+            sender.ready().await?;
+            let (uri, mut file) = (url.parse::<Uri>()?, File::create(path)?);
+            let request = Request::get(uri.path()).header(HOST, authority.as_str());
+            let answer = sender.send_request(request.body(Empty::<Bytes>::new())?).await?;
+            ensure!(answer.status() == StatusCode::OK, "the hub answers {}", answer.status());
+            let mut body = answer.into_body();
+            while let Some(frame) = body.frame().await {
+                if let Ok(piece) = frame?.into_data() {
+                    file.write_all(&piece)?;
+                    to_hasher.send(Received::Piece(piece))?;
+                }
+            }
+            to_hasher.send(Received::End)?;
+            if sync {
+                file.sync_data()?;
             }
         }
-        Ok(())
+        anyhow::Ok(())
     })?;
     drop(to_hasher);
-    if sync {
-        file.sync_data()?;
-    }
-    let hash = hasher.join().map_err(|_| anyhow::anyhow!("the hashing thread panicked"))?;
-    println!("{hash}");
+    let hashes = hasher.join().map_err(|_| anyhow::anyhow!("the hashing thread panicked"))?;
+    hashes.iter().for_each(|hash| println!("{hash}"));
     Ok(())
 }
 
-fn hash(pieces: Receiver<Bytes>) -> String {
-    let mut hasher = Sha256::new();
-    for piece in pieces {
-        hasher.update(&piece);
+fn hash(received: Receiver<Received>) -> Vec<String> {
+    let (mut hasher, mut hashes) = (Sha256::new(), Vec::new());
+    for it in received {
+        match it {
+            Received::Piece(piece) => hasher.update(&piece),
+            Received::End => hashes.push(hex(&hasher.finalize_reset())),
+        }
     }
-    hex(&hasher.finalize())
+    hashes
 }

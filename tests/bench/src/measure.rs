@@ -1,6 +1,7 @@
 //! Runs the cases, clients in turn, and takes the numbers of each run.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
@@ -18,6 +19,7 @@ use crate::{
     client::{Client, HUBSTOW, Job, Order},
     content::Content,
     control::{Behaviour, Counts, Hub},
+    matrix::{self, Work},
     report::{self, Report, Row},
     target::Quantity,
     tools::Tools,
@@ -104,65 +106,129 @@ struct Bench {
     /// Where clients download to.
     room: PathBuf,
     repeat: usize,
+    /// What this machine needs for the work of cells over a free line.
+    machine_s: BTreeMap<Work, f64>,
 }
 
-/// Measures every case that is asked for, and prints a table for each.
-pub(crate) fn all(args: &Args, scratch: &Path) -> Result<ExitCode> {
-    let chosen = |name: &str, of: &[String]| of.is_empty() || of.iter().any(|it| name.contains(it));
-    let mut cases = cases::all();
-    cases.retain(|case| chosen(case.name, &args.only));
-    for case in &mut cases {
-        case.clients.retain(|it| it.is_hubstow() || chosen(it.name(), &args.client));
-        let hubstow = case.clients.iter().position(|it| *it == HUBSTOW);
-        if let Some(at) = hubstow.filter(|_| args.earlier.is_some()) {
-            case.clients.insert(at + 1, Client::Earlier);
-        }
+/// Work with the time that it may take.
+#[derive(Clone, Copy, Debug)]
+struct Task {
+    job: Job,
+    /// `None` where it takes as long as it takes.
+    patience_s: Option<u32>,
+}
+
+impl Task {
+    fn of(job: Job) -> Self {
+        Self { job, patience_s: None }
     }
-    ensure!(!cases.is_empty(), "no case has such a name; --list names them");
+}
+
+/// How often at least this machine is measured, on which every cell depends.
+const MACHINE_RUNS: usize = 3;
+
+/// Measures every case that is asked for, and prints a table for each, and one for all cells of the matrix.
+pub(crate) fn all(args: &Args, scratch: &Path) -> Result<ExitCode> {
+    let cases = chosen(args)?;
     if args.list {
-        cases.iter().for_each(|case| println!("{:<22} {}", case.name, case.about));
+        cases.iter().for_each(|case| println!("{:<26} {}", case.name, case.about));
         return Ok(ExitCode::SUCCESS);
     }
     let tools = Tools::gather(
         scratch.parent().context("the target folder is above")?,
         args.earlier.clone(),
+        &cases,
     )?;
     let scratch = args.dir.as_deref().unwrap_or(scratch);
     fs::create_dir_all(scratch)?;
     let scratch = tempfile::Builder::new().prefix("bench-").tempdir_in(scratch)?;
     let (served, room) = (scratch.path().join("hub"), scratch.path().join("room"));
     eprintln!("making what the hub holds …");
-    let content = Content::generate(&served, args.sizes())?;
+    let jobs = cases.iter().flat_map(|case| case.before.iter().chain([&case.job]));
+    let repos: Vec<&str> = jobs.map(|job| job.repo).collect();
+    let content = Content::generate(&served, args.sizes(), &repos)?;
     let hub = Hub::start(&served)?;
-    let bench = Bench { tools, content, hub, room, repeat: args.repeat() };
+    let mut bench =
+        Bench { tools, content, hub, room, repeat: args.repeat(), machine_s: BTreeMap::new() };
     report::begin(&bench.tools.lacking, args.sizes(), bench.repeat);
+    bench.measure_machine(&cases)?;
     let mut reports = Vec::new();
     for case in &cases {
         let report = bench.case(case)?;
         report.print();
         reports.push(report);
+        // A long run that ends early has told what it had.
+        if let Some(file) = &args.json {
+            fs::write(file, serde_json::to_string_pretty(&reports)?)?;
+        }
     }
-    if let Some(file) = &args.json {
-        fs::write(file, serde_json::to_string_pretty(&reports)?)?;
-    }
+    report::matrix::print(&reports);
     let failed = reports.iter().any(Report::hubstow_failed);
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
+/// Returns the cases that are asked for, with the clients that are.
+fn chosen(args: &Args) -> Result<Vec<Case>> {
+    let chosen = |name: &str, of: &[String]| of.is_empty() || of.iter().any(|it| name.contains(it));
+    let mut cases = match (args.matrix, args.quick) {
+        (true, _) => matrix::all(args.sizes()),
+        (false, true) => cases::all().into_iter().chain(matrix::sample(args.sizes())).collect(),
+        (false, false) => cases::all(),
+    };
+    cases.retain(|case| chosen(&case.name, &args.only));
+    for case in &mut cases {
+        case.clients.retain(|it| it.is_hubstow() || chosen(it.name(), &args.client));
+        let hubstow = case.clients.iter().position(|it| *it == HUBSTOW);
+        match hubstow.filter(|_| args.earlier.is_some()) {
+            Some(at) => case.clients.insert(at + 1, Client::Earlier),
+            None => case.targets.retain(|it| !it.is_against(Client::Earlier.name())),
+        }
+    }
+    ensure!(
+        !cases.is_empty(),
+        "no case has such a name; --list names them, with --matrix its cells"
+    );
+    Ok(cases)
+}
+
 impl Bench {
+    /// Measures what this machine needs for the work of cells where no line is in the way.
+    fn measure_machine(&mut self, cases: &[Case]) -> Result<()> {
+        let works: BTreeSet<Work> = cases.iter().filter_map(|it| Some(it.cell?.work)).collect();
+        let client = Client::Limit { sync: false };
+        for work in works {
+            let mut runs = Vec::new();
+            for repetition in 0..self.repeat.max(MACHINE_RUNS) {
+                eprintln!("this machine {}: {}, {}", repetition + 1, client.name(), work.name());
+                let dest = self.room.join(format!("machine-{}-{repetition}", work.name()));
+                fs::create_dir_all(&dest)?;
+                self.hub.set(Behaviour::default())?;
+                sync()?;
+                let run = self.job(client, Task::of(work.job()), &dest)?;
+                runs.push(run.context("the limit is always here")?);
+                fs::remove_dir_all(&dest)?;
+            }
+            self.machine_s.insert(work, Medians::of(&runs).wall_s);
+        }
+        Ok(())
+    }
+
     fn case(&self, case: &Case) -> Result<Report> {
         let mut rows: Vec<Row> = case.clients.iter().map(|client| Row::new(*client)).collect();
         for repetition in 0..case.state.repetitions(self.repeat) {
             for row in rows.iter_mut().filter(|row| row.failure.is_none()) {
                 eprintln!("{} {}: {}", case.name, repetition + 1, row.client.name());
                 match self.run(case, row.client, repetition) {
-                    Ok(Some(run)) => row.runs.push(run),
+                    Ok(Some(run)) => {
+                        eprintln!("  {:.2} s", run.wall_s);
+                        row.runs.push(run);
+                    }
                     Ok(None) => row.failure = Some("not on this machine".to_owned()),
                     Err(error) => row.failure = Some(format!("failed: {error:#}")),
                 }
             }
         }
-        if !Self::makes_many_files(case) {
+        if !case.makes_many_files() {
             let number = 0..case.state.repetitions(self.repeat);
             let left = number.flat_map(|number| {
                 case.clients.iter().map(move |client| self.dest(case, *client, number))
@@ -171,13 +237,8 @@ impl Bench {
                 fs::remove_dir_all(&dest)?;
             }
         }
-        Ok(Report::new(case, rows))
-    }
-
-    /// Tells whether a case's folders stay until the end: ext4 passes over every inode that was deleted within the last
-    /// minutes, which makes each new file up to ten times as dear, for every client.
-    fn makes_many_files(case: &Case) -> bool {
-        case.job.file.is_none()
+        let machine_s = case.cell.and_then(|cell| self.machine_s.get(&cell.work).copied());
+        Ok(Report::new(case, rows, machine_s.unwrap_or_default()))
     }
 
     /// Returns the folder of a repetition; those that go on from the one before share one.
@@ -194,32 +255,34 @@ impl Bench {
             fs::create_dir_all(&dest)?;
             self.hub.set(Behaviour::default())?;
             if let Some(before) = case.before
-                && self.job(client, before, &dest)?.is_none()
+                && self.job(client, Task::of(before), &dest)?.is_none()
             {
                 return Ok(None);
             }
         }
         // What one client wrote must not be written back in the time of the next.
-        ensure!(Command::new("sync").status()?.success(), "`sync` failed");
+        sync()?;
         self.hub.set(case.behaviour)?;
         let (written, hub_cpu_s) = (check::disk_use(&dest)?, self.hub.cpu_s());
-        let Some(mut run) = self.job(client, case.job, &dest)? else {
+        let task = Task { job: case.job, patience_s: case.cell.map(|cell| cell.patience_s()) };
+        let Some(mut run) = self.job(client, task, &dest)? else {
             return Ok(None);
         };
         run.hub_cpu_s = self.hub.cpu_s().zip(hub_cpu_s).map(|(now, then)| now - then);
         run.written_bytes = check::disk_use(&dest)?.saturating_sub(written);
-        if case.state == State::Fresh && !Self::makes_many_files(case) {
+        if case.state == State::Fresh && !case.makes_many_files() {
             fs::remove_dir_all(&dest)?;
         }
         Ok(Some(run))
     }
 
     /// Lets a client do a job, and checks what it brought.
-    fn job(&self, client: Client, job: Job, dest: &Path) -> Result<Option<Run>> {
+    fn job(&self, client: Client, task: Task, dest: &Path) -> Result<Option<Run>> {
+        let Task { job, patience_s } = task;
         let commit = self.commits(job)?;
         let files = self.content.files(job.repo, job.revision)?;
         let order = Order { job, endpoint: &self.hub.url, commit: &commit, files, dest };
-        let Some(mut command) = client.command(&self.tools, &order)? else {
+        let Some(mut command) = client.command(&self.tools, &order, patience_s)? else {
             return Ok(None);
         };
         let told = dest.with_extension("told");
@@ -231,6 +294,9 @@ impl Bench {
         let wall_s = begin.elapsed().as_secs_f64();
         let counts = self.hub.counts()?;
         let status = end.status;
+        if let Some(seconds) = patience_s {
+            ensure!(wall_s < f64::from(seconds), "it was killed after {seconds} s");
+        }
         let last = || fs::read_to_string(&told).unwrap_or_default();
         ensure!(status.success(), "{status}: {}", last().lines().last().unwrap_or_default());
         check::right(client, &order)?;
@@ -243,6 +309,12 @@ impl Bench {
     fn commits(&self, job: Job) -> Result<String> {
         self.hub.commit(job.repo, job.revision)
     }
+}
+
+/// Writes back what was written so far.
+fn sync() -> Result<()> {
+    ensure!(Command::new("sync").status()?.success(), "`sync` failed");
+    Ok(())
 }
 
 #[cfg(test)]

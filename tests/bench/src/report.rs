@@ -1,4 +1,6 @@
-//! Tables in Markdown, one a case.
+//! Tables in Markdown, one a case, and one for all cells of the matrix.
+
+pub(crate) mod matrix;
 
 use serde::Serialize;
 
@@ -7,6 +9,7 @@ use crate::{
     case::Case,
     client::{Client, HUBSTOW},
     measure::{Medians, Run},
+    report::matrix::Judged,
 };
 
 /// The runs of one client.
@@ -27,10 +30,12 @@ impl Row {
 /// A case with its numbers.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
-    case: &'static str,
-    about: &'static str,
+    case: String,
+    about: String,
     clients: Vec<Measured>,
     targets: Vec<String>,
+    /// `None` where the case is none of the matrix.
+    cell: Option<Judged>,
 }
 
 #[derive(Debug, Serialize)]
@@ -57,7 +62,9 @@ pub(crate) fn begin(lacking: &[String], sizes: Sizes, repeat: usize) {
 
 impl Report {
     /// Takes the medians, and compares them with the targets.
-    pub(crate) fn new(case: &Case, rows: Vec<Row>) -> Self {
+    ///
+    /// `machine_s` is what this machine needs for the work of a cell.
+    pub(crate) fn new(case: &Case, rows: Vec<Row>, machine_s: f64) -> Self {
         let measured = |Row { client, runs, failure }: Row| Measured {
             client: client.name(),
             is_hubstow: client.is_hubstow(),
@@ -69,7 +76,8 @@ impl Report {
         let medians: Vec<_> =
             clients.iter().filter_map(|it| Some((it.client, it.medians.clone()?))).collect();
         let targets = case.targets.iter().map(|target| target.verdict(&medians)).collect();
-        Self { case: case.name, about: case.about, clients, targets }
+        let cell = case.cell.map(|cell| Judged::new(cell, machine_s, &medians));
+        Self { case: case.name.clone(), about: case.about.clone(), clients, targets, cell }
     }
 
     /// Tells whether hubstow did not do the work.
@@ -77,8 +85,11 @@ impl Report {
         self.clients.iter().any(|it| it.is_hubstow && it.failure.is_some())
     }
 
-    /// Prints the table.
+    /// Prints the table, unless it is a line of that of the matrix.
     pub(crate) fn print(&self) {
+        if self.cell.is_some() {
+            return;
+        }
         println!("\n### {} (`{}`)\n", self.about, self.case);
         println!(
             "| client | wall | shortest–longest | × hubstow | CPU | peak | requests | received | disk | CPU of the hub |"

@@ -54,7 +54,7 @@ pub(crate) enum Against {
 }
 
 /// A client may use so much memory, whatever it does.
-const PEAK_MIB: f64 = 48.0;
+pub(crate) const PEAK_MIB: f64 = 48.0;
 
 impl Target {
     /// The time is at most so many times that of another client.
@@ -91,6 +91,14 @@ impl Target {
     /// The bound of memory that holds in every case.
     pub(crate) const fn memory(who: &'static str) -> Self {
         Self::bound("T7", who, Quantity::PeakMib, PEAK_MIB)
+    }
+
+    /// Tells whether it is a comparison with this client.
+    pub(crate) fn is_against(&self, client: &str) -> bool {
+        match self.against {
+            Against::Nothing => false,
+            Against::Ratio(it) | Against::Difference(it) => it == client,
+        }
     }
 
     /// Says whether it is met.

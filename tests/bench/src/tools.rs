@@ -8,6 +8,11 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::{
+    case::Case,
+    client::{Client, Links},
+};
+
 /// The folder of this package.
 const PACKAGE: &str = env!("CARGO_MANIFEST_DIR");
 /// The Python client that is measured.
@@ -22,7 +27,7 @@ pub(crate) struct Tools {
     /// The same with the wasmtime host, which takes minutes to build.
     pub(crate) with_component: Option<PathBuf>,
     /// Runs a command with system calls refused.
-    pub(crate) refuse: PathBuf,
+    pub(crate) refuse: Option<PathBuf>,
     pub(crate) hf_hub: Option<PathBuf>,
     pub(crate) python: Option<PathBuf>,
     pub(crate) python_script: PathBuf,
@@ -33,27 +38,38 @@ pub(crate) struct Tools {
 }
 
 impl Tools {
-    /// Builds and finds them. `target` is cargo's target folder; `earlier` is taken as it is.
-    pub(crate) fn gather(target: &Path, earlier: Option<PathBuf>) -> Result<Self> {
+    /// Builds and finds what some cases need. `target` is cargo's target folder; `earlier` is taken as it is.
+    pub(crate) fn gather(target: &Path, earlier: Option<PathBuf>, cases: &[Case]) -> Result<Self> {
         eprintln!("building hubstow and its peers …");
         let mut lacking = Vec::new();
-        let mut note = |what: &str, found: Result<PathBuf>| match found {
-            Ok(path) => Some(path),
-            Err(why) => {
-                lacking.push(format!("{what} is not measured: {why:#}"));
-                None
-            }
-        };
-        let with_component = note("the component", with_component(target));
-        let hf_hub = note("hf-hub", hf_hub(target));
-        let python = note("huggingface_hub", python(target));
-        let curl = note("curl", find("curl"));
-        let aria2 = note("aria2c", find("aria2c"));
+        let mut note =
+            |what: &str, is_it: fn(Client) -> bool, find: &dyn Fn() -> Result<PathBuf>| {
+                if !cases.iter().flat_map(|case| &case.clients).any(|client| is_it(*client)) {
+                    return None;
+                }
+                match find() {
+                    Ok(path) => Some(path),
+                    Err(why) => {
+                        lacking.push(format!("{what} is not measured: {why:#}"));
+                        None
+                    }
+                }
+            };
+        let with_component = note("the component", |it| matches!(it, Client::Decided(..)), &|| {
+            with_component(target)
+        });
+        let hf_hub = note("hf-hub", |it| it == Client::HfHub, &|| hf_hub(target));
+        let python = note("huggingface_hub", |it| it == Client::Python, &|| python(target));
+        let is_curl = |it| matches!(it, Client::Curl | Client::CurlThenHash);
+        let curl = note("curl", is_curl, &|| find("curl"));
+        let aria2 = note("aria2c", |it| it == Client::Aria2, &|| find("aria2c"));
+        let refuses = cases.iter().any(|case| case.job.links == Links::Refused);
+        let refuse = || build(&["--package", "hubstow-tests", "--bin", "refuse"]);
         Ok(Self {
             hubstow: build(&["--package", "hubstow"])?,
             earlier,
             with_component,
-            refuse: build(&["--package", "hubstow-tests", "--bin", "refuse"])?,
+            refuse: if refuses { Some(refuse()?) } else { None },
             hf_hub,
             python,
             python_script: Path::new(PACKAGE).join("python/download.py"),
