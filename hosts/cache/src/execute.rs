@@ -247,6 +247,8 @@ impl View {
             return Err(impossible("no staged file"));
         };
         let private = staged.at().clone();
+        // What is cut afterwards would change the times that the proof is bound to.
+        staged.settle();
         let named =
             self.cache.disk.entry(&private).map_err(|e| FsError::io("look at", &private, e))?;
         let Some(entry) = named.filter(|entry| staged.is_whole(entry)) else {
@@ -310,12 +312,17 @@ impl View {
         let mut copy = self.cache.create_private(|nonce| target.layout.scratch(nonce))?;
         let mut fill = || -> io::Result<()> {
             let mut source = self.cache.disk.open(from)?;
-            let size = self.cache.disk.through(from)?.map(|entry| entry.len_bytes);
-            let mut hasher = Hasher::new(&target.etag, size);
+            let found = self.cache.disk.through(from)?;
+            let mut hasher = Hasher::new(&target.etag, found.as_ref().map(|found| found.len_bytes));
             let write = |bytes: &[u8]| copy.file.write_all(bytes);
             pass_through(&mut *source, &mut hasher, &self.cancel, write)?;
             self.cache.sync(&mut *copy.file)?;
-            hasher.finish().map_err(|_| io::ErrorKind::NotFound.into())
+            hasher.finish().map_err(|_| {
+                if let Some(found) = &found {
+                    self.proofs.refuted(&target.etag, &found.identity);
+                }
+                io::ErrorKind::NotFound.into()
+            })
         };
         match fill() {
             Ok(()) => Ok(copy),

@@ -13,10 +13,10 @@ pub(crate) fn way_out(error: &Error) -> Option<&str> {
     let Detail::Files(files) = error.detail() else {
         return hint(error.detail(), error.hub_answer());
     };
-    let of_the_first = files.failures.first().and_then(|first| way_out(&first.error));
+    let of_one = files.failures.iter().find_map(|failed| way_out(&failed.error));
     let others = (files.failures.len() < files.wanted)
         .then_some("the other files are in place; the same command goes on from there");
-    of_the_first.or(others)
+    of_one.or(others)
 }
 
 /// Chooses the way out by what is known of an error, and by what the hub said.
@@ -104,13 +104,15 @@ fn of_system(group: ErrorGroup) -> Option<&'static str> {
         ErrorGroup::NameTooLong | ErrorGroup::BadName => {
             "this filesystem can't store the name; choose another disk with --cache-dir"
         }
-        ErrorGroup::Busy => "another program has it open, or it belongs to somebody else",
+        ErrorGroup::Busy => "close whatever has it open, and run the same command again",
+        ErrorGroup::TooManyOpen => {
+            "raise the limit of open files (`ulimit -n`), or end what has so many open"
+        }
         ErrorGroup::Unsupported
         | ErrorGroup::CrossDevice
         | ErrorGroup::TooManyLinks
         | ErrorGroup::Raced
         | ErrorGroup::Stale
-        | ErrorGroup::TooManyOpen
         | ErrorGroup::Other => return None,
     })
 }
@@ -213,13 +215,13 @@ mod tests {
             (Detail::System(ErrorGroup::Denied), None, Some("who owns")),
             (Detail::System(ErrorGroup::NameTooLong), None, Some("can't store the name")),
             (Detail::System(ErrorGroup::BadName), None, Some("can't store the name")),
-            (Detail::System(ErrorGroup::Busy), None, Some("another program")),
+            (Detail::System(ErrorGroup::Busy), None, Some("close whatever")),
             (Detail::System(ErrorGroup::Unsupported), None, None),
             (Detail::System(ErrorGroup::CrossDevice), None, None),
             (Detail::System(ErrorGroup::TooManyLinks), None, None),
             (Detail::System(ErrorGroup::Raced), None, None),
             (Detail::System(ErrorGroup::Stale), None, None),
-            (Detail::System(ErrorGroup::TooManyOpen), None, None),
+            (Detail::System(ErrorGroup::TooManyOpen), None, Some("ulimit -n")),
             (Detail::System(ErrorGroup::Other), None, None),
             (Detail::OutOfReach, None, Some("--cache-dir")),
             (Detail::FolderIsLink, None, Some("remove the link")),
@@ -236,12 +238,13 @@ mod tests {
     }
 
     #[test]
-    fn many_files_have_the_way_out_of_the_first_or_the_news_of_the_others() {
+    fn many_files_have_the_way_out_of_one_of_them_or_the_news_of_the_others() {
         let full = || failed(Detail::System(ErrorGroup::NoSpace));
         let nothing = || failed(Detail::Nothing);
         for (failures, wanted, words) in [
             (vec![full(), nothing()], 2, Some("free some space")),
-            (vec![nothing(), full()], 2, None),
+            (vec![nothing(), full()], 2, Some("free some space")),
+            (vec![nothing(), nothing()], 2, None),
             (vec![nothing()], 2, Some("the other files are in place")),
             (vec![full()], 2, Some("free some space")),
         ] {

@@ -137,7 +137,7 @@ impl Server {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), Error> {
-        self.shared.check()?;
+        self.shared.check().await?;
         let listener = without_delay(listener);
         let (stopping, stopped) = oneshot::channel::<()>();
         let signal = async move {
@@ -160,7 +160,7 @@ impl Server {
     /// # Errors
     /// The folder can't be read, or no port or thread is to be had.
     pub fn spawn_on_loopback(self) -> Result<RunningServer, Error> {
-        self.shared.check()?;
+        self.shared.check_blocking()?;
         RunningServer::start_on_loopback(self.router())
     }
 
@@ -169,7 +169,7 @@ impl Server {
     /// # Errors
     /// The folder can't be read, or no thread is to be had.
     pub fn spawn_on(self, listener: std::net::TcpListener) -> Result<RunningServer, Error> {
-        self.shared.check()?;
+        self.shared.check_blocking()?;
         RunningServer::start(self.router(), listener)
     }
 }

@@ -26,10 +26,17 @@ impl Shared {
         Self { library, token, cdn, page_limit }
     }
 
-    /// Tells whether the folder can be read.
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    /// Tells whether the folder can be read. It blocks.
+    pub(crate) fn check_blocking(&self) -> Result<(), Error> {
         let wrong = |source| Error::Root { path: self.library.root().to_owned(), source };
         self.library.check().map_err(wrong)
+    }
+
+    /// Tells whether the folder can be read.
+    pub(crate) async fn check(self: &Arc<Self>) -> Result<(), Error> {
+        let shared = Arc::clone(self);
+        let checked = spawn_blocking(move || shared.check_blocking()).await;
+        checked.map_err(|error| Error::Start(io::Error::other(error)))?
     }
 
     /// Asks the library, off the async threads.

@@ -84,7 +84,15 @@ impl Asked {
         self.at.elapsed() < time
     }
 
-    /// Tells whether a file was not changed within a tick before this.
+    /// Tells whether a file was last changed more than a tick before this, by the same clock.
+    pub(crate) fn is_past(&self, identity: &Identity, modified: DiskTime) -> bool {
+        self.said.is_some_and(|(now, device)| {
+            device == identity.device && modified < now && !now.is_within(TICK, modified)
+        })
+    }
+
+    /// Tells whether a file was not changed within a tick before this, which was asked just now: what is dated ahead is
+    /// dated by another clock.
     pub(crate) fn is_after(&self, identity: &Identity, modified: DiskTime) -> bool {
         self.said.is_some_and(|(now, device)| {
             device == identity.device && !now.is_within(TICK, modified)
@@ -119,6 +127,8 @@ mod tests {
             let identity = modified(now - age_ns);
             let found = asked(device).is_after(&identity, of(now - age_ns));
             assert_eq!(found, settled, "{age_ns} ns, device {device}");
+            let past = asked(device).is_past(&identity, of(now - age_ns));
+            assert_eq!(past, settled && age_ns > 0, "{age_ns} ns, asked long ago");
         }
         let unknown = Asked { at: Instant::now(), said: None };
         assert!(!unknown.is_after(&modified(1), of(1)));

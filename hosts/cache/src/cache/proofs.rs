@@ -98,6 +98,12 @@ impl Proofs {
         found.insert(*identity, Finding::Is(etag.clone(), since));
     }
 
+    /// A file was read and is not what was known of it: its times do not tell all of its changes.
+    pub(crate) fn refuted(&self, etag: &Etag, identity: &Identity) {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.insert(*identity, Finding::IsNone(vec![etag.clone()]));
+    }
+
     pub(crate) fn torn(&self, etag: &Etag, identity: &Identity) {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         match found.get_mut(identity) {

@@ -30,11 +30,13 @@ impl View {
             return false;
         }
         let mut last = self.last_asked.get();
-        if let Some(asked) = &*last {
-            let settled = asked.is_after(identity, modified);
-            if settled || asked.is_younger_than(ASK_EVERY) {
-                return settled;
+        match &*last {
+            Some(asked) if asked.is_younger_than(ASK_EVERY) => {
+                return asked.is_after(identity, modified);
             }
+            // What was settled then is settled now; of what was changed since, that answer says nothing.
+            Some(asked) if asked.is_past(identity, modified) => return true,
+            Some(_) | None => {}
         }
         let asked = last.insert(Asked::now(self.fresh_entry(layout).as_ref()));
         asked.is_after(identity, modified)

@@ -79,6 +79,13 @@ impl Intervals {
         range.is_empty() || before.is_some_and(|(_, &end)| range.end <= end)
     }
 
+    /// Tells whether it has any byte of a range.
+    #[must_use]
+    pub fn meets(&self, range: &Range<u64>) -> bool {
+        let before = self.ends.range(..range.end).next_back();
+        !range.is_empty() && before.is_some_and(|(_, end)| *end > range.start)
+    }
+
     /// Tells whether the set is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -161,6 +168,8 @@ mod tests {
         assert_eq!(intervals.is_prefix(), prefix == intervals.total_bytes(), "{seed}");
         let whole = bytes.count(range.clone()) == range.end - range.start;
         assert_eq!(intervals.contains(range), whole, "{seed}: {range:?} in {ranges:?}");
+        let some = bytes.count(range.clone()) > 0;
+        assert_eq!(intervals.meets(range), some, "{seed}: {range:?} in {ranges:?}");
         let cut = intervals.cut_to(range.end);
         assert_eq!(cut.total_bytes(), bytes.count(0..range.end), "{seed}");
         let missing: Intervals = intervals.missing(range.end).collect();

@@ -131,13 +131,13 @@ impl View {
                 self.cache.discard_leftover(&leftover);
             }
         }
-        let Some(leftover) = best else { return Ok(None) };
+        let Some(mut leftover) = best else { return Ok(None) };
         if leftover.writer == Writer::Gone && self.is_quiet(&leftover.at) {
             return self.take_over(target, leftover);
         }
-        match self.copy(target, &leftover) {
+        match self.copy(target, &mut leftover) {
             Ok(copied) => {
-                if leftover.writer != Writer::Alive {
+                if leftover.writer != Writer::Alive && !copied.held.is_empty() {
                     self.cache.discard_leftover(&leftover);
                 }
                 Ok(Some(copied))
@@ -230,13 +230,13 @@ impl View {
 
     /// Somebody may still write the leftover: the bytes that it holds are copied, and whatever that somebody does stays
     /// theirs.
-    fn copy(&self, target: &Target, from: &Leftover) -> Result<StagedFile, FsError> {
+    fn copy(&self, target: &Target, from: &mut Leftover) -> Result<StagedFile, FsError> {
         let mut staged = self.create_staged(target)?;
         let at = staged.at.clone();
         let held = from.held_here(&*staged.file);
-        let copied = self.cache.disk.open(&from.at).and_then(|mut old| {
-            held.iter().try_for_each(|range| self.copy_range(&mut *old, &mut staged, range))
-        });
+        // Where locks are mandatory, only the handle that has the lock can read.
+        let old = &mut *from.file;
+        let copied = held.iter().try_for_each(|range| self.copy_range(old, &mut staged, range));
         match copied {
             Ok(()) => {
                 // The leftover may be removed now.

@@ -102,6 +102,13 @@ impl StagedFile {
             let mismatch = Mismatch::Size { expected: limit, received: end };
             return Err(io::Error::new(io::ErrorKind::InvalidData, mismatch));
         }
+        // The hasher may have seen what was there.
+        if self.held.meets(&(offset..end)) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "it holds these bytes already",
+            ));
+        }
         if self.size.is_none() && offset > self.held.end() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "its size is not known yet"));
         }

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io::Write,
-    os::unix::fs::symlink,
+    os::unix::fs::{MetadataExt, symlink},
     thread,
     time::Duration,
 };
@@ -158,6 +158,33 @@ fn a_record_of_the_former_format_or_of_another_disk_costs_one_reading() {
         assert!(reads(&disk) > 0, "{content}");
         assert_eq!(reads(&run(&world, Kind::ALL_LINKS).1), 0, "{content}");
     }
+}
+
+/// When a file was last changed, as a record writes it down.
+fn times(file: &std::path::Path) -> String {
+    let found = fs::metadata(file).unwrap();
+    let ns = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
+    let modified_ns = ns(found.mtime(), found.mtime_nsec());
+    format!("{modified_ns} {}", ns(found.ctime(), found.ctime_nsec()))
+}
+
+#[test]
+fn a_proof_that_a_copy_refutes_is_given_up_and_the_content_is_fetched() {
+    let world = filled_by_python(&HUGE);
+    run(&world, Kind::ALL_LINKS).0.result.unwrap();
+    let (blob, right) = (world.root().join(HUGE.blob()), times(&world.root().join(HUGE.blob())));
+    thread::sleep(A_WHILE);
+    File::options().write(true).open(&blob).unwrap().write_all(b"!").unwrap();
+    let said = fs::read_to_string(world.root().join(record())).unwrap();
+    let forged = said.replace(&right, &times(&blob));
+    assert_ne!(forged, said);
+    world.write(&record(), forged.as_bytes());
+    fs::remove_file(world.root().join(pointer(OURS))).unwrap();
+
+    let (result, _) = run(&world, Kind::NO_LINKS);
+    result.result.unwrap();
+    assert_eq!(result.fetched, HUGE.content.len());
+    assert!(world.tree().serves(&pointer(OURS)));
 }
 
 #[test]
