@@ -26,7 +26,10 @@ use super::{
     bring::SingleFile,
 };
 use crate::{
-    api::error::Error, budget::Permit, file::underway::Underway, receive::memory::Unfinished,
+    api::error::Error,
+    budget::Permit,
+    file::underway::Underway,
+    receive::memory::{Unfinished, Whole},
 };
 
 /// What became of small files.
@@ -44,7 +47,7 @@ enum Progress {
     Prepared(Prepared),
     Received {
         ready: Box<Ready>,
-        content: Result<Vec<u8>, Unfinished>,
+        content: Result<Whole, Unfinished>,
     },
     Written(Written),
     Single(Box<FileResult>),
@@ -77,7 +80,8 @@ impl Batch {
     async fn receive(&self, ready: Ready) -> Progress {
         let tell = |event| self.engine.tell(event);
         let fetch = ready.content.fetch();
-        let content = self.engine.http.fetch_small(&fetch, ready.size, &tell).await;
+        let content =
+            self.engine.http.fetch_small(&fetch, ready.size, &self.directory, &tell).await;
         Progress::Received { ready: Box::new(ready), content }
     }
 }
@@ -203,7 +207,7 @@ impl<'a> SmallFiles<'a> {
             Progress::Received { ready, content } => {
                 self.load.in_flight -= 1;
                 match content {
-                    Ok(content) => self.received.push(Received { ready: *ready, content }),
+                    Ok(whole) => self.received.push(Received { ready: *ready, whole }),
                     Err(first) => {
                         let Ready { at, size, open, .. } = *ready;
                         self.release(1, size);
