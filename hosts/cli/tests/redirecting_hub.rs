@@ -4,16 +4,15 @@
 #![expect(clippy::unwrap_used, reason = "a helper that panics fails the test that called it")]
 
 use std::{
+    collections::HashSet,
     fs,
     path::Path,
     process::Command,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex},
 };
 
 use axum::{
+    Router,
     body::Body,
     extract::Request,
     http::{StatusCode, Uri, header},
@@ -21,6 +20,7 @@ use axum::{
     response::Response,
 };
 use hubstow_serve::{RecordedRequest, RunningServer, Server};
+use serde_json::Value;
 use tempfile::TempDir;
 
 const TOKEN: &str = "hf_of_the_hub";
@@ -45,6 +45,22 @@ enum Ways {
     Signed,
     /// The addresses are those of another origin.
     Elsewhere(String),
+}
+
+impl Ways {
+    /// What the addresses have in them by now.
+    fn changed(&self, memory: &Memory) -> &'static str {
+        match self {
+            Self::Changing(after) if memory.redirected >= *after => "-2",
+            Self::Steady
+            | Self::Changing(_)
+            | Self::Refusing(_)
+            | Self::RedirectingAgain
+            | Self::Garbling
+            | Self::Signed
+            | Self::Elsewhere(_) => "",
+        }
+    }
 }
 
 struct Stage {
@@ -81,11 +97,11 @@ impl Stage {
             .output()
             .unwrap();
         assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
-        let report: serde_json::Value = serde_json::from_slice(&ended.stdout).unwrap();
-        let snapshot = Path::new(report["path"].as_str().unwrap());
+        let report: Value = serde_json::from_slice(&ended.stdout).unwrap();
+        let snapshot = Path::new(report.get("path").and_then(Value::as_str).unwrap());
         let model = self.folder.path().join("hub/acme/many");
-        for file in report["files"].as_array().unwrap() {
-            let name = file["file"].as_str().unwrap();
+        for file in report.get("files").and_then(Value::as_array).unwrap() {
+            let name = file.get("file").and_then(Value::as_str).unwrap();
             let (here, there) = (fs::read(snapshot.join(name)), fs::read(model.join(name)));
             assert_eq!(here.unwrap(), there.unwrap(), "{name}");
         }
@@ -93,90 +109,97 @@ impl Stage {
     }
 }
 
+/// What a redirecting hub remembers.
+#[derive(Debug, Default)]
+struct Memory {
+    redirected: usize,
+    /// The addresses that were redirected to.
+    said: HashSet<String>,
+}
+
 /// Lets a hub redirect to what it has at `/api/resolve-cache/`, which is written as the public hub writes it.
-fn redirecting(router: axum::Router, ways: Ways) -> axum::Router {
-    let redirected = Arc::<AtomicUsize>::default();
-    // The addresses that were redirected to.
-    let known = Arc::<std::sync::Mutex<std::collections::HashSet<String>>>::default();
-    router.layer(middleware::from_fn(move |mut request: Request, next: Next| {
-        let (ways, redirected, known) = (ways.clone(), redirected.clone(), known.clone());
+fn redirecting(router: Router, ways: Ways) -> Router {
+    let memory = Arc::<Mutex<Memory>>::default();
+    router.layer(middleware::from_fn(move |request: Request, next: Next| {
+        let (ways, memory) = (ways.clone(), Arc::clone(&memory));
         async move {
-            let uri = request.uri().to_string();
             let path = request.uri().path().to_owned();
-            let change = match ways {
-                Ways::Changing(after) => redirected.load(Ordering::Relaxed) >= after,
-                _ => false,
-            };
-            let cache = if change { "/api/resolve-cache-2/" } else { "/api/resolve-cache/" };
-            if path.contains("/resolve/") && !path.starts_with("/api/") {
-                let etag = etag_of(&mut request, next).await;
-                redirected.fetch_add(1, Ordering::Relaxed);
-                let to = location(&path, cache, &etag, &ways);
-                known.lock().unwrap().insert(to.clone());
-                let to = match &ways {
-                    Ways::Elsewhere(origin) => format!("{origin}{to}"),
-                    _ => to,
-                };
-                return answer(StatusCode::TEMPORARY_REDIRECT, &to, Body::empty());
+            if let Some(rest) = path.strip_prefix("/api/resolve-cache") {
+                return kept(&ways, &memory, rest, (request, next)).await;
             }
-            let Some(rest) = path.strip_prefix("/api/resolve-cache") else {
+            if path.starts_with("/api/") || !path.contains("/resolve/") {
                 return next.run(request).await;
-            };
-            let was_said = known.lock().unwrap().contains(&uri);
-            match &ways {
-                Ways::Changing(_) if !path.starts_with(cache) => {
-                    return answer(StatusCode::NOT_FOUND, "", Body::empty());
-                }
-                Ways::Refusing(status) if !was_said => return answer(*status, "", Body::empty()),
-                Ways::RedirectingAgain if !was_said => {
-                    known.lock().unwrap().insert(uri.clone());
-                    return answer(StatusCode::TEMPORARY_REDIRECT, &uri, Body::empty());
-                }
-                Ways::Signed if !was_said => {
-                    return answer(StatusCode::FORBIDDEN, "", Body::empty());
-                }
-                _ => {}
             }
-            let rest = rest.trim_start_matches("-2").trim_start_matches("/models/");
-            let mut parts = rest.splitn(4, '/');
-            let mut part = || parts.next().unwrap().to_owned();
-            let at = format!("/{}/{}/resolve/{}/{}", part(), part(), part(), part());
-            *request.uri_mut() = at.parse::<Uri>().unwrap();
-            let mut found = next.run(request).await;
-            if ways == Ways::Garbling && !was_said {
-                let length = found.headers()[header::CONTENT_LENGTH].to_str().unwrap();
-                let other = "x".repeat(length.parse().unwrap());
-                *found.body_mut() = Body::from(other);
-                found.headers_mut().remove(header::ETAG);
-            }
-            found
+            let found = next.run(request).await;
+            let etag = found.headers().get(header::ETAG).unwrap().to_str().unwrap();
+            let to = location(&path, &etag.replace('"', "%22"), &ways, &mut memory.lock().unwrap());
+            let origin = if let Ways::Elsewhere(origin) = &ways { origin } else { "" };
+            answer(StatusCode::TEMPORARY_REDIRECT, &format!("{origin}{to}"))
         }
     }))
 }
 
-async fn etag_of(request: &mut Request, next: Next) -> String {
-    let request = std::mem::take(request);
-    let found = next.run(request).await;
-    let etag = found.headers()[header::ETAG].to_str().unwrap();
-    etag.replace('"', "%22")
-}
-
-fn location(path: &str, cache: &str, etag: &str, ways: &Ways) -> String {
-    let at = path.trim_start_matches('/').replace("/resolve/", "/");
-    let key = path.replace('/', "%2F");
+fn location(path: &str, etag: &str, ways: &Ways, memory: &mut Memory) -> String {
+    memory.redirected += 1;
+    let cache = format!("/api/resolve-cache{}", ways.changed(memory));
+    let (at, key) = (path.replacen("/resolve/", "/", 1), path.replace('/', "%2F"));
     let signed = if *ways == Ways::Signed {
-        format!("&signed={}", path.len() * 77_773)
+        format!("&signed={}", memory.redirected)
     } else {
         String::new()
     };
-    let signed = if *ways == Ways::Signed { format!("{signed}{}", &etag[3..9]) } else { signed };
-    format!("{cache}models/{at}?{key}=&etag={etag}{signed}")
+    let to = format!("{cache}/models{at}?{key}=&etag={etag}{signed}");
+    memory.said.insert(to.clone());
+    to
 }
 
-fn answer(status: StatusCode, to: &str, body: Body) -> Response {
+/// Answers with what is kept at such an address.
+async fn kept(
+    ways: &Ways,
+    memory: &Mutex<Memory>,
+    rest: &str,
+    (mut request, next): (Request, Next),
+) -> Response {
+    let uri = request.uri().to_string();
+    let (was_said, changed) = {
+        let mut memory = memory.lock().unwrap();
+        (!memory.said.insert(uri.clone()), ways.changed(&memory))
+    };
+    match ways {
+        Ways::Changing(_) if !rest.starts_with(&format!("{changed}/")) => {
+            return answer(StatusCode::NOT_FOUND, "");
+        }
+        Ways::Refusing(status) if !was_said => return answer(*status, ""),
+        Ways::RedirectingAgain if !was_said => {
+            return answer(StatusCode::TEMPORARY_REDIRECT, &uri);
+        }
+        Ways::Signed if !was_said => return answer(StatusCode::FORBIDDEN, ""),
+        Ways::Steady
+        | Ways::Changing(_)
+        | Ways::Refusing(_)
+        | Ways::RedirectingAgain
+        | Ways::Garbling
+        | Ways::Signed
+        | Ways::Elsewhere(_) => {}
+    }
+    let (_, rest) = rest.split_once("/models/").unwrap();
+    let mut parts = rest.splitn(4, '/');
+    let mut part = || parts.next().unwrap().to_owned();
+    let at = format!("/{}/{}/resolve/{}/{}", part(), part(), part(), part());
+    *request.uri_mut() = at.parse::<Uri>().unwrap();
+    let mut found = next.run(request).await;
+    if *ways == Ways::Garbling && !was_said {
+        let length = found.headers().get(header::CONTENT_LENGTH).unwrap().to_str().unwrap();
+        *found.body_mut() = Body::from("x".repeat(length.parse().unwrap()));
+        found.headers_mut().remove(header::ETAG);
+    }
+    found
+}
+
+fn answer(status: StatusCode, to: &str) -> Response {
     let answer = Response::builder().status(status);
     let answer = if to.is_empty() { answer } else { answer.header(header::LOCATION, to) };
-    answer.body(body).unwrap()
+    answer.body(Body::empty()).unwrap()
 }
 
 /// How many requests went to an address that the hub had not named.
