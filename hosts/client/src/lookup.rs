@@ -1,6 +1,8 @@
 //! What the hub says of a file, of a revision, and of a listing.
 
+pub(crate) mod direct;
 pub(crate) mod head;
 pub(crate) mod listing;
 pub(crate) mod patience;
+mod shape;
 pub(crate) mod xet_token;

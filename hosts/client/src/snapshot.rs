@@ -46,7 +46,7 @@ use crate::{
     engine::Engine,
     file::content::Resolved,
     handle::CallerBlocks,
-    lookup::listing::Listed,
+    lookup::{direct::Directory, listing::Listed},
 };
 
 impl Engine {
@@ -242,6 +242,7 @@ impl Engine {
             revision: request.revision.clone(),
             files: wanted.files,
             force: request.force,
+            directory: Directory::default(),
         };
         (batch, wanted.unknown)
     }

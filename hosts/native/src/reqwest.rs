@@ -27,6 +27,10 @@ const TUNNEL: &str = "tunnel error";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many connections of their own large files may use: what a hub takes from one client without complaint.
 const CONNECTIONS: usize = 16;
+/// How many bytes may be on their way at once on a connection of HTTP/2, which many small files share, and how many of them
+/// for one: a gigabit over 80 ms is ten million.
+const HTTP2_CONNECTION_BYTES: u32 = 16 << 20;
+const HTTP2_STREAM_BYTES: u32 = 8 << 20;
 /// How many pools of connections are kept: three for each of four runtimes.
 const POOLS: usize = 12;
 
@@ -98,6 +102,8 @@ impl ReqwestTransport {
             .user_agent(&self.user_agent)
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
+            .http2_initial_connection_window_size(HTTP2_CONNECTION_BYTES)
+            .http2_initial_stream_window_size(HTTP2_STREAM_BYTES)
             // Without this the environment and the system are asked.
             .no_proxy()
             .tls_backend_preconfigured(self.tls(kind)?);

@@ -3,8 +3,10 @@
 //! Only the plain case ends here: one answer that brings the whole content. Whatever else happens is handed on as the
 //! first try of a receiver, which counts it, waits and asks again as it does for any file.
 
-use http::HeaderMap;
+use http::{HeaderMap, Method, StatusCode};
 use hubstow_cache::staged::Mismatch;
+use hubstow_core::hub::REDIRECT_LIMIT;
+use url::{Position, Url};
 
 use super::{
     accept::{Brings, accept},
@@ -14,7 +16,38 @@ use super::{
     transfer::next_piece,
     verdict::{Cause, Verdict},
 };
-use crate::{api::event::Event, http::session::Http};
+use crate::{
+    api::event::Event,
+    http::{
+        address::{Address, NoAnswer, TokenUse, is_endpoint, location},
+        gate::is_refusal_for_now,
+        session::{Http, Limits},
+        transport::Response,
+    },
+    lookup::direct::{Direct, Directory, OfFile},
+};
+
+/// Content that has come whole. It has its size, and no more is known of it.
+pub(crate) struct Whole {
+    pub(crate) content: Vec<u8>,
+    pub(crate) way: Way,
+}
+
+/// How content was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// By the address that the hub gives.
+    Ordinary,
+    /// Where it must be, by what the hub has shown of other files.
+    Direct(Direct),
+}
+
+/// What came of asking where content must be.
+enum Asked {
+    Whole(Whole),
+    /// It is to be asked for the ordinary way.
+    Nothing,
+}
 
 /// A first try that did not simply succeed: what has come, and how it ended.
 pub(crate) struct Unfinished {
@@ -42,38 +75,124 @@ impl Unfinished {
 }
 
 impl Http {
-    /// Fetches a file of this size into memory. What is returned has the size, and no more is known of it.
+    /// Fetches a file of this size into memory.
     pub(crate) async fn fetch_small(
         &self,
         fetch: &Fetch<'_>,
         size: u64,
+        directory: &Directory,
         tell: Tell<'_>,
-    ) -> Result<Vec<u8>, Unfinished> {
+    ) -> Result<Whole, Unfinished> {
         tell(Event::Started { file: fetch.file.clone(), size: Some(size), already: 0 });
         let mut content = Vec::new();
-        if size == 0 {
-            return Ok(content);
+        if size > 0 {
+            match self.ask_directly(fetch, size, directory, tell).await {
+                Ok(Asked::Whole(whole)) => return Ok(whole),
+                Ok(Asked::Nothing) => {}
+                Err(ended) => return Err(Unfinished { content, ended }),
+            }
+            let received = async {
+                let (from, answer) = self.get_small(fetch, directory).await?;
+                self.receive_small(fetch, (&from, answer), &mut content, tell).await
+            };
+            if let Err(ended) = received.await {
+                return Err(Unfinished { content, ended });
+            }
         }
-        match self.receive_small(fetch, size, &mut content, tell).await {
-            Ok(()) => Ok(content),
-            Err(ended) => Err(Unfinished { content, ended }),
+        Ok(Whole { content, way: Way::Ordinary })
+    }
+
+    /// Asks for a file where it must be, if that is known. An answer that brings anything but the content says only that
+    /// it is not there.
+    async fn ask_directly(
+        &self,
+        fetch: &Fetch<'_>,
+        size: u64,
+        directory: &Directory,
+        tell: Tell<'_>,
+    ) -> Result<Asked, Verdict> {
+        let Some((at, direct)) = self.direct(fetch, directory) else { return Ok(Asked::Nothing) };
+        let sent = self.send(Method::GET, &at, HeaderMap::new(), self.in_time()).await;
+        let answer = sent.inspect_err(|_| directory.missed(&direct))?;
+        if is_refusal_for_now(answer.status, &answer.headers) {
+            return Err(match accept(fetch, answer.status, &answer.headers, 0) {
+                Brings::Nothing(verdict) => verdict,
+                Brings::Whole | Brings::Rest => return Ok(Asked::Nothing),
+            });
         }
+        if answer.status != StatusCode::OK {
+            directory.missed(&direct);
+            return Ok(Asked::Nothing);
+        }
+        let mut content = Vec::new();
+        match self.receive_small(fetch, (&at, answer), &mut content, tell).await {
+            Ok(()) if content.len() as u64 == size => {
+                Ok(Asked::Whole(Whole { content, way: Way::Direct(direct) }))
+            }
+            Err(ended @ Verdict::Broke(_)) => {
+                directory.missed(&direct);
+                Err(ended)
+            }
+            Ok(()) | Err(_) => {
+                directory.missed(&direct);
+                Ok(Asked::Nothing)
+            }
+        }
+    }
+
+    /// Returns where a file's content must be. The rule of redirects decides about that address as if the hub had just
+    /// said it, and only one that may have the token is asked.
+    fn direct(&self, fetch: &Fetch<'_>, directory: &Directory) -> Option<(Address, Direct)> {
+        let direct = directory.direct(of(fetch))?;
+        let origin = &fetch.content.url[..Position::BeforePath];
+        let text = format!("{origin}{}", direct.address);
+        let at = self.hop(fetch.content, &text, 0).ok()?;
+        let is_as_said = at.url.as_str() == text && self.is_own(&at);
+        (is_as_said && self.is_own(fetch.content)).then_some((at, direct))
+    }
+
+    /// Asks for a file the ordinary way, and takes note of where the hub redirects it to.
+    async fn get_small(
+        &self,
+        fetch: &Fetch<'_>,
+        directory: &Directory,
+    ) -> Result<(Address, Response), NoAnswer> {
+        let mut at = fetch.content.clone();
+        for followed in 0..=REDIRECT_LIMIT {
+            let answer = self.send(Method::GET, &at, HeaderMap::new(), self.in_time()).await?;
+            let Some(to) = location(&answer) else { return Ok((at, answer)) };
+            let next = self.hop(&at, &to, followed)?;
+            if followed == 0 && self.is_own(&at) && self.is_own(&next) {
+                directory.redirected(of(fetch), tail(&next.url));
+            }
+            at = next;
+        }
+        Err(self.too_many(&at))
+    }
+
+    /// Tells whether an address is the hub's own, and not past any other.
+    fn is_own(&self, at: &Address) -> bool {
+        at.token == TokenUse::Send && is_endpoint(self.endpoint(), at)
+    }
+
+    fn in_time(&self) -> Limits {
+        Limits { answer_within: self.stall_timeout(), until: None }
     }
 
     async fn receive_small(
         &self,
         fetch: &Fetch<'_>,
-        size: u64,
+        (from, mut answer): (&Address, Response),
         content: &mut Vec<u8>,
         tell: Tell<'_>,
     ) -> Result<(), Verdict> {
-        let (from, mut answer) = self.get(fetch.content, &HeaderMap::new(), None).await?;
+        let size = fetch.metadata.size.unwrap_or(0);
         if let Brings::Nothing(verdict) = accept(fetch, answer.status, &answer.headers, 0) {
             return Err(verdict);
         }
         content.reserve_exact(usize::try_from(size).unwrap_or(0));
         let mut meter = Meter::new(self, fetch.file, tell);
-        while let Some(piece) = next_piece(self, &from, &mut *answer.body).await? {
+        while let Some(piece) = next_piece(self, from, &mut *answer.body).await? {
             meter.received(piece.len() as u64)?;
             let received = content.len() as u64 + piece.len() as u64;
             if received > size {
@@ -87,4 +206,13 @@ impl Http {
             received => Err(Verdict::Broke(Cause::Short { received, expected: size })),
         }
     }
+}
+
+fn of<'a>(fetch: &Fetch<'a>) -> OfFile<'a> {
+    OfFile { file: fetch.file, etag: &fetch.metadata.etag }
+}
+
+/// What of an address follows the origin.
+fn tail(url: &Url) -> &str {
+    &url[Position::BeforePath..Position::AfterQuery]
 }

@@ -25,6 +25,7 @@ use crate::{
         place::{Origin, report},
     },
     handle::CacheHandle,
+    lookup::direct::Directory,
 };
 
 /// Files of one commit that are wanted together.
@@ -37,6 +38,8 @@ pub(crate) struct Batch {
     pub(crate) revision: Revision,
     pub(crate) files: Vec<WantedFile>,
     pub(crate) force: Force,
+    /// Where the hub has been seen to keep small files.
+    pub(crate) directory: Directory,
 }
 
 /// What became of one file, by its place in the batch.

@@ -4,6 +4,7 @@
 //! does. Anything unusual is left to that: a lock that is busy and content that is already on its way wait until the others
 //! are done, and an answer that is not simply the content becomes the first attempt of the single file.
 
+mod flight;
 mod limits;
 mod stage;
 
@@ -11,13 +12,15 @@ use std::{
     collections::{HashSet, VecDeque},
     mem,
     sync::Arc,
+    time::Duration,
 };
 
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use hubstow_core::name::Etag;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 
 use self::{
+    flight::Flight,
     limits::{Limits, Load},
     stage::{Prepared, Ready, Received, Written},
 };
@@ -26,7 +29,10 @@ use super::{
     bring::SingleFile,
 };
 use crate::{
-    api::error::Error, budget::Permit, file::underway::Underway, receive::memory::Unfinished,
+    api::error::Error,
+    budget::Permit,
+    file::underway::Underway,
+    receive::memory::{Unfinished, Whole},
 };
 
 /// What became of small files.
@@ -44,7 +50,9 @@ enum Progress {
     Prepared(Prepared),
     Received {
         ready: Box<Ready>,
-        content: Result<Vec<u8>, Unfinished>,
+        content: Result<Whole, Unfinished>,
+        /// How long it took.
+        delay: Duration,
     },
     Written(Written),
     Single(Box<FileResult>),
@@ -76,9 +84,10 @@ impl Batch {
 
     async fn receive(&self, ready: Ready) -> Progress {
         let tell = |event| self.engine.tell(event);
-        let fetch = ready.content.fetch();
-        let content = self.engine.http.fetch_small(&fetch, ready.size, &tell).await;
-        Progress::Received { ready: Box::new(ready), content }
+        let (fetch, since) = (ready.content.fetch(), Instant::now());
+        let content =
+            self.engine.http.fetch_small(&fetch, ready.size, &self.directory, &tell).await;
+        Progress::Received { ready: Box::new(ready), content, delay: since.elapsed() }
     }
 }
 
@@ -86,6 +95,8 @@ impl Batch {
 struct SmallFiles<'a> {
     batch: &'a Arc<Batch>,
     slots: &'a Semaphore,
+    since: Instant,
+    flight: Flight,
     limits: Limits,
     load: Load,
     todo: std::vec::IntoIter<usize>,
@@ -102,10 +113,14 @@ struct SmallFiles<'a> {
 
 impl<'a> SmallFiles<'a> {
     fn new(batch: &'a Arc<Batch>, files: Vec<usize>, slots: &'a Semaphore) -> Self {
+        let may_be_open = batch.engine.budget.files();
+        let flight = Flight::of(batch.workers(), may_be_open);
         Self {
             batch,
             slots,
-            limits: Limits::of(batch.workers(), batch.engine.budget.files()),
+            since: Instant::now(),
+            limits: Limits::of(flight.in_flight(), may_be_open),
+            flight,
             load: Load::default(),
             todo: files.into_iter(),
             known: HashSet::new(),
@@ -183,6 +198,7 @@ impl<'a> SmallFiles<'a> {
             return None;
         }
         self.load.in_flight += 1;
+        self.flight.asked(self.load.in_flight);
         self.load.held_files += 1;
         self.load.held_bytes += size;
         let next = self.ready.pop_front();
@@ -200,10 +216,15 @@ impl<'a> SmallFiles<'a> {
                 self.done.ended.extend(ended);
                 self.done.later.extend(later);
             }
-            Progress::Received { ready, content } => {
+            Progress::Received { ready, content, delay } => {
                 self.load.in_flight -= 1;
                 match content {
-                    Ok(content) => self.received.push(Received { ready: *ready, content }),
+                    Ok(_) => self.flight.received(self.since.elapsed(), delay),
+                    Err(_) => self.flight.failed(),
+                }
+                self.limits.in_flight = self.flight.in_flight();
+                match content {
+                    Ok(whole) => self.received.push(Received { ready: *ready, whole }),
                     Err(first) => {
                         let Ready { at, size, open, .. } = *ready;
                         self.release(1, size);

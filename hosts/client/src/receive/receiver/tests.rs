@@ -6,6 +6,7 @@ use hubstow_core::facts::Staged;
 use crate::{
     api::{error::ErrorKind, event::Event},
     http::transport::TransportError,
+    lookup::direct::Directory,
     receive::{
         fetch::Failed,
         stage::{COMMIT, Ended, Reply, Stage, broken, noise},
@@ -283,7 +284,8 @@ async fn a_first_try_in_memory_is_gone_on_from() {
         let tell = |event| told.lock().unwrap().push(event);
         let fetch = stage.fetch();
         let size = CONTENT.len() as u64;
-        let unfinished = stage.http.fetch_small(&fetch, size, &tell).await.err();
+        let unfinished =
+            stage.http.fetch_small(&fetch, size, &Directory::default(), &tell).await.err();
         assert!(unfinished.is_some(), "{what}");
         let mut ended = stage.receive_after(stage.staged(0), unfinished).await;
         let mut all = told.into_inner().unwrap();

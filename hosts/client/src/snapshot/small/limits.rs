@@ -2,9 +2,6 @@
 
 /// Up to this size a file is small: it is held in memory, and fetched again from its start where a transfer breaks.
 const SMALL_BYTES: u64 = 1 << 20;
-/// How many small files are in flight for each worker, and at most.
-const IN_FLIGHT_A_WORKER: usize = 8;
-const MOST_IN_FLIGHT: usize = 64;
 /// How many bytes of small files are in memory at most, all together.
 const HELD_BYTES: u64 = 8 << 20;
 /// How many files make a group at most.
@@ -23,7 +20,7 @@ pub(crate) fn is_small(size: Option<u64>) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// How many files are asked for at once.
-    in_flight: usize,
+    pub(crate) in_flight: usize,
     /// How many files make a group.
     group: usize,
     /// From how many files on a group is written although as many are in flight as may be.
@@ -46,15 +43,10 @@ pub(crate) struct Load {
 }
 
 impl Limits {
-    /// Says what so many workers may do, where so many files may be on their way: a part of them is in flight while others
-    /// are written.
-    pub(crate) fn of(workers: usize, files: usize) -> Self {
-        let in_flight = match workers {
-            0 | 1 => 1,
-            workers => workers.saturating_mul(IN_FLIGHT_A_WORKER).min(MOST_IN_FLIGHT),
-        };
+    /// Says what may be done where so many files may be on their way: a part of them is in flight while others are written.
+    pub(crate) fn of(in_flight: usize, files: usize) -> Self {
         let group = MOST_IN_GROUP.min(files / 3).max(1);
-        Self { in_flight: in_flight.min(files / 2).max(1), group, group_from: group.div_ceil(3) }
+        Self { in_flight, group, group_from: group.div_ceil(3) }
     }
 
     /// Returns how many files make a group at most.
@@ -95,26 +87,18 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_on_its_way_follows_from_workers_and_from_files_that_may_be_open() {
-        for (workers, files, in_flight, group, group_from) in [
-            (8, 352, 64, 96, 32),
-            (8, 293, 64, 96, 32),
-            (2, 352, 16, 96, 32),
-            (1, 352, 1, 96, 32),
-            (8, 69, 34, 23, 8),
-            (8, 14, 7, 4, 2),
-            (8, 4, 2, 1, 1),
-            (8, 1, 1, 1, 1),
-        ] {
-            let limits = Limits::of(workers, files);
-            let expected = Limits { in_flight, group, group_from };
-            assert_eq!(limits, expected, "{workers} workers, {files} files");
+    fn what_makes_a_group_follows_from_files_that_may_be_open() {
+        for (files, group, group_from) in
+            [(352, 96, 32), (293, 96, 32), (69, 23, 8), (14, 4, 2), (4, 1, 1), (1, 1, 1)]
+        {
+            let expected = Limits { in_flight: 64, group, group_from };
+            assert_eq!(Limits::of(64, files), expected, "{files} files");
         }
     }
 
     #[test]
     fn files_are_asked_for_while_there_is_room_in_flight_and_in_memory() {
-        let limits = Limits::of(8, 352);
+        let limits = Limits::of(64, 352);
         let load = |in_flight, held_files, held_bytes| Load {
             in_flight,
             held_files,
@@ -136,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_group_is_written_when_there_is_enough_or_nothing_else_to_do() {
-        let limits = Limits::of(8, 352);
+        let limits = Limits::of(64, 352);
         let load =
             |in_flight, received, groups| Load { in_flight, received, groups, ..Load::default() };
         for (load, due) in [
@@ -155,7 +139,7 @@ mod tests {
 
     #[test]
     fn files_are_made_ready_until_enough_wait() {
-        let limits = Limits::of(8, 352);
+        let limits = Limits::of(64, 352);
         for (ready, files) in [(0, 32), (31, 32), (32, 0), (63, 0)] {
             let load = Load { ready, ..Load::default() };
             assert_eq!(limits.worth_preparing(&load), files, "{ready}");

@@ -20,7 +20,7 @@ use crate::{
     },
     handle::{DiskBound, Worker},
     open::{Lock, Open},
-    receive::memory::Unfinished,
+    receive::memory::{Unfinished, Way, Whole},
 };
 
 /// A file that is to be fetched, with its lock.
@@ -34,7 +34,7 @@ pub(crate) struct Ready {
 /// A file whose content is in memory.
 pub(crate) struct Received {
     pub(crate) ready: Ready,
-    pub(crate) content: Vec<u8>,
+    pub(crate) whole: Whole,
 }
 
 /// What became of files that were to be made ready.
@@ -66,7 +66,8 @@ enum Readied {
 /// What became of a file that was to be written.
 enum Staged {
     Complete(Box<Complete>),
-    Wrong(Box<Open>, Unfinished),
+    /// It counts as a first try where it was asked for the ordinary way.
+    Wrong(Box<Open>, Option<Unfinished>),
     TooManyOpen(Box<Open>, Error),
     Failed(Error),
 }
@@ -139,21 +140,21 @@ impl Batch {
             ..Written::default()
         };
         let mut complete = Vec::new();
-        for Received { ready: Ready { at, open, .. }, content } in group {
+        for Received { ready: Ready { at, open, .. }, whole } in group {
             let open = Open::of(open, worker);
             if worker.cancel().is_cancelled() {
                 break;
             }
-            let mut staged = self.stage(at, open, &content);
+            let mut staged = self.stage(at, open, &whole);
             if let Staged::TooManyOpen(open, _) = staged {
                 // What is complete is closed, and so are the lock and the staged file of each.
                 self.finish(cache, std::mem::take(&mut complete), &mut written);
-                staged = self.stage(at, *open, &content);
+                staged = self.stage(at, *open, &whole);
             }
             match staged {
                 Staged::Complete(one) => complete.push(*one),
                 Staged::Wrong(open, first) => {
-                    written.single.push(self.single_file(at, *open, Some(first)));
+                    written.single.push(self.single_file(at, *open, first));
                 }
                 Staged::TooManyOpen(_, error) | Staged::Failed(error) => {
                     written.ended.push(FileResult { at, result: Err(error) });
@@ -188,7 +189,7 @@ impl Batch {
     }
 
     /// Writes and verifies one file.
-    fn stage(&self, at: usize, mut open: Open, content: &[u8]) -> Staged {
+    fn stage(&self, at: usize, mut open: Open, whole: &Whole) -> Staged {
         let mut staged = match open.placing.take_staged() {
             Ok(staged) => staged,
             Err(error) if error.group() == Some(ErrorGroup::TooManyOpen) => {
@@ -198,12 +199,26 @@ impl Batch {
         };
         // A leftover that has appeared meanwhile is not worth another look.
         let written = if staged.received_bytes() > 0 { staged.start_over() } else { Ok(()) };
-        let written = written.and_then(|()| staged.append(content)).and_then(|()| staged.verify());
+        let written =
+            written.and_then(|()| staged.append(&whole.content)).and_then(|()| staged.verify());
+        // What a guessed address has brought is no try: the file begins anew.
+        let written = match (written, &whole.way) {
+            (Ok(Err(_)), Way::Direct(direct)) => {
+                self.directory.missed(direct);
+                staged.start_over().map(|()| Err(None))
+            }
+            (written, _) => written.map(|right| right.map_err(Some)),
+        };
         match written {
-            Ok(Ok(())) => Staged::Complete(Box::new(Complete { at, open, staged })),
+            Ok(Ok(())) => {
+                if let Way::Direct(direct) = &whole.way {
+                    self.directory.hit(direct);
+                }
+                Staged::Complete(Box::new(Complete { at, open, staged }))
+            }
             Ok(Err(mismatch)) => {
                 open.placing.fetched(staged);
-                Staged::Wrong(Box::new(open), Unfinished::wrong(mismatch))
+                Staged::Wrong(Box::new(open), mismatch.map(Unfinished::wrong))
             }
             Err(error) => {
                 open.placing.fetched(staged);
