@@ -4,6 +4,7 @@
 //! that, [`decide`] says.
 
 pub(crate) mod accept;
+pub(crate) mod behind;
 pub(crate) mod custody;
 pub(crate) mod decide;
 pub(crate) mod fetch;

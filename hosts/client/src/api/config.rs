@@ -93,6 +93,10 @@ pub struct Config {
     /// How many files are downloaded at once. Of small files of a snapshot it is eight times as many, at most 64, and one
     /// where this is one.
     pub max_workers: usize,
+    /// How many connections large files are received on at most, all together; each file has one in any case. No more are
+    /// used than the host has descriptors for and than its transport offers. Sixteen are what a hub takes from one client
+    /// without complaint.
+    pub max_connections: usize,
     /// How many bytes of content are received a second at most, over all files together.
     pub limit_rate: Option<NonZeroU64>,
     /// The `User-Agent` header.
@@ -127,6 +131,7 @@ impl Config {
             throttle_patience: Duration::from_secs(600),
             lock_patience: Duration::from_secs(20),
             max_workers: 8,
+            max_connections: 16,
             limit_rate: None,
             user_agent: default_user_agent(),
             proxies: Proxies::default(),

@@ -1,18 +1,14 @@
-//! What all transfers of a program share: how many connections there are, and how many bytes wait to be in order.
+//! What all transfers of a program share: how many connections there are.
 
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
 };
 
-/// The most connections that large files are received on at a time: what a hub takes from one client without complaint.
-const CONNECTIONS: usize = 16;
-/// The most bytes that wait in memory until those before them have come.
-const REACH_BYTES: u64 = 16 << 20;
-
 /// The connections of one program that large files are received on.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Connections {
+    most: usize,
     transfers: AtomicUsize,
     permits: AtomicUsize,
 }
@@ -26,6 +22,16 @@ pub(crate) struct Share(Arc<Connections>);
 pub(crate) struct ConnectionPermit(Arc<Connections>);
 
 impl Connections {
+    /// Makes the connections of a program that has so many at most, and one for each file in any case.
+    pub(crate) fn at_most(most: usize) -> Self {
+        Self { most: most.max(1), transfers: AtomicUsize::new(0), permits: AtomicUsize::new(0) }
+    }
+
+    /// Returns how many there are at most.
+    pub(crate) fn most(&self) -> usize {
+        self.most
+    }
+
     /// Joins with a large transfer. The others get less from now on.
     pub(crate) fn join(self: &Arc<Self>) -> Share {
         self.transfers.fetch_add(1, Ordering::Relaxed);
@@ -41,17 +47,12 @@ impl Share {
 
     /// Returns how many connections this transfer may have.
     pub(crate) fn connections(&self) -> usize {
-        (CONNECTIONS / self.transfers()).max(1)
-    }
-
-    /// Returns how many bytes of this transfer may wait.
-    pub(crate) fn reach_bytes(&self) -> u64 {
-        REACH_BYTES / self.transfers() as u64
+        (self.0.most / self.transfers()).max(1)
     }
 
     /// Takes one more connection, if there is one.
     pub(crate) fn take(&self) -> Option<ConnectionPermit> {
-        let more = |held| (held < CONNECTIONS).then_some(held + 1);
+        let more = |held| (held < self.0.most).then_some(held + 1);
         self.0.permits.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
         Some(ConnectionPermit(Arc::clone(&self.0)))
     }
@@ -75,17 +76,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn transfers_share_connections_and_bytes_and_give_them_back() {
-        let connections = Arc::new(Connections::default());
+    fn transfers_share_connections_and_give_them_back() {
+        let connections = Arc::new(Connections::at_most(16));
         let first = connections.join();
-        assert_eq!((first.connections(), first.reach_bytes()), (16, 16 << 20));
+        assert_eq!(first.connections(), 16);
         let held: Vec<_> = std::iter::from_fn(|| first.take()).collect();
         assert_eq!(held.len(), 15, "the transfer itself has one");
         let second = connections.join();
-        assert_eq!(
-            (first.connections(), second.connections(), second.reach_bytes()),
-            (8, 8, 8 << 20)
-        );
+        assert_eq!((first.connections(), second.connections()), (8, 8));
         assert!(second.take().is_none(), "until the first gives some back");
         drop(held);
         assert!(second.take().is_some());

@@ -75,7 +75,7 @@ impl Http {
             token: config.token.clone(),
             stall_timeout: config.stall_timeout,
             gate: Gate::new(config.throttle_patience),
-            connections: Arc::default(),
+            connections: Arc::new(Connections::at_most(config.max_connections)),
             pace: config.limit_rate.map(Pace::new),
             xet: XetAccess::new(config, store),
             requests: AtomicU64::new(0),
@@ -97,7 +97,7 @@ impl Http {
 
     /// On how many connections of its own a file may be received.
     pub(crate) fn own_connections(&self) -> usize {
-        self.transport.connections()
+        self.transport.connections().min(self.connections.most())
     }
 
     pub(crate) fn endpoint(&self) -> &Endpoint {

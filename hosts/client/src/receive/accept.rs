@@ -41,6 +41,16 @@ pub(crate) fn accept(
     headers: &HeaderMap,
     have: u64,
 ) -> Brings {
+    accept_from(fetch, status, headers, (have > 0).then_some(have))
+}
+
+/// Says what an answer brings to somebody who has asked for what begins at an offset, or for all.
+fn accept_from(
+    fetch: &Fetch<'_>,
+    status: StatusCode,
+    headers: &HeaderMap,
+    asked: Option<u64>,
+) -> Brings {
     let core = core_headers(headers);
     if !matches!(status, StatusCode::OK | StatusCode::PARTIAL_CONTENT) {
         let refusal = refusal_of_status(status.as_u16(), &core);
@@ -57,7 +67,7 @@ pub(crate) fn accept(
     if status == StatusCode::PARTIAL_CONTENT {
         let Span { start, total, .. } = content_range(headers);
         let is_other = promised.is_some() && total.is_some() && total != promised;
-        return if have == 0 || start != Some(have) || is_other {
+        return if asked.is_none() || start != asked || is_other {
             Brings::Nothing(Verdict::NoRange(Cause::OtherRange))
         } else {
             Brings::Rest
@@ -95,7 +105,7 @@ pub(crate) fn accept_range(
     range: &Range<u64>,
 ) -> Result<(), Verdict> {
     let is_long_enough = || content_range(headers).end.is_none_or(|end| end + 1 == range.end);
-    match accept(fetch, status, headers, range.start) {
+    match accept_from(fetch, status, headers, Some(range.start)) {
         Brings::Rest if is_long_enough() => Ok(()),
         Brings::Rest => Err(Verdict::NoRange(Cause::OtherLength)),
         Brings::Whole | Brings::Nothing(Verdict::Wrong(_)) => Err(Verdict::NoRange(Cause::All)),

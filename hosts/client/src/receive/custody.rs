@@ -2,7 +2,10 @@
 
 use std::io;
 
-use hubstow_cache::{FsError, staged::StagedFile};
+use hubstow_cache::{
+    FsError,
+    staged::{Intervals, StagedFile},
+};
 
 use crate::{
     handle::{CacheHandle, DiskBound, Worker},
@@ -21,6 +24,20 @@ pub(crate) struct Custody {
     promised: Option<u64>,
 }
 
+/// What a staged file holds, and how it can be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Holding {
+    pub(crate) intervals: Intervals,
+    pub(crate) order: Order,
+}
+
+/// In which order bytes can be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    Any,
+    Ascending,
+}
+
 /// What comes back of work on the staged file.
 pub(crate) struct Returned<T> {
     open: DiskBound<Open>,
@@ -37,6 +54,22 @@ impl Custody {
     /// Returns how many bytes the file holds.
     pub(crate) fn received_bytes(&self) -> u64 {
         self.received_bytes
+    }
+
+    /// Says what the file holds, and how it can be written.
+    ///
+    /// # Errors
+    /// A file that somebody else has.
+    pub(crate) async fn holding(&mut self) -> io::Result<Holding> {
+        let beside = self.beside();
+        self.work(move |staged| {
+            let order = match beside {
+                Beside::Threads if staged.takes_positions() => Order::Any,
+                Beside::Threads | Beside::Nothing => Order::Ascending,
+            };
+            Ok(Holding { intervals: staged.intervals().clone(), order })
+        })
+        .await
     }
 
     /// States the size where the hub said it only with the content.

@@ -1,6 +1,10 @@
 //! Ranges of one file on several connections.
 
 pub(crate) mod climb;
+pub(crate) mod lost;
 pub(crate) mod outage;
+pub(crate) mod plan;
+pub(crate) mod pulse;
 pub(crate) mod run;
-pub(crate) mod window;
+#[cfg(test)]
+mod simulation;

@@ -6,17 +6,22 @@
 #[cfg(test)]
 mod tests;
 
-use std::{io, time::Duration};
+use std::{io, ops::Range, time::Duration};
 
 use http::header::CONTENT_LENGTH;
-use hubstow_cache::staged::{Mismatch, StagedFile};
+use hubstow_cache::staged::{Intervals, Mismatch, StagedFile};
+use tokio::time::Instant;
 
 use super::{
-    accept::{Brings, FromHub, accept, header_number, may_continue, rest_headers},
-    custody::Custody,
+    accept::{
+        Brings, FromHub, accept, accept_range, header_number, may_continue, range_headers,
+        rest_headers,
+    },
+    custody::{Custody, Holding, Order},
     decide::{At, ContentSource, Next, Standing},
     fetch::{Failed, Fetch, Tell},
     memory::Unfinished,
+    stream::{Brought, SPLIT_FROM_BYTES},
     transfer::Transfer,
     verdict::{Cause, Verdict},
     xet,
@@ -125,7 +130,13 @@ impl<'a> Receiver<'a> {
 
     /// Makes one try.
     async fn once(&mut self) -> Verdict {
-        let received = match self.standing.source {
+        // Bytes behind a hole are continued by ranges, which the hub gives.
+        let source = match self.holding().await {
+            Ok(holding) if holding.intervals.is_prefix() => self.standing.source,
+            Ok(_) => ContentSource::Hub,
+            Err(error) => return error.into(),
+        };
+        let received = match source {
             _ if self.fetch.metadata.size == Some(self.staged.received_bytes()) => Ok(()),
             ContentSource::XetStore => {
                 xet::receive(self.http, self.fetch, &mut self.staged, self.tell).await
@@ -138,17 +149,28 @@ impl<'a> Receiver<'a> {
     /// Sends one GET and takes what it brings.
     async fn ask_hub(&mut self) -> Result<(), Verdict> {
         let (http, fetch) = (self.http, self.fetch);
-        let have = self.staged.received_bytes();
+        let holding = self.holding().await?;
+        let (have, hole) = (holding.intervals.prefix_bytes(), self.hole(&holding));
         let at = match self.standing.at {
             At::Named => fetch.content,
             At::Pinned => fetch.pinned,
         };
-        let headers = rest_headers(have, fetch, FromHub::of(http, at));
+        let headers = match &hole {
+            Some(range) => range_headers(range, fetch, FromHub::of(http, at)),
+            None => rest_headers(have, fetch, FromHub::of(http, at)),
+        };
+        let asked = Instant::now();
         let (from, answer) = http.get(at, &headers, None).await?;
-        if !may_continue(fetch, have, FromHub::of(http, &from)) {
+        let delay = asked.elapsed();
+        if !may_continue(fetch, self.staged.received_bytes(), FromHub::of(http, &from)) {
             return Err(Verdict::NoRange(Cause::Unproven));
         }
-        match accept(fetch, answer.status, &answer.headers, have) {
+        let brings = match &hole {
+            Some(range) => accept_range(fetch, answer.status, &answer.headers, range)
+                .map_or_else(Brings::Nothing, |()| Brings::Rest),
+            None => accept(fetch, answer.status, &answer.headers, have),
+        };
+        match brings {
             Brings::Nothing(verdict) => return Err(verdict),
             Brings::Rest => {}
             Brings::Whole => {
@@ -161,8 +183,31 @@ impl<'a> Receiver<'a> {
             }
         }
         let (connections, tell) = (self.standing.connections, self.tell);
-        let transfer = Transfer { http, fetch, from, connections, tell };
-        transfer.receive(answer, &mut self.staged).await
+        let transfer = Transfer { http, fetch, from, connections, tell, delay };
+        // Where all comes instead of the rest, nothing is held any more.
+        let holding = match self.staged.received_bytes() {
+            0 => Holding { intervals: Intervals::default(), ..holding },
+            _ => holding,
+        };
+        transfer.receive(answer, Brought { holding, hole }, &mut self.staged).await
+    }
+
+    /// Says what is here; of a small file with nothing of it that is known.
+    async fn holding(&mut self) -> io::Result<Holding> {
+        let size = self.fetch.metadata.size.unwrap_or(0);
+        if self.staged.received_bytes() == 0 && size < SPLIT_FROM_BYTES {
+            return Ok(Holding { intervals: Intervals::default(), order: Order::Ascending });
+        }
+        self.staged.holding().await
+    }
+
+    /// Returns the first hole, where there are bytes behind it.
+    fn hole(&self, holding: &Holding) -> Option<Range<u64>> {
+        let size = self.fetch.metadata.size?;
+        if holding.intervals.is_prefix() {
+            return None;
+        }
+        holding.intervals.missing(size).next()
     }
 
     /// Hashing a whole file again may take time: it is done off the async threads.

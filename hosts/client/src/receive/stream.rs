@@ -1,20 +1,20 @@
 //! Receiving a body: on one connection, or on several where one is slower than the line.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use http::header::ACCEPT_RANGES;
 
 use super::{
     accept::FromHub,
-    custody::Custody,
+    custody::{Custody, Holding, Order},
     meter::Meter,
     ranges::{
         climb::Climb,
-        run::{Begun, Ranges},
+        run::{Begun, Proof, Ranges},
     },
     transfer::{Clock, Transfer, next_piece},
     verdict::Verdict,
-    writer::Writer,
+    writer::{Place, Writer},
 };
 use crate::http::{
     address::text,
@@ -25,6 +25,13 @@ use crate::http::{
 /// Where less than this is missing, more connections would not pay.
 pub(crate) const SPLIT_FROM_BYTES: u64 = 16 << 20;
 
+/// What an answer brings, of what is missing.
+pub(crate) struct Brought {
+    pub(crate) holding: Holding,
+    /// The hole that was asked for; `None` for all the rest.
+    pub(crate) hole: Option<Range<u64>>,
+}
+
 impl Transfer<'_> {
     /// Receives a body: pieces go through a bounded queue to threads that write and hash them.
     ///
@@ -33,15 +40,17 @@ impl Transfer<'_> {
     pub(crate) async fn receive(
         self,
         answer: Response,
+        brought: Brought,
         staged: &mut Custody,
     ) -> Result<(), Verdict> {
         let (http, fetch) = (self.http, self.fetch);
         let missing = fetch.metadata.size.map(|size| size.saturating_sub(staged.received_bytes()));
-        let is_splittable = self.is_splittable(&answer, missing);
+        let is_splittable = brought.holding.order == Order::Any
+            && (brought.hole.is_some() || self.is_splittable(&answer, missing));
         let mut writer = Writer::start(staged, missing)?;
         let mut meter = Meter::new(http, fetch.file, self.tell);
         let received = if is_splittable {
-            self.receive_large(answer.body, &mut writer, &mut meter).await
+            self.receive_large(answer.body, brought, &mut writer, &mut meter).await
         } else {
             self.receive_whole(answer.body, &mut writer, &mut meter).await
         };
@@ -68,7 +77,7 @@ impl Transfer<'_> {
     ) -> Result<(), Verdict> {
         while let Some(piece) = next_piece(self.http, &self.from, &mut *body).await? {
             meter.received(piece.len() as u64)?;
-            if !writer.write(piece).await {
+            if !writer.write(Place::Next, piece).await {
                 break;
             }
         }
@@ -79,26 +88,37 @@ impl Transfer<'_> {
     async fn receive_large(
         self,
         mut body: Box<dyn Body>,
+        brought: Brought,
         writer: &mut Writer<'_>,
         meter: &mut Meter<'_>,
     ) -> Result<(), Verdict> {
         let share: Share = Arc::clone(&self.http.connections).join();
         let size = self.fetch.metadata.size.unwrap_or(0);
-        let (mut clock, from) = (Clock::start(), writer.written_bytes());
+        let mut clock = Clock::start();
+        if let Some(hole) = brought.hole {
+            let missing = brought.holding.intervals.missing(size).collect();
+            let climb = Climb::new(self.connections, Duration::ZERO, 0);
+            let (answer_end, proof) = (hole.end, Proof::Given);
+            let begun = Begun { share, climb, clock, received: 0, missing, answer_end, proof };
+            return Ranges::new(self, begun).receive(body, writer, meter).await;
+        }
+        let from = brought.holding.intervals.prefix_bytes();
         let mut received = 0;
         let mut climb: Option<Climb> = None;
         while let Some(piece) = next_piece(self.http, &self.from, &mut *body).await? {
             received += piece.len() as u64;
             meter.received(piece.len() as u64)?;
-            if !clock.write(writer, piece).await {
+            if !clock.write(writer, Place::Next, piece).await {
                 return Ok(());
             }
             let (now, most) = (clock.elapsed(), self.connections.min(share.connections()));
             let climb = climb.get_or_insert_with(|| Climb::new(self.connections, now, received));
-            let missing = size.saturating_sub(from + received);
-            if missing >= SPLIT_FROM_BYTES && climb.look(now, received, 1).min(most) > 1 {
-                let begun = Begun { share, climb: climb.clone(), clock, received };
-                let mut ranges = Ranges::new(self, begun, from + received);
+            let left = size.saturating_sub(from + received);
+            if left >= SPLIT_FROM_BYTES && climb.look(now, received, 1, self.delay).min(most) > 1 {
+                let (climb, missing) = (climb.clone(), vec![from + received..size]);
+                let (answer_end, proof) = (size, Proof::Missing);
+                let begun = Begun { share, climb, clock, received, missing, answer_end, proof };
+                let mut ranges = Ranges::new(self, begun);
                 return ranges.receive(body, writer, meter).await;
             }
         }

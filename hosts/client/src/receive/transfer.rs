@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{
     fetch::{Fetch, Tell},
     verdict::{Cause, Verdict},
-    writer::Writer,
+    writer::{Place, Writer},
 };
 use crate::http::{
     address::{Address, transport},
@@ -25,6 +25,8 @@ pub(crate) struct Transfer<'a> {
     /// The most connections that it may be split over.
     pub(crate) connections: usize,
     pub(crate) tell: Tell<'a>,
+    /// How long it took to the answer.
+    pub(crate) delay: Duration,
 }
 
 /// How long the line has been read. Time in which it had to wait for the disk does not count, so that a slow disk is not
@@ -44,10 +46,20 @@ impl Clock {
         self.begin.elapsed().saturating_sub(self.held_up)
     }
 
+    /// Returns the moment at which so much time had passed, or a later one where the line had to wait since.
+    pub(crate) fn moment(&self, elapsed: Duration) -> Instant {
+        self.begin + self.held_up + elapsed
+    }
+
     /// Hands a piece to the writer; `false` when that has stopped.
-    pub(crate) async fn write(&mut self, writer: &mut Writer<'_>, piece: Bytes) -> bool {
+    pub(crate) async fn write(
+        &mut self,
+        writer: &mut Writer<'_>,
+        place: Place,
+        piece: Bytes,
+    ) -> bool {
         let begin = Instant::now();
-        let written = writer.write(piece).await;
+        let written = writer.write(place, piece).await;
         self.held_up += begin.elapsed();
         written
     }

@@ -1,23 +1,23 @@
 //! Writing and hashing what is received, beside receiving it.
 //!
-//! Pieces go through a queue, bounded in bytes, to a thread that writes them and from there to one that hashes them, in
-//! order: a staged file is a right prefix at any moment. Where there are no threads they are appended one by one.
+//! Pieces go through a queue, bounded in bytes, to a thread that writes them where they belong and from there to one that
+//! hashes them. What is next in order is hashed as it comes; what came early is not kept, but read back once its turn has
+//! come. Where there are no threads pieces are appended one by one.
 
 use std::{
     io,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-        mpsc as blocking,
-    },
+    sync::{Arc, mpsc as blocking},
     thread,
 };
 
 use bytes::Bytes;
-use hubstow_cache::staged::StagedFile;
+use hubstow_cache::{disk::content::Hasher, staged::StagedFile};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use super::custody::{Custody, Returned};
+use super::{
+    behind::Behind,
+    custody::{Custody, Returned},
+};
 use crate::{offload::Begun, parts::Beside};
 
 /// How many received bytes may wait to be written and hashed: enough to keep both busy while the other waits for a turn, and
@@ -26,8 +26,21 @@ const QUEUE_BYTES: u32 = 4 << 20;
 /// What is shorter than this is hashed by the thread that writes it: another one would cost more than it saves.
 const HASH_BESIDE_BYTES: u64 = 4 << 20;
 
-/// A piece, and the room that it takes in the queue until it is hashed.
-type Queued = (Bytes, OwnedSemaphorePermit);
+/// A piece, and the room that it takes in the queue until it is hashed, or left to be read back.
+struct Queued {
+    place: Place,
+    piece: Bytes,
+    _room: OwnedSemaphorePermit,
+}
+
+/// Where a piece belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Where the first byte is missing.
+    Next,
+    /// At this offset.
+    At(u64),
+}
 
 /// Whoever writes a staged file.
 pub(crate) struct Writer<'a> {
@@ -46,7 +59,6 @@ enum Writing {
 struct Queue {
     to_disk: mpsc::UnboundedSender<Queued>,
     room: Arc<Semaphore>,
-    written: Arc<AtomicU64>,
     thread: Begun<Returned<()>>,
 }
 
@@ -63,22 +75,15 @@ impl<'a> Writer<'a> {
         Ok(Self { custody, writing })
     }
 
-    /// Hands a piece over, when there is room for it; `false` when the writer has stopped, and says why at its end.
-    pub(crate) async fn write(&mut self, piece: Bytes) -> bool {
+    /// Hands a piece over, when there is room for it; `false` when the writer has stopped, and says why at its end. Where
+    /// there are no threads, every piece is the next.
+    pub(crate) async fn write(&mut self, place: Place, piece: Bytes) -> bool {
         match &mut self.writing {
-            Writing::Queue(queue) => queue.write(piece).await,
+            Writing::Queue(queue) => queue.write(place, piece).await,
             Writing::InLine(written) => {
                 *written = self.custody.work(move |staged| staged.append(&piece)).await;
                 written.is_ok()
             }
-        }
-    }
-
-    /// Returns how many bytes the file holds by now.
-    pub(crate) fn written_bytes(&self) -> u64 {
-        match &self.writing {
-            Writing::Queue(queue) => queue.written.load(Ordering::Relaxed),
-            Writing::InLine(_) => self.custody.received_bytes(),
         }
     }
 
@@ -100,28 +105,26 @@ impl<'a> Writer<'a> {
 impl Queue {
     fn start(custody: &mut Custody, missing: Option<u64>) -> io::Result<Self> {
         let (to_disk, pieces) = mpsc::unbounded_channel();
-        let written = Arc::new(AtomicU64::new(custody.received_bytes()));
         let beside = missing.is_none_or(|missing| missing >= HASH_BESIDE_BYTES);
-        let told = Arc::clone(&written);
         let thread = custody.begin(move |staged| {
-            if beside {
-                write_and_hash(staged, pieces, &told)
-            } else {
-                append(staged, pieces, &told)
-            }
+            if beside { write_and_hash(staged, pieces) } else { append(staged, pieces) }
         })?;
-        Ok(Self { to_disk, room: Arc::new(Semaphore::new(QUEUE_BYTES as usize)), written, thread })
+        Ok(Self { to_disk, room: Arc::new(Semaphore::new(QUEUE_BYTES as usize)), thread })
     }
 
-    async fn write(&mut self, mut piece: Bytes) -> bool {
+    async fn write(&mut self, mut place: Place, mut piece: Bytes) -> bool {
         while !piece.is_empty() {
             let some = piece.split_to(piece.len().min(QUEUE_BYTES as usize));
+            let len = some.len();
             let room = Arc::clone(&self.room);
-            let Ok(room) = room.acquire_many_owned(some.len() as u32).await else {
+            let Ok(room) = room.acquire_many_owned(len as u32).await else {
                 return false;
             };
-            if self.to_disk.send((some, room)).is_err() {
+            if self.to_disk.send(Queued { place, piece: some, _room: room }).is_err() {
                 return false;
+            }
+            if let Place::At(offset) = &mut place {
+                *offset += len as u64;
             }
         }
         true
@@ -129,14 +132,12 @@ impl Queue {
 }
 
 /// Appends pieces until there are no more, or one can't be written.
-fn append(
-    staged: &mut StagedFile,
-    mut pieces: mpsc::UnboundedReceiver<Queued>,
-    written: &AtomicU64,
-) -> io::Result<()> {
-    while let Some((piece, _room)) = pieces.blocking_recv() {
-        staged.append(&piece)?;
-        written.store(staged.received_bytes(), Ordering::Relaxed);
+fn append(staged: &mut StagedFile, mut pieces: mpsc::UnboundedReceiver<Queued>) -> io::Result<()> {
+    while let Some(Queued { place, piece, _room }) = pieces.blocking_recv() {
+        match place {
+            Place::Next => staged.append(&piece)?,
+            Place::At(offset) => staged.write_at(offset, &piece)?,
+        }
     }
     Ok(())
 }
@@ -145,26 +146,51 @@ fn append(
 fn write_and_hash(
     staged: &mut StagedFile,
     mut pieces: mpsc::UnboundedReceiver<Queued>,
-    written: &AtomicU64,
 ) -> io::Result<()> {
+    // Where there is no second handle, whoever verifies reads what was not hashed here.
+    let reader = if staged.takes_positions() { staged.reader().ok() } else { None };
+    let held = staged.intervals().clone();
     let mut hasher = staged.lend_hasher();
-    let (to_hasher, to_hash) = blocking::channel::<Queued>();
+    let (to_hasher, to_hash) = blocking::channel::<(u64, Queued)>();
     let result = thread::scope(|scope| {
         let hasher = &mut hasher;
-        scope.spawn(move || {
-            for (piece, _room) in to_hash {
-                hasher.update(&piece);
-            }
-        });
-        while let Some((piece, room)) = pieces.blocking_recv() {
-            staged.write_unhashed(&piece)?;
-            written.store(staged.received_bytes(), Ordering::Relaxed);
+        scope.spawn(move || hash(Behind::new(hasher, reader, held), &to_hash));
+        while let Some(queued) = pieces.blocking_recv() {
+            let offset = match queued.place {
+                Place::Next => staged.prefix_bytes(),
+                Place::At(offset) => offset,
+            };
+            staged.write_at(offset, &queued.piece)?;
             // A hasher that is gone has panicked, which the end of the scope tells.
-            let _ = to_hasher.send((piece, room));
+            let _ = to_hasher.send((offset, queued));
         }
         drop(to_hasher);
         Ok(())
     });
     staged.return_hasher(hasher);
     result
+}
+
+/// Hashes what has been written until there is no more. What is left then, whoever verifies the file reads.
+fn hash(mut behind: Behind<&mut Hasher>, written: &blocking::Receiver<(u64, Queued)>) {
+    loop {
+        // Pieces go first: they hold room that others wait for.
+        let next = if behind.has_more_to_read() {
+            match written.try_recv() {
+                Ok(next) => next,
+                Err(blocking::TryRecvError::Empty) => {
+                    behind.read_some();
+                    continue;
+                }
+                Err(blocking::TryRecvError::Disconnected) => return,
+            }
+        } else {
+            match written.recv() {
+                Ok(next) => next,
+                Err(blocking::RecvError) => return,
+            }
+        };
+        let (offset, Queued { piece, .. }) = next;
+        behind.written(offset, &piece);
+    }
 }

@@ -21,7 +21,7 @@ use super::{
     fetch::{Fetch, Tell},
     meter::Meter,
     verdict::Verdict,
-    writer::Writer,
+    writer::{Place, Writer},
 };
 use crate::http::{
     session::Http,
@@ -146,7 +146,7 @@ async fn receive_stream(
 ) -> Result<(), StoreFailure> {
     while let Some(piece) = next_piece(http, &mut *stream).await? {
         meter.received(piece.len() as u64).map_err(|_| StoreFailure::Slow)?;
-        if !writer.write(piece).await {
+        if !writer.write(Place::Next, piece).await {
             break;
         }
     }

@@ -1,18 +1,16 @@
-//! Receiving one file on several connections: what each asks for, and what happens when one fails.
+//! Receiving one file on several connections: what each asks for, and how long it is waited for.
 //!
 //! The first connection receives all the rest until others have proved that the hub gives ranges; then it gets ranges like
-//! the others. A range that fails is asked for again by itself. How many connections there are, [`Climb`] says; what each
-//! is to receive, and what of it is in order, [`Window`].
+//! the others. Pieces are written where they belong as they come. How many connections there are, [`Climb`] says; what each
+//! is to receive, [`Plan`]; how each does, [`Pulses`]. What follows when one fails is in [`super::lost`].
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::Range,
-    time::Duration,
-};
+use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use bytes::Bytes;
-use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use hubstow_cache::disk::failure::with_causes;
+use futures_util::{
+    future::{AbortHandle, abortable},
+    stream::{FuturesUnordered, StreamExt as _},
+};
 use tokio::time::Instant;
 
 use super::{
@@ -22,39 +20,49 @@ use super::{
         meter::Meter,
         transfer::{Clock, Transfer, next_piece},
         verdict::{Cause, Verdict},
-        writer::Writer,
+        writer::{Place, Writer},
     },
     climb::Climb,
-    outage::{Outage, Outages},
-    window::{ConnectionId, Receipt, Window},
+    outage::Outages,
+    plan::{ConnectionId, Given, Plan, Taken, Terms, Then},
+    pulse::Pulses,
 };
-use crate::{
-    api::event::Event,
-    http::{
-        address::{Address, NoAnswer},
-        connections::{ConnectionPermit, Share},
-        session::Http,
-        transport::{Body, BoxFuture, Connection, Response},
-    },
+use crate::http::{
+    address::{Address, NoAnswer},
+    connections::{ConnectionPermit, Share},
+    session::Http,
+    transport::{Body, BoxFuture, Connection, Response},
 };
 
-/// The longest range. A longer one would save few requests, and more would be lost with it.
-const RANGE_LIMIT_BYTES: u64 = 4 << 20;
 /// How long a body that has brought its range may take to end, so that its connection can be used again.
 const END_PATIENCE: Duration = Duration::from_millis(20);
+/// A body that goes so much further than it is wanted is read to its end: a new connection would cost more.
+const READ_ON_BYTES: u64 = 64 << 10;
+/// How often connections are looked after when nothing comes.
+const TICK: Duration = Duration::from_millis(100);
 
 /// What a connection has come to.
-enum Step {
-    Answered { id: ConnectionId, range: Range<u64>, result: Result<(Address, Response), NoAnswer> },
-    Piece { id: ConnectionId, body: Box<dyn Body>, piece: Result<Option<Bytes>, Verdict> },
+pub(super) enum Step {
+    Answered {
+        id: ConnectionId,
+        range: Range<u64>,
+        result: Result<(Address, Response), NoAnswer>,
+    },
+    Piece {
+        id: ConnectionId,
+        body: Box<dyn Body>,
+        piece: Result<Option<Bytes>, Verdict>,
+    },
     Rested,
+    /// It was not waited for any longer.
+    Abandoned,
 }
 
 /// A connection that has reached another one's range, and what it has of that.
-struct Paused {
-    id: ConnectionId,
-    body: Box<dyn Body>,
-    beyond: Bytes,
+pub(super) struct Paused {
+    pub(super) id: ConnectionId,
+    pub(super) body: Box<dyn Body>,
+    pub(super) beyond: Bytes,
 }
 
 /// How far a transfer has come on its first connection.
@@ -64,60 +72,71 @@ pub(crate) struct Begun {
     pub(crate) clock: Clock,
     /// How much has come.
     pub(crate) received: u64,
+    /// What is missing; the first connection goes on with the first of it, up to `answer_end`.
+    pub(crate) missing: Vec<Range<u64>>,
+    pub(crate) answer_end: u64,
+    pub(crate) proof: Proof,
+}
+
+/// Whether a range has been answered as asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Proof {
+    Given,
+    Missing,
 }
 
 /// A file that is received on several connections.
 pub(crate) struct Ranges<'a> {
     http: &'a Http,
-    fetch: &'a Fetch<'a>,
-    tell: Tell<'a>,
-    at: Address,
-    size: u64,
-    window: Window,
-    climb: Climb,
+    pub(super) fetch: &'a Fetch<'a>,
+    pub(super) tell: Tell<'a>,
+    pub(super) at: Address,
+    pub(super) plan: Plan,
+    pub(super) pulses: Pulses,
+    pub(super) climb: Climb,
     share: Share,
-    steps: FuturesUnordered<BoxFuture<'a, Step>>,
-    /// When each connection has sent its last request.
-    connections: BTreeMap<ConnectionId, Instant>,
-    /// Those that have brought something.
-    bringing: BTreeSet<ConnectionId>,
+    pub(super) steps: FuturesUnordered<BoxFuture<'a, Step>>,
+    /// What ends the step that each connection is in.
+    pub(super) connections: BTreeMap<ConnectionId, AbortHandle>,
     permits: Vec<ConnectionPermit>,
     /// How many connections wait before they are asked for again.
-    resting: usize,
+    pub(super) resting: usize,
     /// The first connection, where it has reached another one that has not been answered yet.
-    paused: Option<Paused>,
-    /// Whether a range has been answered as asked.
-    is_proven: bool,
-    outages: Outages,
+    pub(super) paused: Option<Paused>,
+    pub(super) proof: Proof,
+    pub(super) outages: Outages,
     /// No connection is added until then.
-    quiet_until: Instant,
-    clock: Clock,
-    received: u64,
+    pub(super) quiet_until: Instant,
+    pub(super) clock: Clock,
+    pub(super) received: u64,
     next_id: ConnectionId,
 }
 
 impl<'a> Ranges<'a> {
-    /// Splits what a transfer has still to receive behind `at`.
-    pub(crate) fn new(transfer: Transfer<'a>, begun: Begun, at: u64) -> Self {
-        let Transfer { http, fetch, from, connections: _, tell } = transfer;
-        let Begun { share, climb, clock, received } = begun;
-        let (size, now) = (fetch.metadata.size.unwrap_or(at), Instant::now());
+    /// Splits what a transfer has still to receive.
+    pub(crate) fn new(transfer: Transfer<'a>, begun: Begun) -> Self {
+        let Transfer { http, fetch, from, tell, delay, .. } = transfer;
+        let Begun { share, climb, clock, received, missing, answer_end, proof } = begun;
+        let now = Instant::now();
+        let mut pulses = Pulses::default();
+        let elapsed = clock.elapsed();
+        pulses.asked(0, elapsed.saturating_sub(delay));
+        pulses.answered(0, elapsed);
         Self {
             http,
             fetch,
             tell,
             at: from,
-            size,
-            window: Window::new(size, at, 0),
+            plan: Plan::new(missing, 0, answer_end),
+            pulses,
             climb,
             share,
             steps: FuturesUnordered::new(),
-            connections: BTreeMap::from([(0, now)]),
-            bringing: BTreeSet::from([0]),
+            connections: BTreeMap::new(),
             permits: Vec::new(),
             resting: 0,
             paused: None,
-            is_proven: false,
+            proof,
             outages: Outages::new(fetch.backoff, now),
             quiet_until: now,
             clock,
@@ -137,246 +156,219 @@ impl<'a> Ranges<'a> {
         meter: &mut Meter<'_>,
     ) -> Result<(), Verdict> {
         self.listen(0, body);
-        loop {
-            for piece in self.window.take() {
-                if !self.clock.write(writer, piece).await {
-                    return Ok(());
-                }
-            }
-            if self.window.is_done() {
-                return Ok(());
-            }
-            let reach = writer.written_bytes() + self.share.reach_bytes();
-            self.fill(reach);
-            match self.steps.next().await {
-                Some(Step::Answered { id, range, result }) => self.answered(id, &range, result)?,
-                Some(Step::Piece { id, body, piece: Ok(Some(piece)) }) => {
-                    self.received += piece.len() as u64;
-                    if !piece.is_empty() {
-                        meter.received(piece.len() as u64)?;
+        while !self.plan.is_done() {
+            self.look_after();
+            self.fill();
+            match tokio::time::timeout(TICK, self.steps.next()).await {
+                Ok(Some(Step::Answered { id, range, result })) => {
+                    if let Some(resumed) = self.answered(id, &range, result)? {
+                        self.place(resumed, writer).await;
                     }
-                    self.bringing.insert(id);
-                    self.place(id, body, piece, reach);
                 }
-                Some(Step::Piece { id, piece: Ok(None), .. }) => {
-                    self.lost(id, Verdict::Broke(Cause::ShortRange))?;
+                Ok(Some(Step::Piece { id, body, piece: Ok(Some(piece)) })) => {
+                    let len = piece.len() as u64;
+                    self.received += len;
+                    if len > 0 {
+                        meter.received(len)?;
+                    }
+                    self.pulses.brought(id, self.clock.elapsed(), len);
+                    if !self.place(Paused { id, body, beyond: piece }, writer).await {
+                        return Ok(());
+                    }
                 }
-                Some(Step::Piece { id, piece: Err(verdict), .. }) => self.lost(id, verdict)?,
-                Some(Step::Rested) => self.resting = self.resting.saturating_sub(1),
-                None => return Err(Verdict::Broke(Cause::NoConnection)),
+                Ok(Some(Step::Piece { id, piece, .. })) => {
+                    let ended = match piece {
+                        Err(verdict) => verdict,
+                        Ok(_) => Verdict::Broke(Cause::ShortRange),
+                    };
+                    if let Some(resumed) = self.lost(id, ended)? {
+                        self.place(resumed, writer).await;
+                    }
+                }
+                Ok(Some(Step::Rested)) => self.resting = self.resting.saturating_sub(1),
+                Ok(Some(Step::Abandoned)) | Err(_) => {}
+                Ok(None) => return Err(Verdict::Broke(Cause::NoConnection)),
             }
         }
+        Ok(())
     }
 
     /// Returns how many connections there should be.
     fn wanted(&mut self) -> usize {
-        let bringing = self.bringing.len();
-        let wanted = self.climb.look(self.clock.elapsed(), self.received, bringing);
+        let (bringing, delay) = (self.pulses.bringing(), self.pulses.delay());
+        let wanted = self.climb.look(self.clock.elapsed(), self.received, bringing, delay);
         wanted.min(self.share.connections())
     }
 
+    /// Gives up connections that nobody should wait for; what they had is anybody's.
+    fn look_after(&mut self) {
+        while let Some(id) = self.pulses.hopeless(self.clock.elapsed()) {
+            if self.paused.as_ref().is_some_and(|paused| paused.id == id) {
+                return;
+            }
+            tracing::debug!(file = %self.fetch.file, connection = id, "a connection is abandoned");
+            self.abandon(id);
+        }
+    }
+
     /// Adds the connections that are missing, as far as there is something for them to do.
-    fn fill(&mut self, reach: u64) {
+    fn fill(&mut self) {
         let wanted = self.wanted();
+        if wanted > 1 && self.connections.len() == 1 {
+            // What a single connection had all of is shared anew.
+            let len = self.terms(wanted).range_bytes(self.plan.held_bytes());
+            let only = self.connections.keys().next().copied();
+            only.into_iter().for_each(|only| self.plan.keep(only, len));
+        }
+        let mut new = Vec::new();
         while self.connections.len() + self.resting < wanted {
             if !self.connections.is_empty() {
                 if Instant::now() < self.quiet_until {
-                    return;
+                    break;
                 }
-                let Some(permit) = self.share.take() else {
-                    return;
-                };
+                let Some(permit) = self.share.take() else { break };
                 self.permits.push(permit);
             }
             let id = self.next_id;
             self.next_id += 1;
-            self.connections.insert(id, Instant::now());
-            if !self.assign(id, wanted, reach, None) {
+            self.connections.insert(id, AbortHandle::new_pair().0);
+            if !self.assign(id, wanted) {
                 self.retire(id);
-                return;
+                break;
             }
+            new.push(id);
+        }
+        // Some have taken a part of what others of them were given first.
+        new.into_iter().for_each(|id| self.ask(id, None));
+    }
+
+    fn terms(&self, connections: usize) -> Terms {
+        let rate = self.pulses.median_rate(self.clock.elapsed());
+        Terms { delay: self.pulses.delay(), rate, connections }
+    }
+
+    /// Gives a connection something to receive, if there is something.
+    fn assign(&mut self, id: ConnectionId, wanted: usize) -> bool {
+        let is_alone = wanted == 1 && self.connections.len() == 1;
+        let connections = if is_alone { 1 } else { wanted.max(2) };
+        let terms = self.terms(connections);
+        let now = self.clock.elapsed();
+        let (plan, pulses) = (&mut self.plan, &self.pulses);
+        match plan.assign(id, &terms, |owner| pulses.pace(owner, now)) {
+            Some(Given::Range) => true,
+            Some(Given::Instead(owner)) => {
+                self.abandon(owner);
+                true
+            }
+            None => false,
         }
     }
 
-    /// Gives a connection something to receive, if there is something; the body of its last range has brought all of that.
-    fn assign(
-        &mut self,
-        id: ConnectionId,
-        wanted: usize,
-        reach: u64,
-        spent: Option<Box<dyn Body>>,
-    ) -> bool {
-        let is_alone = wanted == 1 && self.connections.len() == 1;
-        let range = if is_alone {
-            self.window.assign_rest(id).map(|start| start..self.size)
-        } else {
-            let len = self.share.reach_bytes() / 4 * 3 / wanted.max(1) as u64;
-            self.window.assign(id, len.min(RANGE_LIMIT_BYTES), reach)
-        };
-        let Some(range) = range else {
-            return false;
-        };
-        self.connections.insert(id, Instant::now());
+    /// Sends the request for what a connection was given; the body of its last range has brought all of that.
+    fn ask(&mut self, id: ConnectionId, spent: Option<Box<dyn Body>>) {
+        let Some(range) = self.plan.ask(id) else { return };
+        self.pulses.asked(id, self.clock.elapsed());
         let (http, fetch, at) = (self.http, self.fetch, self.at.clone());
-        self.steps.push(Box::pin(async move {
+        self.go_on(id, async move {
             if let Some(mut body) = spent {
-                let _ = tokio::time::timeout(END_PATIENCE, body.chunk()).await;
+                let _ = tokio::time::timeout(END_PATIENCE, async {
+                    while let Ok(Some(_)) = body.chunk().await {}
+                })
+                .await;
             }
             let headers = range_headers(&range, fetch, FromHub::of(http, &at));
             let result = http.get_on(Connection::Own, &at, &headers, None).await;
             Step::Answered { id, range, result }
-        }));
-        true
+        });
     }
 
     fn listen(&mut self, id: ConnectionId, mut body: Box<dyn Body>) {
         let (http, at) = (self.http, self.at.clone());
-        self.steps.push(Box::pin(async move {
+        self.go_on(id, async move {
             let piece = next_piece(http, &at, &mut *body).await;
             Step::Piece { id, body, piece }
-        }));
+        });
     }
 
-    fn retire(&mut self, id: ConnectionId) {
-        self.window.give_back(id);
-        self.bringing.remove(&id);
+    fn go_on(&mut self, id: ConnectionId, step: impl Future<Output = Step> + Send + 'a) {
+        let (step, abort) = abortable(step);
+        self.connections.insert(id, abort);
+        self.steps.push(Box::pin(async { step.await.unwrap_or(Step::Abandoned) }));
+    }
+
+    /// Ends a connection in the middle of what it does.
+    fn abandon(&mut self, id: ConnectionId) {
+        if let Some(abort) = self.connections.get(&id) {
+            abort.abort();
+        }
+        self.retire(id);
+    }
+
+    pub(super) fn retire(&mut self, id: ConnectionId) {
+        self.plan.give_back(id);
+        self.pulses.gone(id);
         self.connections.remove(&id);
         self.permits.truncate(self.connections.len().saturating_sub(1));
     }
 
+    /// Takes the answer to a range. Returns the first connection, if it may go on.
     fn answered(
         &mut self,
         id: ConnectionId,
         range: &Range<u64>,
         result: Result<(Address, Response), NoAnswer>,
-    ) -> Result<(), Verdict> {
+    ) -> Result<Option<Paused>, Verdict> {
         let (from, answer) = match result {
             Ok(answered) => answered,
-            Err(error) => {
-                let is_transport = matches!(error, NoAnswer::Transport { .. });
-                // Somebody on the way may count connections, and refuse one too many.
-                if is_transport && self.connections.len() > 1 && self.outage(id) == Outage::New {
-                    self.climb.refused(self.clock.elapsed(), Duration::ZERO);
-                }
-                return self.lost(id, error.into());
-            }
+            Err(error) => return self.not_answered(id, error),
         };
         if let Err(verdict) = accept_range(self.fetch, answer.status, &answer.headers, range) {
             return self.lost(id, verdict);
         }
         self.at = from;
-        self.is_proven = true;
+        self.proof = Proof::Given;
+        self.pulses.answered(id, self.clock.elapsed());
         if let Some(Paused { id: first, .. }) = self.paused.take() {
             self.retire(first);
         }
         self.listen(id, answer.body);
-        Ok(())
+        Ok(None)
     }
 
-    /// Puts a piece where it belongs, and lets the connection go on.
-    fn place(&mut self, id: ConnectionId, body: Box<dyn Body>, piece: Bytes, reach: u64) {
-        let spent = match self.window.receive(id, piece) {
-            Receipt::Going => return self.listen(id, body),
-            Receipt::Reached(beyond) if !self.is_proven => {
-                self.paused = Some(Paused { id, body, beyond });
-                return;
+    /// Writes a piece where it belongs, and lets the connection go on; `false` when the writer has stopped.
+    async fn place(&mut self, held: Paused, writer: &mut Writer<'_>) -> bool {
+        let Paused { id, body, beyond: mut piece } = held;
+        loop {
+            let taken = self.plan.take(id, piece.len());
+            let Some(Taken { offset, len_bytes, then }) = taken else { break };
+            let some = piece.split_to(len_bytes);
+            if !self.clock.write(writer, Place::At(offset), some).await {
+                return false;
             }
-            Receipt::Reached(_) => {
-                self.window.give_back(id);
-                None
+            match then {
+                Then::More if piece.is_empty() => {
+                    if self.connections.len() > self.share.connections().max(1) {
+                        self.retire(id);
+                    } else {
+                        self.listen(id, body);
+                    }
+                    return true;
+                }
+                Then::More => {}
+                Then::Ended => break,
             }
-            Receipt::Ended => Some(body),
-        };
+        }
+        if self.proof == Proof::Missing && id == 0 && !self.plan.is_done_but(id) {
+            self.paused = Some(Paused { id, body, beyond: piece });
+            return true;
+        }
+        let spent = (self.plan.beyond_bytes(id) <= READ_ON_BYTES).then_some(body);
         let wanted = self.wanted();
-        if self.connections.len() > wanted || !self.assign(id, wanted, reach, spent) {
+        if self.connections.len() <= wanted && self.assign(id, wanted) {
+            self.ask(id, spent);
+        } else {
             self.retire(id);
         }
-    }
-
-    fn outage(&self, of: ConnectionId) -> Outage {
-        self.outages.of(self.connections.get(&of).copied())
-    }
-
-    /// A connection has failed: what it has stays, and the rest is asked for again.
-    ///
-    /// # Errors
-    /// What nothing can be done about here.
-    fn lost(&mut self, id: ConnectionId, ended: Verdict) -> Result<(), Verdict> {
-        let outage = self.outage(id);
-        self.retire(id);
-        if let Some(Paused { id: first, body, beyond }) = self.paused.take() {
-            self.place(first, body, beyond, 0);
-        }
-        let are_others = !self.connections.is_empty();
-        match ended {
-            Verdict::Failing { cause, wait } if are_others => {
-                self.refused(outage, &cause, wait.unwrap_or_default());
-                Ok(())
-            }
-            Verdict::NoRange(_) if !self.is_proven && are_others => {
-                self.climb.stay();
-                Ok(())
-            }
-            Verdict::NoRange(cause) if !self.is_proven => Err(Verdict::NotSplit(cause)),
-            Verdict::Expired(cause) | Verdict::Gone(cause) if self.at == *self.fetch.pinned => {
-                Err(Verdict::NotSplit(cause))
-            }
-            Verdict::Expired(_) | Verdict::Gone(_) => {
-                self.at = self.fetch.pinned.clone();
-                Ok(())
-            }
-            Verdict::Failing { cause, wait } => self.rest(outage, cause, wait),
-            Verdict::Broke(cause) | Verdict::NoRange(cause) => self.rest(outage, cause, None),
-            other @ (Verdict::Received
-            | Verdict::Verified
-            | Verdict::NotSplit(_)
-            | Verdict::Crowded { .. }
-            | Verdict::Wrong(_)
-            | Verdict::OtherContent
-            | Verdict::Unusable(_)
-            | Verdict::Disk(_)
-            | Verdict::Undecided(_)
-            | Verdict::Store(_)) => Err(other),
-        }
-    }
-
-    /// Lets the place of a lost connection be empty for a while.
-    ///
-    /// # Errors
-    /// There were too many failures.
-    fn rest(
-        &mut self,
-        outage: Outage,
-        cause: Cause,
-        asked: Option<Duration>,
-    ) -> Result<(), Verdict> {
-        let counted = self.outages.wait(outage, self.received, Instant::now());
-        let Some(wait) = counted else {
-            return Err(Verdict::Crowded { cause, wait: asked });
-        };
-        let wait = asked.unwrap_or(wait);
-        if self.connections.is_empty() {
-            let (subject, retry) = (self.fetch.file.to_string(), self.outages.count());
-            (self.tell)(Event::Retrying { subject, retry, wait, cause: with_causes(&cause) });
-        } else {
-            tracing::debug!(file = %self.fetch.file, cause = %with_causes(&cause), ?wait, "a range is asked for again");
-        }
-        self.resting += 1;
-        self.steps.push(Box::pin(async move {
-            tokio::time::sleep(wait).await;
-            Step::Rested
-        }));
-        Ok(())
-    }
-
-    /// The hub takes fewer connections than it was asked for; the others go on.
-    fn refused(&mut self, outage: Outage, cause: &Cause, wait: Duration) {
-        tracing::debug!(file = %self.fetch.file, cause = %with_causes(cause), ?wait, "fewer connections");
-        let now = Instant::now();
-        self.quiet_until = self.quiet_until.max(now + wait);
-        if outage == Outage::New {
-            self.outages.note(now);
-            self.climb.refused(self.clock.elapsed(), wait);
-        }
+        true
     }
 }

@@ -1,0 +1,63 @@
+//! Hashing what is written, in order, whatever the order in which it is written.
+//!
+//! INVARIANT: the hasher has seen a beginning of the file and nothing else.
+
+use std::borrow::BorrowMut;
+
+use hubstow_cache::{
+    disk::{content::Hasher, failure::with_causes},
+    staged::{Intervals, StagedReader},
+};
+
+/// How much is read back at once: pieces that hold room wait that long at most.
+const READ_BYTES: usize = 256 << 10;
+
+/// A hasher that follows behind whoever writes a file.
+pub(crate) struct Behind<H> {
+    hasher: H,
+    /// `None` where nothing can be read back.
+    reader: Option<StagedReader>,
+    held: Intervals,
+    buffer: Vec<u8>,
+}
+
+impl<H: BorrowMut<Hasher>> Behind<H> {
+    /// Follows from where the hasher is, in a file that holds so much.
+    pub(crate) fn new(hasher: H, reader: Option<StagedReader>, held: Intervals) -> Self {
+        Self { hasher, reader, held, buffer: Vec::new() }
+    }
+
+    /// Takes note of bytes that have been written, and hashes them if their turn has come.
+    pub(crate) fn written(&mut self, offset: u64, bytes: &[u8]) {
+        self.held.insert(offset..offset + bytes.len() as u64);
+        let hasher = self.hasher.borrow_mut();
+        if hasher.passed_bytes() == offset {
+            hasher.update(bytes);
+        }
+    }
+
+    /// Tells whether what comes next has been written and can be read.
+    pub(crate) fn has_more_to_read(&self) -> bool {
+        let passed = self.hasher.borrow().passed_bytes();
+        self.reader.is_some() && self.held.contains(&(passed..passed + 1))
+    }
+
+    /// Reads and hashes some of what comes next. What can't be read now, verifying reads again.
+    pub(crate) fn read_some(&mut self) {
+        let hasher = self.hasher.borrow_mut();
+        let passed = hasher.passed_bytes();
+        let end = self.held.iter().find(|range| range.contains(&passed)).map_or(passed, |r| r.end);
+        self.buffer.resize(READ_BYTES, 0);
+        let most = usize::try_from(end - passed).unwrap_or(READ_BYTES).min(READ_BYTES);
+        let Some(reader) = &mut self.reader else { return };
+        let into = self.buffer.get_mut(..most).unwrap_or_default();
+        match reader.read_at(passed, into) {
+            Ok(count) if count > 0 => hasher.update(into.get(..count).unwrap_or_default()),
+            Ok(_) => self.reader = None,
+            Err(error) => {
+                tracing::debug!(error = %with_causes(&error), "what was written is hashed later");
+                self.reader = None;
+            }
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! How each connection of one file does: how long it takes to its first byte, how fast it is, and whether it should be
+//! waited for.
+//!
+//! Pure: times are passed in.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::plan::{ConnectionId, Pace};
+
+/// A rate counts from here on: before, the start of a connection would tell too much.
+const RATE_AFTER: Duration = Duration::from_millis(10);
+/// What lies further back than this counts half.
+const HALVED_AFTER: Duration = Duration::from_secs(1);
+/// Who has been silent for so long, and for so many delays, is not waited for where somebody else could do it.
+const SILENT: Duration = Duration::from_millis(250);
+const SILENT_DELAYS: u32 = 3;
+/// The same, where nobody is idle: the connection is abandoned.
+const STALLED: Duration = Duration::from_secs(3);
+const STALLED_DELAYS: u32 = 8;
+/// A connection is not silent where the others have hardly brought more, each on average: the whole line is slow.
+const MEANWHILE_BYTES: u64 = 256 << 10;
+/// A connection that is slower than the median by this is replaced, once it has had this time; one at a time.
+const SLOW: f64 = 0.25;
+const SLOW_AFTER: Duration = Duration::from_secs(1);
+/// From so many connections on, the median says something.
+const SLOW_FROM: usize = 4;
+
+/// What is known of one connection.
+#[derive(Clone, Copy, Debug)]
+struct Pulse {
+    asked: Duration,
+    answered: Option<Duration>,
+    began: Option<Duration>,
+    /// When it last brought something, or was asked to.
+    last: Duration,
+    /// What all connections had brought by then.
+    total: u64,
+    /// What it has brought since then, where what is old counts less.
+    counted: (Duration, f64),
+}
+
+/// What is known of all.
+#[derive(Debug, Default)]
+pub(crate) struct Pulses {
+    each: BTreeMap<ConnectionId, Pulse>,
+    delay: Option<Duration>,
+    total: u64,
+    replaced: Duration,
+}
+
+impl Pulses {
+    /// A connection has been asked for a range.
+    pub(crate) fn asked(&mut self, id: ConnectionId, now: Duration) {
+        let pulse = Pulse {
+            asked: now,
+            answered: None,
+            began: None,
+            last: now,
+            total: self.total,
+            counted: (now, 0.0),
+        };
+        self.each.insert(id, pulse);
+    }
+
+    /// The answer has begun.
+    pub(crate) fn answered(&mut self, id: ConnectionId, now: Duration) {
+        if let Some(pulse) = self.each.get_mut(&id) {
+            let took = now.saturating_sub(pulse.asked);
+            self.delay = Some(self.delay.map_or(took, |known| (known * 3 + took) / 4));
+            (pulse.last, pulse.total, pulse.answered) = (now, self.total, Some(now));
+        }
+    }
+
+    /// It has brought something.
+    pub(crate) fn brought(&mut self, id: ConnectionId, now: Duration, bytes: u64) {
+        self.total += bytes;
+        let Some(pulse) = self.each.get_mut(&id) else { return };
+        if pulse.began.is_none() {
+            (pulse.began, pulse.counted) = (Some(now), (now, 0.0));
+        }
+        (pulse.last, pulse.total) = (now, self.total);
+        let (since, counted) = &mut pulse.counted;
+        *counted += bytes as f64;
+        let span = now.saturating_sub(*since);
+        if span > HALVED_AFTER {
+            (*since, *counted) = (now - span / 2, *counted / 2.0);
+        }
+    }
+
+    /// The connection is over.
+    pub(crate) fn gone(&mut self, id: ConnectionId) {
+        self.each.remove(&id);
+    }
+
+    /// Returns when a connection has sent its last request.
+    pub(crate) fn asked_at(&self, id: ConnectionId) -> Option<Duration> {
+        self.each.get(&id).map(|pulse| pulse.asked)
+    }
+
+    /// Returns how many have been answered.
+    pub(crate) fn answering(&self) -> usize {
+        self.each.values().filter(|pulse| pulse.answered.is_some()).count()
+    }
+
+    /// Returns how many bring something.
+    pub(crate) fn bringing(&self) -> usize {
+        self.each.values().filter(|pulse| pulse.began.is_some()).count()
+    }
+
+    /// Returns how long a request takes to its answer.
+    pub(crate) fn delay(&self) -> Duration {
+        self.delay.unwrap_or_default()
+    }
+
+    /// Says how fast a connection is.
+    pub(crate) fn pace(&self, id: ConnectionId, now: Duration) -> Pace {
+        match self.each.get(&id) {
+            Some(pulse) if self.is_silent(pulse, now, SILENT.max(self.delay() * SILENT_DELAYS)) => {
+                Pace::Silent
+            }
+            Some(pulse) => rate(pulse, now).map_or(Pace::Unknown, Pace::Rate),
+            None => Pace::Unknown,
+        }
+    }
+
+    /// Returns the median of the rates, in bytes a second; 0 where none is known.
+    pub(crate) fn median_rate(&self, now: Duration) -> f64 {
+        let mut rates: Vec<f64> = self.each.values().filter_map(|pulse| rate(pulse, now)).collect();
+        rates.sort_by(f64::total_cmp);
+        rates.get(rates.len() / 2).copied().unwrap_or(0.0)
+    }
+
+    /// Returns a connection that is to be given up now: it is stalled, or much slower than the others.
+    pub(crate) fn hopeless(&mut self, now: Duration) -> Option<ConnectionId> {
+        if self.each.len() < 2 {
+            return None;
+        }
+        let patience = STALLED.max(self.delay() * STALLED_DELAYS);
+        let stalled = self.each.iter().find(|(_, pulse)| self.is_silent(pulse, now, patience));
+        if let Some((&id, _)) = stalled {
+            return Some(id);
+        }
+        let patience = SLOW_AFTER.max(self.delay() * STALLED_DELAYS);
+        if self.each.len() < SLOW_FROM || now < self.replaced + patience {
+            return None;
+        }
+        let least = self.median_rate(now) * SLOW;
+        let is_slow = |pulse: &Pulse| {
+            let had_time = pulse.began.is_some_and(|began| now >= began + patience);
+            had_time && rate(pulse, now).is_some_and(|rate| rate < least)
+        };
+        let (&id, _) = self.each.iter().find(|(_, pulse)| is_slow(pulse))?;
+        self.replaced = now;
+        Some(id)
+    }
+
+    fn is_silent(&self, pulse: &Pulse, now: Duration, patience: Duration) -> bool {
+        let others = self.each.len().saturating_sub(1).max(1) as u64;
+        let meanwhile = (self.total - pulse.total) / others;
+        now.saturating_sub(pulse.last) >= patience && meanwhile >= MEANWHILE_BYTES
+    }
+}
+
+fn rate(pulse: &Pulse, now: Duration) -> Option<f64> {
+    let (since, counted) = pulse.counted;
+    let span = now.saturating_sub(since);
+    (pulse.began.is_some() && span >= RATE_AFTER).then(|| counted / span.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// Plays four connections that bring so much every 10 ms, from 80 ms on, until then.
+    fn play(mib: [f64; 4], until: Duration) -> Pulses {
+        let mut pulses = Pulses::default();
+        (0..4).for_each(|id| pulses.asked(id, ms(0)));
+        (0..4).for_each(|id| pulses.answered(id, ms(80)));
+        for now in (80..=until.as_millis() as u64).step_by(10) {
+            for (id, mib) in mib.iter().enumerate().filter(|(_, mib)| **mib > 0.0) {
+                pulses.brought(id as u64, ms(now), (mib * MIB as f64) as u64);
+            }
+        }
+        pulses
+    }
+
+    #[test]
+    fn delay_rates_and_silence_are_what_was_seen() {
+        let until = ms(1080);
+        let pulses = play([0.5, 0.5, 0.25, 0.0], until);
+        assert_eq!(pulses.delay(), ms(80));
+        assert_eq!((pulses.answering(), pulses.bringing()), (4, 3));
+        let Pace::Rate(rate) = pulses.pace(0, until) else { panic!("it has brought much") };
+        assert!((50e6..55e6).contains(&rate), "{rate}");
+        assert_eq!(pulses.pace(3, ms(300)), Pace::Unknown, "it may still come");
+        assert_eq!(pulses.pace(3, until), Pace::Silent);
+    }
+
+    #[test]
+    fn the_stalled_and_the_slow_are_given_up_one_at_a_time() {
+        for (what, mib, until, expected) in [
+            ("all alike", [0.5; 4], ms(20_000), None),
+            ("half as fast", [0.5, 0.5, 0.5, 0.25], ms(20_000), None),
+            ("slow, and in its first second", [0.5, 0.5, 0.5, 0.05], ms(1_000), None),
+            ("slow", [0.5, 0.5, 0.5, 0.05], ms(1_200), Some(3)),
+            ("silent for a while", [0.0, 0.5, 0.5, 0.5], ms(2_900), None),
+            ("stalled", [0.0, 0.5, 0.5, 0.5], ms(3_200), Some(0)),
+            ("everybody is slow", [0.0, 1e-4, 1e-4, 1e-4], ms(3_200), None),
+        ] {
+            let mut pulses = play(mib, until);
+            assert_eq!(pulses.hopeless(until), expected, "{what}");
+            let again = expected.filter(|id| *id == 0);
+            assert_eq!(pulses.hopeless(until), again, "{what}");
+        }
+    }
+}
