@@ -3,8 +3,8 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a helper that panics fails the test that called it")]
 
-// The benchmark's hub gives each connection a rate as well.
-#[path = "../../../tests/bench/src/throttle.rs"]
+// The scenarios' hub gives each connection a rate as well.
+#[path = "../../../tests/tests/scenarios/hub/throttle.rs"]
 mod throttle;
 
 use std::{

@@ -206,11 +206,18 @@ fn what_was_written_is_read_back_by_a_second_handle_while_more_is_written() {
     let mut buffer = vec![0; LARGE.chunk];
     let mut at = 0;
     staged.append(LARGE.part_of(1)).unwrap();
+    let mut rest = LARGE.content[2 * LARGE.chunk..].chunks(WORTH / 3);
     while at < 2 * LARGE.chunk {
-        staged.write_at(2 * LARGE.chunk as u64, &LARGE.content[2 * LARGE.chunk..]).unwrap();
+        if let Some(piece) = rest.next() {
+            let offset = size() - rest.clone().map(<[u8]>::len).sum::<usize>() - piece.len();
+            staged.write_at(offset as u64, piece).unwrap();
+        }
         let count = reader.read_at(at as u64, &mut buffer[..WORTH / 3]).unwrap();
         assert!(buffer[..count] == LARGE.content[at..at + count]);
         at += count;
+    }
+    for piece in rest {
+        staged.append(piece).unwrap();
     }
     assert_eq!(staged.prefix_bytes(), size() as u64);
     assert_eq!(reader.read_at(size() as u64, &mut buffer).unwrap(), 0);
@@ -224,6 +231,9 @@ fn a_file_with_a_hole_is_not_complete_and_no_bytes_go_where_none_were_promised()
     let error = staged.write_at(size() as u64 - 1, b"xx").unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
     staged.write_at(u64::MAX, b"x").unwrap_err();
+    let held = staged.intervals().iter().next().unwrap();
+    let error = staged.write_at(held.end - 1, b"x").unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "it has that byte");
     assert_eq!(staged.received_bytes(), LARGE.chunk as u64);
     cache.abandon(staged, Keep::Nothing);
     assert!(world.tree().leftovers().is_empty());

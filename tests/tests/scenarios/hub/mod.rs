@@ -8,8 +8,6 @@ mod body;
 mod fault;
 mod listen;
 mod log;
-// The benchmark's hub gives each connection a rate as well.
-#[path = "../../../bench/src/throttle.rs"]
 mod throttle;
 
 use std::{
