@@ -5,6 +5,9 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+/// Where there may be so many connections, some more for a moment are no matter.
+const SUCCESSORS_FROM: usize = 16;
+
 /// The connections of one program that large files are received on.
 #[derive(Debug)]
 pub(crate) struct Connections {
@@ -48,6 +51,12 @@ impl Share {
     /// Returns how many connections this transfer may have.
     pub(crate) fn connections(&self) -> usize {
         (self.0.most / self.transfers()).max(1)
+    }
+
+    /// Returns how many more may be asked for while as many others are about to end. None where the program says that there
+    /// are to be few.
+    pub(crate) fn successors(&self) -> usize {
+        if self.0.most < SUCCESSORS_FROM { 0 } else { self.connections() }
     }
 
     /// Takes one more connection, if there is one.

@@ -169,6 +169,11 @@ impl Climb {
         self.phase = Phase::Still { until: now + wait.max(self.rest) };
     }
 
+    /// Tells whether somebody has refused a connection: then there is never one more for a moment.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.most < self.limit
+    }
+
     /// There is one connection from now on.
     pub(crate) fn stay(&mut self) {
         (self.most, self.limit, self.connections) = (1, 1, 1);

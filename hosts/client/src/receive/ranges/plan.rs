@@ -15,6 +15,8 @@ pub(crate) type ConnectionId = u64;
 const RANGE_LIMIT_BYTES: u64 = 32 << 20;
 /// A shorter range is not worth a request, on whatever line.
 const LEAST_BYTES: u64 = 256 << 10;
+/// The shortest range that is given where nobody has it yet.
+const LEAST_RANGE_BYTES: u64 = 1 << 20;
 /// What a connection brings in this time is the least that is worth a request, however near the hub is.
 const LEAST_TIME: Duration = Duration::from_millis(40);
 /// A range is what each connection would get of the rest, by this: some of the rest is left to even out who was slow.
@@ -52,7 +54,8 @@ impl Terms {
     /// Returns how long a range should be where so much is free.
     pub(crate) fn range_bytes(&self, free_bytes: u64) -> u64 {
         let share = free_bytes as f64 / (self.connections.max(1) as f64 * SHARES);
-        let least = self.least_bytes().max(self.rate as u64 / 1000 * self.delay.as_millis() as u64);
+        let brought = (self.rate * self.delay.max(LEAST_TIME).as_secs_f64()) as u64;
+        let least = brought.max(LEAST_RANGE_BYTES);
         (share as u64).max(least).min(RANGE_LIMIT_BYTES)
     }
 }
@@ -137,6 +140,19 @@ impl Plan {
     /// Returns how much is missing and on its way.
     pub(crate) fn held_bytes(&self) -> u64 {
         self.held.values().map(Held::left_bytes).sum()
+    }
+
+    /// Returns how many connections end before somebody else who is asked now begins, where there is more to ask for.
+    pub(crate) fn ending(&self, terms: &Terms, pace: impl Fn(ConnectionId) -> Pace) -> usize {
+        if self.free.is_empty() {
+            return 0;
+        }
+        let seconds = terms.delay.as_secs_f64();
+        let ends = |(owner, held): &(&ConnectionId, &Held)| match pace(**owner) {
+            Pace::Rate(rate) => held.left_bytes() as f64 <= rate * seconds,
+            Pace::Unknown | Pace::Silent => false,
+        };
+        self.held.iter().filter(ends).count()
     }
 
     /// Tells whether nothing is missing but what this connection has.

@@ -221,11 +221,13 @@ impl<'a> Ranges<'a> {
             only.into_iter().for_each(|only| self.plan.keep(only, len));
         }
         let mut new = Vec::new();
-        while self.connections.len() + self.resting < wanted {
-            if !self.connections.is_empty() {
-                if Instant::now() < self.quiet_until {
-                    break;
-                }
+        let ending = self.ending(wanted);
+        while self.connections.len() + self.resting < wanted + ending {
+            if !self.connections.is_empty() && Instant::now() < self.quiet_until {
+                break;
+            }
+            // Whoever takes the place of one that ends needs no permit.
+            if !self.connections.is_empty() && self.connections.len() < wanted {
                 let Some(permit) = self.share.take() else { break };
                 self.permits.push(permit);
             }
@@ -240,6 +242,16 @@ impl<'a> Ranges<'a> {
         }
         // Some have taken a part of what others of them were given first.
         new.into_iter().for_each(|id| self.ask(id, None));
+    }
+
+    /// Returns how many connections are about to end, whose places can be taken already.
+    fn ending(&self, wanted: usize) -> usize {
+        if wanted == 1 || self.climb.is_limited() || self.proof == Proof::Missing {
+            return 0;
+        }
+        let now = self.clock.elapsed();
+        let ending = self.plan.ending(&self.terms(wanted), |owner| self.pulses.pace(owner, now));
+        ending.min(self.share.successors())
     }
 
     fn terms(&self, connections: usize) -> Terms {
@@ -270,11 +282,8 @@ impl<'a> Ranges<'a> {
         self.pulses.asked(id, self.clock.elapsed());
         let (http, fetch, at) = (self.http, self.fetch, self.at.clone());
         self.go_on(id, async move {
-            if let Some(mut body) = spent {
-                let _ = tokio::time::timeout(END_PATIENCE, async {
-                    while let Ok(Some(_)) = body.chunk().await {}
-                })
-                .await;
+            if let Some(body) = spent {
+                read_to_end(body).await;
             }
             let headers = range_headers(&range, fetch, FromHub::of(http, &at));
             let result = http.get_on(Connection::Own, &at, &headers, None).await;
@@ -368,7 +377,19 @@ impl<'a> Ranges<'a> {
             self.ask(id, spent);
         } else {
             self.retire(id);
+            self.steps.extend(spent.map(|body| -> BoxFuture<'a, Step> {
+                Box::pin(async {
+                    read_to_end(body).await;
+                    Step::Abandoned
+                })
+            }));
         }
         true
     }
+}
+
+/// Reads what is left of a body that has brought its range, so that its connection can be used again.
+async fn read_to_end(mut body: Box<dyn Body>) {
+    let rest = async { while let Ok(Some(_)) = body.chunk().await {} };
+    let _ = tokio::time::timeout(END_PATIENCE, rest).await;
 }
