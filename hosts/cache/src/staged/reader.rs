@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::{disk::DiskFile, staged::StagedFile};
+use crate::disk::DiskFile;
 
 /// A second handle on an open staged file. It keeps the file locked as the first does, so it is to be dropped before the
 /// file is given up.
@@ -11,6 +11,10 @@ pub struct StagedReader {
 }
 
 impl StagedReader {
+    pub(crate) fn of(file: &dyn DiskFile) -> io::Result<Self> {
+        Ok(Self { file: file.second_handle()? })
+    }
+
     /// Reads some bytes at an offset; returns how many, 0 at the end of the file. What has not been written there reads as
     /// zeros, or as what a failed write has left.
     ///
@@ -18,22 +22,6 @@ impl StagedReader {
     /// The disk's error.
     pub fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         self.file.read_at(offset, into)
-    }
-}
-
-impl StagedFile {
-    /// Opens a second handle on the same file, to read back what has been written.
-    ///
-    /// # Errors
-    /// The disk's error; `Unsupported` where it has none, and then the file is received in order.
-    pub fn reader(&mut self) -> io::Result<StagedReader> {
-        Ok(StagedReader { file: self.file.second_handle()? })
-    }
-
-    /// Tells whether this file can be written out of order: its size is known, and its disk has holes and second handles.
-    #[must_use]
-    pub fn takes_positions(&self) -> bool {
-        self.size.is_some() && takes_positions(&*self.file)
     }
 }
 

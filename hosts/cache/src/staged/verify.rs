@@ -6,7 +6,10 @@ use hubstow_core::{facts::Staged, name::ContentHash};
 
 use crate::{
     disk::content::{BUFFER_BYTES, Hasher},
-    staged::StagedFile,
+    staged::{
+        StagedFile,
+        reader::{StagedReader, takes_positions},
+    },
 };
 
 /// Why a staged file is not what it should be.
@@ -31,6 +34,20 @@ pub enum Mismatch {
 }
 
 impl StagedFile {
+    /// Opens a second handle on the same file, to read back what has been written.
+    ///
+    /// # Errors
+    /// The disk's error; `Unsupported` where it has none, and then the file is received in order.
+    pub fn reader(&mut self) -> io::Result<StagedReader> {
+        StagedReader::of(&*self.file)
+    }
+
+    /// Tells whether this file can be written out of order: its size is known, and its disk has holes and second handles.
+    #[must_use]
+    pub fn takes_positions(&self) -> bool {
+        self.size.is_some() && takes_positions(&*self.file)
+    }
+
     /// Checks size and hash; only what passes is complete. What the hasher has not seen is read again for it. The inner
     /// error says what does not match; the file must start over then.
     ///
