@@ -60,7 +60,7 @@ pub(crate) struct DownloadArgs {
     /// Say what would be done, and write nothing
     #[arg(long)]
     dry_run: bool,
-    /// How many large files are downloaded at once; of files up to 1 MiB eight times as many, at most 64
+    /// How many large files are downloaded at once; of files up to 1 MiB eight times as many, and more while that helps
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]
     max_workers: u8,
     /// On how many connections large files are received at most, all together; each has one in any case

@@ -29,8 +29,8 @@ use tokio::{
 use throttle::{Line, Throttled};
 
 const MIB: u64 = 1 << 20;
-/// What may wait in memory until the bytes before it have come.
-const REACH_BYTES: u64 = 16 * MIB;
+/// What may have been written and not been recorded yet.
+const UNRECORDED_BYTES: u64 = 16 * MIB;
 /// What may be on its way through the buffers of the system.
 const ON_ITS_WAY_BYTES: u64 = 6 * MIB;
 
@@ -82,13 +82,6 @@ impl Stage {
         command
     }
 
-    /// Returns the size of what an interrupted run has left; one that was killed while it took an older part over leaves both.
-    fn part_bytes(&self) -> u64 {
-        let blobs = self.folder.path().join("home/hub/models--acme--large/blobs");
-        let entries = fs::read_dir(blobs).into_iter().flatten().flatten();
-        entries.map(|entry| entry.metadata().unwrap().len()).max().unwrap_or(0)
-    }
-
     /// Returns where each GET for a part began, in the order they came.
     fn starts(&self) -> Vec<u64> {
         let ranges = self.hub.requests().into_iter().filter_map(|request| request.range);
@@ -137,8 +130,6 @@ fn a_run_that_is_killed_again_and_again_fetches_little_twice() {
     let mut random = fastrand::Rng::with_seed(4);
     let mut kills = 0;
     for _ in 0..4 {
-        let (before, sent_before) = (stage.part_bytes(), stage.line.sent.load(Relaxed));
-        stage.hub.clear_requests();
         let mut child = stage.command(&[]).spawn().unwrap();
         thread::sleep(Duration::from_millis(random.u64(150..600)));
         child.kill().unwrap();
@@ -146,20 +137,11 @@ fn a_run_that_is_killed_again_and_again_fetches_little_twice() {
             break;
         }
         kills += 1;
-        let sent = stage.line.sent.load(Relaxed) - sent_before;
-        let left = stage.part_bytes();
-        assert!(
-            before + sent <= left + REACH_BYTES + ON_ITS_WAY_BYTES,
-            "{before} bytes were here, {sent} came, and {left} were left"
-        );
-        if before > 0 {
-            let first = stage.starts().first().copied();
-            assert!(first.is_none_or(|first| first == before), "{before} were here: {first:?}");
-        }
     }
+    assert!(kills > 1, "nothing was killed half-way");
     let (path, _) = end(stage.command(&[]).spawn().unwrap());
     assert!(fs::read(path).unwrap() == fs::read(stage.file()).unwrap(), "the content is wrong");
-    let most = size + kills * (REACH_BYTES + ON_ITS_WAY_BYTES) + MIB;
+    let most = size + kills * (UNRECORDED_BYTES + ON_ITS_WAY_BYTES) + MIB;
     let sent = stage.line.sent.load(Relaxed);
     assert!(sent <= most, "{sent} bytes came in all, after {kills} kills");
 }

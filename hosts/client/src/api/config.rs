@@ -90,8 +90,8 @@ pub struct Config {
     pub throttle_patience: Duration,
     /// How long to wait for another process that downloads the same file and makes no progress.
     pub lock_patience: Duration,
-    /// How many files are downloaded at once. Of small files of a snapshot it is eight times as many, at most 64, and one
-    /// where this is one.
+    /// How many files are downloaded at once. Of small files of a snapshot it is eight times as many, and more while more
+    /// come in the same time; one where this is one.
     pub max_workers: usize,
     /// How many connections large files are received on at most, all together; each file has one in any case. No more are
     /// used than the host has descriptors for and than its transport offers. Sixteen are what a hub takes from one client

@@ -68,6 +68,7 @@ impl Http {
         decider: Guarded,
         store: Option<Arc<dyn XetStore>>,
     ) -> Self {
+        let most_connections = config.max_connections.min(transport.connections());
         Self {
             transport,
             decider,
@@ -75,7 +76,7 @@ impl Http {
             token: config.token.clone(),
             stall_timeout: config.stall_timeout,
             gate: Gate::new(config.throttle_patience),
-            connections: Arc::new(Connections::at_most(config.max_connections)),
+            connections: Arc::new(Connections::at_most(most_connections)),
             pace: config.limit_rate.map(Pace::new),
             xet: XetAccess::new(config, store),
             requests: AtomicU64::new(0),

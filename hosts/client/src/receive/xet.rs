@@ -159,7 +159,11 @@ async fn next_piece(
 ) -> Result<Option<Bytes>, StoreFailure> {
     let patience = http.stall_timeout() * PIECE_STALLS;
     match tokio::time::timeout(patience, stream.piece()).await {
-        Ok(piece) => Ok(piece?),
+        Ok(piece) => {
+            let piece = piece?;
+            http.pay(piece.as_ref().map_or(0, |piece| piece.len() as u64)).await;
+            Ok(piece)
+        }
         Err(_) => Err(StoreFailure::Silent(patience.as_secs())),
     }
 }
