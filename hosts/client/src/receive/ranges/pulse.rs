@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, time::Duration};
 use super::plan::{ConnectionId, Pace};
 
 /// A rate counts from here on: before, the start of a connection would tell too much.
-const RATE_AFTER: Duration = Duration::from_millis(10);
+const RATE_AFTER: Duration = Duration::from_millis(30);
 /// What lies further back than this counts half.
 const HALVED_AFTER: Duration = Duration::from_secs(1);
 /// Who has been silent for so long, and for so many delays, is not waited for where somebody else could do it.
@@ -44,6 +44,8 @@ struct Pulse {
 pub(crate) struct Pulses {
     each: BTreeMap<ConnectionId, Pulse>,
     delay: Option<Duration>,
+    /// What a connection has brought a second by the end of its range, of late.
+    usual: f64,
     total: u64,
     replaced: Duration,
 }
@@ -51,6 +53,7 @@ pub(crate) struct Pulses {
 impl Pulses {
     /// A connection has been asked for a range.
     pub(crate) fn asked(&mut self, id: ConnectionId, now: Duration) {
+        self.learn(id);
         let pulse = Pulse {
             asked: now,
             answered: None,
@@ -89,7 +92,16 @@ impl Pulses {
 
     /// The connection is over.
     pub(crate) fn gone(&mut self, id: ConnectionId) {
+        self.learn(id);
         self.each.remove(&id);
+    }
+
+    /// Notes how fast a connection was that is at the end of its range.
+    fn learn(&mut self, id: ConnectionId) {
+        let last = self.each.get(&id).and_then(|pulse| rate(pulse, pulse.last));
+        if let Some(rate) = last {
+            self.usual = if self.usual > 0.0 { (self.usual * 3.0 + rate) / 4.0 } else { rate };
+        }
     }
 
     /// Returns when a connection has sent its last request.
@@ -123,9 +135,13 @@ impl Pulses {
         }
     }
 
-    /// Returns the median of the rates, in bytes a second; 0 where none is known.
+    /// Returns the median of the rates, in bytes a second; where few of them are known yet, what was usual of late. 0 where
+    /// nothing is known.
     pub(crate) fn median_rate(&self, now: Duration) -> f64 {
         let mut rates: Vec<f64> = self.each.values().filter_map(|pulse| rate(pulse, now)).collect();
+        if rates.len() * 2 < self.each.len() && self.usual > 0.0 {
+            return self.usual;
+        }
         rates.sort_by(f64::total_cmp);
         rates.get(rates.len() / 2).copied().unwrap_or(0.0)
     }

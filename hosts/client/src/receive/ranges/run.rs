@@ -280,6 +280,7 @@ impl<'a> Ranges<'a> {
     fn ask(&mut self, id: ConnectionId, spent: Option<Box<dyn Body>>) {
         let Some(range) = self.plan.ask(id) else { return };
         self.pulses.asked(id, self.clock.elapsed());
+        tracing::trace!(file = %self.fetch.file, connection = id, ?range, of = self.connections.len(), "asking");
         let (http, fetch, at) = (self.http, self.fetch, self.at.clone());
         self.go_on(id, async move {
             if let Some(body) = spent {
@@ -356,7 +357,8 @@ impl<'a> Ranges<'a> {
             }
             match then {
                 Then::More if piece.is_empty() => {
-                    if self.connections.len() > self.share.connections().max(1) {
+                    // Another file has come, whose share this one has. Successors are no part of it.
+                    if self.permits.len() >= self.share.connections() && !self.permits.is_empty() {
                         self.retire(id);
                     } else {
                         self.listen(id, body);

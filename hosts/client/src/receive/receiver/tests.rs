@@ -306,10 +306,10 @@ enum Ahead {
 }
 
 /// Fetches a large file from a hub that does this; tells how many requests that took.
-async fn receive_large(content: &[u8], ahead: Ahead) -> usize {
+async fn receive_large(content: &[u8], connections: usize, ahead: Ahead) -> usize {
     let (served, mut tries) = (content.to_vec(), 0);
     let slowly = |reply: Reply| reply.slowly(64 << 10, Duration::from_millis(1));
-    let stage = Stage::with_store(content, 4, None, move |asked| {
+    let stage = Stage::with_store(content, connections, None, move |asked| {
         let Some((from, to)) = asked.strip_prefix("named ").and_then(|r| r.split_once('-')) else {
             return Ok(slowly(Reply::whole(&served)));
         };
@@ -340,8 +340,15 @@ async fn a_large_file_comes_on_several_connections_or_on_one_and_is_right() {
         (Ahead::Refused(503), 2..5),
         (Ahead::Refused(416), 2..5),
     ];
-    let requests = join_all(rows.iter().map(|(ahead, _)| receive_large(&content, *ahead))).await;
+    let requests = join_all(rows.iter().map(|(ahead, _)| receive_large(&content, 4, *ahead))).await;
     for ((ahead, expected), requests) in rows.iter().zip(requests) {
         assert!(expected.contains(&requests), "{ahead:?}: {requests}");
     }
+}
+
+/// What is asked for while others end must not cost them what they have.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_connections_take_few_requests() {
+    let requests = receive_large(&noise(2, 48 << 20), 16, Ahead::Given).await;
+    assert!((16..=90).contains(&requests), "{requests}");
 }
