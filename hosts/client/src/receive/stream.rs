@@ -115,7 +115,8 @@ impl Transfer<'_> {
             let climb = climb.get_or_insert_with(|| Climb::new(self.connections, now, received));
             let left = size.saturating_sub(from + received);
             if left >= SPLIT_FROM_BYTES && climb.look(now, received, 1, self.delay).min(most) > 1 {
-                let (climb, missing) = (climb.clone(), Vec::from_iter([from + received..size]));
+                let (climb, missing) =
+                    (climb.clone(), std::iter::once(from + received..size).collect());
                 let (answer_end, proof) = (size, Proof::Missing);
                 let begun = Begun { share, climb, clock, received, missing, answer_end, proof };
                 let mut ranges = Ranges::new(self, begun);
