@@ -33,6 +33,7 @@ use crate::{
 
 /// What is shorter than this is not worth continuing.
 pub(crate) const ADOPT_FROM_BYTES: u64 = 1 << 16;
+
 /// The staged file of one attempt.
 pub struct StagedFile {
     pub(crate) at: CachePath,

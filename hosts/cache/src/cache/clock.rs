@@ -86,9 +86,7 @@ impl Asked {
 
     /// Tells whether a file was last changed more than a tick before this, by the same clock.
     pub(crate) fn is_past(&self, identity: &Identity, modified: DiskTime) -> bool {
-        self.said.is_some_and(|(now, device)| {
-            device == identity.device && modified < now && !now.is_within(TICK, modified)
-        })
+        self.said.is_some_and(|(now, _)| modified < now) && self.is_after(identity, modified)
     }
 
     /// Tells whether a file was not changed within a tick before this, which was asked just now: what is dated ahead is

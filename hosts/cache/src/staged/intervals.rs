@@ -42,7 +42,14 @@ impl Intervals {
     /// Returns where the first byte is that is not in the set.
     #[must_use]
     pub fn prefix_bytes(&self) -> u64 {
-        self.ends.get(&0).copied().unwrap_or(0)
+        self.end_from(0)
+    }
+
+    /// Returns where, from `at` on, the first byte is that is not in the set.
+    #[must_use]
+    pub fn end_from(&self, at: u64) -> u64 {
+        let before = self.ends.range(..=at).next_back();
+        before.map_or(at, |(_, &end)| end.max(at))
     }
 
     /// Returns the end of the last range; 0 where there is none.
@@ -75,8 +82,7 @@ impl Intervals {
     /// Tells whether all of a range is in the set.
     #[must_use]
     pub fn contains(&self, range: &Range<u64>) -> bool {
-        let before = self.ends.range(..=range.start).next_back();
-        range.is_empty() || before.is_some_and(|(_, &end)| range.end <= end)
+        range.is_empty() || range.end <= self.end_from(range.start)
     }
 
     /// Tells whether it has any byte of a range.

@@ -136,12 +136,7 @@ impl View {
             return self.take_over(target, leftover);
         }
         match self.copy(target, &mut leftover) {
-            Ok(copied) => {
-                if leftover.writer != Writer::Alive && !copied.held.is_empty() {
-                    self.cache.discard_leftover(&leftover);
-                }
-                Ok(Some(copied))
-            }
+            Ok(copied) => Ok(Some(copied)),
             // Where there is no space for a copy, a leftover whose lock is free is worth more than caution.
             Err(error)
                 if leftover.writer == Writer::Gone
@@ -229,7 +224,7 @@ impl View {
     }
 
     /// Somebody may still write the leftover: the bytes that it holds are copied, and whatever that somebody does stays
-    /// theirs.
+    /// theirs. One that nobody writes is removed once they are.
     fn copy(&self, target: &Target, from: &mut Leftover) -> Result<StagedFile, FsError> {
         let mut staged = self.create_staged(target)?;
         let at = staged.at.clone();
@@ -239,8 +234,10 @@ impl View {
         let copied = held.iter().try_for_each(|range| self.copy_range(old, &mut staged, range));
         match copied {
             Ok(()) => {
-                // The leftover may be removed now.
                 staged.record_now();
+                if from.writer != Writer::Alive {
+                    self.cache.discard_leftover(from);
+                }
                 Ok(staged)
             }
             Err(error) if group(&error) == ErrorGroup::NoSpace || Cancelled::caused(&error) => {

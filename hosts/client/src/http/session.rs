@@ -45,6 +45,14 @@ pub(crate) struct Limits {
     pub(crate) until: Option<Instant>,
 }
 
+/// A GET that follows redirects.
+struct Asked<'a> {
+    connection: Connection,
+    to: &'a Address,
+    headers: &'a HeaderMap,
+    limits: Limits,
+}
+
 /// The HTTP side of a hub: which requests are sent, with or without the token, and which redirects are followed.
 pub(crate) struct Http {
     transport: Arc<dyn Transport>,
@@ -98,7 +106,7 @@ impl Http {
 
     /// On how many connections of its own a file may be received.
     pub(crate) fn own_connections(&self) -> usize {
-        self.transport.connections().min(self.connections.most())
+        self.connections.most()
     }
 
     pub(crate) fn endpoint(&self) -> &Endpoint {
@@ -160,8 +168,18 @@ impl Http {
         headers: &HeaderMap,
         timeout: Option<Duration>,
     ) -> Result<(Address, Response), NoAnswer> {
-        let answer_within = timeout.unwrap_or(self.stall_timeout);
-        self.follow(connection, to, headers, Limits { answer_within, until: None }).await
+        let limits = self.in_time(timeout);
+        self.follow(Asked { connection, to, headers, limits }, |_, _| {}).await
+    }
+
+    /// Sends a request for all of something and follows its redirects, of each of which it says from where and where to.
+    pub(crate) async fn get_watching(
+        &self,
+        to: &Address,
+        watch: impl FnMut(&Address, &Address) + Send,
+    ) -> Result<(Address, Response), NoAnswer> {
+        let (headers, limits) = (&HeaderMap::new(), self.in_time(None));
+        self.follow(Asked { connection: Connection::Shared, to, headers, limits }, watch).await
     }
 
     /// Sends a request that has an end, and follows its redirects.
@@ -171,16 +189,20 @@ impl Http {
         headers: &HeaderMap,
         limits: Limits,
     ) -> Result<(Address, Response), NoAnswer> {
-        self.follow(Connection::Shared, to, headers, limits).await
+        self.follow(Asked { connection: Connection::Shared, to, headers, limits }, |_, _| {}).await
+    }
+
+    /// Returns the limits of a request that has no end but that its answer must begin in time.
+    pub(crate) fn in_time(&self, timeout: Option<Duration>) -> Limits {
+        Limits { answer_within: timeout.unwrap_or(self.stall_timeout), until: None }
     }
 
     async fn follow(
         &self,
-        connection: Connection,
-        to: &Address,
-        headers: &HeaderMap,
-        limits: Limits,
+        asked: Asked<'_>,
+        mut watch: impl FnMut(&Address, &Address) + Send,
     ) -> Result<(Address, Response), NoAnswer> {
+        let Asked { connection, to, headers, limits } = asked;
         let mut at = to.clone();
         for followed in 0..=REDIRECT_LIMIT {
             let mut sent = headers.clone();
@@ -191,10 +213,10 @@ impl Http {
             let request = self.request(Method::GET, &at, sent, limits);
             let request = Request { connection, ..request };
             let answer = self.send_through_gate(request, limits.until).await?;
-            match location(&answer) {
-                None => return Ok((at, answer)),
-                Some(location) => at = self.hop(&at, &location, followed)?,
-            }
+            let Some(location) = location(&answer) else { return Ok((at, answer)) };
+            let next = self.hop(&at, &location, followed)?;
+            watch(&at, &next);
+            at = next;
         }
         Err(self.too_many(&at))
     }

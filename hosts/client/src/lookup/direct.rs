@@ -109,36 +109,32 @@ impl Lessons {
         }
         let (name, etag) = (of.file.as_str(), of.etag.as_str());
         if let Some(learned) = &mut self.learned {
-            let expected = learned.address(name, etag);
             match agreed(learned, of, address) {
                 Some(shape) => *learned = shape,
                 // A name with something new in it says nothing against the rest.
-                None if expected.is_none() => {}
+                None if learned.address(name, etag).is_none() => {}
                 None => self.missed(self.ended),
             }
             return;
         }
-        let agreeing = self.guesses.iter_mut().find_map(|guess| {
-            guess.shape = agreed(&guess.shape, of, address)?;
+        for guess in &mut self.guesses {
+            let Some(shape) = agreed(&guess.shape, of, address) else { continue };
             guess.agreeing += 1;
-            (guess.agreeing >= AGREEING).then(|| Some(guess.shape.clone())).or(Some(None))
-        });
-        match agreeing {
-            Some(Some(shape)) => {
+            if guess.agreeing < AGREEING {
+                guess.shape = shape;
+            } else {
                 self.learned = Some(shape);
                 self.guesses.clear();
                 self.misses = 0;
             }
-            Some(None) => {}
-            None => {
-                let Some(shape) = Shape::of(address, name, etag) else { return };
-                if self.guesses.len() >= GUESSES {
-                    self.guesses.sort_by_key(|guess| std::cmp::Reverse(guess.agreeing));
-                    self.guesses.pop();
-                }
-                self.guesses.push(Guess { shape, agreeing: 1 });
-            }
+            return;
         }
+        let Some(shape) = Shape::of(address, name, etag) else { return };
+        if self.guesses.len() >= GUESSES {
+            self.guesses.sort_by_key(|guess| std::cmp::Reverse(guess.agreeing));
+            self.guesses.pop();
+        }
+        self.guesses.push(Guess { shape, agreeing: 1 });
     }
 
     fn hit(&mut self, lesson: usize) {

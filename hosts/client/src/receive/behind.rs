@@ -2,7 +2,7 @@
 //!
 //! INVARIANT: the hasher has seen a beginning of the file and nothing else.
 
-use std::borrow::BorrowMut;
+use std::{borrow::BorrowMut, ops::Range};
 
 use hubstow_cache::{
     disk::{content::Hasher, failure::with_causes},
@@ -38,20 +38,24 @@ impl<H: BorrowMut<Hasher>> Behind<H> {
 
     /// Tells whether what comes next has been written and can be read.
     pub(crate) fn has_more_to_read(&self) -> bool {
+        self.reader.is_some() && !self.unread().is_empty()
+    }
+
+    /// Returns what has been written from where the hasher is on.
+    fn unread(&self) -> Range<u64> {
         let passed = self.hasher.borrow().passed_bytes();
-        self.reader.is_some() && self.held.contains(&(passed..passed + 1))
+        passed..self.held.end_from(passed)
     }
 
     /// Reads and hashes some of what comes next. What can't be read now, verifying reads again.
     pub(crate) fn read_some(&mut self) {
-        let hasher = self.hasher.borrow_mut();
-        let passed = hasher.passed_bytes();
-        let end = self.held.iter().find(|range| range.contains(&passed)).map_or(passed, |r| r.end);
+        let Range { start, end } = self.unread();
         self.buffer.resize(READ_BYTES, 0);
-        let most = usize::try_from(end - passed).unwrap_or(READ_BYTES).min(READ_BYTES);
+        let most = usize::try_from(end - start).unwrap_or(READ_BYTES).min(READ_BYTES);
+        let hasher = self.hasher.borrow_mut();
         let Some(reader) = &mut self.reader else { return };
         let into = self.buffer.get_mut(..most).unwrap_or_default();
-        match reader.read_at(passed, into) {
+        match reader.read_at(start, into) {
             Ok(count) if count > 0 => hasher.update(into.get(..count).unwrap_or_default()),
             Ok(_) => self.reader = None,
             Err(error) => {

@@ -5,7 +5,6 @@
 
 use http::{HeaderMap, Method, StatusCode};
 use hubstow_cache::staged::Mismatch;
-use hubstow_core::hub::REDIRECT_LIMIT;
 use url::{Position, Url};
 
 use super::{
@@ -19,9 +18,9 @@ use super::{
 use crate::{
     api::event::Event,
     http::{
-        address::{Address, NoAnswer, TokenUse, is_endpoint, location},
+        address::{Address, NoAnswer, TokenUse, is_endpoint},
         gate::is_refusal_for_now,
-        session::{Http, Limits},
+        session::Http,
         transport::Response,
     },
     lookup::direct::{Direct, Directory, OfFile},
@@ -86,7 +85,7 @@ impl Http {
         tell(Event::Started { file: fetch.file.clone(), size: Some(size), already: 0 });
         let mut content = Vec::new();
         if size > 0 {
-            match self.ask_directly(fetch, size, directory, tell).await {
+            match self.ask_directly(fetch, directory, tell).await {
                 Ok(Asked::Whole(whole)) => return Ok(whole),
                 Ok(Asked::Nothing) => {}
                 Err(ended) => return Err(Unfinished { content, ended }),
@@ -107,12 +106,11 @@ impl Http {
     async fn ask_directly(
         &self,
         fetch: &Fetch<'_>,
-        size: u64,
         directory: &Directory,
         tell: Tell<'_>,
     ) -> Result<Asked, Verdict> {
         let Some((at, direct)) = self.direct(fetch, directory) else { return Ok(Asked::Nothing) };
-        let sent = self.send(Method::GET, &at, HeaderMap::new(), self.in_time()).await;
+        let sent = self.send(Method::GET, &at, HeaderMap::new(), self.in_time(None)).await;
         let answer = sent.inspect_err(|_| directory.missed(&direct))?;
         if is_refusal_for_now(answer.status, &answer.headers) {
             return Err(match accept(fetch, answer.status, &answer.headers, 0) {
@@ -126,14 +124,12 @@ impl Http {
         }
         let mut content = Vec::new();
         match self.receive_small(fetch, (&at, answer), &mut content, tell).await {
-            Ok(()) if content.len() as u64 == size => {
-                Ok(Asked::Whole(Whole { content, way: Way::Direct(direct) }))
-            }
+            Ok(()) => Ok(Asked::Whole(Whole { content, way: Way::Direct(direct) })),
             Err(ended @ Verdict::Broke(_)) => {
                 directory.missed(&direct);
                 Err(ended)
             }
-            Ok(()) | Err(_) => {
+            Err(_) => {
                 directory.missed(&direct);
                 Ok(Asked::Nothing)
             }
@@ -157,26 +153,18 @@ impl Http {
         fetch: &Fetch<'_>,
         directory: &Directory,
     ) -> Result<(Address, Response), NoAnswer> {
-        let mut at = fetch.content.clone();
-        for followed in 0..=REDIRECT_LIMIT {
-            let answer = self.send(Method::GET, &at, HeaderMap::new(), self.in_time()).await?;
-            let Some(to) = location(&answer) else { return Ok((at, answer)) };
-            let next = self.hop(&at, &to, followed)?;
-            if followed == 0 && self.is_own(&at) && self.is_own(&next) {
-                directory.redirected(of(fetch), tail(&next.url));
+        let mut is_first = true;
+        let learn = |from: &Address, to: &Address| {
+            if std::mem::take(&mut is_first) && self.is_own(from) && self.is_own(to) {
+                directory.redirected(of(fetch), tail(&to.url));
             }
-            at = next;
-        }
-        Err(self.too_many(&at))
+        };
+        self.get_watching(fetch.content, learn).await
     }
 
     /// Tells whether an address is the hub's own, and not past any other.
     fn is_own(&self, at: &Address) -> bool {
         at.token == TokenUse::Send && is_endpoint(self.endpoint(), at)
-    }
-
-    fn in_time(&self) -> Limits {
-        Limits { answer_within: self.stall_timeout(), until: None }
     }
 
     async fn receive_small(

@@ -1,6 +1,7 @@
 //! Ranges of one file on several connections.
 
 pub(crate) mod climb;
+pub(crate) mod crew;
 pub(crate) mod lost;
 pub(crate) mod outage;
 pub(crate) mod plan;

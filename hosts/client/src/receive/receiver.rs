@@ -130,26 +130,26 @@ impl<'a> Receiver<'a> {
 
     /// Makes one try.
     async fn once(&mut self) -> Verdict {
-        // Bytes behind a hole are continued by ranges, which the hub gives.
-        let source = match self.holding().await {
-            Ok(holding) if holding.intervals.is_prefix() => self.standing.source,
-            Ok(_) => ContentSource::Hub,
+        if self.fetch.metadata.size == Some(self.staged.received_bytes()) {
+            return Verdict::Received;
+        }
+        let holding = match self.holding().await {
+            Ok(holding) => holding,
             Err(error) => return error.into(),
         };
-        let received = match source {
-            _ if self.fetch.metadata.size == Some(self.staged.received_bytes()) => Ok(()),
-            ContentSource::XetStore => {
+        let received = match self.standing.source {
+            // Bytes behind a hole are continued by ranges, which the hub gives.
+            ContentSource::XetStore if holding.intervals.is_prefix() => {
                 xet::receive(self.http, self.fetch, &mut self.staged, self.tell).await
             }
-            ContentSource::Hub => self.ask_hub().await,
+            ContentSource::XetStore | ContentSource::Hub => self.ask_hub(holding).await,
         };
         received.map_or_else(|verdict| verdict, |()| Verdict::Received)
     }
 
-    /// Sends one GET and takes what it brings.
-    async fn ask_hub(&mut self) -> Result<(), Verdict> {
+    /// Sends one GET and takes what it brings, of a file that holds so much.
+    async fn ask_hub(&mut self, holding: Holding) -> Result<(), Verdict> {
         let (http, fetch) = (self.http, self.fetch);
-        let holding = self.holding().await?;
         let (have, hole) = (holding.intervals.prefix_bytes(), self.hole(&holding));
         let at = match self.standing.at {
             At::Named => fetch.content,

@@ -117,12 +117,12 @@ impl Climb {
                 self.back(here, before);
             }
             Phase::Waiting { .. } => {}
-            Phase::Measuring { since, before } => self.measured(since, here, (before, delay)),
+            Phase::Measuring { since, before } => self.measured(since, here, before, delay),
         }
         self.connections
     }
 
-    fn measured(&mut self, since: Mark, here: Mark, (before, delay): (Option<Before>, Duration)) {
+    fn measured(&mut self, since: Mark, here: Mark, before: Option<Before>, delay: Duration) {
         let is_first = self.connections == 1 && before.is_none();
         let span = here.at.saturating_sub(since.at);
         if span < if is_first { LOOK } else { window(delay) } {

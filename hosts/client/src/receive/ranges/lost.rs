@@ -15,7 +15,7 @@ use crate::{api::event::Event, http::address::NoAnswer};
 
 impl Ranges<'_> {
     fn outage(&self, of: ConnectionId) -> Outage {
-        let asked = self.pulses.asked_at(of).map(|asked| self.clock.moment(asked));
+        let asked = self.crew.pulses.asked_at(of).map(|asked| self.clock.moment(asked));
         self.outages.of(asked)
     }
 
@@ -31,8 +31,8 @@ impl Ranges<'_> {
         let is_transport = matches!(error, NoAnswer::Transport { .. });
         // Somebody on the way may count connections, and refuse one too many.
         if is_transport && self.connections.len() > 1 && self.outage(id) == Outage::New {
-            let (now, taken) = (self.clock.elapsed(), self.pulses.bringing());
-            self.climb.refused(now, Duration::ZERO, taken);
+            let (now, taken) = (self.clock.elapsed(), self.crew.pulses.bringing());
+            self.crew.climb.refused(now, Duration::ZERO, taken);
         }
         self.lost(id, error.into())
     }
@@ -55,7 +55,9 @@ impl Ranges<'_> {
             Verdict::Failing { cause, wait } if are_others => {
                 self.refused(outage, &cause, wait.unwrap_or_default());
             }
-            Verdict::NoRange(_) if self.proof == Proof::Missing && are_others => self.climb.stay(),
+            Verdict::NoRange(_) if self.proof == Proof::Missing && are_others => {
+                self.crew.climb.stay()
+            }
             Verdict::NoRange(cause) if self.proof == Proof::Missing => {
                 return Err(Verdict::NotSplit(cause));
             }
@@ -116,6 +118,6 @@ impl Ranges<'_> {
         if outage == Outage::New {
             self.outages.note(now);
         }
-        self.climb.refused(self.clock.elapsed(), wait, self.pulses.answering());
+        self.crew.climb.refused(self.clock.elapsed(), wait, self.crew.pulses.answering());
     }
 }

@@ -1,8 +1,8 @@
 //! Receiving one file on several connections: what each asks for, and how long it is waited for.
 //!
 //! The first connection receives all the rest until others have proved that the hub gives ranges; then it gets ranges like
-//! the others. Pieces are written where they belong as they come. How many connections there are, [`Climb`] says; what each
-//! is to receive, [`Plan`]; how each does, [`Pulses`]. What follows when one fails is in [`super::lost`].
+//! the others. Pieces are written where they belong as they come. How many connections there are, what each is to receive
+//! and how long it is waited for, [`Crew`] says. What follows when one fails is in [`super::lost`].
 
 use std::{collections::BTreeMap, ops::Range, time::Duration};
 
@@ -23,8 +23,9 @@ use super::{
         writer::{Place, Writer},
     },
     climb::Climb,
+    crew::Crew,
     outage::Outages,
-    plan::{ConnectionId, Given, Plan, Taken, Terms, Then},
+    plan::{ConnectionId, Given, Plan, Taken, Then},
     pulse::Pulses,
 };
 use crate::http::{
@@ -91,9 +92,7 @@ pub(crate) struct Ranges<'a> {
     pub(super) fetch: &'a Fetch<'a>,
     pub(super) tell: Tell<'a>,
     pub(super) at: Address,
-    pub(super) plan: Plan,
-    pub(super) pulses: Pulses,
-    pub(super) climb: Climb,
+    pub(super) crew: Crew,
     share: Share,
     pub(super) steps: FuturesUnordered<BoxFuture<'a, Step>>,
     /// What ends the step that each connection is in.
@@ -127,9 +126,7 @@ impl<'a> Ranges<'a> {
             fetch,
             tell,
             at: from,
-            plan: Plan::new(missing, 0, answer_end),
-            pulses,
-            climb,
+            crew: Crew { plan: Plan::new(missing, 0, answer_end), pulses, climb },
             share,
             steps: FuturesUnordered::new(),
             connections: BTreeMap::new(),
@@ -156,7 +153,7 @@ impl<'a> Ranges<'a> {
         meter: &mut Meter<'_>,
     ) -> Result<(), Verdict> {
         self.listen(0, body);
-        while !self.plan.is_done() {
+        while !self.crew.plan.is_done() {
             self.look_after();
             self.fill();
             match tokio::time::timeout(TICK, self.steps.next()).await {
@@ -171,7 +168,7 @@ impl<'a> Ranges<'a> {
                     if len > 0 {
                         meter.received(len)?;
                     }
-                    self.pulses.brought(id, self.clock.elapsed(), len);
+                    self.crew.pulses.brought(id, self.clock.elapsed(), len);
                     if !self.place(Paused { id, body, beyond: piece }, writer).await {
                         return Ok(());
                     }
@@ -195,14 +192,12 @@ impl<'a> Ranges<'a> {
 
     /// Returns how many connections there should be.
     fn wanted(&mut self) -> usize {
-        let (bringing, delay) = (self.pulses.bringing(), self.pulses.delay());
-        let wanted = self.climb.look(self.clock.elapsed(), self.received, bringing, delay);
-        wanted.min(self.share.connections())
+        self.crew.wanted(self.clock.elapsed(), self.received).min(self.share.connections())
     }
 
     /// Gives up connections that nobody should wait for; what they had is anybody's.
     fn look_after(&mut self) {
-        while let Some(id) = self.pulses.hopeless(self.clock.elapsed()) {
+        while let Some(id) = self.crew.pulses.hopeless(self.clock.elapsed()) {
             if self.paused.as_ref().is_some_and(|paused| paused.id == id) {
                 return;
             }
@@ -215,10 +210,8 @@ impl<'a> Ranges<'a> {
     fn fill(&mut self) {
         let wanted = self.wanted();
         if wanted > 1 && self.connections.len() == 1 {
-            // What a single connection had all of is shared anew.
-            let len = self.terms(wanted).range_bytes(self.plan.held_bytes());
-            let only = self.connections.keys().next().copied();
-            only.into_iter().for_each(|only| self.plan.keep(only, len));
+            let (only, now) = (self.connections.keys().next().copied(), self.clock.elapsed());
+            only.into_iter().for_each(|only| self.crew.share_anew(only, wanted, now));
         }
         let mut new = Vec::new();
         let ending = self.ending(wanted);
@@ -246,27 +239,19 @@ impl<'a> Ranges<'a> {
 
     /// Returns how many connections are about to end, whose places can be taken already.
     fn ending(&self, wanted: usize) -> usize {
-        if wanted == 1 || self.climb.is_limited() || self.proof == Proof::Missing {
-            return 0;
+        match self.proof {
+            Proof::Missing => 0,
+            Proof::Given => {
+                self.crew.ending(wanted, self.clock.elapsed()).min(self.share.successors())
+            }
         }
-        let now = self.clock.elapsed();
-        let ending = self.plan.ending(&self.terms(wanted), |owner| self.pulses.pace(owner, now));
-        ending.min(self.share.successors())
-    }
-
-    fn terms(&self, connections: usize) -> Terms {
-        let rate = self.pulses.median_rate(self.clock.elapsed());
-        Terms { delay: self.pulses.delay(), rate, connections }
     }
 
     /// Gives a connection something to receive, if there is something.
     fn assign(&mut self, id: ConnectionId, wanted: usize) -> bool {
         let is_alone = wanted == 1 && self.connections.len() == 1;
         let connections = if is_alone { 1 } else { wanted.max(2) };
-        let terms = self.terms(connections);
-        let now = self.clock.elapsed();
-        let (plan, pulses) = (&mut self.plan, &self.pulses);
-        match plan.assign(id, &terms, |owner| pulses.pace(owner, now)) {
+        match self.crew.assign(id, connections, self.clock.elapsed()) {
             Some(Given::Range) => true,
             Some(Given::Instead(owner)) => {
                 self.abandon(owner);
@@ -278,8 +263,8 @@ impl<'a> Ranges<'a> {
 
     /// Sends the request for what a connection was given; the body of its last range has brought all of that.
     fn ask(&mut self, id: ConnectionId, spent: Option<Box<dyn Body>>) {
-        let Some(range) = self.plan.ask(id) else { return };
-        self.pulses.asked(id, self.clock.elapsed());
+        let Some(range) = self.crew.plan.ask(id) else { return };
+        self.crew.pulses.asked(id, self.clock.elapsed());
         tracing::trace!(file = %self.fetch.file, connection = id, ?range, of = self.connections.len(), "asking");
         let (http, fetch, at) = (self.http, self.fetch, self.at.clone());
         self.go_on(id, async move {
@@ -315,8 +300,7 @@ impl<'a> Ranges<'a> {
     }
 
     pub(super) fn retire(&mut self, id: ConnectionId) {
-        self.plan.give_back(id);
-        self.pulses.gone(id);
+        self.crew.retire(id);
         self.connections.remove(&id);
         self.permits.truncate(self.connections.len().saturating_sub(1));
     }
@@ -337,7 +321,7 @@ impl<'a> Ranges<'a> {
         }
         self.at = from;
         self.proof = Proof::Given;
-        self.pulses.answered(id, self.clock.elapsed());
+        self.crew.pulses.answered(id, self.clock.elapsed());
         if let Some(Paused { id: first, .. }) = self.paused.take() {
             self.retire(first);
         }
@@ -349,7 +333,7 @@ impl<'a> Ranges<'a> {
     async fn place(&mut self, held: Paused, writer: &mut Writer<'_>) -> bool {
         let Paused { id, body, beyond: mut piece } = held;
         loop {
-            let taken = self.plan.take(id, piece.len());
+            let taken = self.crew.plan.take(id, piece.len());
             let Some(Taken { offset, len_bytes, then }) = taken else { break };
             let some = piece.split_to(len_bytes);
             if !self.clock.write(writer, Place::At(offset), some).await {
@@ -369,11 +353,11 @@ impl<'a> Ranges<'a> {
                 Then::Ended => break,
             }
         }
-        if self.proof == Proof::Missing && id == 0 && !self.plan.is_done_but(id) {
+        if self.proof == Proof::Missing && id == 0 && !self.crew.plan.is_done_but(id) {
             self.paused = Some(Paused { id, body, beyond: piece });
             return true;
         }
-        let spent = (self.plan.beyond_bytes(id) <= READ_ON_BYTES).then_some(body);
+        let spent = (self.crew.plan.beyond_bytes(id) <= READ_ON_BYTES).then_some(body);
         let wanted = self.wanted();
         if self.connections.len() <= wanted && self.assign(id, wanted) {
             self.ask(id, spent);

@@ -1,0 +1,61 @@
+//! The connections that receive one file: what each has to do, how each does, and how many there should be, put together.
+//!
+//! Pure: times are passed in.
+
+use std::time::Duration;
+
+use super::{
+    climb::Climb,
+    plan::{ConnectionId, Given, Plan, Terms},
+    pulse::Pulses,
+};
+
+/// The connections of one file.
+pub(crate) struct Crew {
+    pub(crate) plan: Plan,
+    pub(crate) pulses: Pulses,
+    pub(crate) climb: Climb,
+}
+
+impl Crew {
+    /// Returns how many connections there should be, after so many bytes.
+    pub(crate) fn wanted(&mut self, now: Duration, received: u64) -> usize {
+        self.climb.look(now, received, self.pulses.bringing(), self.pulses.delay())
+    }
+
+    /// Shares anew what a single connection had all of, among so many.
+    pub(crate) fn share_anew(&mut self, only: ConnectionId, connections: usize, now: Duration) {
+        let len = self.terms(connections, now).range_bytes(self.plan.held_bytes());
+        self.plan.keep(only, len);
+    }
+
+    /// Returns how many of so many connections are about to end, so that others can be asked already. None where somebody
+    /// has refused one too many.
+    pub(crate) fn ending(&self, connections: usize, now: Duration) -> usize {
+        if connections == 1 || self.climb.is_limited() {
+            return 0;
+        }
+        self.plan.ending(&self.terms(connections, now), |owner| self.pulses.pace(owner, now))
+    }
+
+    /// Gives one of so many connections something to receive, if there is something.
+    pub(crate) fn assign(
+        &mut self,
+        id: ConnectionId,
+        connections: usize,
+        now: Duration,
+    ) -> Option<Given> {
+        let (terms, pulses) = (self.terms(connections, now), &self.pulses);
+        self.plan.assign(id, &terms, |owner| pulses.pace(owner, now))
+    }
+
+    /// A connection is over: what is missing of its range is anybody's.
+    pub(crate) fn retire(&mut self, id: ConnectionId) {
+        self.plan.give_back(id);
+        self.pulses.gone(id);
+    }
+
+    fn terms(&self, connections: usize, now: Duration) -> Terms {
+        Terms { delay: self.pulses.delay(), rate: self.pulses.median_rate(now), connections }
+    }
+}
