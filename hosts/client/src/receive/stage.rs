@@ -47,13 +47,16 @@ pub(crate) struct Reply {
     status: u16,
     headers: Vec<(&'static str, String)>,
     pieces: VecDeque<Result<Bytes, TransportError>>,
+    /// How long it takes to begin.
+    delay: Duration,
     /// How long each piece takes.
     pace: Duration,
 }
 
 impl Reply {
     pub(crate) fn status(status: u16) -> Self {
-        Self { status, headers: Vec::new(), pieces: VecDeque::new(), pace: Duration::ZERO }
+        let (delay, pace) = (Duration::ZERO, Duration::ZERO);
+        Self { status, headers: Vec::new(), pieces: VecDeque::new(), delay, pace }
     }
 
     /// The whole content, as a hub sends it.
@@ -104,7 +107,15 @@ impl Reply {
         Self { pace, ..self }
     }
 
-    fn answer(self) -> Response {
+    /// Begins after so long.
+    pub(crate) fn late(self, delay: Duration) -> Self {
+        Self { delay, ..self }
+    }
+
+    async fn answer(self) -> Response {
+        if !self.delay.is_zero() {
+            tokio::time::sleep(self.delay).await;
+        }
         let mut headers = HeaderMap::new();
         for (name, value) in self.headers {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_str(&value).unwrap());
@@ -170,7 +181,7 @@ impl Transport for Scripted {
         };
         let reply = (self.script.lock().unwrap())(&asked);
         self.asked.lock().unwrap().push(asked);
-        Box::pin(std::future::ready(reply.map(Reply::answer)))
+        Box::pin(async { Ok(reply?.answer().await) })
     }
 
     fn connections(&self) -> usize {

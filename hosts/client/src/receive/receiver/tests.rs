@@ -305,10 +305,26 @@ enum Ahead {
     Broken,
 }
 
-/// Fetches a large file from a hub that does this; tells how many requests that took.
-async fn receive_large(content: &[u8], connections: usize, ahead: Ahead) -> usize {
+/// How long a reply takes to begin, and each 64 KiB of it.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    delay: Duration,
+    pace: Duration,
+}
+
+impl Line {
+    const NEAR: Self = Self { delay: Duration::ZERO, pace: Duration::from_millis(1) };
+    const FAR: Self = Self { delay: Duration::from_millis(80), pace: Duration::from_millis(8) };
+
+    fn slow(self, reply: Reply) -> Reply {
+        reply.late(self.delay).slowly(64 << 10, self.pace)
+    }
+}
+
+/// Fetches a large file over this line from a hub that does this; tells how many requests that took.
+async fn receive_large(content: &[u8], connections: usize, ahead: Ahead, line: Line) -> usize {
     let (served, mut tries) = (content.to_vec(), 0);
-    let slowly = |reply: Reply| reply.slowly(64 << 10, Duration::from_millis(1));
+    let slowly = move |reply: Reply| line.slow(reply);
     let stage = Stage::with_store(content, connections, None, move |asked| {
         let Some((from, to)) = asked.strip_prefix("named ").and_then(|r| r.split_once('-')) else {
             return Ok(slowly(Reply::whole(&served)));
@@ -340,7 +356,8 @@ async fn a_large_file_comes_on_several_connections_or_on_one_and_is_right() {
         (Ahead::Refused(503), 2..5),
         (Ahead::Refused(416), 2..5),
     ];
-    let requests = join_all(rows.iter().map(|(ahead, _)| receive_large(&content, 4, *ahead))).await;
+    let requests = rows.iter().map(|(ahead, _)| receive_large(&content, 4, *ahead, Line::NEAR));
+    let requests = join_all(requests).await;
     for ((ahead, expected), requests) in rows.iter().zip(requests) {
         assert!(expected.contains(&requests), "{ahead:?}: {requests}");
     }
@@ -349,6 +366,9 @@ async fn a_large_file_comes_on_several_connections_or_on_one_and_is_right() {
 /// What is asked for while others end must not cost them what they have.
 #[tokio::test(flavor = "multi_thread")]
 async fn many_connections_take_few_requests() {
-    let requests = receive_large(&noise(2, 48 << 20), 16, Ahead::Given).await;
-    assert!((16..=90).contains(&requests), "{requests}");
+    let content = noise(2, 48 << 20);
+    for line in [Line::FAR, Line::NEAR] {
+        let requests = receive_large(&content, 16, Ahead::Given, line).await;
+        assert!((16..=90).contains(&requests), "{line:?}: {requests}");
+    }
 }
