@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that panics fails the test that called it")]
 
+mod authority;
+
 use std::{
     fs,
     process::Command,
@@ -19,41 +21,14 @@ use hyper_util::{
     server::conn::auto,
     service::TowerToHyperService,
 };
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-};
 use tokio::{net::TcpListener, runtime::Runtime};
-use tokio_rustls::{
-    TlsAcceptor,
-    rustls::{self, ServerConfig, pki_types::PrivateKeyDer},
-};
+use tokio_rustls::TlsAcceptor;
 
 const SMALL_FILES: usize = 300;
 const LARGE_BYTES: usize = 96 << 20;
 
 /// What came: on which connection, in which version of HTTP, and for what.
 type Heard = Arc<Mutex<Vec<(usize, Version, String)>>>;
-
-/// Makes an authority and a certificate for `localhost`; returns the authority as PEM.
-fn certificates() -> (String, TlsAcceptor) {
-    let mut authority = CertificateParams::new(Vec::new()).unwrap();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-    let mut site = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    site.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    let key = KeyPair::generate().unwrap();
-    let site = site.signed_by(&key, &authority).unwrap();
-    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![site.der().clone()], key)
-        .unwrap();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    (authority.pem(), TlsAcceptor::from(Arc::new(config)))
-}
 
 /// Serves in either version, and takes down what comes; returns the port.
 fn serve(runtime: &Runtime, router: axum::Router, tls: TlsAcceptor, heard: Heard) -> u16 {
@@ -92,7 +67,7 @@ fn small_files_share_a_connection_and_ranges_have_their_own() {
     fastrand::Rng::with_seed(7).fill(&mut large);
     fs::write(model.join("large.bin"), &large).unwrap();
 
-    let (authority, tls) = certificates();
+    let (authority, tls) = authority::certificates(&["h2", "http/1.1"]);
     let ca = folder.path().join("authority.pem");
     fs::write(&ca, authority).unwrap();
     let (runtime, heard) = (Runtime::new().unwrap(), Heard::default());

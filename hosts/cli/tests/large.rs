@@ -4,7 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "a helper that panics fails the test that called it")]
 
 // The scenarios' hub gives each connection a rate as well.
-#[path = "../../../tests/tests/scenarios/hub/throttle.rs"]
+#[path = "../../../tests/tests/scenarios/hub/line.rs"]
+mod line;
+#[path = "../../../tests/bench/src/throttle.rs"]
 mod throttle;
 
 use std::{
@@ -26,7 +28,7 @@ use tokio::{
     runtime::Runtime,
 };
 
-use throttle::{Line, Throttled};
+use line::{Line, throttled};
 
 const MIB: u64 = 1 << 20;
 /// What may have been written and not been recorded yet.
@@ -56,7 +58,7 @@ impl Stage {
         let (relay, to, shared) = (listener.local_addr().unwrap(), hub.address(), line.clone());
         runtime.spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let mut client = Throttled::new(client, Arc::clone(&shared));
+                let mut client = throttled(client, Arc::clone(&shared));
                 tokio::spawn(async move {
                     let mut hub = TcpStream::connect(to).await?;
                     copy_bidirectional(&mut client, &mut hub).await

@@ -2,27 +2,22 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that panics fails the test that called it")]
 
+mod authority;
+
 use std::{
     fs,
     net::SocketAddr,
     process::{Command, Output},
-    sync::Arc,
 };
 
 use hubstow_serve::{RunningServer, Server};
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-};
 use tempfile::TempDir;
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
     runtime::Runtime,
 };
-use tokio_rustls::{
-    TlsAcceptor,
-    rustls::{self, ServerConfig, pki_types::PrivateKeyDer},
-};
+use tokio_rustls::TlsAcceptor;
 
 /// A hub with one file, an empty cache, and a relay that leads to the hub.
 struct Stage {
@@ -82,30 +77,10 @@ fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// Makes an authority and a certificate for `localhost`; returns the authority as PEM.
-fn certificates() -> (String, TlsAcceptor) {
-    let mut authority = CertificateParams::new(Vec::new()).unwrap();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-    let mut site = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    site.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    let key = KeyPair::generate().unwrap();
-    let site = site.signed_by(&key, &authority).unwrap();
-    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![site.der().clone()], key)
-        .unwrap();
-    (authority.pem(), TlsAcceptor::from(Arc::new(config)))
-}
-
 #[test]
 fn a_private_certificate_authority_is_trusted_when_it_is_named_and_only_then() {
     let stage = Stage::new();
-    let (authority, tls) = certificates();
+    let (authority, tls) = authority::certificates(&[]);
     let file = stage.folder.path().join("authority.pem");
     fs::write(&file, authority).unwrap();
     let endpoint = format!("https://localhost:{}", stage.relay(Some(tls)).port());

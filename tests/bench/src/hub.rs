@@ -32,6 +32,7 @@ use tokio::{
 
 use crate::{
     control::{Behaviour, Breaks, Counts, PATH, SmallFiles},
+    fated::{Fated, throttled},
     line::Line,
     redirect,
     throttle::Throttled,
@@ -49,12 +50,12 @@ struct Throttling {
 }
 
 impl Listener for Throttling {
-    type Io = Throttled;
+    type Io = Throttled<Fated>;
     type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (Throttled, SocketAddr) {
+    async fn accept(&mut self) -> (Throttled<Fated>, SocketAddr) {
         let (stream, address) = Listener::accept(&mut self.listener).await;
-        (Throttled::new(stream, Arc::clone(&self.line)), address)
+        (throttled(stream, Arc::clone(&self.line)), address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

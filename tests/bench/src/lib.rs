@@ -16,6 +16,7 @@ mod check;
 mod client;
 mod content;
 mod control;
+mod fated;
 mod hub;
 mod limit;
 mod line;

@@ -12,7 +12,7 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpSocket};
 
-use super::throttle::{Line, Throttled};
+use super::line::{Line, throttled};
 
 /// The connection is to be closed without an answer.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ where
         let Ok((stream, _)) = listener.accept().await else {
             continue;
         };
-        let (answer, stream) = (answer.clone(), Throttled::new(stream, Arc::clone(&line)));
+        let (answer, stream) = (answer.clone(), throttled(stream, Arc::clone(&line)));
         tokio::spawn(async move {
             let service =
                 service_fn(move |request: hyper::Request<Incoming>| answer(request.map(Body::new)));

@@ -6,8 +6,11 @@
 mod answer;
 mod body;
 mod fault;
+mod line;
 mod listen;
 mod log;
+// The benchmark's hub slows connections down as well.
+#[path = "../../../bench/src/throttle.rs"]
 mod throttle;
 
 use std::{
@@ -53,7 +56,7 @@ struct Shared {
     faults: Mutex<Vec<Active>>,
     log: log::Log,
     /// The rate of each connection, and what was sent over all of them.
-    line: Arc<throttle::Line>,
+    line: Arc<line::Line>,
     /// As many as there are bodies that are being sent, and one more.
     bodies: Arc<()>,
     /// How many HEADs of files were answered.

@@ -56,7 +56,7 @@ impl Ranges<'_> {
                 self.refused(outage, &cause, wait.unwrap_or_default());
             }
             Verdict::NoRange(_) if self.proof == Proof::Missing && are_others => {
-                self.crew.climb.stay()
+                self.crew.climb.stay();
             }
             Verdict::NoRange(cause) if self.proof == Proof::Missing => {
                 return Err(Verdict::NotSplit(cause));
