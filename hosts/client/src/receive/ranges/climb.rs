@@ -162,9 +162,11 @@ impl Climb {
     }
 
     /// The hub or the line refused a connection while so many others were taken: from now on there are no more than these,
-    /// and no new one for a while.
+    /// and no new one for a while. Where none was taken it is an outage, which says nothing of how many are too many.
     pub(crate) fn refused(&mut self, now: Duration, wait: Duration, taken: usize) {
-        self.most = taken.clamp(1, self.most);
+        if taken > 0 {
+            self.most = taken.min(self.most);
+        }
         self.connections = self.connections.min(self.most);
         self.phase = Phase::Still { until: now + wait.max(self.rest) };
     }
@@ -184,4 +186,22 @@ impl Climb {
 /// Returns how long a rate is measured where a new connection takes so long to its first byte.
 fn window(delay: Duration) -> Duration {
     (delay * LOOK_DELAYS).clamp(LOOK, LOOK_LIMIT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_refuses_one_while_others_are_taken_limits_them_and_an_outage_does_not() {
+        for (taken, expected) in [(0, 16), (1, 1), (3, 3), (40, 16)] {
+            let mut climb = Climb::new(16, Duration::ZERO, 0);
+            let far = Duration::from_millis(80);
+            assert_eq!(climb.look(far, 1 << 20, 1, far), 16);
+            climb.refused(far, Duration::ZERO, taken);
+            let later = far + REST * 10;
+            assert_eq!(climb.look(later, 2 << 20, expected, far), expected, "{taken} were taken");
+            assert_eq!(climb.is_limited(), expected < 16, "{taken} were taken");
+        }
+    }
 }
