@@ -17,6 +17,8 @@ pub(crate) const MACOS: &str = "aarch64-apple-darwin";
 pub(crate) const COMPONENT: &str = "wasm32-unknown-unknown";
 /// What the command inside the sandbox is built for.
 pub(crate) const SANDBOX: &str = "wasm32-wasip2";
+/// The tests that are a workspace of their own, whose lock file nothing else looks at.
+const XET: &str = "--manifest-path tests/xet/Cargo.toml";
 
 /// A step that may be run.
 pub(crate) struct Planned {
@@ -43,6 +45,13 @@ pub(crate) fn steps() -> Vec<Planned> {
             runs_tests: false,
             missing: nothing,
             command: |shop| cargo(shop, "fmt --all --check -- --color never"),
+        },
+        Planned {
+            name: "lock files".to_owned(),
+            slow: false,
+            runs_tests: false,
+            missing: nothing,
+            command: |shop| cargo(shop, &format!("tree --quiet --locked {XET}")),
         },
         Planned {
             name: "lints".to_owned(),
@@ -79,10 +88,7 @@ pub(crate) fn steps() -> Vec<Planned> {
             slow: true,
             runs_tests: true,
             missing: nothing,
-            command: |shop| {
-                let manifest = "--manifest-path tests/xet/Cargo.toml --target-dir target/xet";
-                cargo(shop, &format!("test --locked {manifest}"))
-            },
+            command: |shop| cargo(shop, &format!("test --locked {XET} --target-dir target/xet")),
         },
         Planned {
             name: format!("check for {WINDOWS}"),
