@@ -4,6 +4,7 @@ pub(crate) mod address;
 pub(crate) mod body;
 pub(crate) mod connections;
 pub(crate) mod gate;
+pub(crate) mod origins;
 pub(crate) mod pace;
 pub(crate) mod retry;
 pub(crate) mod session;

@@ -30,6 +30,7 @@ use crate::{
         address::{Address, NoAnswer, TokenUse, location, shown, transport},
         connections::Connections,
         gate::{Entered, Gate, Pass, Passed, is_refusal_for_now},
+        origins::Origins,
         pace::Pace,
         transport::{Connection, Request, Response, Transport, TransportError, TransportErrorKind},
         xet::{XetAccess, XetStore},
@@ -62,6 +63,7 @@ pub(crate) struct Http {
     stall_timeout: Duration,
     gate: Gate,
     pub(crate) connections: Arc<Connections>,
+    pub(crate) origins: Origins,
     pace: Option<Pace>,
     /// The Xet store, where there is one that may be used.
     pub(crate) xet: Option<XetAccess>,
@@ -85,6 +87,7 @@ impl Http {
             stall_timeout: config.stall_timeout,
             gate: Gate::new(config.throttle_patience),
             connections: Arc::new(Connections::at_most(most_connections)),
+            origins: Origins::default(),
             pace: config.limit_rate.map(Pace::new),
             xet: XetAccess::new(config, store),
             requests: AtomicU64::new(0),
@@ -107,6 +110,12 @@ impl Http {
     /// On how many connections of its own a file may be received.
     pub(crate) fn own_connections(&self) -> usize {
         self.connections.most()
+    }
+
+    /// Returns how long an answer from there takes; from where nothing has ever come, as long as from the hub.
+    pub(crate) fn delay(&self, to: &Address) -> Duration {
+        let of_endpoint = || self.origins.delay(&Url::parse(self.endpoint.as_str()).ok()?);
+        self.origins.delay(&to.url).or_else(of_endpoint).unwrap_or_default()
     }
 
     pub(crate) fn endpoint(&self) -> &Endpoint {
@@ -282,6 +291,7 @@ impl Http {
     async fn send_now(&self, request: Request, pass: &Pass) -> Result<Response, NoAnswer> {
         let (url, limit) = (request.url.clone(), request.answer_within);
         self.requests.fetch_add(1, Ordering::Relaxed);
+        let asked = Instant::now();
         let answer = match tokio::time::timeout(limit, self.transport.send(request)).await {
             Ok(answer) => answer.map_err(|error| transport(&url, error)),
             Err(_) => {
@@ -290,8 +300,9 @@ impl Http {
             }
         };
         tracing::debug!(url = %shown(&url), status = ?answer.as_ref().map(|a| a.status.as_u16()), "asked");
-        if answer.is_err() {
-            pass.broke();
+        match &answer {
+            Ok(_) => self.origins.answered(&url, asked.elapsed()),
+            Err(_) => pass.broke(),
         }
         answer
     }

@@ -36,9 +36,10 @@ impl<H: BorrowMut<Hasher>> Behind<H> {
         }
     }
 
-    /// Tells whether what comes next has been written and can be read.
-    pub(crate) fn has_more_to_read(&self) -> bool {
-        self.reader.is_some() && !self.unread().is_empty()
+    /// Returns how much of what comes next has been written and can be read.
+    pub(crate) fn unread_bytes(&self) -> u64 {
+        let Range { start, end } = self.unread();
+        if self.reader.is_some() { end - start } else { 0 }
     }
 
     /// Returns what has been written from where the hasher is on.

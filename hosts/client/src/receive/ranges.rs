@@ -2,6 +2,7 @@
 
 pub(crate) mod climb;
 pub(crate) mod crew;
+pub(crate) mod early;
 pub(crate) mod lost;
 pub(crate) mod outage;
 pub(crate) mod plan;

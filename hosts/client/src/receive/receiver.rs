@@ -21,6 +21,7 @@ use super::{
     decide::{At, ContentSource, Next, Standing},
     fetch::{Failed, Fetch, Tell},
     memory::Unfinished,
+    ranges::early::Early,
     stream::{Brought, SPLIT_FROM_BYTES},
     transfer::Transfer,
     verdict::{Cause, Verdict},
@@ -150,24 +151,40 @@ impl<'a> Receiver<'a> {
     /// Sends one GET and takes what it brings, of a file that holds so much.
     async fn ask_hub(&mut self, holding: Holding) -> Result<(), Verdict> {
         let (http, fetch) = (self.http, self.fetch);
-        let (have, hole) = (holding.intervals.prefix_bytes(), self.hole(&holding));
+        let have = holding.intervals.prefix_bytes();
         let at = match self.standing.at {
             At::Named => fetch.content,
             At::Pinned => fetch.pinned,
         };
+        let (connections, tell) = (self.standing.connections, self.tell);
+        let delay = Duration::ZERO;
+        let transfer = Transfer { http, fetch, from: at.clone(), connections, tell, delay };
+        let mut early = Early::ask(transfer.clone(), &holding);
+        let hole = early.as_mut().and_then(Early::first).or_else(|| self.hole(&holding));
         let headers = match &hole {
             Some(range) => range_headers(range, fetch, FromHub::of(http, at)),
             None => rest_headers(have, fetch, FromHub::of(http, at)),
         };
         let asked = Instant::now();
-        let (from, answer) = http.get(at, &headers, None).await?;
-        let delay = asked.elapsed();
-        if !may_continue(fetch, self.staged.received_bytes(), FromHub::of(http, &from)) {
+        let answer = http.get(at, &headers, None);
+        let (from, answer) = match &mut early {
+            Some(early) => early.beside(answer).await?,
+            None => answer.await?,
+        };
+        let transfer = Transfer { from, delay: asked.elapsed(), ..transfer };
+        if !may_continue(fetch, self.staged.received_bytes(), FromHub::of(http, &transfer.from)) {
             return Err(Verdict::NoRange(Cause::Unproven));
         }
         let brings = match &hole {
-            Some(range) => accept_range(fetch, answer.status, &answer.headers, range)
-                .map_or_else(Brings::Nothing, |()| Brings::Rest),
+            Some(range) => match accept_range(fetch, answer.status, &answer.headers, range) {
+                Ok(()) => Brings::Rest,
+                // Nobody has had to ask for a range here, and the hub gives none.
+                Err(Verdict::NoRange(cause)) if early.is_some() => {
+                    http.origins.refused_range(&transfer.from.url);
+                    Brings::Nothing(Verdict::NotSplit(cause))
+                }
+                Err(verdict) => Brings::Nothing(verdict),
+            },
             None => accept(fetch, answer.status, &answer.headers, have),
         };
         match brings {
@@ -182,14 +199,13 @@ impl<'a> Receiver<'a> {
                 }
             }
         }
-        let (connections, tell) = (self.standing.connections, self.tell);
-        let transfer = Transfer { http, fetch, from, connections, tell, delay };
         // Where all comes instead of the rest, nothing is held any more.
         let holding = match self.staged.received_bytes() {
             0 => Holding { intervals: Intervals::default(), ..holding },
             _ => holding,
         };
-        transfer.receive(answer, Brought { holding, hole }, &mut self.staged).await
+        let early = early.map(|early| early.answered(transfer.from.clone()));
+        transfer.receive(answer, Brought { holding, hole, early }, &mut self.staged).await
     }
 
     /// Says what is here; of a small file with nothing of it that is known.

@@ -26,13 +26,15 @@ use crate::http::{
 pub(crate) const SPLIT_FROM_BYTES: u64 = 16 << 20;
 
 /// What an answer brings, of what is missing.
-pub(crate) struct Brought {
+pub(crate) struct Brought<'a> {
     pub(crate) holding: Holding,
     /// The hole that was asked for; `None` for all the rest.
     pub(crate) hole: Option<Range<u64>>,
+    /// What has been asked for besides.
+    pub(crate) early: Option<Ranges<'a>>,
 }
 
-impl Transfer<'_> {
+impl<'a> Transfer<'a> {
     /// Receives a body: pieces go through a bounded queue to threads that write and hash them.
     ///
     /// # Errors
@@ -40,7 +42,7 @@ impl Transfer<'_> {
     pub(crate) async fn receive(
         self,
         answer: Response,
-        brought: Brought,
+        brought: Brought<'a>,
         staged: &mut Custody,
     ) -> Result<(), Verdict> {
         let (http, fetch) = (self.http, self.fetch);
@@ -88,10 +90,13 @@ impl Transfer<'_> {
     async fn receive_large(
         self,
         mut body: Box<dyn Body>,
-        brought: Brought,
+        brought: Brought<'a>,
         writer: &mut Writer<'_>,
         meter: &mut Meter<'_>,
     ) -> Result<(), Verdict> {
+        if let Some(mut ranges) = brought.early {
+            return ranges.receive(body, writer, meter).await;
+        }
         let share: Share = Arc::clone(&self.http.connections).join();
         let size = self.fetch.metadata.size.unwrap_or(0);
         let mut clock = Clock::start();

@@ -17,6 +17,7 @@ use crate::http::{
 };
 
 /// One answer that is to be received.
+#[derive(Clone)]
 pub(crate) struct Transfer<'a> {
     pub(crate) http: &'a Http,
     pub(crate) fetch: &'a Fetch<'a>,

@@ -25,6 +25,8 @@ use crate::{offload::Begun, parts::Beside};
 const QUEUE_BYTES: u32 = 4 << 20;
 /// What is shorter than this is hashed by the thread that writes it: another one would cost more than it saves.
 const HASH_BESIDE_BYTES: u64 = 4 << 20;
+/// How far hashing may be behind what could be hashed: as far as takes no time worth mentioning at the end.
+const FAR_BEHIND_BYTES: u64 = 32 << 20;
 
 /// A piece, and the room that it takes in the queue until it is hashed, or left to be read back.
 struct Queued {
@@ -171,11 +173,17 @@ fn write_and_hash(
     result
 }
 
-/// Hashes what has been written until there is no more. What is left then, whoever verifies the file reads.
+/// Hashes what has been written until there is no more. What is left then, whoever verifies the file reads. Where that
+/// would be much, pieces keep their room, so that receiving leaves hashing some of the processor.
 fn hash(mut behind: Behind<&mut Hasher>, written: &blocking::Receiver<(u64, Queued)>) {
     loop {
+        let unread_bytes = behind.unread_bytes();
+        if unread_bytes >= FAR_BEHIND_BYTES {
+            behind.read_some();
+            continue;
+        }
         // Pieces go first: they hold room that others wait for.
-        let next = if behind.has_more_to_read() {
+        let next = if unread_bytes > 0 {
             match written.try_recv() {
                 Ok(next) => next,
                 Err(blocking::TryRecvError::Empty) => {

@@ -2,7 +2,8 @@
 //!
 //! Pure: it is told what has been received until when, and answers how many connections there should be. Rates are those of
 //! all connections together, over windows as long as the line needs to show what a step has brought. Near the hub it begins
-//! with [`FIRST`] and judges each step; far from it a judgement takes longer than most files, so it begins with all.
+//! with [`FIRST`] and judges each step; far from it a judgement takes longer than most files, so it goes to all at once, and
+//! a large file begins with all.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ const FREE_RATE: f64 = 250e6;
 /// How many connections there are after the first look.
 const FIRST: usize = 4;
 /// From this delay on a step that is judged costs more than connections that turn out to bring nothing.
-const FAR: Duration = Duration::from_millis(30);
+pub(crate) const FAR: Duration = Duration::from_millis(10);
 /// What a step must bring: the rate after it, by the rate before it.
 const GAIN: f64 = 1.1;
 /// A step that has brought this share of what it could, is followed by one twice as wide.
@@ -78,10 +79,18 @@ pub(crate) struct Climb {
 impl Climb {
     /// Begins with one connection that has just brought its first bytes, and never has more than `most`.
     pub(crate) fn new(most: usize, now: Duration, bytes: u64) -> Self {
-        let since = Mark { at: now, bytes };
+        Self::from(1, most, Mark { at: now, bytes })
+    }
+
+    /// Begins with as many as there may be, of which none has brought anything.
+    pub(crate) fn with_all(most: usize, now: Duration) -> Self {
+        Self::from(most, most, Mark { at: now, bytes: 0 })
+    }
+
+    fn from(connections: usize, most: usize, since: Mark) -> Self {
         let phase = Phase::Measuring { since, before: None };
         let most = most.max(1);
-        Self { most, limit: most, connections: 1, phase, rest: REST }
+        Self { most, limit: most, connections: connections.max(1), phase, rest: REST }
     }
 
     /// Returns how many connections there should be, after so many bytes, of which so many connections bring more; a new

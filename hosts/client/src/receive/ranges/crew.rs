@@ -15,18 +15,27 @@ pub(crate) struct Crew {
     pub(crate) plan: Plan,
     pub(crate) pulses: Pulses,
     pub(crate) climb: Climb,
+    /// Among how many connections all has been shared.
+    shared_by: usize,
 }
 
 impl Crew {
+    pub(crate) fn new(plan: Plan, pulses: Pulses, climb: Climb) -> Self {
+        Self { plan, pulses, climb, shared_by: 1 }
+    }
+
     /// Returns how many connections there should be, after so many bytes.
     pub(crate) fn wanted(&mut self, now: Duration, received: u64) -> usize {
         self.climb.look(now, received, self.pulses.bringing(), self.pulses.delay())
     }
 
-    /// Shares anew what a single connection had all of, among so many.
-    pub(crate) fn share_anew(&mut self, only: ConnectionId, connections: usize, now: Duration) {
-        let len = self.terms(connections, now).range_bytes(self.plan.held_bytes());
-        self.plan.keep(only, len);
+    /// Shares anew what fewer connections had all of, among so many.
+    pub(crate) fn share_anew(&mut self, connections: usize, now: Duration) {
+        if connections > self.shared_by {
+            let terms = self.terms(connections, now);
+            self.plan.share_anew(&terms);
+        }
+        self.shared_by = connections;
     }
 
     /// Returns how many of so many connections are about to end, so that others can be asked already. None where somebody

@@ -16,11 +16,14 @@ const RANGE_LIMIT_BYTES: u64 = 32 << 20;
 /// A shorter range is not worth a request, on whatever line.
 const LEAST_BYTES: u64 = 256 << 10;
 /// The shortest range that is given where nobody has it yet.
-const LEAST_RANGE_BYTES: u64 = 1 << 20;
+const LEAST_RANGE_BYTES: u64 = 2 << 20;
 /// What a connection brings in this time is the least that is worth a request, however near the hub is.
 const LEAST_TIME: Duration = Duration::from_millis(40);
 /// A range is what each connection would get of the rest, by this: some of the rest is left to even out who was slow.
 const SHARES: f64 = 1.5;
+/// The first of many ranges is so much of a whole one, and the others grow up to that: they end one after the other from
+/// the front on, so that the hash need not wait for all of them.
+const FOREMOST: f64 = 0.25;
 
 /// How fast a connection is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,9 +54,12 @@ impl Terms {
         ((self.rate * seconds / 2.0) as u64).clamp(LEAST_BYTES, RANGE_LIMIT_BYTES)
     }
 
-    /// Returns how long a range should be where so much is free.
-    pub(crate) fn range_bytes(&self, free_bytes: u64) -> u64 {
-        let share = free_bytes as f64 / (self.connections.max(1) as f64 * SHARES);
+    /// Returns how long a range should be where so much is free and so many connections receive what lies before.
+    pub(crate) fn range_bytes(&self, free_bytes: u64, before: usize) -> u64 {
+        let connections = self.connections.max(1) as f64;
+        let place = (before as f64 / (connections - 1.0).max(1.0)).min(1.0);
+        let share = free_bytes as f64 / (connections * SHARES);
+        let share = share * (FOREMOST + (1.0 - FOREMOST) * place);
         let brought = (self.rate * self.delay.max(LEAST_TIME).as_secs_f64()) as u64;
         let least = brought.max(LEAST_RANGE_BYTES);
         (share as u64).max(least).min(RANGE_LIMIT_BYTES)
@@ -161,13 +167,20 @@ impl Plan {
         self.free.is_empty() && !self.held.iter().any(is_left)
     }
 
-    /// Leaves a connection no more than so many bytes; the rest is anybody's.
-    pub(crate) fn keep(&mut self, id: ConnectionId, len_bytes: u64) {
-        if let Some(held) = self.held.get_mut(&id) {
-            let (kept, end) = (held.end.min(held.at.saturating_add(len_bytes)), held.end);
+    /// Shares what is missing among more connections than before: those that have something keep no more of it than they
+    /// would get now.
+    pub(crate) fn share_anew(&mut self, terms: &Terms) {
+        let missing_bytes = self.free_bytes() + self.held_bytes();
+        let mut held: Vec<&mut Held> = self.held.values_mut().collect();
+        held.sort_by_key(|held| held.at);
+        let mut rests = Vec::new();
+        for (before, held) in held.into_iter().enumerate() {
+            let len = terms.range_bytes(missing_bytes, before);
+            let kept = held.end.min(held.at.saturating_add(len));
+            rests.push(kept..held.end);
             held.end = kept;
-            self.release(kept..end);
         }
+        rests.into_iter().for_each(|rest| self.release(rest));
     }
 
     /// Gives a connection something to receive, if there is something worth a request.
@@ -178,7 +191,8 @@ impl Plan {
         pace: impl Fn(ConnectionId) -> Pace,
     ) -> Option<Given> {
         if let Some((&start, &end)) = self.free.first_key_value() {
-            let len = terms.range_bytes(self.free_bytes());
+            let before = self.held.values().filter(|held| held.left_bytes() > 0).count();
+            let len = terms.range_bytes(self.free_bytes(), before);
             // What would be left is not worth a request of its own.
             let is_all = end - start < len + terms.least_bytes() || terms.connections <= 1;
             let until = if is_all { end } else { start + len };

@@ -4,14 +4,19 @@
 //! the others. Pieces are written where they belong as they come. How many connections there are, what each is to receive
 //! and how long it is waited for, [`Crew`] says. What follows when one fails is in [`super::lost`].
 
-use std::{collections::BTreeMap, ops::Range, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    ops::Range,
+    pin::pin,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures_util::{
     future::{AbortHandle, abortable},
     stream::{FuturesUnordered, StreamExt as _},
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, error::Elapsed};
 
 use super::{
     super::{
@@ -95,6 +100,8 @@ pub(crate) struct Ranges<'a> {
     pub(super) crew: Crew,
     share: Share,
     pub(super) steps: FuturesUnordered<BoxFuture<'a, Step>>,
+    /// What others have come to while the first connection was waited for.
+    ready: VecDeque<Step>,
     /// What ends the step that each connection is in.
     pub(super) connections: BTreeMap<ConnectionId, AbortHandle>,
     permits: Vec<ConnectionPermit>,
@@ -114,21 +121,35 @@ pub(crate) struct Ranges<'a> {
 impl<'a> Ranges<'a> {
     /// Splits what a transfer has still to receive.
     pub(crate) fn new(transfer: Transfer<'a>, begun: Begun) -> Self {
-        let Transfer { http, fetch, from, tell, delay, .. } = transfer;
+        let (delay, elapsed) = (transfer.delay, begun.clock.elapsed());
+        let mut ranges = Self::before_the_answer(transfer, begun);
+        ranges.crew.pulses.asked(0, elapsed.saturating_sub(delay));
+        ranges.crew.pulses.answered(0, elapsed);
+        ranges
+    }
+
+    /// Asks for ranges on all connections but the first, whose request is the caller's to send.
+    pub(super) fn early(transfer: Transfer<'a>, begun: Begun) -> Self {
+        let mut ranges = Self::before_the_answer(transfer, begun);
+        ranges.crew.pulses.asked(0, ranges.clock.elapsed());
+        ranges.connections.insert(0, AbortHandle::new_pair().0);
+        ranges.fill();
+        ranges
+    }
+
+    fn before_the_answer(transfer: Transfer<'a>, begun: Begun) -> Self {
+        let Transfer { http, fetch, from, tell, .. } = transfer;
         let Begun { share, climb, clock, received, missing, answer_end, proof } = begun;
-        let now = Instant::now();
-        let mut pulses = Pulses::default();
-        let elapsed = clock.elapsed();
-        pulses.asked(0, elapsed.saturating_sub(delay));
-        pulses.answered(0, elapsed);
+        let (now, pulses) = (Instant::now(), Pulses::default());
         Self {
             http,
             fetch,
             tell,
             at: from,
-            crew: Crew { plan: Plan::new(missing, 0, answer_end), pulses, climb },
+            crew: Crew::new(Plan::new(missing, 0, answer_end), pulses, climb),
             share,
             steps: FuturesUnordered::new(),
+            ready: VecDeque::new(),
             connections: BTreeMap::new(),
             permits: Vec::new(),
             resting: 0,
@@ -156,7 +177,7 @@ impl<'a> Ranges<'a> {
         while !self.crew.plan.is_done() {
             self.look_after();
             self.fill();
-            match tokio::time::timeout(TICK, self.steps.next()).await {
+            match self.next_step().await {
                 Ok(Some(Step::Answered { id, range, result })) => {
                     if let Some(resumed) = self.answered(id, &range, result)? {
                         self.place(resumed, writer).await;
@@ -190,6 +211,25 @@ impl<'a> Ranges<'a> {
         Ok(())
     }
 
+    async fn next_step(&mut self) -> Result<Option<Step>, Elapsed> {
+        match self.ready.pop_front() {
+            Some(step) => Ok(Some(step)),
+            None => tokio::time::timeout(TICK, self.steps.next()).await,
+        }
+    }
+
+    /// Waits for something of the first connection, while the others go on.
+    pub(super) async fn beside<T>(&mut self, first: impl Future<Output = T>) -> T {
+        let mut first = pin!(first);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut first => return done,
+                Some(step) = self.steps.next() => self.ready.push_back(step),
+            }
+        }
+    }
+
     /// Returns how many connections there should be.
     fn wanted(&mut self) -> usize {
         self.crew.wanted(self.clock.elapsed(), self.received).min(self.share.connections())
@@ -209,10 +249,7 @@ impl<'a> Ranges<'a> {
     /// Adds the connections that are missing, as far as there is something for them to do.
     fn fill(&mut self) {
         let wanted = self.wanted();
-        if wanted > 1 && self.connections.len() == 1 {
-            let (only, now) = (self.connections.keys().next().copied(), self.clock.elapsed());
-            only.into_iter().for_each(|only| self.crew.share_anew(only, wanted, now));
-        }
+        self.crew.share_anew(wanted, self.clock.elapsed());
         let mut new = Vec::new();
         let ending = self.ending(wanted);
         while self.connections.len() + self.resting < wanted + ending {

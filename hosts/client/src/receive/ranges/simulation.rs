@@ -3,8 +3,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use hubstow_cache::staged::Intervals;
+
 use super::{
-    climb::Climb,
+    climb::{Climb, FAR},
     crew::Crew,
     plan::{ConnectionId, Given, Plan, Then},
     pulse::Pulses,
@@ -15,6 +17,8 @@ const GIB: u64 = 1 << 30;
 const MOST: usize = 16;
 /// What is free brings so much.
 const FREE: f64 = 2e9;
+/// How many bytes a second are read back and hashed.
+const HASHED: f64 = 1.2e9;
 
 /// A line, and what goes wrong on it.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +51,7 @@ impl Line {
 }
 
 /// A connection of the hub's.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Served {
     answers_at: Duration,
     is_answered: bool,
@@ -64,6 +68,8 @@ struct Played {
     requests: usize,
     most: usize,
     last: usize,
+    /// How many seconds after the last byte all is hashed.
+    behind: f64,
 }
 
 /// Whether the hub has answered: before that there is one connection.
@@ -82,6 +88,8 @@ struct Player {
     served: BTreeMap<ConnectionId, Served>,
     now: Duration,
     received: u64,
+    written: Intervals,
+    hashed: u64,
     next: ConnectionId,
     requests: usize,
 }
@@ -93,18 +101,26 @@ impl Player {
             line,
             step: Duration::from_millis((line.limit(size) as u64).clamp(1, 8)),
             random: fastrand::Rng::with_seed(seed),
-            crew: Crew {
-                plan: Plan::new(missing, 0, size),
-                pulses: Pulses::default(),
-                climb: Climb::new(MOST, Duration::ZERO, 0),
-            },
+            crew: Crew::new(
+                Plan::new(missing, 0, size),
+                Pulses::default(),
+                Climb::new(MOST, Duration::ZERO, 0),
+            ),
             answered: Answered::Never,
             served: BTreeMap::new(),
             now: Duration::ZERO,
             received: 0,
+            written: Intervals::default(),
+            hashed: 0,
             next: 1,
             requests: 0,
         };
+        if Duration::from_millis(line.delay_ms) >= FAR {
+            player.crew.climb = Climb::with_all(MOST, Duration::ZERO);
+            player.served.insert(0, Served::default());
+            player.fill();
+        }
+        player.crew.plan.ask(0);
         player.ask(0);
         player
     }
@@ -132,8 +148,8 @@ impl Player {
 
     fn wanted(&mut self) -> usize {
         match self.answered {
-            Answered::Never => 1,
-            Answered::Once => self.crew.wanted(self.now, self.received),
+            Answered::Never if self.line.delay_ms < FAR.as_millis() as u64 => 1,
+            Answered::Never | Answered::Once => self.crew.wanted(self.now, self.received),
         }
     }
 
@@ -153,10 +169,7 @@ impl Player {
             self.end(id);
         }
         let wanted = self.wanted();
-        if wanted > 1 && self.served.len() == 1 {
-            let only = self.served.keys().next().copied().unwrap();
-            self.crew.share_anew(only, wanted, self.now);
-        }
+        self.crew.share_anew(wanted, self.now);
         let ending = self.crew.ending(wanted, self.now).min(MOST);
         while self.served.len() < wanted + ending {
             let id = self.next;
@@ -187,7 +200,9 @@ impl Player {
         self.crew.pulses.answered(id, self.now);
         if self.answered == Answered::Never {
             self.answered = Answered::Once;
-            self.crew.climb = Climb::new(MOST, self.now, self.received);
+            if self.served.len() == 1 {
+                self.crew.climb = Climb::new(MOST, self.now, self.received);
+            }
         }
     }
 
@@ -204,6 +219,7 @@ impl Player {
             self.received += bytes;
             self.crew.pulses.brought(id, self.now, bytes);
             let taken = self.crew.plan.take(id, bytes as usize).unwrap();
+            self.written.insert(taken.offset..taken.offset + taken.len_bytes as u64);
             if taken.then == Then::Ended {
                 let wanted = self.wanted();
                 if self.served.len() <= wanted && self.assign(id, wanted) {
@@ -232,12 +248,15 @@ impl Player {
             let share = self.line.each.min(self.line.all / sending.max(1) as f64);
             ids.iter().for_each(|id| self.send(*id, share));
             self.fill();
+            let most_hashed = self.hashed + (HASHED * self.step.as_secs_f64()) as u64;
+            self.hashed = self.written.end_from(self.hashed).min(most_hashed);
             most = most.max(self.served.len());
             if self.crew.plan.free_bytes() > 0 {
                 last = self.served.len();
             }
         }
-        Played { seconds: self.now.as_secs_f64(), requests: self.requests, most, last }
+        let behind = (self.received.saturating_sub(self.hashed)) as f64 / HASHED;
+        Played { seconds: self.now.as_secs_f64(), requests: self.requests, most, last, behind }
     }
 }
 
@@ -252,11 +271,13 @@ fn files_take_what_arithmetic_says_over_any_distance() {
         let line = Line { delay_ms, each, all, trouble: Trouble::None };
         let played = play(line, size, 0);
         let ratio = played.seconds / line.limit(size);
-        // Until the first answer nobody knows that the hub gives ranges, so all but one begin a delay later; and
-        // who ends last has asked for its last range as much too late.
-        let late = delay_ms as f64 / 1e3 * 15.0 / 16.0 / line.limit(size);
+        // What a connection is asked for next, it brings a delay later; how fast it is, nobody knows before.
+        let bound = 1.15_f64.max(1.05 + 0.6 * delay_ms as f64 / 1e3 / line.limit(size));
+        // What comes faster than it can be hashed is behind.
+        let rate = (line.each * MOST as f64).min(line.all);
+        let behind = if rate < HASHED { 0.1 } else { size as f64 / HASHED };
         let requests = if size > GIB { 200 } else { 100 };
-        if ratio > 1.16_f64.max(1.08 + 1.7 * late) || played.requests > requests {
+        if ratio > bound || played.requests > requests || played.behind > behind {
             failed.push(format!("{line:?}, {} MiB: {ratio:.3}, {played:?}", size / MIB));
         }
     }
@@ -295,7 +316,6 @@ fn lines_that_break_cost_little() {
 fn there_are_as_many_connections_as_bring_something() {
     for (what, delay_ms, each, all, least, most) in [
         ("a free line stays on one", 0, FREE, FREE, 1, 1),
-        ("a free line far away", 80, FREE, FREE, 1, 1),
         ("a limit on each", 0, 50e6, FREE, 16, 32),
         ("a limit on each, far away", 200, 50e6, FREE, 16, 32),
         ("a limit on all that two reach", 0, 50e6, 100e6, 2, 8),

@@ -14,11 +14,14 @@ fn unknown(_: ConnectionId) -> Pace {
 #[expect(clippy::single_range_in_vec_init, reason = "one range is missing")]
 fn ranges_are_given_from_the_front_and_then_the_largest_is_shared() {
     let mut plan = Plan::new([0..96 * MIB], 0, 96 * MIB);
-    plan.keep(0, 8 * MIB);
+    plan.share_anew(&terms(4));
+    let kept = terms(4).range_bytes(96 * MIB, 0);
     assert_eq!(plan.assign(1, &terms(4), unknown), Some(Given::Range));
     let first = plan.ask(1).unwrap();
-    assert_eq!(first.start, 8 * MIB);
-    let mut end = first.end;
+    assert_eq!(first.start, kept);
+    assert!(first.end - first.start > kept, "the foremost ends first");
+    let (mut end, mut longest) = (first.end, first);
+    let mut owner = 1;
     for id in 2.. {
         if plan.free_bytes() == 0 {
             break;
@@ -27,11 +30,14 @@ fn ranges_are_given_from_the_front_and_then_the_largest_is_shared() {
         let range = plan.ask(id).unwrap();
         assert_eq!(range.start, end, "nothing is left between");
         end = range.end;
+        if range.end - range.start >= longest.end - longest.start {
+            (longest, owner) = (range, id);
+        }
     }
     assert_eq!(end, 96 * MIB);
     assert_eq!(plan.assign(99, &terms(4), unknown), Some(Given::Range), "a part of the largest");
-    assert_eq!(plan.ask(99).unwrap().end, first.end);
-    assert!(plan.beyond_bytes(1) > 0, "its answer still goes to the old end");
+    assert_eq!(plan.ask(99).unwrap().end, longest.end);
+    assert!(plan.beyond_bytes(owner) > 0, "its answer still goes to the old end");
 }
 
 #[test]
@@ -56,13 +62,14 @@ fn a_slow_owner_keeps_less() {
 #[expect(clippy::single_range_in_vec_init, reason = "one range is missing")]
 fn an_answer_goes_on_over_what_is_given_back() {
     let mut plan = Plan::new([0..64 * MIB], 0, 64 * MIB);
-    plan.keep(0, MIB);
+    plan.share_anew(&terms(4));
+    let kept = terms(4).range_bytes(64 * MIB, 0);
     plan.assign(1, &terms(4), unknown);
-    let taken = plan.take(0, 2 * MIB as usize).unwrap();
-    assert_eq!(taken, Taken { offset: 0, len_bytes: MIB as usize, then: Then::Ended });
+    let taken = plan.take(0, 32 * MIB as usize).unwrap();
+    assert_eq!(taken, Taken { offset: 0, len_bytes: kept as usize, then: Then::Ended });
     plan.give_back(1);
     assert!(plan.extend(0));
-    assert_eq!(plan.take(0, 10).map(|taken| taken.offset), Some(MIB));
+    assert_eq!(plan.take(0, 10).map(|taken| taken.offset), Some(kept));
 }
 
 /// Plays connections that ask, receive, break and fall silent in a random order, over files with random holes.
