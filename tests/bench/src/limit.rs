@@ -1,8 +1,9 @@
-//! The fair limit: receive and write on one thread, hash on another, and nothing else.
+//! The fair limit: receive and write on one thread, hash on another, and nothing else; or bring it all to the disk as well.
 
 use std::{
     fs::File,
     io::Write as _,
+    num::NonZeroU64,
     path::PathBuf,
     sync::mpsc::{Receiver, sync_channel},
     thread,
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::{Request, StatusCode, client::conn::http1, header::HOST};
 use hyper_util::rt::TokioIo;
+use rustix::fs::Advice;
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpStream;
 
@@ -21,6 +23,9 @@ use crate::content::hex;
 
 /// How many received pieces may wait to be hashed; they are 400 KiB at most.
 const QUEUE_PIECES: usize = 16;
+
+/// After so many bytes the disk is told to begin with them.
+const START_WRITING_BYTES: u64 = 8 << 20;
 
 /// A piece of the file that is received, or its end.
 enum Received {
@@ -46,9 +51,18 @@ pub(crate) fn receive(files: &[(String, PathBuf)], sync: bool) -> Result<()> {
             let answer = sender.send_request(request.body(Empty::<Bytes>::new())?).await?;
             ensure!(answer.status() == StatusCode::OK, "the hub answers {}", answer.status());
             let mut body = answer.into_body();
+            let (mut written, mut started) = (0, 0);
             while let Some(frame) = body.frame().await {
                 if let Ok(piece) = frame?.into_data() {
                     file.write_all(&piece)?;
+                    written += piece.len() as u64;
+                    if let Some(len) = NonZeroU64::new(written - started)
+                        && sync
+                        && len.get() >= START_WRITING_BYTES
+                    {
+                        rustix::fs::fadvise(&file, started, Some(len), Advice::DontNeed)?;
+                        started = written;
+                    }
                     to_hasher.send(Received::Piece(piece))?;
                 }
             }

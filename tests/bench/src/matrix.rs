@@ -6,7 +6,7 @@
 use crate::{
     args::Sizes,
     case::{Case, State},
-    client::{Client, HUBSTOW, Job, online},
+    client::{Client, HUBSTOW, HUBSTOW_FAST, Job, online},
     content::{
         BESIDE_SHARDS, BIG_FILE, FOUR, FOUR_FILES, LARGE_LINE, MEDIUM_LINE, SHARD_FILES, SHARDS,
         SHARDS_PER_MEDIUM,
@@ -29,6 +29,8 @@ const DYING_CONNECTIONS: u64 = 16;
 /// One plain stream is measured where it may take less than so many times as long as the limit. Elsewhere arithmetic
 /// is enough.
 const STREAM_IS_NEAR: f64 = 1.5;
+/// A line that brings so many bytes a second is faster than many disks.
+const FASTER_THAN_DISKS: u64 = 500_000_000;
 /// A cell of each work, for a run that is to show that all of it works.
 const SAMPLE: [&str; 4] = [
     "line-80ms-50-200-512m",
@@ -48,6 +50,14 @@ pub(crate) enum Work {
     Four,
     /// Seven files of a quarter of the medium one, and 40 small ones.
     Shards,
+}
+
+/// The seconds that this machine needs for some work over a free line: to receive, write and hash it, and where all of it is
+/// to be on the disk at the end.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Machine {
+    pub(crate) fast_s: f64,
+    pub(crate) safe_s: f64,
 }
 
 /// A line with some work.
@@ -136,13 +146,23 @@ impl Cell {
         rate.map_or(0.0, |rate| self.bytes as f64 / rate as f64)
     }
 
+    /// Tells whether the disk may be what takes longest, where content is to be on it.
+    fn is_faster_than_disks(&self) -> bool {
+        let of_connections = self.behaviour.rate * CONNECTIONS;
+        [of_connections, self.behaviour.rate_of_all]
+            .iter()
+            .all(|rate| *rate == 0 || *rate > FASTER_THAN_DISKS)
+    }
+
     /// Returns the clients that are measured in it.
     fn clients(&self) -> Vec<Client> {
         let one_file = self.work.job().file.is_some();
         let whole = self.behaviour.breaks == Breaks::Never;
         let stream_is_near = self.stream_s(0.0) <= STREAM_IS_NEAR * self.limit_s(0.0);
         let with_curl = whole && if one_file { stream_is_near } else { self.work == Work::Shards };
-        [HUBSTOW, Client::Aria2].into_iter().chain(with_curl.then_some(Client::Curl)).collect()
+        let fast = self.is_faster_than_disks().then_some(HUBSTOW_FAST);
+        let curl = with_curl.then_some(Client::Curl);
+        [HUBSTOW].into_iter().chain(fast).chain([Client::Aria2]).chain(curl).collect()
     }
 
     /// Returns how long a client may take before it counts as failed: ten times as long as it has to, and time to give

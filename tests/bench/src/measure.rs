@@ -19,7 +19,7 @@ use crate::{
     client::{Client, HUBSTOW, Job, Order},
     content::Content,
     control::{Behaviour, Counts, Hub},
-    matrix::{self, Work},
+    matrix::{self, Machine, Work},
     report::{self, Report, Row},
     target::Quantity,
     tools::Tools,
@@ -107,7 +107,7 @@ struct Bench {
     room: PathBuf,
     repeat: usize,
     /// What this machine needs for the work of cells over a free line.
-    machine_s: BTreeMap<Work, f64>,
+    machine: BTreeMap<Work, Machine>,
 }
 
 /// Work with the time that it may take.
@@ -149,7 +149,7 @@ pub(crate) fn all(args: &Args, scratch: &Path) -> Result<ExitCode> {
     let content = Content::generate(&served, args.sizes(), &repos)?;
     let hub = Hub::start(&served)?;
     let mut bench =
-        Bench { tools, content, hub, room, repeat: args.repeat(), machine_s: BTreeMap::new() };
+        Bench { tools, content, hub, room, repeat: args.repeat(), machine: BTreeMap::new() };
     report::begin(&bench.tools.lacking, args.sizes(), bench.repeat);
     bench.measure_machine(&cases)?;
     let mut reports = Vec::new();
@@ -195,22 +195,27 @@ impl Bench {
     /// Measures what this machine needs for the work of cells where no line is in the way.
     fn measure_machine(&mut self, cases: &[Case]) -> Result<()> {
         let works: BTreeSet<Work> = cases.iter().filter_map(|it| Some(it.cell?.work)).collect();
-        let client = Client::Limit { sync: false };
         for work in works {
-            let mut runs = Vec::new();
-            for repetition in 0..self.repeat.max(MACHINE_RUNS) {
-                eprintln!("this machine {}: {}, {}", repetition + 1, client.name(), work.name());
-                let dest = self.room.join(format!("machine-{}-{repetition}", work.name()));
-                fs::create_dir_all(&dest)?;
-                self.hub.set(Behaviour::default())?;
-                sync()?;
-                let run = self.job(client, Task::of(work.job()), &dest)?;
-                runs.push(run.context("the limit is always here")?);
-                fs::remove_dir_all(&dest)?;
-            }
-            self.machine_s.insert(work, Medians::of(&runs).wall_s);
+            let [fast_s, safe_s] = [false, true].map(|sync| self.machine_s(work, sync));
+            self.machine.insert(work, Machine { fast_s: fast_s?, safe_s: safe_s? });
         }
         Ok(())
+    }
+
+    fn machine_s(&self, work: Work, sync: bool) -> Result<f64> {
+        let client = Client::Limit { sync };
+        let mut runs = Vec::new();
+        for repetition in 0..self.repeat.max(MACHINE_RUNS) {
+            eprintln!("this machine {}: {}, {}", repetition + 1, client.name(), work.name());
+            let dest = self.room.join(format!("machine-{}-{repetition}", work.name()));
+            fs::create_dir_all(&dest)?;
+            self.hub.set(Behaviour::default())?;
+            flush_disks()?;
+            let run = self.job(client, Task::of(work.job()), &dest)?;
+            runs.push(run.context("the limit is always here")?);
+            fs::remove_dir_all(&dest)?;
+        }
+        Ok(Medians::of(&runs).wall_s)
     }
 
     fn case(&self, case: &Case) -> Result<Report> {
@@ -237,8 +242,8 @@ impl Bench {
                 fs::remove_dir_all(&dest)?;
             }
         }
-        let machine_s = case.cell.and_then(|cell| self.machine_s.get(&cell.work).copied());
-        Ok(Report::new(case, rows, machine_s.unwrap_or_default()))
+        let machine = case.cell.and_then(|cell| self.machine.get(&cell.work).copied());
+        Ok(Report::new(case, rows, machine.unwrap_or_default()))
     }
 
     /// Returns the folder of a repetition; those that go on from the one before share one.
@@ -261,7 +266,7 @@ impl Bench {
             }
         }
         // What one client wrote must not be written back in the time of the next.
-        sync()?;
+        flush_disks()?;
         self.hub.set(case.behaviour)?;
         let (written, hub_cpu_s) = (check::disk_use(&dest)?, self.hub.cpu_s());
         let task = Task { job: case.job, patience_s: case.cell.map(|cell| cell.patience_s()) };
@@ -312,7 +317,7 @@ impl Bench {
 }
 
 /// Writes back what was written so far.
-fn sync() -> Result<()> {
+fn flush_disks() -> Result<()> {
     ensure!(Command::new("sync").status()?.success(), "`sync` failed");
     Ok(())
 }

@@ -8,6 +8,7 @@ use crate::{
     args::Sizes,
     case::Case,
     client::{Client, HUBSTOW},
+    matrix::Machine,
     measure::{Medians, Run},
     report::matrix::Judged,
 };
@@ -63,8 +64,8 @@ pub(crate) fn begin(lacking: &[String], sizes: Sizes, repeat: usize) {
 impl Report {
     /// Takes the medians, and compares them with the targets.
     ///
-    /// `machine_s` is what this machine needs for the work of a cell.
-    pub(crate) fn new(case: &Case, rows: Vec<Row>, machine_s: f64) -> Self {
+    /// `machine` is what this machine needs for the work of a cell.
+    pub(crate) fn new(case: &Case, rows: Vec<Row>, machine: Machine) -> Self {
         let measured = |Row { client, runs, failure }: Row| Measured {
             client: client.name(),
             is_hubstow: client.is_hubstow(),
@@ -76,7 +77,7 @@ impl Report {
         let medians: Vec<_> =
             clients.iter().filter_map(|it| Some((it.client, it.medians.clone()?))).collect();
         let targets = case.targets.iter().map(|target| target.verdict(&medians)).collect();
-        let cell = case.cell.map(|cell| Judged::new(cell, machine_s, &medians));
+        let cell = case.cell.map(|cell| Judged::new(cell, machine, &medians));
         Self { case: case.name.clone(), about: case.about.clone(), clients, targets, cell }
     }
 

@@ -27,6 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long nothing is tried after a step that gained nothing, unless the line changes; each further one doubles it.
 const REST: Duration = Duration::from_secs(1);
 const REST_LIMIT: Duration = Duration::from_secs(8);
+/// How long after a refusal one more is tried than were taken; each that is refused too doubles it.
+const RAISE: Duration = Duration::from_secs(2);
+const RAISE_LIMIT: Duration = Duration::from_secs(60);
 /// The line has changed where its rate is this much lower or higher than when it was judged.
 const CHANGED: f64 = 1.5;
 /// A free line is looked at again so often: it may become slow. So is one that is judged.
@@ -74,6 +77,16 @@ pub(crate) struct Climb {
     connections: usize,
     phase: Phase,
     rest: Duration,
+    raise: Raise,
+}
+
+/// When one connection more than were taken is tried.
+#[derive(Clone, Copy, Debug)]
+struct Raise {
+    at: Duration,
+    wait: Duration,
+    /// Whether one has been tried since the last refusal.
+    is_tried: bool,
 }
 
 impl Climb {
@@ -90,7 +103,8 @@ impl Climb {
     fn from(connections: usize, most: usize, since: Mark) -> Self {
         let phase = Phase::Measuring { since, before: None };
         let most = most.max(1);
-        Self { most, limit: most, connections: connections.max(1), phase, rest: REST }
+        let raise = Raise { at: Duration::ZERO, wait: RAISE, is_tried: false };
+        Self { most, limit: most, connections: connections.max(1), phase, rest: REST, raise }
     }
 
     /// Returns how many connections there should be, after so many bytes, of which so many connections bring more; a new
@@ -104,6 +118,10 @@ impl Climb {
     ) -> usize {
         // Some of those that were on their way when one was refused may have been taken.
         self.most = self.most.max(bringing.min(self.limit));
+        if self.most < self.limit && now >= self.raise.at {
+            self.most += 1;
+            self.raise = Raise { at: now + self.raise.wait, is_tried: true, ..self.raise };
+        }
         let here = Mark { at: now, bytes };
         let anew = Phase::Measuring { since: here, before: None };
         match self.phase {
@@ -170,11 +188,14 @@ impl Climb {
         self.rest = (self.rest * 2).min(REST_LIMIT);
     }
 
-    /// The hub or the line refused a connection while so many others were taken: from now on there are no more than these,
-    /// and no new one for a while. Where none was taken it is an outage, which says nothing of how many are too many.
+    /// The hub or the line refused a connection while so many others were taken, or may still be: there are no more than
+    /// these, and no new one for a while. Where none was taken it is an outage, which says nothing of how many are too many.
     pub(crate) fn refused(&mut self, now: Duration, wait: Duration, taken: usize) {
         if taken > 0 {
             self.most = taken.min(self.most);
+            let doubled = if self.raise.is_tried { 2 } else { 1 };
+            let next = (self.raise.wait * doubled).min(RAISE_LIMIT);
+            self.raise = Raise { at: now + wait + next, wait: next, is_tried: false };
         }
         self.connections = self.connections.min(self.most);
         self.phase = Phase::Still { until: now + wait.max(self.rest) };
@@ -208,9 +229,27 @@ mod tests {
             let far = Duration::from_millis(80);
             assert_eq!(climb.look(far, 1 << 20, 1, far), 16);
             climb.refused(far, Duration::ZERO, taken);
-            let later = far + REST * 10;
-            assert_eq!(climb.look(later, 2 << 20, expected, far), expected, "{taken} were taken");
+            let soon = far + RAISE / 2;
+            assert_eq!(climb.look(soon, 2 << 20, expected, far), expected, "{taken} were taken");
             assert_eq!(climb.is_limited(), expected < 16, "{taken} were taken");
         }
+    }
+
+    #[test]
+    fn one_more_is_tried_after_a_while_and_more_seldom_where_that_is_refused() {
+        let (ms, mib, far) = (Duration::from_millis, 1_u64 << 20, Duration::from_millis(20));
+        let mut climb = Climb::with_all(16, Duration::ZERO);
+        for taken in (4..16).rev() {
+            climb.refused(far, Duration::ZERO, taken);
+        }
+        let mut tried = Vec::new();
+        for tick in 1..2_000 {
+            let now = far + ms(20) * tick;
+            if climb.look(now, mib * u64::from(tick), 4, far) > 4 {
+                tried.push(now.as_secs());
+                climb.refused(now, Duration::ZERO, 4);
+            }
+        }
+        assert_eq!(tried.len(), 4, "{tried:?}");
     }
 }

@@ -118,6 +118,6 @@ impl Ranges<'_> {
         if outage == Outage::New {
             self.outages.note(now);
         }
-        self.crew.climb.refused(self.clock.elapsed(), wait, self.crew.pulses.answering());
+        self.crew.climb.refused(self.clock.elapsed(), wait, self.connections.len());
     }
 }

@@ -109,11 +109,6 @@ impl Pulses {
         self.each.get(&id).map(|pulse| pulse.asked)
     }
 
-    /// Returns how many have been answered.
-    pub(crate) fn answering(&self) -> usize {
-        self.each.values().filter(|pulse| pulse.answered.is_some()).count()
-    }
-
     /// Returns how many bring something.
     pub(crate) fn bringing(&self) -> usize {
         self.each.values().filter(|pulse| pulse.began.is_some()).count()
@@ -211,7 +206,7 @@ mod tests {
         let until = ms(1080);
         let pulses = play([0.5, 0.5, 0.25, 0.0], until);
         assert_eq!(pulses.delay(), ms(80));
-        assert_eq!((pulses.answering(), pulses.bringing()), (4, 3));
+        assert_eq!(pulses.bringing(), 3);
         let Pace::Rate(rate) = pulses.pace(0, until) else { panic!("it has brought much") };
         assert!((50e6..55e6).contains(&rate), "{rate}");
         assert_eq!(pulses.pace(3, ms(300)), Pace::Unknown, "it may still come");

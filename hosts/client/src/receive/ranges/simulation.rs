@@ -191,9 +191,8 @@ impl Player {
         if let Trouble::Allows(most) = self.line.trouble
             && answering >= most
         {
-            let taken = self.crew.pulses.answering();
             self.end(id);
-            self.crew.climb.refused(self.now, Duration::ZERO, taken);
+            self.crew.climb.refused(self.now, Duration::ZERO, self.served.len());
             return;
         }
         served.is_answered = true;
