@@ -2,7 +2,10 @@
 //!
 //! The library says what is; [`hint`] is the only place that chooses what to say about it.
 
-use hubstow_client::{CachedCopy, Detail, Error, ErrorGroup, HubAnswer, Refused, Subject};
+use hubstow_client::{
+    CachedCopy, Detail, Distrust, Error, ErrorGroup, HubAnswer, Refused, Subject, TransportError,
+    TransportErrorKind, causes,
+};
 use hubstow_core::{facts::Force, why::Refusal};
 
 /// Returns the way out of an error: what was added to it, or else what its facts lead to.
@@ -11,12 +14,35 @@ pub(crate) fn way_out(error: &Error) -> Option<&str> {
         return Some(added);
     }
     let Detail::Files(files) = error.detail() else {
-        return hint(error.detail(), error.hub_answer());
+        return of_transport(error).or_else(|| hint(error.detail(), error.hub_answer()));
     };
     let of_one = files.failures.iter().find_map(|failed| way_out(&failed.error));
     let others = (files.failures.len() < files.wanted)
         .then_some("the other files are in place; the same command goes on from there");
     of_one.or(others)
+}
+
+/// Says what to do about a certificate, where one is the cause.
+fn of_transport(error: &Error) -> Option<&'static str> {
+    let cause = causes(error).find_map(|cause| cause.downcast_ref::<TransportError>())?;
+    let TransportErrorKind::Certificate(why) = cause.kind() else { return None };
+    Some(match why {
+        Distrust::UnknownIssuer => {
+            "name the file of the authority that has signed it in SSL_CERT_FILE, or add it to those of the system"
+        }
+        Distrust::Expired | Distrust::NotYetValid => {
+            "check the clock of this machine; if that is right, the server needs a new certificate"
+        }
+        Distrust::OtherName => {
+            "check the host in HF_ENDPOINT, or a proxy on the way: the server must be asked by a name that its certificate has"
+        }
+        Distrust::OfAuthority => {
+            "give the server a certificate of its own, signed by that authority, or one that is not marked as an authority (`basicConstraints=CA:FALSE`)"
+        }
+        Distrust::Revoked | Distrust::Other | _ => {
+            "the server needs another certificate, or SSL_CERT_FILE the authority that has signed it"
+        }
+    })
 }
 
 /// Chooses the way out by what is known of an error, and by what the hub said.

@@ -45,7 +45,7 @@ pub use api::{
 };
 pub use http::{
     transport::{
-        Body, BoxFuture, Connection, Request, Response, Transport, TransportError,
+        Body, BoxFuture, Connection, Distrust, Request, Response, Transport, TransportError,
         TransportErrorKind,
     },
     xet::{XetAsked, XetGrant, XetStore, XetStoreError, XetStream},

@@ -21,6 +21,7 @@
 mod descriptors;
 mod hub;
 mod reqwest;
+mod tls;
 mod workers;
 #[cfg(feature = "xet")]
 mod xet;
@@ -29,11 +30,11 @@ pub use descriptors::raise_descriptor_limit;
 pub use hub::{Hub, parts};
 pub use hubstow_cache::{Disk, StdDisk};
 pub use hubstow_client::{
-    Beside, Body, BoxFuture, CachedCopy, Config, Connection, Detail, DiskOf, Done, Durability,
-    Environment, Error, ErrorGroup, ErrorKind, Event, Explanation, ExplanationLink, FailedFile,
-    FailedFiles, FileReport, FileRequest, HubAnswer, MethodSupport, Observer, Parts, Patterns,
-    Proxies, Proxy, Refused, Request, Response, SnapshotReport, SnapshotRequest, Subject, Token,
-    Traffic, Transport, TransportError, TransportErrorKind, Warning, Workers, Xet, XetAsked,
+    Beside, Body, BoxFuture, CachedCopy, Config, Connection, Detail, DiskOf, Distrust, Done,
+    Durability, Environment, Error, ErrorGroup, ErrorKind, Event, Explanation, ExplanationLink,
+    FailedFile, FailedFiles, FileReport, FileRequest, HubAnswer, MethodSupport, Observer, Parts,
+    Patterns, Proxies, Proxy, Refused, Request, Response, SnapshotReport, SnapshotRequest, Subject,
+    Token, Traffic, Transport, TransportError, TransportErrorKind, Warning, Workers, Xet, XetAsked,
     XetGrant, XetStore, XetStoreError, XetStream, default_user_agent,
 };
 pub use hubstow_core::{

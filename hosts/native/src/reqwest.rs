@@ -15,6 +15,7 @@ use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use tokio::runtime::{self, Handle};
 
+use crate::tls;
 use hubstow_cache::disk::failure::causes;
 use hubstow_client::{
     Body, BoxFuture, Config, Connection, Proxies, Proxy, Request, Response, Transport,
@@ -181,7 +182,12 @@ fn url(proxy: &Proxy) -> &str {
 fn broken(error: reqwest::Error) -> TransportError {
     let error = error.without_url();
     let kind = kind_of(&error);
-    TransportError::new(kind, words(kind)).caused_by(error)
+    let told = if let TransportErrorKind::Certificate(why) = kind {
+        TransportError::distrusted(why)
+    } else {
+        TransportError::new(kind, words(kind))
+    };
+    told.caused_by(error)
 }
 
 /// Sorts an error of reqwest. The innermost causes say the most.
@@ -189,8 +195,8 @@ fn kind_of(error: &reqwest::Error) -> TransportErrorKind {
     let has = |is_it: fn(&(dyn StdError + 'static)) -> bool| causes(error).any(is_it);
     if error.is_timeout() {
         TransportErrorKind::Timeout
-    } else if has(<dyn StdError>::is::<rustls::Error>) {
-        TransportErrorKind::Tls
+    } else if let Some(error) = causes(error).find_map(|it| it.downcast_ref::<rustls::Error>()) {
+        tls::kind_of(error)
     } else if has(|cause| cause.to_string().starts_with(TUNNEL)) {
         TransportErrorKind::Proxy
     } else if error.is_connect() {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use hubstow_client::{TransportError, TransportErrorKind as Kind};
+use hubstow_client::{Distrust, TransportError, TransportErrorKind as Kind};
 use wasip2::http::types::ErrorCode as Code;
 
 /// Says what the host's code means. None of its words is a name from its source.
@@ -28,8 +28,10 @@ fn meaning(code: &Code) -> (Kind, Cow<'static, str>) {
         Code::ConnectionWriteTimeout => (Kind::Timeout, "the request could not be sent in time"),
         Code::ConnectionLimitReached => (Kind::Connect, "the host allows no more connections"),
         Code::TlsProtocolError => (Kind::Tls, "TLS could not be agreed on"),
-        Code::TlsCertificateError => (Kind::Tls, "the server's certificate is not trusted"),
-        Code::TlsAlertReceived(_) => (Kind::Tls, "the server broke off TLS with an alert"),
+        Code::TlsCertificateError => {
+            (Kind::Certificate(Distrust::Other), "the server's certificate is not trusted")
+        }
+        Code::TlsAlertReceived(_) => (Kind::Broken, "the server broke off TLS with an alert"),
         Code::HttpRequestDenied => (Kind::Other, "the host forbids the request"),
         Code::HttpRequestLengthRequired => (Kind::Other, "the request must say its length"),
         Code::HttpRequestBodySize(_) => (Kind::Other, "the body of the request is too large"),

@@ -13,11 +13,16 @@ use tokio_rustls::{
 /// Makes an authority and a certificate for `localhost`; returns the authority as PEM, and what speaks TLS and
 /// offers these versions of HTTP.
 pub(crate) fn certificates(versions: &[&str]) -> (String, TlsAcceptor) {
+    let mut site = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    site.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    signed(site, versions)
+}
+
+/// Does the same for a certificate that may be anything.
+pub(crate) fn signed(site: CertificateParams, versions: &[&str]) -> (String, TlsAcceptor) {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-    let mut site = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    site.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     let key = KeyPair::generate().unwrap();
     let site = site.signed_by(&key, &authority).unwrap();
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, header::LOCATION};
 use hubstow_core::{
     decide::Undecided,
-    hub::{Endpoint, Headers, Origin, Redirect, retry_after_s},
+    hub::{Endpoint, Headers, Origin, Redirect, Retry, retry_after_s},
 };
 use url::Url;
 
@@ -43,6 +43,16 @@ pub(crate) enum NoAnswer {
         /// Why.
         source: Undecided,
     },
+}
+
+impl NoAnswer {
+    /// Tells whether the same request may get an answer later.
+    pub(crate) fn retry(&self) -> Retry {
+        match self {
+            Self::Transport { source, .. } => source.kind().retry(),
+            Self::Redirected { .. } | Self::Undecided { .. } => Retry::No,
+        }
+    }
 }
 
 impl From<NoAnswer> for Error {

@@ -13,6 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
+use hubstow_core::hub::Retry;
 use url::Url;
 
 /// A future on the heap.
@@ -100,8 +101,10 @@ pub struct TransportError {
 pub enum TransportErrorKind {
     /// No connection could be made.
     Connect,
-    /// There is no trust: a certificate, or the set-up of TLS.
+    /// TLS can't be set up, or was not agreed on.
     Tls,
+    /// The certificate of the server or of the proxy is not trusted.
+    Certificate(Distrust),
     /// It took too long.
     Timeout,
     /// The connection broke, or what came on it is no answer.
@@ -112,7 +115,60 @@ pub enum TransportErrorKind {
     Other,
 }
 
+/// What is wrong with a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Distrust {
+    /// Nobody has signed it whom this system trusts.
+    UnknownIssuer,
+    /// Its time is over.
+    Expired,
+    /// Its time has not come.
+    NotYetValid,
+    /// It is of another name than that of the server.
+    OtherName,
+    /// Who has signed it has taken that back.
+    Revoked,
+    /// It is that of an authority, which may sign others and be no server's.
+    OfAuthority,
+    /// Anything else.
+    Other,
+}
+
+impl Distrust {
+    /// Says it as the whole of an error.
+    fn words(self) -> &'static str {
+        match self {
+            Self::UnknownIssuer => "the certificate is signed by nobody whom this system trusts",
+            Self::Expired => "the certificate has expired",
+            Self::NotYetValid => "the certificate is not valid yet",
+            Self::OtherName => "the certificate is of another server",
+            Self::Revoked => "the certificate has been revoked",
+            Self::OfAuthority => "an authority's certificate is used as that of a server",
+            Self::Other => "the certificate is not trusted",
+        }
+    }
+}
+
+impl TransportErrorKind {
+    /// Tells whether such a failure may pass by itself. Certificates and the setup of TLS stay as they are until somebody
+    /// changes them.
+    #[must_use]
+    pub fn retry(self) -> Retry {
+        match self {
+            Self::Tls | Self::Certificate(_) => Retry::No,
+            Self::Connect | Self::Timeout | Self::Broken | Self::Proxy | Self::Other => Retry::Yes,
+        }
+    }
+}
+
 impl TransportError {
+    /// Makes an error of a certificate that is not trusted.
+    #[must_use]
+    pub fn distrusted(why: Distrust) -> Self {
+        Self::new(TransportErrorKind::Certificate(why), why.words())
+    }
+
     /// Makes an error.
     #[must_use]
     pub fn new(kind: TransportErrorKind, words: impl Into<String>) -> Self {

@@ -86,7 +86,10 @@ impl Http {
             let sent = self.send(Method::HEAD, &at, headers, limits).await;
             let answer = match sent {
                 Ok(answer) => answer,
-                Err(error) => return Ok((unreachable(error)?, Retry::Yes)),
+                Err(error) => {
+                    let passing = error.retry();
+                    return Ok((unreachable(error)?, passing));
+                }
             };
             let status = answer.status.as_u16();
             let headers = core_headers(&answer.headers);

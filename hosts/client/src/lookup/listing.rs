@@ -176,7 +176,8 @@ impl Http {
                 match self.json_once(at, asking.limits()).await {
                     Ok(page) => return Ok(page),
                     Err(JsonError::NoAnswer(error @ NoAnswer::Transport { .. })) => {
-                        (Refusal::HubUnreachable, Box::new(error), Retry::Yes)
+                        let passing = error.retry();
+                        (Refusal::HubUnreachable, Box::new(error), passing)
                     }
                     Err(JsonError::NoAnswer(error @ NoAnswer::Redirected { .. })) => {
                         (Refusal::AnswerUnexpected, Box::new(error), Retry::No)

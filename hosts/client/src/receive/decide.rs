@@ -112,6 +112,7 @@ impl Standing {
             }
             Verdict::Gone(_) | Verdict::OtherContent => Next::AskAgain,
             Verdict::Expired(_)
+            | Verdict::Unreachable(_)
             | Verdict::Unusable(_)
             | Verdict::Disk(_)
             | Verdict::Undecided(_) => Next::GiveUp,

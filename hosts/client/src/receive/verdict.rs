@@ -4,7 +4,7 @@ use std::{io, time::Duration};
 
 use http::StatusCode;
 use hubstow_cache::{disk::failure::with_causes, staged::Mismatch};
-use hubstow_core::{name::FileName, why::Refusal};
+use hubstow_core::{hub::Retry, name::FileName, why::Refusal};
 
 use crate::{
     api::error::{Detail, Error, ErrorKind, from_io},
@@ -20,6 +20,8 @@ pub(crate) enum Verdict {
     Verified,
     /// No connection was to be had, or it broke, stood still or hardly moved.
     Broke(Cause),
+    /// No connection is to be had until somebody changes something.
+    Unreachable(Cause),
     /// The hub fails for now, and may ask to be left alone for so long.
     Failing { cause: Cause, wait: Option<Duration> },
     /// What is here can't be continued.
@@ -83,7 +85,7 @@ impl Verdict {
     /// Says it as the error that a user gets when nothing more can be done.
     pub(crate) fn into_error(self, file: &FileName) -> Error {
         match self {
-            Self::Broke(cause) => {
+            Self::Broke(cause) | Self::Unreachable(cause) => {
                 not_fetched(ErrorKind::HubUnreachable, file, cause).with_detail(Detail::Kept)
             }
             Self::Failing { cause, .. }
@@ -124,6 +126,7 @@ impl Verdict {
     pub(crate) fn cause(&self) -> String {
         match self {
             Self::Broke(cause)
+            | Self::Unreachable(cause)
             | Self::Failing { cause, .. }
             | Self::NoRange(cause)
             | Self::NotSplit(cause)
@@ -152,7 +155,10 @@ fn not_fetched(
 impl From<NoAnswer> for Verdict {
     fn from(error: NoAnswer) -> Self {
         match error {
-            NoAnswer::Transport { .. } => Self::Broke(error.into()),
+            NoAnswer::Transport { .. } => match error.retry() {
+                Retry::Yes => Self::Broke(error.into()),
+                Retry::No => Self::Unreachable(error.into()),
+            },
             NoAnswer::Redirected { .. } => Self::Expired(error.into()),
             NoAnswer::Undecided { .. } => Self::Undecided(error),
         }

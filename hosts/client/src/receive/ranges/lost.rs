@@ -71,6 +71,7 @@ impl Ranges<'_> {
             | Verdict::Verified
             | Verdict::NotSplit(_)
             | Verdict::Crowded { .. }
+            | Verdict::Unreachable(_)
             | Verdict::Wrong(_)
             | Verdict::OtherContent
             | Verdict::Unusable(_)
