@@ -52,7 +52,7 @@ pub(crate) struct DownloadArgs {
     #[arg(long, value_name = "GLOB", num_args = 1..)]
     exclude: Vec<String>,
     /// Put the files themselves into this folder, not into the cache; what the cache holds is copied
-    #[arg(long, value_name = "DIR", conflicts_with = "cache_dir")]
+    #[arg(long, value_name = "DIR")]
     local_dir: Option<PathBuf>,
     /// Download again although it is in the cache
     #[arg(long)]
@@ -149,14 +149,8 @@ impl DownloadArgs {
         config.max_connections = usize::from(self.max_connections);
         config.limit_rate = self.limit_rate;
         config.durability = self.durability.into();
-        if let Some(dir) = &self.local_dir {
-            if dir.as_os_str().is_empty() {
-                return Err(Error::new(ErrorKind::Usage, "--local-dir is empty")
-                    .hint("name a folder, or leave the flag out"));
-            }
-            folder::check(dir)?;
-        }
-        config.local_dir.clone_from(&self.local_dir);
+        let local = self.local_dir.as_deref().map(|dir| folder::named("--local-dir", dir));
+        config.local_dir = local.transpose()?;
         Ok(config)
     }
 

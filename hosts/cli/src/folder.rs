@@ -3,7 +3,7 @@
 //! A system goes a way up by itself, each in its own manner, and the library leaves it to that. Where nobody goes it, a
 //! path with `..` would lead to another folder than the one that was named, or out of what the program was given.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hubstow_client::{Error, ErrorKind};
 
@@ -37,6 +37,25 @@ impl Paths {
             }
         }
     }
+}
+
+/// Understands the folder that a flag names. A shell does not put the home directory in place of `~` behind a `=`, and
+/// nobody means a folder of that name; `./~` is one.
+///
+/// # Errors
+/// An empty path, and one that is refused by [`check`].
+pub(crate) fn named(flag: &str, path: &Path) -> Result<PathBuf, Error> {
+    if path.as_os_str().is_empty() {
+        return Err(Error::new(ErrorKind::Usage, format!("{flag} is empty"))
+            .hint("name a folder, or leave the flag out"));
+    }
+    let home = || hubstow_client::env_var("HOME").filter(|home| !home.is_empty());
+    let path = match (path.strip_prefix("~"), home()) {
+        (Ok(below), Some(home)) => Path::new(&home).join(below),
+        (Ok(_) | Err(_), _) => path.to_owned(),
+    };
+    check(&path)?;
+    Ok(path)
 }
 
 /// Checks that a folder which the user named is one that its path can lead to.

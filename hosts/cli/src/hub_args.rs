@@ -5,11 +5,10 @@
 use std::{env, path::PathBuf, sync::Arc};
 
 use clap::{Args, ValueEnum};
-use hubstow_client::{Config, Error, ErrorKind, Hub, Parts, Token};
+use hubstow_client::{Config, Error, ErrorKind, Hub, Parts, Token, env_var};
 use hubstow_core::{
     decide::Decider,
     facts::{Reach, Stale},
-    hub::Endpoint,
     policy::Policy,
 };
 
@@ -110,17 +109,13 @@ impl HubArgs {
     pub(crate) fn config(&self) -> Result<Config, Error> {
         let mut config = Config::from_vars(|name| self.var(name))?;
         if let Some(dir) = &self.cache_dir {
-            if dir.as_os_str().is_empty() {
-                return Err(Error::new(ErrorKind::Usage, "--cache-dir is empty")
-                    .hint("name a folder, or leave the flag out"));
-            }
-            config.cache_dir.clone_from(dir);
+            config.cache_dir = folder::named("--cache-dir", dir)?;
         }
         folder::check(&config.cache_dir)?;
         if let Some(url) = &self.endpoint {
-            config.endpoint = Endpoint::parse(url).map_err(|error| {
-                Error::from(error).hint("an endpoint looks like https://huggingface.co")
-            })?;
+            config
+                .set_endpoint(url)
+                .map_err(|error| error.hint("an endpoint looks like https://huggingface.co"))?;
         }
         if let Some(token) = &self.token {
             config.token = Some(Token::new(token)?);
@@ -158,7 +153,7 @@ impl HubArgs {
             "HF_HUB_CACHE" if self.cache_dir.is_some() => return Some(".".to_owned()),
             _ => false,
         };
-        if replaced { None } else { env::var(name).ok() }
+        if replaced { None } else { env_var(name) }
     }
 }
 

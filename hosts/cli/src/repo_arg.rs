@@ -12,7 +12,7 @@ const REPO_HINT: &str =
 /// Which repo, at which revision.
 #[derive(Args)]
 pub(crate) struct RepoArgs {
-    /// The repo: org/name, name, or hf://[models/|datasets/|spaces/|kernels/]org/name[@REVISION][/FILE]
+    /// The repo: org/name, name, datasets/org/name, or hf://[models/|datasets/|spaces/|kernels/]org/name[@REVISION][/FILE]
     #[arg(value_name = "REPO")]
     repo: String,
     /// The kind of the repo [default: model]
@@ -59,10 +59,8 @@ impl RepoArgs {
     /// A name that is none, or something that is said twice.
     pub(crate) fn place(&self) -> Result<Place, Error> {
         let Some(address) = self.repo.strip_prefix(SCHEME) else {
-            let kind = self.repo_type.map_or(RepoKind::Model, RepoKind::from);
-            let id = RepoId::parse(&self.repo).map_err(|error| self.repo_error(error))?;
             return Ok(Place {
-                repo: Repo::new(kind, id),
+                repo: self.plain()?,
                 revision: revision(self.revision.as_deref().unwrap_or("main"))?,
                 path: None,
             });
@@ -79,6 +77,20 @@ impl RepoArgs {
             }
         }
         parse_address(address)
+    }
+
+    /// Understands an id, with its kind before it or without.
+    fn plain(&self) -> Result<Repo, Error> {
+        let flag = self.repo_type.map(RepoKind::from);
+        let prefixed = self.repo.split_once('/').filter(|(_, rest)| rest.contains('/'));
+        if let Some((kind, rest)) = prefixed.and_then(|(word, rest)| Some((kind_of(word)?, rest)))
+            && flag.is_none_or(|flag| flag == kind)
+            && let Ok(id) = RepoId::parse(rest)
+        {
+            return Ok(Repo::new(kind, id));
+        }
+        let id = RepoId::parse(&self.repo).map_err(|error| self.repo_error(error))?;
+        Ok(Repo::new(flag.unwrap_or(RepoKind::Model), id))
     }
 
     fn repo_error(&self, error: NameError) -> Error {
@@ -212,7 +224,9 @@ mod tests {
     fn repos_are_understood_as_typed() {
         check("gpt2", Some(("model gpt2", "main", None)));
         check("org/name", Some(("model org/name", "main", None)));
-        check("datasets/org/name", None);
+        check("datasets/org/name", Some(("dataset org/name", "main", None)));
+        check("models/org/name", Some(("model org/name", "main", None)));
+        check("datasets/org/name/file", None);
         check("org/name@v1", None);
         check("https://huggingface.co/org/name", None);
         check("../x", None);

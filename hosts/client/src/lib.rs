@@ -31,10 +31,11 @@ mod receive;
 mod snapshot;
 
 pub use api::{
-    config::{Config, Token, Xet, default_user_agent},
+    config::{Config, Token, Xet, default_user_agent, env_var},
     detail::{CachedCopy, HubAnswer, Refused, Subject},
     error::{Detail, Error, ErrorKind, FailedFile, FailedFiles},
     event::{Event, Observer},
+    login::Login,
     pattern::Patterns,
     proxies::{Proxies, Proxy},
     report::{

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use reqwest::{Client, NoProxy};
+use reqwest::Client;
 use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use tokio::runtime::{self, Handle};
@@ -108,12 +108,15 @@ impl ReqwestTransport {
             // Without this the environment and the system are asked.
             .no_proxy()
             .tls_backend_preconfigured(self.tls(kind)?);
-        let Proxies { http, https, except } = &self.proxies;
-        let http = http.as_ref().map(|proxy| reqwest::Proxy::http(url(proxy)));
-        let https = https.as_ref().map(|proxy| reqwest::Proxy::https(url(proxy)));
-        for proxy in [http, https].into_iter().flatten() {
-            builder =
-                builder.proxy(proxy.map_err(no_proxy)?.no_proxy(NoProxy::from_string(except)));
+        let proxies = self.proxies.clone();
+        let has_socks = [&proxies.http, &proxies.https].into_iter().flatten().any(Proxy::is_socks);
+        if has_socks && cfg!(not(feature = "socks")) {
+            let what = "this program is built without SOCKS (the feature `socks`)";
+            return Err(TransportError::new(TransportErrorKind::Proxy, what));
+        }
+        if proxies.http.is_some() || proxies.https.is_some() {
+            let of = move |url: &reqwest::Url| proxies.of(url).map(|proxy| proxy.reveal().clone());
+            builder = builder.proxy(reqwest::Proxy::custom(of));
         }
         builder.build().map_err(broken)
     }
@@ -175,10 +178,6 @@ impl Body for Received {
     }
 }
 
-fn url(proxy: &Proxy) -> &str {
-    proxy.reveal().as_str()
-}
-
 fn broken(error: reqwest::Error) -> TransportError {
     let error = error.without_url();
     let kind = kind_of(&error);
@@ -217,11 +216,6 @@ fn words(kind: TransportErrorKind) -> &'static str {
         TransportErrorKind::Proxy => "the proxy gives no connection",
         TransportErrorKind::Other | _ => "it could not be sent",
     }
-}
-
-fn no_proxy(error: reqwest::Error) -> TransportError {
-    let what = "the proxy can't be used";
-    TransportError::new(TransportErrorKind::Proxy, what).caused_by(error.without_url())
 }
 
 fn unusable(error: rustls::Error) -> TransportError {

@@ -16,6 +16,7 @@ use hubstow_core::{
 
 use crate::api::{
     error::{Detail, Error, ErrorKind},
+    login::Login,
     proxies::Proxies,
 };
 
@@ -71,6 +72,8 @@ pub struct Config {
     pub cache_dir: PathBuf,
     /// A folder that gets the files themselves instead of the cache; what the cache holds is copied from there.
     pub local_dir: Option<PathBuf>,
+    /// A name and a password for the hub, sent to its origin only and in place of the token.
+    pub login: Option<Login>,
     /// The access token, sent to the endpoint's origin only.
     pub token: Option<Token>,
     /// The ladder of methods.
@@ -121,6 +124,7 @@ impl Config {
             endpoint: public_endpoint(),
             cache_dir: cache_dir.into(),
             local_dir: None,
+            login: None,
             token: None,
             policy: Policy::Compat,
             reach: Reach::Online,
@@ -140,13 +144,32 @@ impl Config {
     }
 
     /// Reads the environment that the Python client reads: `HF_HUB_CACHE`, `HF_HOME`, `HF_TOKEN`, `HF_ENDPOINT`,
-    /// `HF_HUB_OFFLINE` and the others of section 8 of the cache's description; and `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`
+    /// `HF_HUB_OFFLINE` and the others of section 8 of the cache's description, all by [`env_var`]; and `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`
     /// and `NO_PROXY`, or the same in lower case.
     ///
     /// # Errors
     /// A value that is not what its variable takes.
     pub fn from_env() -> Result<Self, Error> {
-        Self::from_vars(|name| env::var(name).ok())
+        Self::from_vars(env_var)
+    }
+
+    /// Sets the hub to a URL, which may have a name and a password in it.
+    ///
+    /// # Errors
+    /// What is no endpoint. What may be a password is not repeated.
+    pub fn set_endpoint(&mut self, url: &str) -> Result<(), Error> {
+        let taken = Login::taken_from(url);
+        let is_secret = taken.is_none() && url.contains('@');
+        if is_secret {
+            let what = "the endpoint is no URL, and may have a password in it";
+            return Err(Error::new(ErrorKind::Usage, what));
+        }
+        let (url, login) = match taken {
+            Some((url, login)) => (url, Some(login)),
+            None => (url.to_owned(), None),
+        };
+        (self.endpoint, self.login) = (Endpoint::parse(&url)?, login);
+        Ok(())
     }
 
     /// Reads the same variables from a function, so that a program can supply its own.
@@ -164,7 +187,7 @@ impl Config {
         };
         let mut config = Self::new(cache_dir);
         if let Some(url) = var("HF_ENDPOINT") {
-            config.endpoint = Endpoint::parse(&url)?;
+            config.set_endpoint(&url)?;
         } else if flag("HUGGINGFACE_CO_STAGING") {
             config.endpoint = Endpoint::parse("https://hub-ci.huggingface.co")?;
         }
@@ -189,6 +212,19 @@ impl Config {
         }
         config.proxies = Proxies::from_vars(&var)?;
         Ok(config)
+    }
+}
+
+/// Reads a variable of the environment. Where nothing says what the home directory is, it is what the system knows of the
+/// user.
+#[must_use]
+pub fn env_var(name: &str) -> Option<String> {
+    let said = env::var(name).ok();
+    match name {
+        "HOME" if said.as_ref().is_none_or(String::is_empty) => {
+            env::home_dir()?.into_os_string().into_string().ok()
+        }
+        _ => said,
     }
 }
 
@@ -353,5 +389,17 @@ mod tests {
             assert!(error.to_string().contains(vars[0].1), "{error}");
         }
         assert_eq!(config(&[("HF_ENDPOINT", "http://h/")]).unwrap().endpoint.as_str(), "http://h");
+    }
+
+    #[test]
+    fn a_password_in_the_endpoint_is_taken_out_and_never_repeated() {
+        let found = config(&[("HF_ENDPOINT", "https://user:secret@h/hf")]).unwrap();
+        assert_eq!(found.endpoint.as_str(), "https://h/hf");
+        assert_eq!(found.login, Some(Login::new("user", "secret")));
+        assert!(!format!("{found:?}").contains("secret"));
+        for value in ["ftp://user:secret@h", "user:secret@h", "https://user:secret@"] {
+            let error = config(&[("HF_ENDPOINT", value)]).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
+        }
     }
 }

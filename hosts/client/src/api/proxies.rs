@@ -1,8 +1,9 @@
 //! Which proxies requests go through.
 
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
-use url::Url;
+use ipnet::IpNet;
+use url::{Host, Url};
 
 use crate::api::error::{Error, ErrorKind};
 
@@ -14,7 +15,8 @@ pub struct Proxies {
     pub http: Option<Proxy>,
     /// For https.
     pub https: Option<Proxy>,
-    /// Where requests go by themselves: hosts, domains, addresses and networks, with commas between them, as in `NO_PROXY`.
+    /// Where requests go by themselves, as in `NO_PROXY`: hosts and domains with all that is below them, addresses, networks,
+    /// each with a port or without, with commas between them; `*` is everywhere.
     pub except: String,
 }
 
@@ -22,7 +24,22 @@ pub struct Proxies {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy(Url);
 
+/// The schemes of proxies that speak SOCKS; with an `h` or an `a` they look names up themselves.
+const SOCKS: [&str; 4] = ["socks5", "socks5h", "socks4", "socks4a"];
+
 impl Proxies {
+    /// Returns the proxy that a request to this URL goes through.
+    #[must_use]
+    pub fn of(&self, url: &Url) -> Option<&Proxy> {
+        let proxy = if url.scheme() == "https" { &self.https } else { &self.http };
+        proxy.as_ref().filter(|_| !self.is_except(url))
+    }
+
+    fn is_except(&self, url: &Url) -> bool {
+        let entries = self.except.split([',', ' ']).map(str::trim).filter(|it| !it.is_empty());
+        entries.into_iter().any(|entry| covers(entry, url))
+    }
+
     /// Reads the variables that other programs read: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, or the same in
     /// lower case.
     ///
@@ -61,11 +78,19 @@ impl Proxy {
         let url = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
         match Url::parse(&url) {
             Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(Self(url)),
+            Ok(url) if SOCKS.contains(&url.scheme()) && url.has_host() => Ok(Self(url)),
             Ok(_) | Err(_) => {
-                let what = "a proxy is a URL of http or https, such as http://proxy.example:3128";
+                let what =
+                    "a proxy is a URL of http, https or socks5, such as http://proxy.example:3128";
                 Err(Error::new(ErrorKind::Usage, what))
             }
         }
+    }
+
+    /// Tells whether it speaks SOCKS.
+    #[must_use]
+    pub fn is_socks(&self) -> bool {
+        SOCKS.contains(&self.0.scheme())
     }
 
     /// Returns the URL with all that is secret in it, for whoever connects to the proxy.
@@ -80,6 +105,43 @@ impl fmt::Debug for Proxy {
         let (scheme, host) = (self.0.scheme(), self.0.host_str().unwrap_or_default());
         let port = self.0.port_or_known_default().unwrap_or_default();
         write!(f, "Proxy({scheme}://{host}:{port})")
+    }
+}
+
+/// Tells whether an entry of `NO_PROXY` means where a URL leads.
+fn covers(entry: &str, url: &Url) -> bool {
+    if entry == "*" {
+        return true;
+    }
+    let (named, port) = split_port(entry);
+    if port.is_some() && port != url.port_or_known_default() {
+        return false;
+    }
+    let address = named.trim_start_matches('[').trim_end_matches(']');
+    match url.host() {
+        None => false,
+        Some(Host::Ipv4(host)) => holds(address, IpAddr::V4(host)),
+        Some(Host::Ipv6(host)) => holds(address, IpAddr::V6(host)),
+        Some(Host::Domain(host)) => {
+            let named = named.trim_start_matches('*').trim_start_matches('.').to_ascii_lowercase();
+            let above = host.strip_suffix(named.as_str());
+            !named.is_empty() && above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
+        }
+    }
+}
+
+/// Tells whether an address or a network holds an address.
+fn holds(named: &str, host: IpAddr) -> bool {
+    let is_it = named.parse::<IpAddr>().is_ok_and(|address| address == host);
+    is_it || named.parse::<IpNet>().is_ok_and(|network| network.contains(&host))
+}
+
+/// Splits off a port; what has several colons and no brackets is an address of IPv6.
+fn split_port(entry: &str) -> (&str, Option<u16>) {
+    let split = entry.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+    match split {
+        Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, Some(port)),
+        Some(_) | None => (entry, None),
     }
 }
 
@@ -102,6 +164,7 @@ mod tests {
             (&[("http_proxy", "a:1")], "http://a:1/", ""),
             (&[("http_proxy", "http://b"), ("HTTP_PROXY", "http://a")], "http://a/", ""),
             (&[("HTTPS_PROXY", "https://a")], "", "https://a/"),
+            (&[("ALL_PROXY", "socks5h://a:1")], "socks5h://a:1", "socks5h://a:1"),
             (&[("https_proxy", "user:secret@a:1")], "", "http://user:secret@a:1/"),
             (&[("ALL_PROXY", "http://a")], "http://a/", "http://a/"),
             (&[("all_proxy", "http://a"), ("http_proxy", "http://b")], "http://b/", "http://a/"),
@@ -128,11 +191,43 @@ mod tests {
 
     #[test]
     fn what_is_no_proxy_is_an_error_that_names_the_variable_and_not_its_secret() {
-        for value in ["http://user:secret@", "user:secret", "socks5://user:secret@a:1", "http://"] {
+        for value in ["http://user:secret@", "user:secret", "socks9://user:secret@a:1", "http://"] {
             let error = proxies(&[("HTTPS_PROXY", value)]).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Usage, "{value}");
             let shown = format!("{error} {error:?}");
             assert!(shown.contains("HTTPS_PROXY") && !shown.contains("secret"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn exceptions_are_hosts_domains_addresses_networks_and_ports() {
+        let proxy = || Proxy::parse("http://proxy.example:3128").ok();
+        for (except, url, is_proxied) in [
+            ("", "https://hub.example/a", true),
+            ("*", "https://hub.example/a", false),
+            ("hub.example", "https://hub.example/a", false),
+            ("HUB.example", "https://hub.example/a", false),
+            ("example", "https://hub.example/a", false),
+            (".example", "https://hub.example/a", false),
+            ("*.example", "https://hub.example/a", false),
+            ("b.example", "https://hub.example/a", true),
+            ("x.test, hub.example", "https://hub.example/a", false),
+            ("x.test hub.example", "https://hub.example/a", false),
+            ("hub.example:443", "https://hub.example/a", false),
+            ("hub.example:8443", "https://hub.example/a", true),
+            ("hub.example:8443", "https://hub.example:8443/a", false),
+            ("127.0.0.1", "http://127.0.0.1:8080/a", false),
+            ("127.0.0.1:80", "http://127.0.0.1:8080/a", true),
+            ("127.0.0.0/8", "http://127.3.2.1/a", false),
+            ("10.0.0.0/8", "http://127.3.2.1/a", true),
+            ("::1", "http://[::1]:80/a", false),
+            ("[::1]:80", "http://[::1]/a", false),
+            ("[::1]:81", "http://[::1]/a", true),
+            ("fe80::/10", "http://[fe80::1]/a", false),
+        ] {
+            let proxies = Proxies { http: proxy(), https: proxy(), except: except.to_owned() };
+            let found = proxies.of(&Url::parse(url).unwrap()).is_some();
+            assert_eq!(found, is_proxied, "`{except}` and {url}");
         }
     }
 

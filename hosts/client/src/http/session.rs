@@ -21,7 +21,7 @@ use url::Url;
 
 use crate::{
     api::{
-        config::{Config, Token},
+        config::Config,
         error::{Error, ErrorKind},
         event::Observer,
         report::Traffic,
@@ -59,7 +59,8 @@ pub(crate) struct Http {
     transport: Arc<dyn Transport>,
     pub(crate) decider: Guarded,
     endpoint: Endpoint,
-    token: Option<Token>,
+    /// What says who asks.
+    authorization: Option<HeaderValue>,
     stall_timeout: Duration,
     gate: Gate,
     pub(crate) connections: Arc<Connections>,
@@ -83,7 +84,7 @@ impl Http {
             transport,
             decider,
             endpoint: normalised(&config.endpoint),
-            token: config.token.clone(),
+            authorization: authorization(config),
             stall_timeout: config.stall_timeout,
             gate: Gate::new(config.throttle_patience),
             connections: Arc::new(Connections::at_most(most_connections)),
@@ -238,8 +239,8 @@ impl Http {
         limits: Limits,
     ) -> Request {
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        if let Some(token) = self.token.as_ref().filter(|_| to.token == TokenUse::Send) {
-            headers.insert(AUTHORIZATION, bearer(token));
+        if let (Some(authorization), TokenUse::Send) = (&self.authorization, to.token) {
+            headers.insert(AUTHORIZATION, authorization.clone());
         }
         Request {
             method,
@@ -356,10 +357,15 @@ fn normalised(endpoint: &Endpoint) -> Endpoint {
     url.and_then(|url| Endpoint::parse(url.as_str()).ok()).unwrap_or_else(|| endpoint.clone())
 }
 
-fn bearer(token: &Token) -> HeaderValue {
-    // A token holds only visible ASCII, so it always fits.
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.reveal()))
-        .unwrap_or_else(|_| HeaderValue::from_static(""));
+/// Returns the header that says who asks. Whoever names a login means the hub's own door, which takes no other.
+fn authorization(config: &Config) -> Option<HeaderValue> {
+    let words = match (&config.login, &config.token) {
+        (Some(login), _) => format!("Basic {}", login.reveal()),
+        (None, Some(token)) => format!("Bearer {}", token.reveal()),
+        (None, None) => return None,
+    };
+    // Both hold only visible ASCII, so they always fit.
+    let mut value = HeaderValue::from_str(&words).ok()?;
     value.set_sensitive(true);
-    value
+    Some(value)
 }

@@ -1,0 +1,242 @@
+//! What people type and have in their environment: homes, tildes, kinds before ids, proxies, and passwords in endpoints.
+
+#![expect(clippy::unwrap_used, reason = "a helper that panics fails the test that called it")]
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    process::{Command, Output},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use axum::{
+    extract::Request,
+    http::{StatusCode, header::AUTHORIZATION},
+    middleware::{self, Next},
+    response::{IntoResponse as _, Response},
+};
+use hubstow_serve::Server;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+const PASSWORD: &str = "canary-pass word";
+/// `user:canary-pass word` in base64.
+const BASIC: &str = "Basic dXNlcjpjYW5hcnktcGFzcyB3b3Jk";
+
+/// A folder with a hub's files, and somebody's home.
+struct Stage {
+    folder: TempDir,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for repo in ["acme/tiny", "datasets/acme/rows"] {
+            let repo = folder.path().join("hub").join(repo);
+            fs::create_dir_all(&repo).unwrap();
+            fs::write(repo.join("config.json"), "{}\n").unwrap();
+        }
+        fs::create_dir(folder.path().join("home")).unwrap();
+        Self { folder }
+    }
+
+    fn home(&self) -> std::path::PathBuf {
+        self.folder.path().join("home")
+    }
+
+    fn run(&self, vars: &[(&str, &str)], args: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hubstow"));
+        command.env_clear().env("HOME", self.home()).current_dir(self.folder.path());
+        command.envs(vars.iter().copied()).args(args).output().unwrap()
+    }
+
+    fn hub(&self) -> hubstow_serve::RunningServer {
+        Server::builder(self.folder.path().join("hub")).build().spawn_on_loopback().unwrap()
+    }
+}
+
+#[track_caller]
+fn told(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    format!("{}{}", text(&output.stdout), text(&output.stderr))
+}
+
+#[track_caller]
+fn succeeds(output: &Output) -> String {
+    assert!(output.status.success(), "{}", told(output));
+    told(output)
+}
+
+#[test]
+fn a_tilde_behind_an_equals_sign_is_the_home_directory() {
+    let (stage, download) = (Stage::new(), ["download", "acme/tiny", "config.json"]);
+    let hub = stage.hub();
+    let vars = [("HF_ENDPOINT", hub.url())];
+    for (flag, below) in [
+        ("--cache-dir=~/models", "models/models--acme--tiny"),
+        ("--local-dir=~/here", "here/config.json"),
+    ] {
+        succeeds(&stage.run(&vars, &[&download[..], &[flag]].concat()));
+        assert!(stage.home().join(below).exists(), "{flag}");
+        assert!(!stage.folder.path().join("~").exists(), "{flag}");
+    }
+    succeeds(&stage.run(&vars, &[&download[..], &["--cache-dir=./~/models"]].concat()));
+    assert!(stage.folder.path().join("~/models").exists());
+}
+
+#[test]
+fn without_home_the_system_says_where_it_is() {
+    let stage = Stage::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hubstow"));
+    let found = succeeds(&command.env_clear().arg("env").output().unwrap());
+    let home = {
+        let whoami =
+            String::from_utf8(Command::new("id").arg("-u").output().unwrap().stdout).unwrap();
+        let users = fs::read_to_string("/etc/passwd").unwrap();
+        let line =
+            users.lines().find(|line| line.split(':').nth(2) == Some(whoami.trim())).unwrap();
+        line.split(':').nth(5).unwrap().to_owned()
+    };
+    assert!(found.contains(&home), "{found}");
+    drop(stage);
+}
+
+#[test]
+fn a_kind_may_stand_before_the_id() {
+    let stage = Stage::new();
+    let hub = stage.hub();
+    let vars = [("HF_ENDPOINT", hub.url())];
+    let found =
+        succeeds(&stage.run(&vars, &["download", "datasets/acme/rows", "config.json", "-q"]));
+    assert!(found.contains("datasets--acme--rows"), "{found}");
+}
+
+#[test]
+fn a_local_folder_may_be_filled_from_a_cache_that_is_named() {
+    let stage = Stage::new();
+    let hub = stage.hub();
+    let vars = [("HF_ENDPOINT", hub.url())];
+    let download = ["download", "acme/tiny", "config.json", "--cache-dir", "cache"];
+    succeeds(&stage.run(&vars, &download));
+    let before = hub.requests().len();
+    succeeds(&stage.run(&vars, &[&download[..], &["--local-dir", "here"]].concat()));
+    assert!(stage.folder.path().join("here/config.json").is_file());
+    let gets = hub.requests()[before..].iter().filter(|it| it.method == "GET").count();
+    assert_eq!(gets, 0, "the cache has it");
+}
+
+/// Serves the hub to whoever says who it is; returns its port and how many were turned away.
+fn serve_behind_a_login(stage: &Stage, runtime: &Runtime) -> (u16, Arc<AtomicUsize>) {
+    let refused = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&refused);
+    let login = move |request: Request, next: Next| {
+        let count = Arc::clone(&count);
+        async move {
+            if request.headers().get(AUTHORIZATION).is_some_and(|found| found == BASIC) {
+                return next.run(request).await;
+            }
+            count.fetch_add(1, Ordering::Relaxed);
+            let answer: Response = StatusCode::UNAUTHORIZED.into_response();
+            answer
+        }
+    };
+    let router = Server::builder(stage.folder.path().join("hub")).build().router();
+    let router = router.layer(middleware::from_fn(login));
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    runtime.spawn(async move { axum::serve(listener, router).await });
+    (port, refused)
+}
+
+#[test]
+fn a_password_in_the_endpoint_opens_the_hub_and_is_shown_nowhere() {
+    let (stage, runtime) = (Stage::new(), Runtime::new().unwrap());
+    let (port, refused) = serve_behind_a_login(&stage, &runtime);
+    let endpoint = format!("http://user:{}@127.0.0.1:{port}", PASSWORD.replace(' ', "%20"));
+    let vars = [("HF_ENDPOINT", endpoint.as_str()), ("HF_TOKEN", "hf_other")];
+    let mut shown = String::new();
+    for args in [
+        &["download", "acme/tiny", "--json", "-vv"][..],
+        &["download", "acme/tiny", "config.json", "-vv"],
+        &["download", "acme/tiny", "--local-dir", "here", "-vv"],
+        &["env", "--json"],
+        &["explain", "acme/tiny", "config.json", "-vv"],
+    ] {
+        shown += &succeeds(&stage.run(&vars, args));
+    }
+    assert_eq!(refused.load(Ordering::Relaxed), 0);
+    for args in [&["download", "acme/none", "-vv"][..], &["download", "acme/tiny", "none", "-vv"]] {
+        let found = stage.run(&vars, args);
+        assert!(!found.status.success());
+        shown += &told(&found);
+    }
+    assert!(!shown.contains("canary"), "{shown}");
+    let files = walk(&stage.home());
+    assert!(!files.is_empty() && files.iter().all(|text| !text.contains("canary")));
+}
+
+/// Reads all files below a folder.
+fn walk(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let read = |path: std::path::PathBuf| {
+        if path.is_dir() {
+            walk(&path)
+        } else {
+            vec![fs::read_to_string(&path).unwrap_or_default()]
+        }
+    };
+    entries.flat_map(read).collect()
+}
+
+/// A proxy that speaks SOCKS5, lets everybody in and counts them.
+fn socks(count: &Arc<AtomicUsize>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (here, count) = (listener.local_addr().unwrap(), Arc::clone(count));
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            count.fetch_add(1, Ordering::Relaxed);
+            thread::spawn(move || relay(client.unwrap()));
+        }
+    });
+    here
+}
+
+fn relay(mut client: TcpStream) {
+    let mut greeting = [0; 3];
+    client.read_exact(&mut greeting).unwrap();
+    client.write_all(&[5, 0]).unwrap();
+    let mut asked = [0; 10];
+    client.read_exact(&mut asked).unwrap();
+    assert_eq!(asked[..4], [5, 1, 0, 1], "it is to connect to an address of IPv4");
+    let port = u16::from_be_bytes([asked[8], asked[9]]);
+    let mut hub = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    client.write_all(&[5, 0, 0, 1, 127, 0, 0, 1, 0, 0]).unwrap();
+    let (mut from, mut to) = (client.try_clone().unwrap(), hub.try_clone().unwrap());
+    thread::spawn(move || std::io::copy(&mut from, &mut to));
+    let _ = std::io::copy(&mut hub, &mut client);
+}
+
+#[test]
+fn proxies_may_speak_socks_and_exceptions_are_understood() {
+    let (stage, count) = (Stage::new(), Arc::new(AtomicUsize::new(0)));
+    let hub = stage.hub();
+    let proxy = format!("socks5://{}", socks(&count));
+    let port = hub.address().port().to_string();
+    let here = format!("127.0.0.1:{port}");
+    for (no_proxy, is_proxied) in
+        [("", true), ("*", false), (here.as_str(), false), ("127.0.0.1:1", true)]
+    {
+        let before = count.load(Ordering::Relaxed);
+        let vars = [("HF_ENDPOINT", hub.url()), ("ALL_PROXY", &proxy), ("NO_PROXY", no_proxy)];
+        let args = ["download", "acme/tiny", "config.json", "--force-download"];
+        succeeds(&stage.run(&vars, &args));
+        let found = count.load(Ordering::Relaxed) > before;
+        assert_eq!(found, is_proxied, "`{no_proxy}`");
+    }
+}
