@@ -22,9 +22,14 @@ pub(crate) fn way_out(error: &Error) -> Option<&str> {
     of_one.or(others)
 }
 
-/// Says what to do about a certificate, where one is the cause.
+/// Says what to do about a certificate or a proxy, where one is the cause.
 fn of_transport(error: &Error) -> Option<&'static str> {
     let cause = causes(error).find_map(|cause| cause.downcast_ref::<TransportError>())?;
+    if cause.kind() == TransportErrorKind::ProxyLogin {
+        return Some(
+            "write them into the proxy's variable: HTTPS_PROXY=http://name:password@proxy:3128",
+        );
+    }
     let TransportErrorKind::Certificate(why) = cause.kind() else { return None };
     Some(match why {
         Distrust::UnknownIssuer => {

@@ -240,3 +240,67 @@ fn proxies_may_speak_socks_and_exceptions_are_understood() {
         assert_eq!(found, is_proxied, "`{no_proxy}`");
     }
 }
+
+#[test]
+fn a_setting_that_is_of_no_use_stops_only_who_needs_it() {
+    let stage = Stage::new();
+    let hub = stage.hub();
+    succeeds(&stage.run(&[("HF_ENDPOINT", hub.url())], &["download", "acme/tiny"]));
+    let pinned = fs::read_to_string(
+        stage.home().join(".cache/huggingface/hub/models--acme--tiny/refs/main"),
+    );
+    let pinned = pinned.unwrap();
+    for (name, value) in [
+        ("HF_TOKEN", "two words"),
+        ("HF_ENDPOINT", "huggingface.co"),
+        ("HF_HUB_ETAG_TIMEOUT", "soon"),
+        ("HTTPS_PROXY", "socks9://proxy"),
+    ] {
+        let vars = [(name, value)];
+        for args in [
+            &["download", "acme/tiny", "--offline"][..],
+            &["download", "acme/tiny", "--revision", &pinned],
+            &["download", "acme/tiny", "config.json", "--revision", &pinned],
+            &["env"],
+            &["explain", "acme/tiny", "config.json", "--offline"],
+        ] {
+            succeeds(&stage.run(&vars, args));
+        }
+        let online =
+            stage.run(&[("HF_ENDPOINT", hub.url()), (name, value)], &["download", "acme/tiny"]);
+        assert_eq!(online.status.code(), Some(2), "{name}: {}", told(&online));
+        assert!(told(&online).contains(name), "{}", told(&online));
+    }
+    // A mark that editors put before a text is no part of a token.
+    let token = stage.home().join(".cache/huggingface/token");
+    fs::write(token, "\u{feff}hf_secret\n").unwrap();
+    succeeds(&stage.run(&[("HF_ENDPOINT", hub.url())], &["download", "acme/tiny"]));
+}
+
+#[test]
+fn a_proxy_that_wants_a_login_is_told_as_the_proxy_and_asked_once() {
+    let stage = Stage::new();
+    let count = Arc::new(AtomicUsize::new(0));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (proxy, asked) = (format!("http://{}", listener.local_addr().unwrap()), Arc::clone(&count));
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            asked.fetch_add(1, Ordering::Relaxed);
+            let mut client = client.unwrap();
+            let _ = client.read(&mut [0; 4096]);
+            let head =
+                "HTTP/1.1 407 Proxy Authentication Required\r\nproxy-authenticate: Basic\r\n";
+            let _ = client.write_all(format!("{head}content-length: 0\r\n\r\n").as_bytes());
+        }
+    });
+    for endpoint in ["http://hub.invalid", "https://hub.invalid"] {
+        let before = count.load(Ordering::Relaxed);
+        let vars = [("HF_ENDPOINT", endpoint), ("ALL_PROXY", proxy.as_str())];
+        let found = stage.run(&vars, &["download", "acme/tiny", "config.json"]);
+        assert_eq!(found.status.code(), Some(8), "{}", told(&found));
+        let told = told(&found);
+        assert!(told.contains("the proxy wants a name and a password"), "{told}");
+        assert!(told.contains("HTTPS_PROXY=http://name:password@"), "{told}");
+        assert_eq!(count.load(Ordering::Relaxed) - before, 1, "{told}");
+    }
+}

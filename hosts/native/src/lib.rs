@@ -32,10 +32,11 @@ pub use hubstow_cache::{Disk, StdDisk};
 pub use hubstow_client::{
     Beside, Body, BoxFuture, CachedCopy, Config, Connection, Detail, DiskOf, Distrust, Done,
     Durability, Environment, Error, ErrorGroup, ErrorKind, Event, Explanation, ExplanationLink,
-    FailedFile, FailedFiles, FileReport, FileRequest, HubAnswer, MethodSupport, Observer, Parts,
-    Patterns, Proxies, Proxy, Refused, Request, Response, SnapshotReport, SnapshotRequest, Subject,
-    Token, Traffic, Transport, TransportError, TransportErrorKind, Warning, Workers, Xet, XetAsked,
-    XetGrant, XetStore, XetStoreError, XetStream, default_user_agent,
+    FailedFile, FailedFiles, FileReport, FileRequest, HubAnswer, Login, MethodSupport, Observer,
+    Parts, Patterns, Proxies, Proxy, Refused, Request, Response, SnapshotReport, SnapshotRequest,
+    Subject, Token, Traffic, Transport, TransportError, TransportErrorKind, UnusableSettings,
+    Warning, Workers, Xet, XetAsked, XetGrant, XetStore, XetStoreError, XetStream,
+    default_user_agent, env_var,
 };
 pub use hubstow_core::{
     decide::{Decider, LinkedCore},

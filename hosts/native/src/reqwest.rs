@@ -24,6 +24,8 @@ use hubstow_client::{
 
 /// How the error of a proxy that gives no connection begins; its type is private.
 const TUNNEL: &str = "tunnel error";
+/// The same of a proxy that answers 407.
+const PROXY_LOGIN: &str = "tunnel error: proxy authorization required";
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many connections of their own large files may use: what a hub takes from one client without complaint.
@@ -183,6 +185,8 @@ fn broken(error: reqwest::Error) -> TransportError {
     let kind = kind_of(&error);
     let told = if let TransportErrorKind::Certificate(why) = kind {
         TransportError::distrusted(why)
+    } else if kind == TransportErrorKind::ProxyLogin {
+        TransportError::proxy_login()
     } else {
         TransportError::new(kind, words(kind))
     };
@@ -196,6 +200,8 @@ fn kind_of(error: &reqwest::Error) -> TransportErrorKind {
         TransportErrorKind::Timeout
     } else if let Some(error) = causes(error).find_map(|it| it.downcast_ref::<rustls::Error>()) {
         tls::kind_of(error)
+    } else if has(|cause| cause.to_string() == PROXY_LOGIN) {
+        TransportErrorKind::ProxyLogin
     } else if has(|cause| cause.to_string().starts_with(TUNNEL)) {
         TransportErrorKind::Proxy
     } else if error.is_connect() {

@@ -4,6 +4,7 @@ use std::{
     env, fmt, fs,
     num::NonZeroU64,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -25,12 +26,12 @@ use crate::api::{
 pub struct Token(String);
 
 impl Token {
-    /// Takes a token; surrounding white space is no part of it.
+    /// Takes a token; surrounding white space is no part of it, and neither is the mark that some editors put before a text.
     ///
     /// # Errors
     /// An empty token, or one that can't stand in a header.
     pub fn new(text: &str) -> Result<Self, Error> {
-        let text = text.trim();
+        let text = text.trim_start_matches('\u{feff}').trim();
         if text.is_empty() || !text.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(Error::new(
                 ErrorKind::Usage,
@@ -108,6 +109,37 @@ pub struct Config {
     pub proxies: Proxies,
     /// Whether content may come from the Xet store.
     pub xet: Xet,
+    /// What the environment has said that is of no use: an error of the first request, and of [`Config::check`].
+    pub unusable: UnusableSettings,
+}
+
+/// What the environment has said that is of no use.
+#[derive(Clone, Debug, Default)]
+pub struct UnusableSettings(Vec<Unusable>);
+
+impl UnusableSettings {
+    pub(crate) fn first(&self) -> Option<Unusable> {
+        self.0.first().cloned()
+    }
+}
+
+/// A setting of the environment that is of no use. Whoever sends no request does not need it.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{variable} can't be used")]
+pub(crate) struct Unusable {
+    variable: String,
+    source: Arc<Error>,
+}
+
+impl From<Unusable> for Error {
+    fn from(unusable: Unusable) -> Self {
+        let hint = unusable.source.way_out().map(str::to_owned);
+        let error = Self::new(ErrorKind::Usage, unusable.to_string()).caused_by(unusable.source);
+        match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
 }
 
 /// Returns the `User-Agent` that is sent when a program sets none.
@@ -140,6 +172,26 @@ impl Config {
             user_agent: default_user_agent(),
             proxies: Proxies::default(),
             xet: Xet::On,
+            unusable: UnusableSettings::default(),
+        }
+    }
+
+    /// Looks at what is otherwise looked at when the first request is to be sent.
+    ///
+    /// # Errors
+    /// A variable of the environment whose value is not what it takes.
+    pub fn check(&self) -> Result<(), Error> {
+        self.unusable.first().map_or(Ok(()), |unusable| Err(unusable.into()))
+    }
+
+    /// Takes what a variable says, or notes why it is of no use.
+    fn take<T>(&mut self, variable: &str, said: Result<T, Error>, set: impl FnOnce(&mut Self, T)) {
+        match said {
+            Ok(value) => set(self, value),
+            Err(error) => {
+                let (variable, source) = (variable.to_owned(), Arc::new(error));
+                self.unusable.0.push(Unusable { variable, source });
+            }
         }
     }
 
@@ -147,8 +199,10 @@ impl Config {
     /// `HF_HUB_OFFLINE` and the others of section 8 of the cache's description, all by [`env_var`]; and `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`
     /// and `NO_PROXY`, or the same in lower case.
     ///
+    /// A value that is not what its variable takes is told when the first request is to be sent, and by [`Config::check`].
+    ///
     /// # Errors
-    /// A value that is not what its variable takes.
+    /// Where nothing says where the cache is.
     pub fn from_env() -> Result<Self, Error> {
         Self::from_vars(env_var)
     }
@@ -187,11 +241,17 @@ impl Config {
         };
         let mut config = Self::new(cache_dir);
         if let Some(url) = var("HF_ENDPOINT") {
-            config.set_endpoint(&url)?;
+            if let Err(error) = config.set_endpoint(&url) {
+                config.take("HF_ENDPOINT", Err(error), |_, ()| {});
+            }
         } else if flag("HUGGINGFACE_CO_STAGING") {
             config.endpoint = Endpoint::parse("https://hub-ci.huggingface.co")?;
         }
-        config.token = find_token(&var, home.as_deref(), flag("HF_HUB_DISABLE_IMPLICIT_TOKEN"))?;
+        if !flag("HF_HUB_DISABLE_IMPLICIT_TOKEN")
+            && let Some((origin, text)) = find_token(&var, home.as_deref())?
+        {
+            config.take(&origin, Token::new(&text), |config, it| config.token = Some(it));
+        }
         if flag("HF_HUB_OFFLINE") || flag("TRANSFORMERS_OFFLINE") {
             config.reach = Reach::Offline;
         }
@@ -201,16 +261,19 @@ impl Config {
         if flag("HF_HUB_DISABLE_XET") {
             config.xet = Xet::Off;
         }
-        if let Some(timeout) = seconds(&var, "HF_HUB_ETAG_TIMEOUT")? {
-            config.lookup_timeout = timeout;
-        }
-        if let Some(timeout) = seconds(&var, "HF_HUB_DOWNLOAD_TIMEOUT")? {
-            config.stall_timeout = timeout;
-        }
+        let name = "HF_HUB_ETAG_TIMEOUT";
+        config.take(name, seconds(&var, name), |config, found| {
+            config.lookup_timeout = found.unwrap_or(config.lookup_timeout);
+        });
+        let name = "HF_HUB_DOWNLOAD_TIMEOUT";
+        config.take(name, seconds(&var, name), |config, found| {
+            config.stall_timeout = found.unwrap_or(config.stall_timeout);
+        });
         if let Some(origin) = var("HF_HUB_USER_AGENT_ORIGIN") {
             config.user_agent = format!("{}; origin/{origin}", config.user_agent);
         }
-        config.proxies = Proxies::from_vars(&var)?;
+        let proxies = Proxies::from_vars(&var);
+        config.take("a proxy", proxies, |config, proxies| config.proxies = proxies);
         Ok(config)
     }
 }
@@ -257,17 +320,17 @@ fn homeless() -> Error {
         .with_detail(Detail::Homeless)
 }
 
+/// Returns the text of the token, and where it is from.
 fn find_token(
     var: &impl Fn(&str) -> Option<String>,
     home: Option<&Path>,
-    implicit_disabled: bool,
-) -> Result<Option<Token>, Error> {
-    if implicit_disabled {
-        return Ok(None);
-    }
-    let named = |name| var(name).filter(|text| !text.trim().is_empty());
-    if let Some(text) = named("HF_TOKEN").or_else(|| named("HUGGING_FACE_HUB_TOKEN")) {
-        return Token::new(&text).map(Some);
+) -> Result<Option<(String, String)>, Error> {
+    let named = |name: &str| {
+        let text = var(name).filter(|text| !text.trim().is_empty())?;
+        Some((name.to_owned(), text))
+    };
+    if let Some(found) = named("HF_TOKEN").or_else(|| named("HUGGING_FACE_HUB_TOKEN")) {
+        return Ok(Some(found));
     }
     let path = match (var("HF_TOKEN_PATH"), home) {
         (Some(path), _) => expand(&path, var)?,
@@ -275,7 +338,9 @@ fn find_token(
         (None, None) => return Ok(None),
     };
     match fs::read_to_string(&path) {
-        Ok(text) if !text.trim().is_empty() => Token::new(&text).map(Some),
+        Ok(text) if !text.trim().is_empty() => {
+            Ok(Some((format!("the token file {}", path.display()), text)))
+        }
         Ok(_) | Err(_) => Ok(None),
     }
 }
@@ -326,6 +391,8 @@ fn expand(path: &str, var: &impl Fn(&str) -> Option<String>) -> Result<PathBuf, 
 
 #[cfg(test)]
 mod tests {
+    use hubstow_cache::disk::failure::with_causes;
+
     use super::*;
 
     /// Reads a table of variables; `home` is always set.
@@ -374,7 +441,11 @@ mod tests {
         assert!(!format!("{config_with:?}").contains("secret"));
         let off = config(&[("HF_TOKEN", "hf_secret"), ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")]);
         assert_eq!(off.unwrap().token, None);
-        assert_eq!(config(&[("HF_TOKEN", "two words")]).unwrap_err().kind(), ErrorKind::Usage);
+        let marked = config(&[("HF_TOKEN", "\u{feff}hf_secret")]).unwrap();
+        assert_eq!(marked.token, config_with.token);
+        let error = config(&[("HF_TOKEN", "two words")]).unwrap().check().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Usage);
+        assert!(error.to_string().contains("HF_TOKEN"), "{error}");
     }
 
     #[test]
@@ -384,9 +455,10 @@ mod tests {
             [("HF_ENDPOINT", "huggingface.co")],
             [("HF_HUB_ETAG_TIMEOUT", "soon")],
         ] {
-            let error = config(&vars).unwrap_err();
+            let error = config(&vars).unwrap().check().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Usage, "{vars:?}");
-            assert!(error.to_string().contains(vars[0].1), "{error}");
+            let told = with_causes(&error);
+            assert!(told.contains(vars[0].0) && told.contains(vars[0].1), "{told}");
         }
         assert_eq!(config(&[("HF_ENDPOINT", "http://h/")]).unwrap().endpoint.as_str(), "http://h");
     }
@@ -398,7 +470,7 @@ mod tests {
         assert_eq!(found.login, Some(Login::new("user", "secret")));
         assert!(!format!("{found:?}").contains("secret"));
         for value in ["ftp://user:secret@h", "user:secret@h", "https://user:secret@"] {
-            let error = config(&[("HF_ENDPOINT", value)]).unwrap_err();
+            let error = config(&[("HF_ENDPOINT", value)]).unwrap().check().unwrap_err();
             assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
         }
     }

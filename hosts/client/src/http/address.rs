@@ -10,7 +10,10 @@ use hubstow_core::{
 use url::Url;
 
 use crate::{
-    api::error::{Error, ErrorKind},
+    api::{
+        config::Unusable,
+        error::{Error, ErrorKind},
+    },
     http::transport::{Response, TransportError},
 };
 
@@ -35,6 +38,9 @@ pub(crate) enum NoAnswer {
         /// The rule.
         rule: Redirect,
     },
+    /// It was not sent, because a setting that it needs is of no use.
+    #[error(transparent)]
+    Unset(Unusable),
     /// Nobody could say, or not truly, whether a redirect may be followed.
     #[error("{from} redirects")]
     Undecided {
@@ -50,7 +56,7 @@ impl NoAnswer {
     pub(crate) fn retry(&self) -> Retry {
         match self {
             Self::Transport { source, .. } => source.kind().retry(),
-            Self::Redirected { .. } | Self::Undecided { .. } => Retry::No,
+            Self::Redirected { .. } | Self::Unset(_) | Self::Undecided { .. } => Retry::No,
         }
     }
 }
@@ -63,6 +69,7 @@ impl From<NoAnswer> for Error {
                 Self::new(ErrorKind::HubUnreachable, what).caused_by(source)
             }
             NoAnswer::Redirected { .. } => Self::new(ErrorKind::HubFailing, what),
+            NoAnswer::Unset(unusable) => unusable.into(),
             NoAnswer::Undecided { source, .. } => {
                 Self::new(ErrorKind::Undecided, what).caused_by(source)
             }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use http::{
-    HeaderMap, HeaderValue, Method,
+    HeaderMap, HeaderValue, Method, StatusCode,
     header::{ACCEPT_ENCODING, AUTHORIZATION, IF_RANGE},
 };
 use hubstow_core::{
@@ -21,7 +21,7 @@ use url::Url;
 
 use crate::{
     api::{
-        config::Config,
+        config::{Config, Unusable},
         error::{Error, ErrorKind},
         event::Observer,
         report::Traffic,
@@ -59,6 +59,8 @@ pub(crate) struct Http {
     transport: Arc<dyn Transport>,
     pub(crate) decider: Guarded,
     endpoint: Endpoint,
+    /// A setting that is of no use, although every request needs it.
+    unusable: Option<Unusable>,
     /// What says who asks.
     authorization: Option<HeaderValue>,
     stall_timeout: Duration,
@@ -84,6 +86,7 @@ impl Http {
             transport,
             decider,
             endpoint: normalised(&config.endpoint),
+            unusable: config.unusable.first(),
             authorization: authorization(config),
             stall_timeout: config.stall_timeout,
             gate: Gate::new(config.throttle_patience),
@@ -260,6 +263,9 @@ impl Http {
         until: Option<Instant>,
     ) -> Result<Response, NoAnswer> {
         let url = request.url.clone();
+        if let Some(unusable) = &self.unusable {
+            return Err(NoAnswer::Unset(unusable.clone()));
+        }
         if Handle::try_current().is_err() {
             let what = "a request needs a tokio runtime, and there is none";
             return Err(transport(&url, TransportError::new(TransportErrorKind::Other, what)));
@@ -300,6 +306,12 @@ impl Http {
                 Err(transport(&url, TransportError::new(TransportErrorKind::Timeout, what)))
             }
         };
+        let answer = answer.and_then(|answer| match answer.status {
+            StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+                Err(transport(&url, TransportError::proxy_login()))
+            }
+            _ => Ok(answer),
+        });
         tracing::debug!(url = %shown(&url), status = ?answer.as_ref().map(|a| a.status.as_u16()), "asked");
         match &answer {
             Ok(_) => self.origins.answered(&url, asked.elapsed()),

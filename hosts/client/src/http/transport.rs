@@ -111,6 +111,8 @@ pub enum TransportErrorKind {
     Broken,
     /// The proxy is none, or refuses.
     Proxy,
+    /// The proxy wants to know who asks (407).
+    ProxyLogin,
     /// Anything else.
     Other,
 }
@@ -156,13 +158,20 @@ impl TransportErrorKind {
     #[must_use]
     pub fn retry(self) -> Retry {
         match self {
-            Self::Tls | Self::Certificate(_) => Retry::No,
+            Self::Tls | Self::Certificate(_) | Self::ProxyLogin => Retry::No,
             Self::Connect | Self::Timeout | Self::Broken | Self::Proxy | Self::Other => Retry::Yes,
         }
     }
 }
 
 impl TransportError {
+    /// Makes an error of a proxy that asks for a name and a password, or for others.
+    #[must_use]
+    pub fn proxy_login() -> Self {
+        let what = "the proxy wants a name and a password, or others (407)";
+        Self::new(TransportErrorKind::ProxyLogin, what)
+    }
+
     /// Makes an error of a certificate that is not trusted.
     #[must_use]
     pub fn distrusted(why: Distrust) -> Self {

@@ -161,7 +161,9 @@ impl StoreFailure {
             | Self::Slow
             | Self::Short { .. } => Retry::Yes,
             Self::NotGranted(status) => retry(status.as_u16()),
-            Self::NoAnswer(NoAnswer::Redirected { .. } | NoAnswer::Undecided { .. })
+            Self::NoAnswer(
+                NoAnswer::Redirected { .. } | NoAnswer::Unset(_) | NoAnswer::Undecided { .. },
+            )
             | Self::GrantUnreadable
             | Self::NoToken
             | Self::NoAddress(_)

@@ -130,7 +130,7 @@ fn unreachable(error: NoAnswer) -> Result<Found, Error> {
     let answer = match &error {
         NoAnswer::Transport { .. } => Answer::Unreachable,
         NoAnswer::Redirected { .. } => Answer::Unexpected,
-        NoAnswer::Undecided { .. } => return Err(error.into()),
+        NoAnswer::Unset(_) | NoAnswer::Undecided { .. } => return Err(error.into()),
     };
     Ok(Found { reply: Reply::bare(answer), content: None, cause: Some(Box::new(error)) })
 }

@@ -182,7 +182,9 @@ impl Http {
                     Err(JsonError::NoAnswer(error @ NoAnswer::Redirected { .. })) => {
                         (Refusal::AnswerUnexpected, Box::new(error), Retry::No)
                     }
-                    Err(JsonError::NoAnswer(error @ NoAnswer::Undecided { .. })) => {
+                    Err(JsonError::NoAnswer(
+                        error @ (NoAnswer::Unset(_) | NoAnswer::Undecided { .. }),
+                    )) => {
                         return Err(Unlisted::Error(error.into()));
                     }
                     Err(JsonError::Status(status, headers)) => {

@@ -160,7 +160,7 @@ impl From<NoAnswer> for Verdict {
                 Retry::No => Self::Unreachable(error.into()),
             },
             NoAnswer::Redirected { .. } => Self::Expired(error.into()),
-            NoAnswer::Undecided { .. } => Self::Undecided(error),
+            NoAnswer::Unset(_) | NoAnswer::Undecided { .. } => Self::Undecided(error),
         }
     }
 }
