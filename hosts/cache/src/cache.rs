@@ -140,6 +140,9 @@ impl Cache {
     fn make_root(&self) -> Result<(), FsError> {
         self.disk.make_root().map_err(|error| {
             let path = self.disk.native(&CachePath::root()).display().to_string();
+            if error.kind() == io::ErrorKind::NotADirectory {
+                return FsError::NoFolder { path, source: error };
+            }
             let missing = group(&error) == ErrorGroup::Raced;
             let stays = |error| {
                 Reread::new("what is above it is missing, or no folder", error)

@@ -8,6 +8,7 @@ pub mod content;
 pub(crate) mod exclusion;
 pub mod failure;
 pub mod patient;
+pub(crate) mod root;
 pub mod std_disk;
 mod system;
 

@@ -252,6 +252,7 @@ impl Placing {
             FsError::Io { source, .. } => failure_of(None, source),
             FsError::Other { .. }
             | FsError::FolderIsLink { .. }
+            | FsError::NoFolder { .. }
             | FsError::Refused { .. }
             | FsError::ImpossibleAction { .. }
             | FsError::Undecided(_)

@@ -59,6 +59,9 @@ fn hint(detail: &Detail, said: Option<&HubAnswer>) -> Option<&'static str> {
             "open the folder, or one above it, for this program: `wasmtime run --dir HOST::GUEST`"
         }
         Detail::OutOfReach => "choose another directory with --cache-dir or --local-dir",
+        Detail::NoFolder => {
+            "move it away, or choose another directory: --cache-dir, --local-dir, HF_HOME or HF_HUB_CACHE"
+        }
         Detail::FolderIsLink => {
             "remove the link; to keep a repo on another disk, link the whole repo folder"
         }
@@ -256,6 +259,7 @@ mod tests {
             (Detail::System(ErrorGroup::Other), None, None),
             (Detail::OutOfReach, None, Some("--cache-dir")),
             (Detail::FolderIsLink, None, Some("remove the link")),
+            (Detail::NoFolder, None, Some("move it away")),
             (Detail::Unsettled, None, Some("end the other programs")),
             (Detail::NameNotStored, None, Some("stores such names")),
             (Detail::Homeless, None, Some("HF_HOME")),

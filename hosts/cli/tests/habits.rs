@@ -304,3 +304,23 @@ fn a_proxy_that_wants_a_login_is_told_as_the_proxy_and_asked_once() {
         assert_eq!(count.load(Ordering::Relaxed) - before, 1, "{told}");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_home_on_an_emptied_disk_is_made_and_a_file_in_its_place_is_named() {
+    let stage = Stage::new();
+    let hub = stage.hub();
+    std::os::unix::fs::symlink("disk/hf", stage.folder.path().join("linked")).unwrap();
+    fs::write(stage.folder.path().join("file"), "mine").unwrap();
+    for download in [&["download", "acme/tiny"][..], &["download", "acme/tiny", "config.json"]] {
+        let run = |home| stage.run(&[("HF_ENDPOINT", hub.url()), ("HF_HOME", home)], download);
+        succeeds(&run("linked"));
+        assert!(stage.folder.path().join("disk/hf/hub/models--acme--tiny").is_dir());
+        let refused = run("file");
+        assert_eq!(refused.status.code(), Some(1), "{}", told(&refused));
+        let told = told(&refused);
+        assert!(told.contains("is no folder") && told.contains("HF_HOME"), "{told}");
+        assert_eq!(fs::read_to_string(stage.folder.path().join("file")).unwrap(), "mine");
+        fs::remove_dir_all(stage.folder.path().join("disk")).unwrap();
+    }
+}

@@ -302,6 +302,14 @@ pub enum FsError {
         /// The path, relative to the cache root.
         path: String,
     },
+    /// Something that is no folder stands where the cache root is to be, or above it.
+    #[error("`{path}` can't be a cache")]
+    NoFolder {
+        /// The cache root.
+        path: String,
+        /// What stands there.
+        source: io::Error,
+    },
     /// The core refused.
     #[error("refused: {refusal}")]
     Refused {
@@ -350,6 +358,7 @@ impl FsError {
             Self::Io { source, .. } | Self::Method { source, .. } => Some(group(source)),
             Self::Other { .. }
             | Self::FolderIsLink { .. }
+            | Self::NoFolder { .. }
             | Self::Refused { .. }
             | Self::ImpossibleAction { .. }
             | Self::Undecided(_)

@@ -12,7 +12,7 @@ use hubstow_core::layout::CachePath;
 use crate::disk::{
     Disk, DiskFile, Entry, FolderName, Identity, Kind, LockFile, Origin,
     failure::{ErrorGroup, group},
-    system,
+    root, system,
 };
 
 /// The system's own filesystem below one directory.
@@ -354,7 +354,7 @@ impl Disk for StdDisk {
     }
 
     fn make_root(&self) -> io::Result<()> {
-        fs::create_dir_all(&self.root)
+        root::make(&self.root)
     }
 
     fn symlink(&self, text: &str, at: &CachePath) -> io::Result<()> {

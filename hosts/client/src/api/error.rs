@@ -121,6 +121,8 @@ pub enum Detail {
     System(ErrorGroup),
     /// This program can't reach a directory, whatever is there.
     OutOfReach,
+    /// Something that is no folder stands where a directory is to be.
+    NoFolder,
     /// A folder of the cache is a link to elsewhere.
     FolderIsLink,
     /// Others changed the cache at every turn.
@@ -312,6 +314,10 @@ impl From<FsError> for Error {
             FsError::Refused { refusal } => Self::new(refusal.into(), what),
             FsError::FolderIsLink { .. } => {
                 Self::new(ErrorKind::CacheObstructed, what).with_detail(Detail::FolderIsLink)
+            }
+            FsError::NoFolder { source, .. } => {
+                let error = Self::new(ErrorKind::CacheObstructed, what).caused_by(source);
+                error.with_detail(Detail::NoFolder)
             }
             FsError::Unsettled { .. } => {
                 Self::new(ErrorKind::Other, what).with_detail(Detail::Unsettled)
