@@ -303,7 +303,7 @@ pub enum FsError {
         path: String,
     },
     /// Something that is no folder stands where the cache root is to be, or above it.
-    #[error("`{path}` can't be a cache")]
+    #[error("can't make the folder `{path}`")]
     NoFolder {
         /// The cache root.
         path: String,
