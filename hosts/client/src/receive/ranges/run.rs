@@ -13,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{
-    future::{AbortHandle, abortable},
+    future::{AbortHandle, Either, abortable, select},
     stream::{FuturesUnordered, StreamExt as _},
 };
 use tokio::time::{Instant, error::Elapsed};
@@ -222,10 +222,10 @@ impl<'a> Ranges<'a> {
     pub(super) async fn beside<T>(&mut self, first: impl Future<Output = T>) -> T {
         let mut first = pin!(first);
         loop {
-            tokio::select! {
-                biased;
-                done = &mut first => return done,
-                Some(step) = self.steps.next() => self.ready.push_back(step),
+            match select(first.as_mut(), self.steps.next()).await {
+                Either::Left((done, _)) => return done,
+                Either::Right((Some(step), _)) => self.ready.push_back(step),
+                Either::Right((None, _)) => return first.await,
             }
         }
     }
