@@ -156,14 +156,17 @@ fn write_and_hash(
     let (to_hasher, to_hash) = blocking::channel::<(u64, Queued)>();
     let result = thread::scope(|scope| {
         let hasher = &mut hasher;
-        scope.spawn(move || hash(Behind::new(hasher, reader, held), &to_hash));
+        let hashing = move || hash(Behind::new(hasher, reader, held), &to_hash);
+        if let Err(error) = thread::Builder::new().spawn_scoped(scope, hashing) {
+            tracing::debug!(%error, "no thread is left; what is written is hashed at the end");
+        }
         while let Some(queued) = pieces.blocking_recv() {
             let offset = match queued.place {
                 Place::Next => staged.prefix_bytes(),
                 Place::At(offset) => offset,
             };
             staged.write_at(offset, &queued.piece)?;
-            // A hasher that is gone has panicked, which the end of the scope tells.
+            // A hasher that is gone has panicked, which the end of the scope tells, or could not begin.
             let _ = to_hasher.send((offset, queued));
         }
         drop(to_hasher);

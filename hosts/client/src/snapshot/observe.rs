@@ -134,7 +134,9 @@ impl Batch {
             seen
         };
         let mut all: Vec<(usize, Vec<_>)> = thread::scope(|scope| {
-            let others: Vec<_> = (1..lookers.threads).map(|_| scope.spawn(looker)).collect();
+            // With fewer threads than that it takes longer.
+            let begin = |_| thread::Builder::new().spawn_scoped(scope, looker).ok();
+            let others: Vec<_> = (1..lookers.threads).filter_map(begin).collect();
             let mut all = looker();
             for other in others {
                 match other.join() {
