@@ -1,5 +1,6 @@
 //! What is there, as facts. Observing changes nothing on the disk but may write a proof down.
 
+pub mod cached;
 mod entries;
 pub mod local;
 pub mod many;
@@ -12,13 +13,13 @@ mod twin_index;
 pub mod view;
 
 use hubstow_core::{
-    facts::{Blob, Cached, Demand, Marker, PlaceFacts, Pointer, RefFile, Staged, Twin},
+    facts::{Blob, Demand, PlaceFacts, Pointer, RefFile, Staged, Twin},
     layout::{CachePath, RepoLayout},
-    name::{Commit, ContentHash, Etag, FileName, Revision},
+    name::{Commit, FileName, Revision},
 };
 
 use crate::{
-    cache::{proofs::Verdict, target::Target},
+    cache::target::Target,
     disk::{Entry, Kind, failure::FsError},
     observe::view::View,
 };
@@ -46,26 +47,6 @@ pub struct Observed {
     pub facts: PlaceFacts,
     /// Another file of the repo that holds the content, where that matters.
     pub twin: Option<CachePath>,
-}
-
-/// What was found of a file before the hub is asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CachedPointer {
-    /// Its kind, as the resolve table takes it.
-    pub cached: Cached,
-    /// The etag, where the pointer names it.
-    pub etag: Option<Etag>,
-    /// The size in bytes of what it leads to.
-    pub size: Option<u64>,
-    /// The marker of that commit.
-    pub marker: Marker,
-}
-
-impl Default for CachedPointer {
-    /// No commit is known, so nothing is.
-    fn default() -> Self {
-        Self { cached: Cached::Absent, etag: None, size: None, marker: Marker::Absent }
-    }
 }
 
 impl View {
@@ -203,70 +184,5 @@ impl View {
             let content = self.read_ref(&layout.ref_file(revision))?;
             Commit::from_ref_file(&content)
         })
-    }
-
-    /// Looks at the pointer of a commit before the hub is asked. A link names its etag, so its content is proved; of a
-    /// regular file nothing is known that could speak against it.
-    ///
-    /// # Errors
-    /// Something that can't be looked at.
-    pub fn observe_cached(
-        &self,
-        layout: &RepoLayout,
-        commit: &Commit,
-        file: &FileName,
-    ) -> Result<CachedPointer, FsError> {
-        let at = layout.pointer(commit, file);
-        self.check_folders(&at.parent())?;
-        let marker = match self.look(&layout.no_exist(commit, file))? {
-            Some(_) => Marker::Present,
-            None => Marker::Absent,
-        };
-        let plain = |cached| CachedPointer { cached, etag: None, size: None, marker };
-        let Some(entry) = self.look(&at)? else {
-            return Ok(plain(Cached::Absent));
-        };
-        if self.is_alias(layout, commit, file) {
-            return Ok(plain(Cached::Alias));
-        }
-        match entry.kind {
-            Kind::Directory => Ok(plain(Cached::Directory)),
-            Kind::Other => Ok(plain(Cached::Damaged)),
-            Kind::File if layout.is_local() => Ok(self.observe_local(commit, file, &entry, marker)),
-            Kind::File => Ok(CachedPointer { size: Some(entry.len_bytes), ..plain(Cached::Holds) }),
-            Kind::Symlink => {
-                let text = self.cache.disk.link_text(&at).unwrap_or_default();
-                let Some(etag) = RepoLayout::etag_of_link(file, &text) else {
-                    return Ok(plain(Cached::Damaged));
-                };
-                let cached = match self.proves(layout, &at, &etag, None) {
-                    // Nothing proves an opaque one: the hub must say at least its size (row D12).
-                    Ok(Verdict::Holds) if etag.content_hash() == ContentHash::Opaque => {
-                        Cached::Holds
-                    }
-                    Ok(Verdict::Holds) => Cached::Linked,
-                    Ok(Verdict::Torn) | Err(_) => Cached::Damaged,
-                };
-                let size = self.cache.disk.through(&at).ok().flatten().map(|entry| entry.len_bytes);
-                Ok(CachedPointer { etag: Some(etag), size, ..plain(cached) })
-            }
-        }
-    }
-
-    /// A file in a local folder may be of any commit: its record says of which.
-    fn observe_local(
-        &self,
-        commit: &Commit,
-        file: &FileName,
-        entry: &Entry,
-        marker: Marker,
-    ) -> CachedPointer {
-        let record = self.local_record(file).filter(|record| record.commit == *commit);
-        let cached = match record {
-            Some(_) => Cached::Holds,
-            None => Cached::Absent,
-        };
-        let etag = record.map(|record| record.etag);
-        CachedPointer { cached, etag, size: Some(entry.len_bytes), marker }
     }
 }

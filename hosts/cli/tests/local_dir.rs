@@ -107,3 +107,30 @@ fn what_the_cache_holds_is_copied_from_there() {
     assert_eq!(stage.sent("GET"), 0);
     assert_eq!(fs::read(stage.local("model.bin")).unwrap(), MODEL);
 }
+
+#[test]
+fn a_complete_cache_fills_a_local_folder_offline() {
+    let (config, repo) = ("sub/config.json", "home/hub/models--acme--tiny");
+    let stage = Stage::new(&[("model.bin", MODEL), (config, b"{}\n")]);
+    assert!(stage.run(&["--quiet"]).status.success());
+    stage.hub.clear_requests();
+    for (case, args) in [
+        ("whole", &["--offline"][..]),
+        ("file by file", &["model.bin", config, "--offline"]),
+        ("one file", &["model.bin", "--offline"]),
+    ] {
+        stage.download(args);
+        assert_eq!(fs::read(stage.local("model.bin")).unwrap(), MODEL, "{case}");
+        let is_alone = args.len() == 2;
+        assert_eq!(fs::read(stage.local(config)).is_err(), is_alone, "{case}");
+        stage.download(args);
+        fs::remove_dir_all(stage.local("")).unwrap();
+    }
+    // Its links say what it holds where no listing does.
+    fs::remove_dir_all(stage.folder.path().join(repo).join("trees")).unwrap();
+    stage.download(&["model.bin", "--offline"]);
+    stage.download(&["--offline"]);
+    assert_eq!(fs::read(stage.local("model.bin")).unwrap(), MODEL);
+    assert_eq!(fs::read(stage.local(config)).unwrap(), b"{}\n");
+    assert_eq!(stage.hub.requests().len(), 0);
+}

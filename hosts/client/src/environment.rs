@@ -14,7 +14,7 @@ use crate::{
 
 impl Engine {
     pub(crate) fn environment(&self, caller: CallerBlocks) -> Result<Environment, Error> {
-        let (config, cache) = (&self.config, self.shared.blocking(caller));
+        let (config, cache) = (&self.config, self.shared.blocking(&caller));
         let exists = config.cache_dir.is_dir();
         let mut methods = Vec::new();
         let mut writable = exists;

@@ -83,7 +83,7 @@ impl CacheHandle {
     }
 
     /// Returns the cache itself to a caller who blocks.
-    pub(crate) fn blocking(&self, _caller: CallerBlocks) -> &Cache {
+    pub(crate) fn blocking(&self, _caller: &CallerBlocks) -> &Cache {
         &self.cache
     }
 

@@ -11,20 +11,17 @@ mod bring;
 mod collect;
 mod known;
 mod observe;
+mod offline;
 mod small;
 mod wanted;
 
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, future::join, stream};
-use hubstow_cache::{
-    Cache,
-    disk::{cancel::Cancel, failure::with_causes},
-};
+use hubstow_cache::disk::{cancel::Cancel, failure::with_causes};
 use hubstow_core::{
-    facts::{Cached, Force, Reach},
+    facts::{Force, Reach},
     name::FileName,
-    why::Reason,
 };
 use tokio::sync::Semaphore;
 
@@ -38,13 +35,13 @@ use self::{
 };
 use crate::{
     api::{
-        error::{Error, ErrorKind, FailedFile},
+        error::Error,
         event::Event,
-        report::{Done, FileReport, SnapshotReport, Warning},
+        report::{SnapshotReport, Warning},
         request::SnapshotRequest,
     },
     engine::Engine,
-    file::content::Resolved,
+    file::{content::Resolved, here::Here},
     handle::CallerBlocks,
     lookup::{direct::Directory, listing::Listed},
 };
@@ -58,8 +55,8 @@ impl Engine {
         let mut known = self.known(request, &self.cache).await?;
         let cache = known.cache.clone();
         let Some(listing) = known.listing.take() else {
-            let (engine, request) = (self.clone(), request.clone());
-            return cache.run(move |cache, _| engine.as_it_is(&request, &known, cache)).await?;
+            let request = request.clone();
+            return self.run_here(&cache, move |here| here.as_it_is(&request, &known)).await?;
         };
         let wanted = self.wanted(request, &known, listing.files)?;
         self.tell(wanted.listed());
@@ -67,13 +64,7 @@ impl Engine {
         let (batch, unknown) = self.batch(request, &known, wanted);
         let batch = Arc::new(batch);
         if known.reach == Reach::Offline {
-            let here = batch.cache.run({
-                let batch = Arc::clone(&batch);
-                move |cache, worker| {
-                    only_what_is_here(&known, &batch, unknown, cache, worker.cancel())
-                }
-            });
-            return here.await?;
+            return self.only_what_is_here(known, batch, unknown).await;
         }
         let keep = cache.run({
             let (layout, commit) = (known.layout.clone(), known.commit.clone());
@@ -104,15 +95,17 @@ impl Engine {
             return Ok(None);
         }
         let handle = self.cache.remembering(&self.layout(&request.repo));
-        let cache = handle.blocking(caller);
-        let mut known = match (self.find_here(request, cache, handle.clone()), reach) {
+        let cache = handle.blocking(&caller);
+        let (shared, never) = (self.shared.blocking(&caller), Cancel::default());
+        let here = Here { engine: self, cache, shared, cancel: &never };
+        let mut known = match (here.find(request, handle.clone()), reach) {
             (Ok(known), _) => known,
             (Err(error), Reach::Offline) => return Err(error),
             (Err(_), Reach::Online) => return Ok(None),
         };
         let Some(listing) = known.listing.take() else {
             return match reach {
-                Reach::Offline => self.as_it_is(request, &known, cache).map(Some),
+                Reach::Offline => here.as_it_is(request, &known).map(Some),
                 Reach::Online => Ok(None),
             };
         };
@@ -122,9 +115,8 @@ impl Engine {
             self.tell(wanted.listed());
         }
         let (batch, unknown) = self.batch(request, &known, wanted);
-        let never = Cancel::default();
         if reach == Reach::Offline {
-            return only_what_is_here(&known, &batch, unknown, cache, &never).map(Some);
+            return here.only(&known, &batch, unknown).map(Some);
         }
         let observed = batch.observe(cache, &never);
         if !observed.all_serve() {
@@ -144,12 +136,15 @@ impl Engine {
         let mut known = self.known(request, &self.cache.looking_only()).await?;
         let cache = known.cache.clone();
         let Some(listing) = known.listing.take() else {
-            let (engine, request) = (self.clone(), request.clone());
-            return cache.run(move |cache, _| engine.as_it_is(&request, &known, cache)).await?;
+            let request = request.clone();
+            return self.run_here(&cache, move |here| here.as_it_is(&request, &known)).await?;
         };
         let wanted = self.wanted(request, &known, listing.files)?;
         let (batch, unknown) = self.batch(request, &known, wanted);
         let batch = Arc::new(batch);
+        if known.reach == Reach::Offline {
+            return self.only_what_is_here(known, batch, unknown).await;
+        }
         let foretold = batch.cache.run({
             let batch = Arc::clone(&batch);
             move |cache, worker| batch.foretell(cache, worker.cancel())
@@ -172,50 +167,15 @@ impl Engine {
         collect(&known, &batch, results, asked)
     }
 
-    /// Without a listing nobody can tell what is missing: the folder is served as it is, as every peer does, but for what
-    /// is proved to be damaged. It blocks.
-    fn as_it_is(
+    async fn only_what_is_here(
         &self,
-        request: &SnapshotRequest,
-        known: &Known,
-        cache: &Cache,
+        known: Known,
+        batch: Arc<Batch>,
+        unknown: Vec<FileName>,
     ) -> Result<SnapshotReport, Error> {
-        let (layout, commit) = (&known.layout, &known.commit);
-        let path = cache.disk().native(&layout.snapshot(commit));
-        let (mut files, mut failures) = (Vec::new(), Vec::new());
-        let names = cache.snapshot_files(layout, commit);
-        let patterns = request.patterns.among(&names);
-        for name in names.into_iter().filter(|name| patterns.wants(name)) {
-            let path = cache.disk().native(&layout.pointer(commit, &name));
-            let cached = cache.observe_cached(layout, commit, &name)?;
-            match cached.cached {
-                Cached::Linked | Cached::Holds => files.push(FileReport {
-                    path,
-                    file: name,
-                    commit: commit.clone(),
-                    size: cached.size,
-                    etag: cached.etag,
-                    action: Done::Reused,
-                    by: None,
-                    reason: Reason::Offline,
-                }),
-                // A user's own file in a local folder, which has no record, is none of the repo's.
-                Cached::Absent => {}
-                Cached::Damaged | Cached::Directory | Cached::Alias => {
-                    let what = format!("`{}` is damaged", path.display());
-                    let error = Error::new(ErrorKind::ContentMismatch, what);
-                    failures.push(FailedFile { file: name, error });
-                }
-            }
-        }
-        if !failures.is_empty() {
-            let wanted = files.len() + failures.len();
-            return Err(Error::of_files(failures, wanted));
-        }
-        if files.is_empty() {
-            return Err(self.nothing_wanted(request, &[]));
-        }
-        Ok(SnapshotReport { path, commit: commit.clone(), files })
+        let cache = batch.cache.clone();
+        let only = move |here: Here<'_>| here.only(&known, &batch, unknown);
+        self.run_here(&cache, only).await?
     }
 
     fn wanted(
@@ -320,24 +280,4 @@ async fn bring_all(batch: &Arc<Batch>) -> Result<Results, Error> {
     let later = later.into_iter().map(SingleFile::fresh).collect();
     results.extend(batch.singly(later, &slots).await);
     Ok(results)
-}
-
-/// Offline a file is taken as it is, if it is what the listing says. It blocks.
-fn only_what_is_here(
-    known: &Known,
-    batch: &Batch,
-    unknown: Vec<FileName>,
-    cache: &Cache,
-    cancel: &Cancel,
-) -> Result<SnapshotReport, Error> {
-    let observed = batch.observe(cache, cancel);
-    batch.tell(&observed);
-    let missing = |file: FileName| {
-        let what = format!("`{file}` is not in the cache");
-        Asked { file, result: Err(Error::new(ErrorKind::NotCached, what)) }
-    };
-    let unknown = unknown.into_iter().map(missing).collect();
-    let report = collect(known, batch, observed.results, unknown)?;
-    batch.record(cache);
-    Ok(report)
 }

@@ -77,6 +77,13 @@ impl View {
             Verdict::Holds if target.layout.is_local() && !self.is_recorded(target) => {
                 Pointer::Torn
             }
+            // No hash speaks for what stands where a link was.
+            Verdict::Holds
+                if target.etag.content_hash() == ContentHash::Opaque
+                    && self.flattened(at, &target.file, entry).is_some() =>
+            {
+                Pointer::Torn
+            }
             Verdict::Holds => Pointer::Holds,
             Verdict::Torn => Pointer::Torn,
         })

@@ -64,24 +64,32 @@ impl View {
         }
     }
 
-    /// Fills an empty staged file, of this cache or another, from this cache's blob, if that holds the content;
-    /// tells whether it did.
+    /// Finds a file of this cache that holds the content of a target: its blob, its pointer, or another pointer of the
+    /// repo. What no hash proves is taken from the blob only, which has its name.
+    #[must_use]
+    pub fn content_of(&self, target: &Target) -> Option<CachePath> {
+        let Target { layout, etag, size, .. } = target;
+        let holds =
+            |at: &CachePath| matches!(self.proves(layout, at, etag, *size), Ok(Verdict::Holds));
+        if let Some(blob) = Some(target.blob()).filter(holds) {
+            return Some(blob);
+        }
+        let is_provable = etag.content_hash() != ContentHash::Opaque;
+        let pointer = Some(target.pointer()).filter(|_| is_provable).filter(holds);
+        pointer.or_else(|| self.find_twin(target))
+    }
+
+    /// Fills an empty staged file, of this cache or another, with the content that this cache holds at `at`.
     ///
     /// # Errors
     /// Whatever reading or writing says; what the staged file holds then is a right beginning.
-    pub fn fill_from_blob(&self, target: &Target, staged: &mut StagedFile) -> io::Result<bool> {
-        let at = target.blob();
-        let held = staged.received_bytes() == 0
-            && self.proves(&target.layout, &at, &target.etag, target.size)? == Verdict::Holds;
-        if !held {
-            return Ok(false);
-        }
-        let mut blob = self.cache.disk.open(&at)?;
+    pub fn fill_from(&self, at: &CachePath, staged: &mut StagedFile) -> io::Result<()> {
+        let mut content = self.cache.disk.open(at)?;
         let mut buffer = vec![0; BUFFER_BYTES];
         loop {
             self.cancel.check()?;
-            match blob.read(&mut buffer)? {
-                0 => return Ok(true),
+            match content.read(&mut buffer)? {
+                0 => return Ok(()),
                 count => staged.append(buffer.get(..count).unwrap_or_default())?,
             }
         }

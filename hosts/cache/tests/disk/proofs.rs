@@ -216,7 +216,8 @@ fn looking_only_writes_no_record() {
     let (before, disk) = (world.tree(), world.disk(Kind::ALL_LINKS));
     let cache = host::cache(&disk, Policy::Compat).looking_only();
     let target = HUGE.target();
-    let cached = cache.observe_cached(&target.layout, &target.commit, &target.file).unwrap();
+    let cached =
+        cache.observe_cached(&target.layout, &target.commit, &target.file, || None).unwrap();
     assert_eq!(cached.etag.unwrap(), target.etag);
     assert_eq!(disk.watch().changes(), []);
     assert_eq!(world.tree(), before);

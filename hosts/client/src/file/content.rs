@@ -1,6 +1,6 @@
 //! What a question about one file comes to: content that is to be placed, or a cached pointer that serves.
 
-use hubstow_cache::Target;
+use hubstow_cache::{Target, drive::Outcome};
 use hubstow_core::{
     hub::Metadata,
     name::{Commit, Etag, Repo, Revision},
@@ -31,6 +31,8 @@ pub(crate) struct CachedFile {
     pub(crate) reason: Reason,
     /// Why the hub did not confirm it, where it was asked.
     pub(crate) unconfirmed: Option<(Refusal, String)>,
+    /// What was done for it, where it could not serve as it was.
+    pub(crate) mended: Option<Outcome>,
 }
 
 /// Content that is to be placed, and where it comes from.

@@ -69,7 +69,7 @@ impl Engine {
         request: &FileRequest,
         caller: CallerBlocks,
     ) -> Result<Option<FileReport>, Error> {
-        let cached = self.resolve_cached(cache, request, caller)?;
+        let cached = self.resolve_cached(cache, request, &caller)?;
         Ok(cached.map(|cached| self.serve(cache, request, *cached)))
     }
 
@@ -80,7 +80,7 @@ impl Engine {
         request: &FileRequest,
         cached: CachedFile,
     ) -> FileReport {
-        let CachedFile { served, commit, etag, size, reason, unconfirmed } = cached;
+        let CachedFile { served, commit, etag, size, reason, unconfirmed, mended } = cached;
         let at = self.layout(&request.repo).pointer(&commit, &request.file);
         if let Some((refusal, cause)) = unconfirmed {
             let warning = Warning::Stale { file: request.file.clone(), refusal, cause };
@@ -93,9 +93,9 @@ impl Engine {
             commit,
             size,
             etag,
-            action: Done::Reused,
-            by: None,
-            reason,
+            action: if mended.is_some() { Done::Placed } else { Done::Reused },
+            by: mended.and_then(|mended| mended.placed).map(|(by, _)| by),
+            reason: mended.map_or(reason, |mended| mended.reason),
         };
         self.tell(Event::Finished { report: report.clone() });
         report

@@ -233,13 +233,17 @@ impl Content {
     }
 }
 
-/// Fills a staged file from the blob of the shared cache, if that has it.
-fn fill(shared: &Cache, target: &Target, staged: &mut StagedFile) -> bool {
-    let filled = shared.fill_from_blob(target, staged);
+/// Fills a staged file with what the shared cache holds, if it has the content and nothing has come before.
+pub(crate) fn fill(shared: &Cache, target: &Target, staged: &mut StagedFile) -> bool {
+    if staged.received_bytes() > 0 {
+        return false;
+    }
+    let Some(at) = shared.content_of(target) else { return false };
+    let filled = shared.fill_from(&at, staged);
     if let Err(error) = &filled {
         tracing::debug!(file = %target.file, error = %with_causes(error), "the shared cache's copy was not used");
     }
-    filled.unwrap_or(false)
+    filled.is_ok()
 }
 
 /// A name that the disk would not keep is refused before a byte is fetched.

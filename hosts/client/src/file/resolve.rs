@@ -1,6 +1,11 @@
 //! Finding out which content is meant: the cached pointer, the hub's answer, and the core between them.
 
-use hubstow_cache::{Cache, Target, disk::failure::with_causes, observe::CachedPointer};
+use hubstow_cache::{
+    Target,
+    disk::{cancel::Cancel, failure::with_causes},
+    drive::Outcome,
+    observe::cached::CachedPointer,
+};
 use hubstow_core::{
     action::{Action, Lookup as Kind},
     facts::{Answer, Cached, Force, Marker, ResolveFacts, RevisionKind},
@@ -20,7 +25,10 @@ use crate::{
         request::FileRequest,
     },
     engine::Engine,
-    file::content::{CachedFile, Content, Resolved},
+    file::{
+        content::{CachedFile, Content, Resolved},
+        here::{Here, Mended},
+    },
     handle::{CacheHandle, CallerBlocks},
     lookup::{
         head::{Found, Lookup},
@@ -42,6 +50,8 @@ struct Resolving<'a> {
     found: Option<Found>,
     /// Why the hub did not confirm.
     cause: Option<AnyError>,
+    /// What came of mending the pointer, once that was tried.
+    mended: Option<Option<Outcome>>,
 }
 
 impl Engine {
@@ -53,10 +63,15 @@ impl Engine {
         chain: &mut Vec<ExplanationLink>,
     ) -> Result<Resolved, Error> {
         // Looking may mean hashing a file that nothing has proved yet.
-        let (asked, layout) = (request.clone(), self.layout(&request.repo));
-        let looked = cache.run(move |cache, _| look(cache, &asked, &layout)).await??;
+        let asked = request.clone();
+        let looked = self.run_here(cache, move |here| here.look(&asked)).await??;
         let mut resolving = Resolving::new(self, cache, request, looked);
         for _ in 0..ROUND_LIMIT {
+            if let Some((commit, pointer)) = resolving.to_mend()? {
+                let FileRequest { repo, file, .. } = request.clone();
+                let mended = move |here: Here<'_>| here.mend(&repo, &commit, &file, &pointer);
+                resolving.take(self.run_here(cache, mended).await??);
+            }
             match resolving.decide(chain)? {
                 Resolution::Serve(served, reason) => {
                     return resolving.serve(served, reason).map(Resolved::Cached);
@@ -78,10 +93,14 @@ impl Engine {
         &self,
         cache: &CacheHandle,
         request: &FileRequest,
-        caller: CallerBlocks,
+        caller: &CallerBlocks,
     ) -> Result<Option<Box<CachedFile>>, Error> {
-        let looked = look(cache.blocking(caller), request, &self.layout(&request.repo))?;
-        let resolving = Resolving::new(self, cache, request, looked);
+        let (here, shared) = (cache.blocking(caller), self.shared.blocking(caller));
+        let here = Here { engine: self, cache: here, shared, cancel: &Cancel::default() };
+        let mut resolving = Resolving::new(self, cache, request, here.look(request)?);
+        if let Some((commit, pointer)) = resolving.to_mend()? {
+            resolving.take(here.mend(&request.repo, &commit, &request.file, &pointer)?);
+        }
         match resolving.decide(&mut Vec::new())? {
             Resolution::Serve(served, reason) => resolving.serve(served, reason).map(Some),
             Resolution::Refuse(refusal) => Err(resolving.refuse(refusal)),
@@ -118,7 +137,34 @@ impl<'a> Resolving<'a> {
             marker: pointer.marker,
             answer: Answer::Pending,
         };
-        Self { engine, cache, request, layout, known, pointer, facts, found: None, cause: None }
+        let (found, cause, mended) = (None, None, None);
+        Self { engine, cache, request, layout, known, pointer, facts, found, cause, mended }
+    }
+
+    /// Returns what is known of a pointer that can't serve, where it would be served if it were whole: it is worth
+    /// looking then whether what it should hold is here.
+    fn to_mend(&self) -> Result<Option<(Commit, CachedPointer)>, Error> {
+        let is_broken = matches!(self.facts.cached, Cached::Absent | Cached::Damaged);
+        let Some(commit) = self.known.as_ref().filter(|_| is_broken && self.mended.is_none())
+        else {
+            return Ok(None);
+        };
+        let whole = ResolveFacts { cached: Cached::Linked, ..self.facts };
+        Ok(match self.engine.decider.resolve(&whole)? {
+            Resolution::Serve(..) => Some((commit.clone(), self.pointer.clone())),
+            Resolution::Act(..) | Resolution::Proceed(_) | Resolution::Refuse(_) => None,
+        })
+    }
+
+    /// Takes what came of mending the pointer.
+    fn take(&mut self, mended: Option<Mended>) {
+        let outcome = mended.map(|Mended { target, outcome }| {
+            self.facts.cached = Cached::Holds;
+            self.pointer.etag = Some(target.etag);
+            self.pointer.size = target.size;
+            outcome
+        });
+        self.mended = Some(outcome);
     }
 
     async fn lookup(&mut self, kind: Kind) -> Result<(), Error> {
@@ -150,7 +196,7 @@ impl<'a> Resolving<'a> {
             let (layout, file) = (self.layout.clone(), self.request.file.clone());
             let observed = self
                 .cache
-                .run(move |cache, _| cache.observe_cached(&layout, &commit, &file))
+                .run(move |cache, _| cache.observe_cached(&layout, &commit, &file, || None))
                 .await??;
             self.facts.marker = observed.marker;
         }
@@ -192,7 +238,8 @@ impl<'a> Resolving<'a> {
             Served::Pinned | Served::Offline => None,
         };
         let CachedPointer { etag, size, .. } = self.pointer;
-        Ok(Box::new(CachedFile { served, commit, etag, size, reason, unconfirmed }))
+        let mended = self.mended.flatten();
+        Ok(Box::new(CachedFile { served, commit, etag, size, reason, unconfirmed, mended }))
     }
 
     fn proceed(self) -> Result<Resolved, Error> {
@@ -247,20 +294,6 @@ impl<'a> Resolving<'a> {
         };
         about.error(refusal, self.cause)
     }
-}
-
-/// Looks at what is known before the hub is asked: the commit, and the pointer there.
-fn look(
-    cache: &Cache,
-    request: &FileRequest,
-    layout: &RepoLayout,
-) -> Result<(Option<Commit>, CachedPointer), Error> {
-    let known = cache.commit_of(layout, &request.revision);
-    let pointer = match &known {
-        Some(commit) => cache.observe_cached(layout, commit, &request.file)?,
-        None => CachedPointer::default(),
-    };
-    Ok((known, pointer))
 }
 
 /// Returns the refusal that an answer would have been, had nothing been cached.

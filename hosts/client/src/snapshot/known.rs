@@ -1,6 +1,6 @@
 //! Finding out which commit a snapshot is of and what belongs to it, from the hub or from what is kept.
 
-use hubstow_cache::{Cache, disk::failure::with_causes};
+use hubstow_cache::disk::failure::with_causes;
 use hubstow_core::{
     facts::{Force, Reach, Stale},
     layout::RepoLayout,
@@ -70,9 +70,8 @@ impl Engine {
         let may_fall_back = match (request.force, config.stale) {
             (Force::On, _) | (_, Stale::Never) => false,
             (Force::Off, Stale::Unreachable | Stale::Always) => {
-                let (engine, request) = (self.clone(), request.clone());
-                let here = handle.run(move |cache, _| engine.commit_here(&request, cache));
-                here.await?.is_ok()
+                let request = request.clone();
+                self.run_here(handle, move |here| here.commit(&request)).await?.is_ok()
             }
         };
         let patience =
@@ -135,37 +134,11 @@ impl Engine {
         request: &SnapshotRequest,
         handle: &CacheHandle,
     ) -> Result<Known, Error> {
-        let (engine, request, cache) = (self.clone(), request.clone(), handle.clone());
-        handle.run(move |here, _| engine.find_here(&request, here, cache)).await?
+        let (request, cache) = (request.clone(), handle.clone());
+        self.run_here(handle, move |here| here.find(&request, cache)).await?
     }
 
-    /// Finds out what is kept of a snapshot. It blocks.
-    pub(crate) fn find_here(
-        &self,
-        request: &SnapshotRequest,
-        here: &Cache,
-        cache: CacheHandle,
-    ) -> Result<Known, Error> {
-        let commit = self.commit_here(request, here)?;
-        let layout = self.layout(&request.repo);
-        let listing = Listing::of_cache(here, &layout, &commit);
-        let (to_keep, reach) = (ToKeep::default(), Reach::Offline);
-        Ok(Known { cache, layout, commit, listing, to_keep, reach })
-    }
-
-    /// Finds the commit that is cached of a revision. It blocks.
-    fn commit_here(&self, request: &SnapshotRequest, cache: &Cache) -> Result<Commit, Error> {
-        let layout = self.layout(&request.repo);
-        let missing = || self.refused(request, Refusal::NotCached, None);
-        let commit = cache.commit_of(&layout, &request.revision).ok_or_else(missing)?;
-        if cache.disk().native(&layout.snapshot(&commit)).is_dir() {
-            Ok(commit)
-        } else {
-            Err(missing())
-        }
-    }
-
-    fn refused(
+    pub(crate) fn refused(
         &self,
         request: &SnapshotRequest,
         refusal: Refusal,

@@ -234,8 +234,9 @@ impl Batch {
 
     /// Tells whether a local folder can have a file from the shared cache.
     fn is_in_shared(&self, worker: &Worker, target: &Target) -> bool {
-        let at = || RepoLayout::new(&self.repo).blob(&target.etag);
-        let shared = || self.engine.shared.on(worker).disk().entry(&at());
-        target.layout.is_local() && !matches!(shared(), Ok(None))
+        let shared = Target { layout: RepoLayout::new(&self.repo), ..target.clone() };
+        let cache = self.engine.shared.on(worker);
+        let is_there = |at| !matches!(cache.disk().entry(&at), Ok(None));
+        target.layout.is_local() && (is_there(shared.blob()) || is_there(shared.pointer()))
     }
 }
