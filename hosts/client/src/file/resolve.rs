@@ -23,6 +23,7 @@ use crate::{
     file::content::{CachedFile, Content, Resolved},
     handle::{CacheHandle, CallerBlocks},
     lookup::{
+        complete::{Doubt, Here},
         head::{Found, Lookup},
         patience::Patience,
     },
@@ -39,23 +40,26 @@ struct Resolving<'a> {
     known: Option<Commit>,
     pointer: CachedPointer,
     facts: ResolveFacts,
+    doubt: Option<Doubt>,
     found: Option<Found>,
     /// Why the hub did not confirm.
     cause: Option<AnyError>,
 }
 
 impl Engine {
-    /// Finds out what a request means. `chain` is told of every question and answer.
+    /// Finds out what a request means, also where that has been answered before and is doubted. `chain` is told of every
+    /// question and answer.
     pub(crate) async fn resolve(
         &self,
         cache: &CacheHandle,
         request: &FileRequest,
+        doubt: Option<Doubt>,
         chain: &mut Vec<ExplanationLink>,
     ) -> Result<Resolved, Error> {
         // Looking may mean hashing a file that nothing has proved yet.
         let (asked, layout) = (request.clone(), self.layout(&request.repo));
         let looked = cache.run(move |cache, _| look(cache, &asked, &layout)).await??;
-        let mut resolving = Resolving::new(self, cache, request, looked);
+        let mut resolving = Resolving { doubt, ..Resolving::new(self, cache, request, looked) };
         for _ in 0..ROUND_LIMIT {
             match resolving.decide(chain)? {
                 Resolution::Serve(served, reason) => {
@@ -118,7 +122,8 @@ impl<'a> Resolving<'a> {
             marker: pointer.marker,
             answer: Answer::Pending,
         };
-        Self { engine, cache, request, layout, known, pointer, facts, found: None, cause: None }
+        let (doubt, found, cause) = (None, None, None);
+        Self { engine, cache, request, layout, known, pointer, facts, doubt, found, cause }
     }
 
     async fn lookup(&mut self, kind: Kind) -> Result<(), Error> {
@@ -138,6 +143,12 @@ impl<'a> Resolving<'a> {
             revision: &self.request.revision,
             file: &self.request.file,
             known,
+            here: self
+                .known
+                .as_ref()
+                .zip(self.pointer.etag.as_ref())
+                .map(|(commit, etag)| Here { commit, etag }),
+            doubt: self.doubt,
             patience,
         };
         let tell = |event| self.engine.tell(event);
@@ -222,7 +233,9 @@ impl<'a> Resolving<'a> {
         let (repo, revision) = (self.request.repo.clone(), self.request.revision.clone());
         let pinned = self.engine.pinned(&repo, &target)?;
         let at = found.content.unwrap_or_else(|| pinned.clone());
-        Ok(Resolved::Found(Box::new(Content { repo, revision, target, metadata, at, pinned })))
+        let word = found.word;
+        let content = Content { repo, revision, target, metadata, word, at, pinned };
+        Ok(Resolved::Found(Box::new(content)))
     }
 
     fn refuse(self, refusal: Refusal) -> Error {

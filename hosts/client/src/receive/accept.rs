@@ -56,7 +56,7 @@ fn accept_from(
         let refusal = refusal_of_status(status.as_u16(), &core);
         return Brings::Nothing(refused(status, refusal, headers));
     }
-    if !same_content(fetch.metadata, &core) {
+    if fetch.heeds_headers() && !same_content(fetch.metadata, &core) {
         return Brings::Nothing(Verdict::OtherContent);
     }
     let encoding = text(headers, &CONTENT_ENCODING).unwrap_or("identity");
@@ -151,7 +151,7 @@ fn asking_for(range: &str, fetch: &Fetch<'_>, at: FromHub) -> HeaderMap {
         headers.insert(RANGE, value);
     }
     let etag = HeaderValue::from_str(&format!("\"{}\"", fetch.metadata.etag)).ok();
-    if let Some(value) = etag.filter(|_| at == FromHub::Yes) {
+    if let Some(value) = etag.filter(|_| at == FromHub::Yes && fetch.heeds_headers()) {
         headers.insert(IF_RANGE, value);
     }
     headers
@@ -249,6 +249,36 @@ mod tests {
             let status = StatusCode::from_u16(status).unwrap();
             let brings = accept(&fetch, status, &answer(headers), have);
             assert_eq!(format!("{brings:?}"), expected, "{status}, `{headers}`, {have}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_disagrees_with_the_listing_has_no_say_where_a_hash_has() {
+        let [listed, opaque] = [false, true].map(|is_opaque| {
+            let stage = Stage::new(CONTENT, |_| Err(broken())).listed();
+            if is_opaque { stage.opaque() } else { stage }
+        });
+        let of_hub = format!("x-repo-commit: {COMMIT}");
+        for (stage, status, headers, have, expected) in [
+            (&listed, 200, format!("{of_hub}, etag: \"other\""), 0, "Whole"),
+            (&listed, 200, format!("{of_hub}, etag: \"{{SHA1{{0}}}}\""), 0, "Whole"),
+            (&listed, 200, "x-repo-commit: other, etag: \"other\"".to_owned(), 0, "Whole"),
+            (
+                &listed,
+                206,
+                format!("{of_hub}, etag: \"other\", content-range: bytes 4-9/10"),
+                4,
+                "Rest",
+            ),
+            (&opaque, 200, format!("{of_hub}, etag: \"opaque-1\""), 0, "Whole"),
+            (&opaque, 200, format!("{of_hub}, etag: \"other\""), 0, "Nothing(OtherContent)"),
+        ] {
+            let fetch = stage.fetch();
+            let status = StatusCode::from_u16(status).unwrap();
+            let brings = accept(&fetch, status, &answer(&headers), have);
+            assert_eq!(format!("{brings:?}"), expected, "{status}, `{headers}`");
+            let compared = text(&rest_headers(4, &fetch, FromHub::Yes), &IF_RANGE).is_some();
+            assert_eq!(compared, !fetch.is_hashed(), "the hub compares what no hash does");
         }
     }
 
