@@ -65,6 +65,9 @@ fn accept_from(
     }
     let promised = fetch.metadata.size;
     if status == StatusCode::PARTIAL_CONTENT {
+        if is_unnamed_rest(fetch, headers, asked) {
+            return Brings::Rest;
+        }
         let Span { start, total, .. } = content_range(headers);
         let is_other = promised.is_some() && total.is_some() && total != promised;
         return if asked.is_none() || start != asked || is_other {
@@ -79,6 +82,15 @@ fn accept_from(
         }
         (Some(_) | None, Some(_) | None) => Brings::Whole,
     }
+}
+
+/// Tells whether a part that does not say where it begins is as long as all that is missing. Only a hash tells whether it is that.
+fn is_unnamed_rest(fetch: &Fetch<'_>, headers: &HeaderMap, asked: Option<u64>) -> bool {
+    let missing = fetch.metadata.size.zip(asked).and_then(|(size, from)| size.checked_sub(from));
+    let length = header_number(headers, &CONTENT_LENGTH);
+    !headers.contains_key(CONTENT_RANGE)
+        && fetch.is_hashed()
+        && length.is_some_and(|length| length > 0 && Some(length) == missing)
 }
 
 /// Says what follows from an answer without content.
@@ -219,6 +231,9 @@ mod tests {
             (206, "content-range: bytes 0-9/10", 0, "Nothing(NoRange(OtherRange))"),
             (206, "content-range: pages 4-9/10", 4, "Nothing(NoRange(OtherRange))"),
             (206, "", 4, "Nothing(NoRange(OtherRange))"),
+            (206, "content-length: 5", 4, "Nothing(NoRange(OtherRange))"),
+            (206, "content-length: 6", 4, "Rest"),
+            (206, "content-length: 10", 0, "Nothing(NoRange(OtherRange))"),
             (416, "", 4, "Nothing(NoRange(RangeRefused))"),
             (503, "", 0, "Nothing(Failing { cause: Status(503), wait: None })"),
             (503, "retry-after: 7", 0, "Nothing(Failing { cause: Status(503), wait: Some(7s) })"),
@@ -270,6 +285,7 @@ mod tests {
                 4,
                 "Rest",
             ),
+            (&opaque, 206, "content-length: 6".to_owned(), 4, "Nothing(NoRange(OtherRange))"),
             (&opaque, 200, format!("{of_hub}, etag: \"opaque-1\""), 0, "Whole"),
             (&opaque, 200, format!("{of_hub}, etag: \"other\""), 0, "Nothing(OtherContent)"),
         ] {
