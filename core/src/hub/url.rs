@@ -83,6 +83,28 @@ impl Endpoint {
         self.api(repo, "paths-info", revision)
     }
 
+    /// Returns the URL that tells the commit of a revision and names its files, with their hashes where the hub can.
+    #[must_use]
+    pub fn revision_with_files(&self, repo: &Repo, revision: &Revision) -> String {
+        format!("{}?blobs=true", self.revision(repo, revision))
+    }
+
+    /// Returns where at this endpoint a listing goes on whose link names any host: a mirror hands on the link of the hub
+    /// behind it, and a proxy below a path prefix does not know the prefix. Path and query stay, from `/api/` on; `None`
+    /// where the link is no absolute `http` or `https` URL.
+    #[must_use]
+    pub fn next_page(&self, link: &str) -> Option<String> {
+        Origin::of(link)?;
+        let (_, rest) = link.split_once("://")?;
+        let rest = rest.split('#').next()?;
+        let path = rest.find(['/', '?']).and_then(|at| rest.get(at..)).unwrap_or_default();
+        let before_query = path.find('?').unwrap_or(path.len());
+        let api = path.get(..before_query)?.find("/api/").unwrap_or(0);
+        let tail = path.get(api..)?;
+        let slash = if tail.starts_with('/') { "" } else { "/" };
+        Some(format!("{}{slash}{tail}", self.url))
+    }
+
     /// Returns the URL that gives a token for reading the content of a commit from the Xet store.
     #[must_use]
     pub fn xet_read_token(&self, repo: &Repo, commit: &Commit) -> String {
@@ -113,4 +135,35 @@ fn quoted(text: &str, keep: impl Fn(u8) -> bool) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listing_goes_on_at_its_own_endpoint_below_its_prefix() {
+        let tail = "/api/models/org/name/tree/main?recursive=true&cursor=a%2Fb";
+        for (endpoint, link, expected) in [
+            ("https://hub.test", "https://hub.test", Some(tail)),
+            ("https://hub.test", "https://huggingface.co", Some(tail)),
+            ("https://hub.test", "http://user:secret@10.0.0.1:8080/behind", Some(tail)),
+            ("http://mirror.test/hf/main", "https://huggingface.co", Some(tail)),
+            ("http://mirror.test/hf/main", "http://mirror.test/hf/main", Some(tail)),
+            ("http://mirror.test/hf/main", "http://mirror.test", Some(tail)),
+            ("https://hub.test", "ftp://hub.test", None),
+            ("https://hub.test", "//hub.test", None),
+        ] {
+            let next = Endpoint::parse(endpoint).unwrap().next_page(&format!("{link}{tail}"));
+            assert_eq!(next, expected.map(|tail| format!("{endpoint}{tail}")), "{link}");
+        }
+        let endpoint = Endpoint::parse("https://hub.test/prefix").unwrap();
+        for (link, expected) in [
+            ("https://a.test", "https://hub.test/prefix/"),
+            ("https://a.test?x=/api/", "https://hub.test/prefix/?x=/api/"),
+            ("https://a.test/other?x#y", "https://hub.test/prefix/other?x"),
+        ] {
+            assert_eq!(endpoint.next_page(link).as_deref(), Some(expected), "{link}");
+        }
+    }
 }

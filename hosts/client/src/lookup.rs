@@ -1,7 +1,10 @@
 //! What the hub says of a file, of a revision, and of a listing.
 
+pub(crate) mod complete;
 pub(crate) mod direct;
+pub(crate) mod entry;
 pub(crate) mod head;
+pub(crate) mod json;
 pub(crate) mod listing;
 pub(crate) mod patience;
 mod shape;

@@ -153,7 +153,7 @@ impl Engine {
         let mut asked = Vec::new();
         for file in unknown {
             let one = known.request(request, &file);
-            let result = match self.resolve(&cache, &one, &mut Vec::new()).await? {
+            let result = match self.resolve(&cache, &one, None, &mut Vec::new()).await? {
                 Resolved::Cached(cached) => Ok(self.serve(&cache, &one, *cached)),
                 Resolved::Found(content) => {
                     let (engine, force) = (self.clone(), request.force);

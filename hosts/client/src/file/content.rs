@@ -11,6 +11,7 @@ use hubstow_core::{
 use crate::{
     api::{error::Error, report::FileReport},
     http::address::Address,
+    lookup::complete::{Doubt, Word},
 };
 
 /// What the revision and the file mean.
@@ -42,6 +43,8 @@ pub(crate) struct Content {
     pub(crate) revision: Revision,
     pub(crate) target: Target,
     pub(crate) metadata: Metadata,
+    /// How far that may be contradicted.
+    pub(crate) word: Word,
     /// Where the hub said that the content is.
     pub(crate) at: Address,
     /// The address at the hub, by commit.
@@ -52,6 +55,6 @@ pub(crate) struct Content {
 pub(crate) enum Placed {
     /// The pointer serves.
     Done(FileReport),
-    /// The hub speaks of other content by now; ask again what is meant. The error is for when nothing has changed.
-    Moved(Error),
+    /// It is not what the hub has, or not any more; ask again what is meant. The error is for when nothing else is said.
+    Doubted(Doubt, Error),
 }

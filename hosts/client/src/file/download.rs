@@ -1,7 +1,7 @@
 //! A single file, from what is asked to where it is.
 
 use hubstow_cache::disk::failure::with_causes;
-use hubstow_core::facts::Force;
+use hubstow_core::{facts::Force, hub::Metadata};
 
 use crate::{
     api::{
@@ -17,10 +17,35 @@ use crate::{
         underway::Underway,
     },
     handle::{CacheHandle, CallerBlocks},
+    lookup::complete::{Doubt, Word},
 };
 
 /// How often the hub is asked again because its answer was outdated when the content came.
 const MOVED_LIMIT: usize = 3;
+
+/// Content that was promised, and not had.
+struct Doubted {
+    doubt: Doubt,
+    metadata: Metadata,
+    word: Word,
+    /// What to say if the same is promised again.
+    error: Error,
+}
+
+impl Doubted {
+    /// Tells whether the same is promised again, so that trying it again is in vain. What only a header has spoken against is tried
+    /// once more when the listing says the same.
+    fn is_confirmed_by(&self, again: &Content) -> bool {
+        let Metadata { commit, etag, size, .. } = &again.metadata;
+        let is_same = (commit, etag, size)
+            == (&self.metadata.commit, &self.metadata.etag, &self.metadata.size);
+        is_same
+            && match self.doubt {
+                Doubt::Gone | Doubt::Unfit => true,
+                Doubt::Contradicted => self.word == again.word,
+            }
+    }
+}
 
 impl Engine {
     /// Downloads one file unless it is here, and returns where it is.
@@ -29,21 +54,23 @@ impl Engine {
         cache: &CacheHandle,
         request: &FileRequest,
     ) -> Result<FileReport, Error> {
-        let mut promised = None;
+        let mut doubted: Option<Doubted> = None;
         for _ in 0..MOVED_LIMIT {
-            let content = match self.resolve(cache, request, &mut Vec::new()).await? {
+            let doubt = doubted.as_ref().map(|before| before.doubt);
+            let content = match self.resolve(cache, request, doubt, &mut Vec::new()).await? {
                 Resolved::Cached(cached) => return Ok(self.serve(cache, request, *cached)),
                 Resolved::Found(content) => content,
             };
-            match promised {
-                Some((before, error)) if before == content.metadata => return Err(error),
+            match doubted {
+                Some(before) if before.is_confirmed_by(&content) => return Err(before.error),
                 Some(_) | None => {}
             }
             match self.place(cache, &content, request.force).await? {
                 Placed::Done(report) => return Ok(report),
-                Placed::Moved(error) => {
+                Placed::Doubted(doubt, error) => {
                     tracing::info!(file = %request.file, error = %with_causes(&error), "asking again what is meant");
-                    promised = Some((content.metadata, error));
+                    let Content { metadata, word, .. } = *content;
+                    doubted = Some(Doubted { doubt, metadata, word, error });
                 }
             }
         }

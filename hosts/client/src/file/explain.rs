@@ -30,7 +30,7 @@ impl Engine {
     pub(crate) async fn explain(&self, request: &FileRequest) -> Result<Explanation, Error> {
         let cache = self.cache.looking_only();
         let mut chain = Vec::new();
-        let resolved = self.resolve(&cache, request, &mut chain).await?;
+        let resolved = self.resolve(&cache, request, None, &mut chain).await?;
         let (commit, etag, size) = match resolved {
             Resolved::Cached(cached) => (cached.commit, cached.etag, cached.size),
             Resolved::Found(content) => {

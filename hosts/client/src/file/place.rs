@@ -113,7 +113,7 @@ impl<'a> Placement<'a> {
                         Err(failed) => {
                             self.give_up(returned).await?;
                             return match failed {
-                                Failed::Moved(error) => Ok(Placed::Moved(error)),
+                                Failed::Doubted(doubt, error) => Ok(Placed::Doubted(doubt, error)),
                                 Failed::Error(error) => Err(error),
                             };
                         }
@@ -226,6 +226,7 @@ impl Content {
             repo: &self.repo,
             file: &self.target.file,
             metadata: &self.metadata,
+            word: self.word,
             content: &self.at,
             pinned: &self.pinned,
             backoff: Backoff::DEFAULT,

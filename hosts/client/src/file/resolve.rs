@@ -31,6 +31,7 @@ use crate::{
     },
     handle::{CacheHandle, CallerBlocks},
     lookup::{
+        complete::{CachedEtag, Doubt},
         head::{Found, Lookup},
         patience::Patience,
     },
@@ -47,6 +48,7 @@ struct Resolving<'a> {
     known: Option<Commit>,
     pointer: CachedPointer,
     facts: ResolveFacts,
+    doubt: Option<Doubt>,
     found: Option<Found>,
     /// Why the hub did not confirm.
     cause: Option<AnyError>,
@@ -55,17 +57,19 @@ struct Resolving<'a> {
 }
 
 impl Engine {
-    /// Finds out what a request means. `chain` is told of every question and answer.
+    /// Finds out what a request means, also where that has been answered before and is doubted. `chain` is told of every
+    /// question and answer.
     pub(crate) async fn resolve(
         &self,
         cache: &CacheHandle,
         request: &FileRequest,
+        doubt: Option<Doubt>,
         chain: &mut Vec<ExplanationLink>,
     ) -> Result<Resolved, Error> {
         // Looking may mean hashing a file that nothing has proved yet.
         let asked = request.clone();
         let looked = self.run_here(cache, move |here| here.look(&asked)).await??;
-        let mut resolving = Resolving::new(self, cache, request, looked);
+        let mut resolving = Resolving { doubt, ..Resolving::new(self, cache, request, looked) };
         for _ in 0..ROUND_LIMIT {
             if let Some((commit, pointer)) = resolving.to_mend()? {
                 let FileRequest { repo, file, .. } = request.clone();
@@ -137,8 +141,8 @@ impl<'a> Resolving<'a> {
             marker: pointer.marker,
             answer: Answer::Pending,
         };
-        let (found, cause, mended) = (None, None, None);
-        Self { engine, cache, request, layout, known, pointer, facts, found, cause, mended }
+        let (doubt, found, cause, mended) = (None, None, None, None);
+        Self { engine, cache, request, layout, known, pointer, facts, doubt, found, cause, mended }
     }
 
     /// Returns what is known of a pointer that can't serve, where it would be served if it were whole: it is worth
@@ -184,6 +188,12 @@ impl<'a> Resolving<'a> {
             revision: &self.request.revision,
             file: &self.request.file,
             known,
+            here: self
+                .known
+                .as_ref()
+                .zip(self.pointer.etag.as_ref())
+                .map(|(commit, etag)| CachedEtag { commit, etag }),
+            doubt: self.doubt,
             patience,
         };
         let tell = |event| self.engine.tell(event);
@@ -269,7 +279,9 @@ impl<'a> Resolving<'a> {
         let (repo, revision) = (self.request.repo.clone(), self.request.revision.clone());
         let pinned = self.engine.pinned(&repo, &target)?;
         let at = found.content.unwrap_or_else(|| pinned.clone());
-        Ok(Resolved::Found(Box::new(Content { repo, revision, target, metadata, at, pinned })))
+        let word = found.word;
+        let content = Content { repo, revision, target, metadata, word, at, pinned };
+        Ok(Resolved::Found(Box::new(content)))
     }
 
     fn refuse(self, refusal: Refusal) -> Error {

@@ -10,7 +10,7 @@ use std::{
 
 use http::{
     HeaderMap, HeaderValue, Method, StatusCode,
-    header::{ACCEPT_ENCODING, AUTHORIZATION, IF_RANGE},
+    header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, IF_RANGE},
 };
 use hubstow_core::{
     decide::Guarded,
@@ -203,6 +203,18 @@ impl Http {
         limits: Limits,
     ) -> Result<(Address, Response), NoAnswer> {
         self.follow(Asked { connection: Connection::Shared, to, headers, limits }, |_, _| {}).await
+    }
+
+    /// Sends JSON by a POST, and follows no redirect.
+    pub(crate) async fn post(
+        &self,
+        to: &Address,
+        body: Vec<u8>,
+        limits: Limits,
+    ) -> Result<Response, NoAnswer> {
+        let json = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let request = self.request(Method::POST, to, HeaderMap::from_iter([json]), limits);
+        self.send_through_gate(Request { body: Some(body), ..request }, limits.until).await
     }
 
     /// Returns the limits of a request that has no end but that its answer must begin in time.

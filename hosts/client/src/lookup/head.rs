@@ -21,7 +21,10 @@ use crate::{
         gate::retry_of,
         session::{Http, Limits},
     },
-    lookup::patience::Patience,
+    lookup::{
+        complete::{CachedEtag, Doubt, Said, Word},
+        patience::Patience,
+    },
 };
 
 /// What the hub answered, and from where the content is to be fetched.
@@ -32,6 +35,10 @@ pub(crate) struct Found {
     pub(crate) content: Option<Address>,
     /// What went wrong, where something did.
     pub(crate) cause: Option<AnyError>,
+    /// How far that may be contradicted.
+    pub(crate) word: Word,
+    /// The answer, where there was one.
+    pub(super) said: Option<Said>,
 }
 
 /// One HEAD to be sent.
@@ -41,12 +48,26 @@ pub(crate) struct Lookup<'a> {
     pub(crate) file: &'a FileName,
     /// The etag of the cached content, for a conditional HEAD.
     pub(crate) known: Option<&'a Etag>,
+    /// What is cached of the file.
+    pub(crate) here: Option<CachedEtag<'a>>,
+    /// What came of the last answer, where that has been followed already.
+    pub(crate) doubt: Option<Doubt>,
     pub(crate) patience: Patience,
 }
 
 impl Http {
-    /// Sends the HEAD of a file, again where the failure may pass.
+    /// Asks what a file is: by a HEAD, and elsewhere for what that leaves open.
     pub(crate) async fn lookup(
+        &self,
+        lookup: &Lookup<'_>,
+        tell: &(dyn Fn(Event) + Sync),
+    ) -> Result<Found, Error> {
+        let found = self.head(lookup, tell).await?;
+        self.complete(lookup, found, tell).await
+    }
+
+    /// Sends the HEAD of a file, again where the failure may pass.
+    async fn head(
         &self,
         lookup: &Lookup<'_>,
         tell: &(dyn Fn(Event) + Sync),
@@ -101,7 +122,7 @@ impl Http {
             };
             match (next, reply.answer) {
                 // A redirect that says nothing of the file only says where to ask.
-                (Some(next), Answer::Incomplete) => at = next,
+                (Some(next), Answer::Incomplete) if headers.linked_etag.is_none() => at = next,
                 (next, _) => {
                     let cause = (status >= 400).then(|| HubAnswer::new(status, &headers).into());
                     let content = match (&reply.commit, next) {
@@ -110,7 +131,9 @@ impl Http {
                         (None, None) => None,
                     };
                     let passing = retry_of(answer.status, &answer.headers);
-                    return Ok((Found { reply, content, cause }, passing));
+                    let said = Some(Said { status: answer.status, headers: answer.headers });
+                    let word = Word::First;
+                    return Ok((Found { reply, content, cause, word, said }, passing));
                 }
             }
         }
@@ -132,7 +155,8 @@ fn unreachable(error: NoAnswer) -> Result<Found, Error> {
         NoAnswer::Redirected { .. } => Answer::Unexpected,
         NoAnswer::Unset(_) | NoAnswer::Undecided { .. } => return Err(error.into()),
     };
-    Ok(Found { reply: Reply::bare(answer), content: None, cause: Some(Box::new(error)) })
+    let (reply, cause) = (Reply::bare(answer), Some(error.into()));
+    Ok(Found { reply, content: None, cause, word: Word::First, said: None })
 }
 
 /// Replaces the revision by the commit that answered, so that a branch that moves meanwhile changes nothing (I13).

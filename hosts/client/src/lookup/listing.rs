@@ -3,29 +3,20 @@
 use std::collections::{BTreeMap, HashSet};
 
 use futures_util::future::join;
-use http::{HeaderMap, StatusCode, header::LINK};
 use hubstow_cache::{Cache, disk::failure::with_causes};
 use hubstow_core::{
-    hub::{Retry, refusal_of_status},
     layout::RepoLayout,
     name::{Commit, Etag, FileName, NameError, Repo, Revision},
-    why::Refusal,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    api::{
-        detail::HubAnswer,
-        error::{AnyError, Error, ErrorKind},
-        event::Event,
+    api::{error::Error, event::Event},
+    http::{address::Address, session::Http},
+    lookup::{
+        json::{Question, Unlisted, malformed, parse},
+        patience::Patience,
     },
-    http::{
-        address::{Address, NoAnswer, core_headers, is_endpoint},
-        body::{Unread, whole},
-        gate::retry_of,
-        session::{Http, Limits},
-    },
-    lookup::patience::Patience,
 };
 
 /// The most pages of one listing; at 1,000 files a page that is ten million files.
@@ -34,8 +25,6 @@ const PAGE_LIMIT: usize = 10_000;
 const FILE_LIMIT: usize = 2_000_000;
 /// How many pages in a row may bring nothing new: pages of folders do, and so does a link that leads back.
 const EMPTY_PAGE_LIMIT: usize = 100;
-/// The most bytes of one page or of the answer about a revision.
-const BODY_LIMIT_BYTES: usize = 64 << 20;
 /// The most bytes of a kept listing that are read.
 const KEPT_LIMIT_BYTES: u64 = 1 << 30;
 
@@ -54,7 +43,7 @@ struct RevisionInfo {
 }
 
 #[derive(Deserialize)]
-struct TreeEntry {
+pub(super) struct TreeEntry {
     #[serde(rename = "type")]
     kind: String,
     path: String,
@@ -66,9 +55,21 @@ struct TreeEntry {
 }
 
 #[derive(Deserialize)]
-struct LfsEntry {
-    oid: Option<String>,
-    size: Option<u64>,
+pub(super) struct LfsEntry {
+    pub(super) oid: Option<String>,
+    pub(super) size: Option<u64>,
+}
+
+impl TreeEntry {
+    /// Makes the entry of a file.
+    pub(super) fn file(
+        path: String,
+        size: Option<u64>,
+        oid: Option<String>,
+        lfs: Option<LfsEntry>,
+    ) -> Self {
+        Self { kind: "file".to_owned(), path, size, oid, lfs, xet_hash: None }
+    }
 }
 
 /// The Python client's `trees/<commit>.json`.
@@ -90,26 +91,6 @@ struct KeptFile {
     xet_hash: Option<String>,
 }
 
-/// Why a listing can't be had.
-pub(crate) enum Unlisted {
-    /// The hub said no, or could not be asked.
-    Refused(Refusal, AnyError),
-    /// Anything else.
-    Error(Error),
-}
-
-impl Unlisted {
-    fn malformed(cause: impl Into<AnyError>) -> Self {
-        Self::Refused(Refusal::AnswerIncomplete, cause.into())
-    }
-}
-
-impl From<Error> for Unlisted {
-    fn from(error: Error) -> Self {
-        Self::Error(error)
-    }
-}
-
 impl Http {
     /// Asks which commit a revision means.
     pub(crate) async fn commit_of(
@@ -120,7 +101,7 @@ impl Http {
         tell: &(dyn Fn(Event) + Sync),
     ) -> Result<Commit, Unlisted> {
         let at = self.at_endpoint(&self.endpoint().revision(repo, revision))?;
-        let (_, body) = self.json(&at, &repo.to_string(), patience, tell).await?;
+        let (_, body) = self.json(&Question::get(at), &repo.to_string(), patience, tell).await?;
         let info: RevisionInfo = parse(&body)?;
         Commit::parse(&info.sha).map_err(|error| malformed(error).into())
     }
@@ -135,17 +116,17 @@ impl Http {
     ) -> Result<(Listing, ToKeep), Unlisted> {
         let (subject, mut pages) = (repo.to_string(), Pages::default());
         let mut at = self.at_endpoint(&self.endpoint().tree(repo, &Revision::from(commit)))?;
-        let mut page = self.json(&at, &subject, patience, tell).await?;
+        let mut page = self.json(&Question::get(at.clone()), &subject, patience, tell).await?;
         for _ in 0..PAGE_LIMIT {
             let (next, body) = page;
             let Some(next) = next else {
                 pages.take(&body)?;
-                let listing = Listing::new(&pages.files)?;
-                return Ok((listing, ToKeep::new(pages.files)));
+                return Ok(pages.listing()?);
             };
             at = self.next_page(&at, &next)?;
             // This page is read while the next one is on its way.
-            let following = self.json(&at, &subject, patience, tell);
+            let question = Question::get(at.clone());
+            let following = self.json(&question, &subject, patience, tell);
             let (following, taken) = join(following, async { pages.take(&body) }).await;
             taken?;
             page = following?;
@@ -153,76 +134,12 @@ impl Http {
         Err(malformed("the listing has no end").into())
     }
 
-    /// A further page must be at the hub itself: the token goes along (row A56 of the attack table).
+    /// A further page is asked for at the hub itself, whatever host its link names: the token goes along (row A56 of the
+    /// attack table).
     fn next_page(&self, at: &Address, next: &str) -> Result<Address, Error> {
-        match self.hop(at, next, 0) {
-            Ok(page) if is_endpoint(self.endpoint(), &page) => Ok(page),
-            Err(error @ NoAnswer::Undecided { .. }) => Err(error.into()),
-            Ok(_) | Err(_) => Err(malformed("the listing goes on at another server")),
-        }
-    }
-
-    /// Sends a GET for JSON, again where the failure may pass; returns the next page's link and the body.
-    async fn json(
-        &self,
-        at: &Address,
-        subject: &str,
-        patience: Patience,
-        tell: &(dyn Fn(Event) + Sync),
-    ) -> Result<(Option<String>, Vec<u8>), Unlisted> {
-        let mut asking = patience.begin();
-        loop {
-            let (refusal, cause, passing): (_, AnyError, _) =
-                match self.json_once(at, asking.limits()).await {
-                    Ok(page) => return Ok(page),
-                    Err(JsonError::NoAnswer(error @ NoAnswer::Transport { .. })) => {
-                        let passing = error.retry();
-                        (Refusal::HubUnreachable, Box::new(error), passing)
-                    }
-                    Err(JsonError::NoAnswer(error @ NoAnswer::Redirected { .. })) => {
-                        (Refusal::AnswerUnexpected, Box::new(error), Retry::No)
-                    }
-                    Err(JsonError::NoAnswer(
-                        error @ (NoAnswer::Unset(_) | NoAnswer::Undecided { .. }),
-                    )) => {
-                        return Err(Unlisted::Error(error.into()));
-                    }
-                    Err(JsonError::Status(status, headers)) => {
-                        let (number, core) = (status.as_u16(), core_headers(&headers));
-                        let cause = HubAnswer::new(number, &core).into();
-                        (refusal_of_status(number, &core), cause, retry_of(status, &headers))
-                    }
-                    Err(JsonError::Malformed(cause)) => {
-                        (Refusal::AnswerIncomplete, cause.into(), Retry::No)
-                    }
-                };
-            let wait = if passing == Retry::Yes { asking.next_wait() } else { None };
-            let Some(wait) = wait else {
-                return Err(Unlisted::Refused(refusal, cause));
-            };
-            let (subject, retry) = (subject.to_owned(), asking.retry());
-            let cause = with_causes(&*cause);
-            tell(Event::Retrying { subject, retry, wait, cause });
-            tokio::time::sleep(wait).await;
-        }
-    }
-
-    async fn json_once(
-        &self,
-        at: &Address,
-        limits: Limits,
-    ) -> Result<(Option<String>, Vec<u8>), JsonError> {
-        let asked = self.get_until(at, &HeaderMap::new(), limits).await;
-        let (from, answer) = asked.map_err(JsonError::NoAnswer)?;
-        if !answer.status.is_success() {
-            return Err(JsonError::Status(answer.status, answer.headers));
-        }
-        let next = next_link(&answer.headers)?;
-        match whole(&from, answer, BODY_LIMIT_BYTES, self.stall_timeout()).await {
-            Ok(body) => Ok((next, body)),
-            Err(Unread::NoAnswer(error)) => Err(JsonError::NoAnswer(error)),
-            Err(Unread::TooLong) => Err(JsonError::Malformed("it is too long")),
-        }
+        let link = at.url.join(next).ok();
+        let page = link.and_then(|link| self.endpoint().next_page(link.as_str()));
+        self.at_endpoint(&page.ok_or_else(|| malformed("the link to the next page is no address"))?)
     }
 }
 
@@ -238,7 +155,7 @@ impl Pages {
     fn take(&mut self, body: &[u8]) -> Result<(), Unlisted> {
         let entries: Vec<TreeEntry> = parse(body)?;
         let before = self.files.len();
-        self.files.extend(entries.into_iter().filter(|entry| entry.kind == "file").map(kept));
+        self.add(entries);
         if self.files.len() > FILE_LIMIT {
             return Err(malformed("it lists more files than any repo has").into());
         }
@@ -248,48 +165,23 @@ impl Pages {
         }
         Ok(())
     }
-}
 
-enum JsonError {
-    NoAnswer(NoAnswer),
-    Status(StatusCode, HeaderMap),
-    Malformed(&'static str),
-}
-
-/// Finds the `rel="next"` link among all `Link` headers. One that can't be read might be it, and a listing must never be
-/// cut short in silence: that is an error.
-fn next_link(headers: &HeaderMap) -> Result<Option<String>, JsonError> {
-    for header in headers.get_all(LINK) {
-        let mut rest = header.to_str().map_err(|_| JsonError::Malformed("a link is no text"))?;
-        while let Some((_, after)) = rest.split_once('<') {
-            let (target, after) =
-                after.split_once('>').ok_or(JsonError::Malformed("a link has no end"))?;
-            let parameters = after.split_once('<').map_or(after, |(parameters, _)| parameters);
-            if parameters.split([';', ',']).any(is_next) {
-                return Ok(Some(target.to_owned()));
-            }
-            rest = after;
-        }
+    fn add(&mut self, entries: impl IntoIterator<Item = TreeEntry>) {
+        self.files.extend(entries.into_iter().filter(|entry| entry.kind == "file").map(kept));
     }
-    Ok(None)
+
+    fn listing(self) -> Result<(Listing, ToKeep), Error> {
+        Ok((Listing::new(&self.files)?, ToKeep::new(self.files)))
+    }
 }
 
-/// Tells whether a parameter of a link says that it leads to the next page.
-fn is_next(parameter: &str) -> bool {
-    let Some((name, value)) = parameter.trim().split_once('=') else { return false };
-    let mut relations = value.trim().trim_matches('"').split_ascii_whitespace();
-    name.trim().eq_ignore_ascii_case("rel") && relations.any(|rel| rel.eq_ignore_ascii_case("next"))
-}
-
-fn parse<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, Unlisted> {
-    serde_json::from_slice(body).map_err(|error| {
-        let what = "it is not what a hub says";
-        Unlisted::malformed(Error::new(ErrorKind::HubFailing, what).caused_by(error))
-    })
-}
-
-fn malformed(cause: impl Into<AnyError>) -> Error {
-    Error::new(ErrorKind::HubFailing, "the hub's answer can't be used").caused_by(cause)
+/// Makes a listing of entries that came at once.
+pub(super) fn listing_of(
+    entries: impl IntoIterator<Item = TreeEntry>,
+) -> Result<(Listing, ToKeep), Error> {
+    let mut pages = Pages::default();
+    pages.add(entries);
+    pages.listing()
 }
 
 fn kept(entry: TreeEntry) -> (String, KeptFile) {

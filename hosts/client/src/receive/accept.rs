@@ -56,7 +56,7 @@ fn accept_from(
         let refusal = refusal_of_status(status.as_u16(), &core);
         return Brings::Nothing(refused(status, refusal, headers));
     }
-    if !same_content(fetch.metadata, &core) {
+    if fetch.heeds_headers() && !same_content(fetch.metadata, &core) {
         return Brings::Nothing(Verdict::OtherContent);
     }
     let encoding = text(headers, &CONTENT_ENCODING).unwrap_or("identity");
@@ -65,6 +65,9 @@ fn accept_from(
     }
     let promised = fetch.metadata.size;
     if status == StatusCode::PARTIAL_CONTENT {
+        if is_unnamed_rest(fetch, headers, asked) {
+            return Brings::Rest;
+        }
         let Span { start, total, .. } = content_range(headers);
         let is_other = promised.is_some() && total.is_some() && total != promised;
         return if asked.is_none() || start != asked || is_other {
@@ -79,6 +82,15 @@ fn accept_from(
         }
         (Some(_) | None, Some(_) | None) => Brings::Whole,
     }
+}
+
+/// Tells whether a part that does not say where it begins is as long as all that is missing. Only a hash tells whether it is that.
+fn is_unnamed_rest(fetch: &Fetch<'_>, headers: &HeaderMap, asked: Option<u64>) -> bool {
+    let missing = fetch.metadata.size.zip(asked).and_then(|(size, from)| size.checked_sub(from));
+    let length = header_number(headers, &CONTENT_LENGTH);
+    !headers.contains_key(CONTENT_RANGE)
+        && fetch.is_hashed()
+        && length.is_some_and(|length| length > 0 && Some(length) == missing)
 }
 
 /// Says what follows from an answer without content.
@@ -151,7 +163,7 @@ fn asking_for(range: &str, fetch: &Fetch<'_>, at: FromHub) -> HeaderMap {
         headers.insert(RANGE, value);
     }
     let etag = HeaderValue::from_str(&format!("\"{}\"", fetch.metadata.etag)).ok();
-    if let Some(value) = etag.filter(|_| at == FromHub::Yes) {
+    if let Some(value) = etag.filter(|_| at == FromHub::Yes && fetch.heeds_headers()) {
         headers.insert(IF_RANGE, value);
     }
     headers
@@ -219,6 +231,9 @@ mod tests {
             (206, "content-range: bytes 0-9/10", 0, "Nothing(NoRange(OtherRange))"),
             (206, "content-range: pages 4-9/10", 4, "Nothing(NoRange(OtherRange))"),
             (206, "", 4, "Nothing(NoRange(OtherRange))"),
+            (206, "content-length: 5", 4, "Nothing(NoRange(OtherRange))"),
+            (206, "content-length: 6", 4, "Rest"),
+            (206, "content-length: 10", 0, "Nothing(NoRange(OtherRange))"),
             (416, "", 4, "Nothing(NoRange(RangeRefused))"),
             (503, "", 0, "Nothing(Failing { cause: Status(503), wait: None })"),
             (503, "retry-after: 7", 0, "Nothing(Failing { cause: Status(503), wait: Some(7s) })"),
@@ -249,6 +264,37 @@ mod tests {
             let status = StatusCode::from_u16(status).unwrap();
             let brings = accept(&fetch, status, &answer(headers), have);
             assert_eq!(format!("{brings:?}"), expected, "{status}, `{headers}`, {have}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_disagrees_with_the_listing_has_no_say_where_a_hash_has() {
+        let [listed, opaque] = [false, true].map(|is_opaque| {
+            let stage = Stage::new(CONTENT, |_| Err(broken())).listed();
+            if is_opaque { stage.opaque() } else { stage }
+        });
+        let of_hub = format!("x-repo-commit: {COMMIT}");
+        for (stage, status, headers, have, expected) in [
+            (&listed, 200, format!("{of_hub}, etag: \"other\""), 0, "Whole"),
+            (&listed, 200, format!("{of_hub}, etag: \"{{SHA1{{0}}}}\""), 0, "Whole"),
+            (&listed, 200, "x-repo-commit: other, etag: \"other\"".to_owned(), 0, "Whole"),
+            (
+                &listed,
+                206,
+                format!("{of_hub}, etag: \"other\", content-range: bytes 4-9/10"),
+                4,
+                "Rest",
+            ),
+            (&opaque, 206, "content-length: 6".to_owned(), 4, "Nothing(NoRange(OtherRange))"),
+            (&opaque, 200, format!("{of_hub}, etag: \"opaque-1\""), 0, "Whole"),
+            (&opaque, 200, format!("{of_hub}, etag: \"other\""), 0, "Nothing(OtherContent)"),
+        ] {
+            let fetch = stage.fetch();
+            let status = StatusCode::from_u16(status).unwrap();
+            let brings = accept(&fetch, status, &answer(&headers), have);
+            assert_eq!(format!("{brings:?}"), expected, "{status}, `{headers}`");
+            let compared = text(&rest_headers(4, &fetch, FromHub::Yes), &IF_RANGE).is_some();
+            assert_eq!(compared, !fetch.is_hashed(), "the hub compares what no hash does");
         }
     }
 

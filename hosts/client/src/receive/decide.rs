@@ -134,11 +134,12 @@ impl Standing {
         }
     }
 
-    /// Wrong content may have come from a store or through ranges; the second time neither is used.
+    /// Wrong content may have come from a store or through ranges; the second time neither is used. Then what was promised may
+    /// be wrong.
     fn mismatch(&mut self) -> Next {
         self.mismatches += 1;
         if self.mismatches >= MISMATCH_LIMIT {
-            return Next::GiveUp;
+            return Next::AskAgain;
         }
         (self.source, self.at, self.connections) = (ContentSource::Hub, At::Pinned, 1);
         Next::Anew

@@ -78,7 +78,9 @@ impl<'a> Receiver<'a> {
             let next = self.standing.next(&ended, self.staged.received_bytes());
             ended = match next {
                 Next::Done => return Ok(()),
-                Next::AskAgain => return Err(Failed::Moved(ended.into_error(self.fetch.file))),
+                Next::AskAgain => {
+                    return Err(Failed::Doubted(ended.doubt(), ended.into_error(self.fetch.file)));
+                }
                 Next::GiveUp => return Err(Failed::Error(ended.into_error(self.fetch.file))),
                 Next::Verify => self.verify().await,
                 Next::Again { after } => {

@@ -33,6 +33,7 @@ use crate::{
         },
         xet::XetStore,
     },
+    lookup::complete::Word,
     offload::Offload,
     open::Open,
     parts::{Beside, Workers},
@@ -198,6 +199,7 @@ pub(crate) struct Stage {
     target: Target,
     repo: Repo,
     metadata: Metadata,
+    word: Word,
     named: Address,
     pinned: Address,
     events: Mutex<Vec<Event>>,
@@ -271,6 +273,7 @@ impl Stage {
             target,
             repo,
             metadata,
+            word: Word::First,
             named: address("https://cdn.test/content?signature=x", TokenUse::Withhold),
             pinned: address("https://hub.test/org/name/resolve/main/config.json", TokenUse::Send),
             events: Mutex::default(),
@@ -285,6 +288,11 @@ impl Stage {
         self
     }
 
+    /// The listing has said what the content is.
+    pub(crate) fn listed(self) -> Self {
+        Self { word: Word::Final, ..self }
+    }
+
     /// The hub names its own address.
     pub(crate) fn at_hub(self) -> Self {
         Self { named: self.pinned.clone(), ..self }
@@ -295,6 +303,7 @@ impl Stage {
             repo: &self.repo,
             file: &self.target.file,
             metadata: &self.metadata,
+            word: self.word,
             content: &self.named,
             pinned: &self.pinned,
             backoff: BACKOFF,

@@ -9,6 +9,7 @@ use hubstow_core::{hub::Retry, name::FileName, why::Refusal};
 use crate::{
     api::error::{Detail, Error, ErrorKind, from_io},
     http::{address::NoAnswer, xet::StoreFailure},
+    lookup::complete::Doubt,
 };
 
 /// How one try ended.
@@ -119,6 +120,28 @@ impl Verdict {
             Self::Received | Self::Verified => {
                 Error::new(ErrorKind::Other, format!("`{file}` has come, and was not taken"))
             }
+        }
+    }
+
+    /// Says what it throws on the content that was promised.
+    pub(crate) fn doubt(&self) -> Doubt {
+        match self {
+            Self::Wrong(_) => Doubt::Unfit,
+            Self::OtherContent => Doubt::Contradicted,
+            Self::Received
+            | Self::Verified
+            | Self::Broke(_)
+            | Self::Unreachable(_)
+            | Self::Failing { .. }
+            | Self::NoRange(_)
+            | Self::NotSplit(_)
+            | Self::Crowded { .. }
+            | Self::Expired(_)
+            | Self::Gone(_)
+            | Self::Unusable(_)
+            | Self::Disk(_)
+            | Self::Undecided(_)
+            | Self::Store(_) => Doubt::Gone,
         }
     }
 

@@ -25,7 +25,7 @@ use crate::{
         place::{Origin, report},
     },
     handle::CacheHandle,
-    lookup::direct::Directory,
+    lookup::{complete::Word, direct::Directory},
 };
 
 /// Files of one commit that are wanted together.
@@ -114,7 +114,8 @@ impl Batch {
         let (commit, etag) = (target.commit.clone(), target.etag.clone());
         let metadata = Metadata { commit, etag, size: target.size, xet_hash: xet_hash.clone() };
         let (repo, revision) = (self.repo.clone(), self.revision.clone());
-        Ok(Content { repo, revision, target, metadata, at: pinned.clone(), pinned })
+        let at = pinned.clone();
+        Ok(Content { repo, revision, target, metadata, word: Word::Final, at, pinned })
     }
 
     pub(crate) fn place_error(&self, target: &Target, error: FsError) -> Error {

@@ -154,7 +154,7 @@ impl Batch {
             match placement.run(underway).await? {
                 Placed::Done(report) => Ok(report),
                 // The listing is of a commit, which never moves.
-                Placed::Moved(error) => Err(error),
+                Placed::Doubted(_, error) => Err(error),
             }
         };
         FileResult { at, result: placed.await }

@@ -20,7 +20,9 @@ use crate::{
     engine::Engine,
     handle::CacheHandle,
     lookup::{
-        listing::{Listing, ToKeep, Unlisted},
+        entry::OfCommit,
+        json::Unlisted,
+        listing::{Listing, ToKeep},
         patience::Patience,
     },
 };
@@ -89,7 +91,11 @@ impl Engine {
                 handle.run(move |cache, _| Listing::of_cache(cache, &kept_in, &kept_of)).await?;
             let listed = match kept {
                 Some(listing) => (listing, ToKeep::default()),
-                None => self.http.tree(&request.repo, &commit, patience, &tell).await?,
+                None => {
+                    let (repo, revision) = (&request.repo, &request.revision);
+                    let of = OfCommit { repo, revision, commit: &commit };
+                    self.http.files(of, patience, &tell).await?
+                }
             };
             Ok((commit, listed))
         };

@@ -270,11 +270,11 @@ fn what_does_not_get_on_is_given_up_after_as_many_retries_as_there_are() {
 fn wrong_content_is_fetched_once_more_and_an_address_is_left_once() {
     for (what, endings, expected) in [
         ("wrong", vec![(wrong(), 0)], Next::Anew),
-        ("wrong twice", vec![(wrong(), 0), (wrong(), 0)], Next::GiveUp),
+        ("wrong twice", vec![(wrong(), 0), (wrong(), 0)], Next::AskAgain),
         (
             "wrong, however much came",
             vec![(wrong(), 0), (broke(), MIB), (wrong(), 0)],
-            Next::GiveUp,
+            Next::AskAgain,
         ),
         ("expired after it was wrong", vec![(wrong(), 0), (expired(), 0)], Next::GiveUp),
         ("gone after it was wrong", vec![(wrong(), 0), (gone(), 0)], Next::AskAgain),

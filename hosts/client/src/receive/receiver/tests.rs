@@ -34,7 +34,7 @@ fn end(ended: &Ended) -> End {
             assert_eq!(ended.staged.state(), Staged::Complete);
             End::Complete
         }
-        Err(Failed::Moved(error)) => End::Moved(error.kind(), received_bytes),
+        Err(Failed::Doubted(_, error)) => End::Moved(error.kind(), received_bytes),
         Err(Failed::Error(error)) => End::Error(error.kind(), received_bytes),
     }
 }
@@ -178,7 +178,7 @@ async fn what_can_not_be_had_is_given_up_and_what_is_right_of_it_is_kept() {
             "wrong content twice",
             vec![Ok(Reply::whole(OTHER)), Ok(Reply::whole(OTHER))],
             &["named", "pinned"],
-            End::Error(ErrorKind::ContentMismatch, 0),
+            End::Moved(ErrorKind::ContentMismatch, 0),
             "from 0, over",
         ),
         (

@@ -1,0 +1,183 @@
+//! Asking the hub for JSON: a revision, a page of a listing, chosen paths.
+
+use http::{HeaderMap, StatusCode, header::LINK};
+use hubstow_cache::disk::failure::with_causes;
+use hubstow_core::{
+    hub::{Retry, refusal_of_status},
+    why::Refusal,
+};
+use serde::Deserialize;
+
+use crate::{
+    api::{
+        detail::HubAnswer,
+        error::{AnyError, Error, ErrorKind},
+        event::Event,
+    },
+    http::{
+        address::{Address, NoAnswer, core_headers},
+        body::{Unread, whole},
+        gate::retry_of,
+        session::{Http, Limits},
+    },
+    lookup::patience::Patience,
+};
+
+/// The most bytes of one page or of the answer about a revision.
+const BODY_LIMIT_BYTES: usize = 64 << 20;
+
+/// Why a commit or a listing can't be had.
+pub(crate) enum Unlisted {
+    /// The hub said no, or could not be asked.
+    Refused(Refusal, AnyError),
+    /// Anything else.
+    Error(Error),
+}
+
+impl Unlisted {
+    pub(super) fn malformed(cause: impl Into<AnyError>) -> Self {
+        Self::Refused(Refusal::AnswerIncomplete, cause.into())
+    }
+
+    pub(super) fn words(&self) -> String {
+        match self {
+            Self::Refused(_, cause) => with_causes(&**cause),
+            Self::Error(error) => with_causes(error),
+        }
+    }
+}
+
+impl From<Error> for Unlisted {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// What is asked.
+pub(super) struct Question {
+    at: Address,
+    /// The JSON of a POST.
+    body: Option<Vec<u8>>,
+}
+
+impl Question {
+    pub(super) fn get(at: Address) -> Self {
+        Self { at, body: None }
+    }
+
+    pub(super) fn post(at: Address, body: Vec<u8>) -> Self {
+        Self { at, body: Some(body) }
+    }
+}
+
+impl Http {
+    /// Asks for JSON, again where the failure may pass; returns the next page's link and the body.
+    pub(super) async fn json(
+        &self,
+        question: &Question,
+        subject: &str,
+        patience: Patience,
+        tell: &(dyn Fn(Event) + Sync),
+    ) -> Result<(Option<String>, Vec<u8>), Unlisted> {
+        let mut asking = patience.begin();
+        loop {
+            let (refusal, cause, passing): (_, AnyError, _) =
+                match self.json_once(question, asking.limits()).await {
+                    Ok(page) => return Ok(page),
+                    Err(JsonError::NoAnswer(error @ NoAnswer::Transport { .. })) => {
+                        let passing = error.retry();
+                        (Refusal::HubUnreachable, Box::new(error), passing)
+                    }
+                    Err(JsonError::NoAnswer(error @ NoAnswer::Redirected { .. })) => {
+                        (Refusal::AnswerUnexpected, Box::new(error), Retry::No)
+                    }
+                    Err(JsonError::NoAnswer(
+                        error @ (NoAnswer::Unset(_) | NoAnswer::Undecided { .. }),
+                    )) => {
+                        return Err(Unlisted::Error(error.into()));
+                    }
+                    Err(JsonError::Status(status, headers)) => {
+                        let (number, core) = (status.as_u16(), core_headers(&headers));
+                        let cause = HubAnswer::new(number, &core).into();
+                        (refusal_of_status(number, &core), cause, retry_of(status, &headers))
+                    }
+                    Err(JsonError::Malformed(cause)) => {
+                        (Refusal::AnswerIncomplete, cause.into(), Retry::No)
+                    }
+                };
+            let wait = if passing == Retry::Yes { asking.next_wait() } else { None };
+            let Some(wait) = wait else {
+                return Err(Unlisted::Refused(refusal, cause));
+            };
+            let (subject, retry) = (subject.to_owned(), asking.retry());
+            let cause = with_causes(&*cause);
+            tell(Event::Retrying { subject, retry, wait, cause });
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn json_once(
+        &self,
+        Question { at, body }: &Question,
+        limits: Limits,
+    ) -> Result<(Option<String>, Vec<u8>), JsonError> {
+        let asked = match body {
+            None => self.get_until(at, &HeaderMap::new(), limits).await,
+            Some(body) => {
+                self.post(at, body.clone(), limits).await.map(|answer| (at.clone(), answer))
+            }
+        };
+        let (from, answer) = asked.map_err(JsonError::NoAnswer)?;
+        if !answer.status.is_success() {
+            return Err(JsonError::Status(answer.status, answer.headers));
+        }
+        let next = next_link(&answer.headers)?;
+        match whole(&from, answer, BODY_LIMIT_BYTES, self.stall_timeout()).await {
+            Ok(body) => Ok((next, body)),
+            Err(Unread::NoAnswer(error)) => Err(JsonError::NoAnswer(error)),
+            Err(Unread::TooLong) => Err(JsonError::Malformed("it is too long")),
+        }
+    }
+}
+
+enum JsonError {
+    NoAnswer(NoAnswer),
+    Status(StatusCode, HeaderMap),
+    Malformed(&'static str),
+}
+
+/// Finds the `rel="next"` link among all `Link` headers. One that can't be read might be it, and a listing must never be
+/// cut short in silence: that is an error.
+fn next_link(headers: &HeaderMap) -> Result<Option<String>, JsonError> {
+    for header in headers.get_all(LINK) {
+        let mut rest = header.to_str().map_err(|_| JsonError::Malformed("a link is no text"))?;
+        while let Some((_, after)) = rest.split_once('<') {
+            let (target, after) =
+                after.split_once('>').ok_or(JsonError::Malformed("a link has no end"))?;
+            let parameters = after.split_once('<').map_or(after, |(parameters, _)| parameters);
+            if parameters.split([';', ',']).any(is_next) {
+                return Ok(Some(target.to_owned()));
+            }
+            rest = after;
+        }
+    }
+    Ok(None)
+}
+
+/// Tells whether a parameter of a link says that it leads to the next page.
+fn is_next(parameter: &str) -> bool {
+    let Some((name, value)) = parameter.trim().split_once('=') else { return false };
+    let mut relations = value.trim().trim_matches('"').split_ascii_whitespace();
+    name.trim().eq_ignore_ascii_case("rel") && relations.any(|rel| rel.eq_ignore_ascii_case("next"))
+}
+
+pub(super) fn parse<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, Unlisted> {
+    serde_json::from_slice(body).map_err(|error| {
+        let what = "it is not what a hub says";
+        Unlisted::malformed(Error::new(ErrorKind::HubFailing, what).caused_by(error))
+    })
+}
+
+pub(super) fn malformed(cause: impl Into<AnyError>) -> Error {
+    Error::new(ErrorKind::HubFailing, "the hub's answer can't be used").caused_by(cause)
+}
