@@ -10,3 +10,4 @@ pub(crate) mod proxies;
 pub(crate) mod refusal;
 pub(crate) mod report;
 pub(crate) mod request;
+pub(crate) mod vars;

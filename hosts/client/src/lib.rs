@@ -31,7 +31,7 @@ mod receive;
 mod snapshot;
 
 pub use api::{
-    config::{Config, Token, UnusableSettings, Xet, default_user_agent, env_var},
+    config::{Config, Token, UnusableSettings, Xet, default_user_agent},
     detail::{CachedCopy, HubAnswer, Refused, Subject},
     error::{Detail, Error, ErrorKind, FailedFile, FailedFiles},
     event::{Event, Observer},
@@ -43,6 +43,7 @@ pub use api::{
         Traffic, Warning,
     },
     request::{FileRequest, SnapshotRequest},
+    vars::env_var,
 };
 pub use http::{
     transport::{

@@ -1,0 +1,274 @@
+//! The settings that the environment names, as the Python client reads them.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use hubstow_core::{facts::Reach, hub::Endpoint, policy::Policy};
+
+use crate::api::{
+    config::{Config, Token, Xet},
+    error::{Detail, Error, ErrorKind},
+    proxies::Proxies,
+};
+
+impl Config {
+    /// Reads the environment that the Python client reads: `HF_HUB_CACHE`, `HF_HOME`, `HF_TOKEN`, `HF_ENDPOINT`,
+    /// `HF_HUB_OFFLINE` and the others of section 8 of the cache's description, all by [`env_var`]; and `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`
+    /// and `NO_PROXY`, or the same in lower case.
+    ///
+    /// A value that is not what its variable takes is told when the first request is to be sent, and by [`Config::check`].
+    ///
+    /// # Errors
+    /// Where nothing says where the cache is.
+    pub fn from_env() -> Result<Self, Error> {
+        Self::from_vars(env_var)
+    }
+
+    /// Reads the same variables from a function, so that a program can supply its own.
+    ///
+    /// # Errors
+    /// As [`Config::from_env`].
+    pub fn from_vars(var: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let var = |name: &str| var(name).filter(|value| !value.is_empty());
+        let flag = |name: &str| var(name).is_some_and(|value| is_true(&value));
+        // Without a home a program can still say where the cache is, and then there is no token file.
+        let home = hf_home(&var)?;
+        let cache_dir = match var("HF_HUB_CACHE").or_else(|| var("HUGGINGFACE_HUB_CACHE")) {
+            Some(path) => expand(&path, &var)?,
+            None => home.clone().ok_or_else(homeless)?.join("hub"),
+        };
+        let mut config = Self::new(cache_dir);
+        if let Some(url) = var("HF_ENDPOINT") {
+            if let Err(error) = config.set_endpoint(&url) {
+                config.take("HF_ENDPOINT", Err(error), |_, ()| {});
+            }
+        } else if flag("HUGGINGFACE_CO_STAGING") {
+            config.endpoint = Endpoint::parse("https://hub-ci.huggingface.co")?;
+        }
+        if !flag("HF_HUB_DISABLE_IMPLICIT_TOKEN")
+            && let Some((origin, text)) = find_token(&var, home.as_deref())?
+        {
+            config.take(&origin, Token::new(&text), |config, it| config.token = Some(it));
+        }
+        if flag("HF_HUB_OFFLINE") || flag("TRANSFORMERS_OFFLINE") {
+            config.reach = Reach::Offline;
+        }
+        if flag("HF_HUB_DISABLE_SYMLINKS") {
+            config.policy = Policy::Portable;
+        }
+        if flag("HF_HUB_DISABLE_XET") {
+            config.xet = Xet::Off;
+        }
+        let name = "HF_HUB_ETAG_TIMEOUT";
+        config.take(name, seconds(&var, name), |config, found| {
+            config.lookup_timeout = found.unwrap_or(config.lookup_timeout);
+        });
+        let name = "HF_HUB_DOWNLOAD_TIMEOUT";
+        config.take(name, seconds(&var, name), |config, found| {
+            config.stall_timeout = found.unwrap_or(config.stall_timeout);
+        });
+        if let Some(origin) = var("HF_HUB_USER_AGENT_ORIGIN") {
+            config.user_agent = format!("{}; origin/{origin}", config.user_agent);
+        }
+        let proxies = Proxies::from_vars(&var);
+        config.take("a proxy", proxies, |config, proxies| config.proxies = proxies);
+        Ok(config)
+    }
+}
+
+/// Reads a variable of the environment. Where nothing says what the home directory is, it is what the system knows of the
+/// user.
+#[must_use]
+pub fn env_var(name: &str) -> Option<String> {
+    let said = env::var(name).ok();
+    match name {
+        "HOME" if said.as_ref().is_none_or(String::is_empty) => {
+            env::home_dir()?.into_os_string().into_string().ok()
+        }
+        _ => said,
+    }
+}
+
+fn is_true(value: &str) -> bool {
+    ["1", "ON", "YES", "TRUE"].iter().any(|word| value.eq_ignore_ascii_case(word))
+}
+
+fn hf_home(var: &impl Fn(&str) -> Option<String>) -> Result<Option<PathBuf>, Error> {
+    if let Some(home) = var("HF_HOME") {
+        return expand(&home, var).map(Some);
+    }
+    match var("XDG_CACHE_HOME") {
+        Some(cache) => Ok(Some(expand(&cache, var)?.join("huggingface"))),
+        None => Ok(home(var).map(|home| home.join(".cache").join("huggingface"))),
+    }
+}
+
+fn home(var: &impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let names = if cfg!(windows) { ["USERPROFILE", "HOME"] } else { ["HOME", "USERPROFILE"] };
+    names.into_iter().find_map(var).map(PathBuf::from)
+}
+
+fn homeless() -> Error {
+    Error::new(ErrorKind::Usage, "the home directory is not known: HOME is not set")
+        .with_detail(Detail::Homeless)
+}
+
+/// Returns the text of the token, and where it is from.
+fn find_token(
+    var: &impl Fn(&str) -> Option<String>,
+    home: Option<&Path>,
+) -> Result<Option<(String, String)>, Error> {
+    let named = |name: &str| {
+        let text = var(name).filter(|text| !text.trim().is_empty())?;
+        Some((name.to_owned(), text))
+    };
+    if let Some(found) = named("HF_TOKEN").or_else(|| named("HUGGING_FACE_HUB_TOKEN")) {
+        return Ok(Some(found));
+    }
+    let path = match (var("HF_TOKEN_PATH"), home) {
+        (Some(path), _) => expand(&path, var)?,
+        (None, Some(home)) => home.join("token"),
+        (None, None) => return Ok(None),
+    };
+    match fs::read_to_string(&path) {
+        Ok(text) if !text.trim().is_empty() => {
+            Ok(Some((format!("the token file {}", path.display()), text)))
+        }
+        Ok(_) | Err(_) => Ok(None),
+    }
+}
+
+fn seconds(var: &impl Fn(&str) -> Option<String>, name: &str) -> Result<Option<Duration>, Error> {
+    let Some(text) = var(name) else {
+        return Ok(None);
+    };
+    match text.trim().parse::<u64>() {
+        Ok(0) => Ok(None),
+        Ok(seconds) => Ok(Some(Duration::from_secs(seconds))),
+        Err(_) => Err(Error::new(
+            ErrorKind::Usage,
+            format!("{name} is `{text}`, not a whole number of seconds"),
+        )),
+    }
+}
+
+/// Expands `~` and `$NAME` or `${NAME}`, as the Python client does for its paths; an unknown variable stays as it is.
+fn expand(path: &str, var: &impl Fn(&str) -> Option<String>) -> Result<PathBuf, Error> {
+    let mut out = String::new();
+    let mut rest = path;
+    while let Some((before, after)) = rest.split_once('$') {
+        out.push_str(before);
+        let (name, tail) = match after.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
+            Some(braced) => braced,
+            None => {
+                let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+                after.split_at(end.unwrap_or(after.len()))
+            }
+        };
+        match var(name) {
+            Some(value) => out.push_str(&value),
+            None => {
+                out.push('$');
+                rest = after;
+                continue;
+            }
+        }
+        rest = tail;
+    }
+    out.push_str(rest);
+    match out.strip_prefix('~').filter(|tail| tail.is_empty() || tail.starts_with('/')) {
+        None => Ok(PathBuf::from(out)),
+        Some(tail) => Ok(home(var).ok_or_else(homeless)?.join(tail.trim_start_matches('/'))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hubstow_cache::disk::failure::with_causes;
+
+    use super::*;
+    use crate::api::login::Login;
+
+    /// Reads a table of variables; `home` is always set.
+    #[track_caller]
+    fn config(vars: &[(&str, &str)]) -> Result<Config, Error> {
+        Config::from_vars(|name| {
+            let found = vars.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
+            found.or((name == "HOME").then_some("/home/user")).map(str::to_owned)
+        })
+    }
+
+    #[test]
+    fn the_cache_directory_is_where_the_python_client_has_it() {
+        for (vars, expected) in [
+            (&[][..], "/home/user/.cache/huggingface/hub"),
+            (&[("XDG_CACHE_HOME", "/x")], "/x/huggingface/hub"),
+            (&[("HF_HOME", "~/hf")], "/home/user/hf/hub"),
+            (&[("HF_HOME", "/hf"), ("HUGGINGFACE_HUB_CACHE", "/old")], "/old"),
+            (&[("HUGGINGFACE_HUB_CACHE", "/old"), ("HF_HUB_CACHE", "/new")], "/new"),
+            (&[("HF_HUB_CACHE", "$DATA/hub"), ("DATA", "/data")], "/data/hub"),
+            (&[("HF_HUB_CACHE", "/a/${DATA}/hub"), ("DATA", "d")], "/a/d/hub"),
+            (&[("HF_HUB_CACHE", "/a/$UNKNOWN/hub")], "/a/$UNKNOWN/hub"),
+            (&[("HF_HUB_CACHE", "")], "/home/user/.cache/huggingface/hub"),
+        ] {
+            assert_eq!(config(vars).unwrap().cache_dir, PathBuf::from(expected), "{vars:?}");
+        }
+    }
+
+    #[test]
+    fn flags_are_true_for_the_words_of_the_python_client() {
+        for (value, offline) in
+            [("1", true), ("ON", true), ("yes", true), ("True", true), ("0", false), ("no", false)]
+        {
+            let reach = config(&[("HF_HUB_OFFLINE", value)]).unwrap().reach;
+            assert_eq!(reach == Reach::Offline, offline, "{value}");
+        }
+        assert_eq!(config(&[("HF_HUB_DISABLE_SYMLINKS", "1")]).unwrap().policy, Policy::Portable);
+        assert_eq!(config(&[]).unwrap().xet, Xet::On);
+        assert_eq!(config(&[("HF_HUB_DISABLE_XET", "1")]).unwrap().xet, Xet::Off);
+    }
+
+    #[test]
+    fn a_token_is_trimmed_hidden_and_can_be_switched_off() {
+        let config_with = config(&[("HF_TOKEN", "hf_secret\n")]).unwrap();
+        assert_eq!(config_with.token, Some(Token::new("hf_secret").unwrap()));
+        assert!(!format!("{config_with:?}").contains("secret"));
+        let off = config(&[("HF_TOKEN", "hf_secret"), ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")]);
+        assert_eq!(off.unwrap().token, None);
+        let marked = config(&[("HF_TOKEN", "\u{feff}hf_secret")]).unwrap();
+        assert_eq!(marked.token, config_with.token);
+        let error = config(&[("HF_TOKEN", "two words")]).unwrap().check().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Usage);
+        assert!(error.to_string().contains("HF_TOKEN"), "{error}");
+    }
+
+    #[test]
+    fn values_that_are_none_are_errors_that_name_them() {
+        for vars in [
+            [("HF_ENDPOINT", "ftp://x")],
+            [("HF_ENDPOINT", "huggingface.co")],
+            [("HF_HUB_ETAG_TIMEOUT", "soon")],
+        ] {
+            let error = config(&vars).unwrap().check().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Usage, "{vars:?}");
+            let told = with_causes(&error);
+            assert!(told.contains(vars[0].0) && told.contains(vars[0].1), "{told}");
+        }
+        assert_eq!(config(&[("HF_ENDPOINT", "http://h/")]).unwrap().endpoint.as_str(), "http://h");
+    }
+
+    #[test]
+    fn a_password_in_the_endpoint_is_taken_out_and_never_repeated() {
+        let found = config(&[("HF_ENDPOINT", "https://user:secret@h/hf")]).unwrap();
+        assert_eq!(found.endpoint.as_str(), "https://h/hf");
+        assert_eq!(found.login, Some(Login::new("user", "secret")));
+        assert!(!format!("{found:?}").contains("secret"));
+        for value in ["ftp://user:secret@h", "user:secret@h", "https://user:secret@"] {
+            let error = config(&[("HF_ENDPOINT", value)]).unwrap().check().unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
+        }
+    }
+}
