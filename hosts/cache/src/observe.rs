@@ -40,6 +40,14 @@ pub struct OwnFacts {
     pub twin_failed: bool,
 }
 
+impl OwnFacts {
+    /// What a host knows that has tried nothing yet.
+    #[must_use]
+    pub fn at_first(demand: Demand, staged: Staged) -> Self {
+        Self { demand, staged, ref_unwritable: false, twin_failed: false }
+    }
+}
+
 /// What was observed of one target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observed {

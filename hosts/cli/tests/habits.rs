@@ -92,7 +92,6 @@ fn a_tilde_behind_an_equals_sign_is_the_home_directory() {
 
 #[test]
 fn without_home_the_system_says_where_it_is() {
-    let stage = Stage::new();
     let mut command = Command::new(env!("CARGO_BIN_EXE_hubstow"));
     let found = succeeds(&command.env_clear().arg("env").output().unwrap());
     let home = {
@@ -104,7 +103,6 @@ fn without_home_the_system_says_where_it_is() {
         line.split(':').nth(5).unwrap().to_owned()
     };
     assert!(found.contains(&home), "{found}");
-    drop(stage);
 }
 
 #[test]

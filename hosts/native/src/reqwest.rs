@@ -182,15 +182,7 @@ impl Body for Received {
 
 fn broken(error: reqwest::Error) -> TransportError {
     let error = error.without_url();
-    let kind = kind_of(&error);
-    let told = if let TransportErrorKind::Certificate(why) = kind {
-        TransportError::distrusted(why)
-    } else if kind == TransportErrorKind::ProxyLogin {
-        TransportError::proxy_login()
-    } else {
-        TransportError::new(kind, words(kind))
-    };
-    told.caused_by(error)
+    TransportError::of(kind_of(&error)).caused_by(error)
 }
 
 /// Sorts an error of reqwest. The innermost causes say the most.
@@ -210,17 +202,6 @@ fn kind_of(error: &reqwest::Error) -> TransportErrorKind {
         TransportErrorKind::Other
     } else {
         TransportErrorKind::Broken
-    }
-}
-
-fn words(kind: TransportErrorKind) -> &'static str {
-    match kind {
-        TransportErrorKind::Connect => "no connection could be made",
-        TransportErrorKind::Tls => "TLS could not be agreed on",
-        TransportErrorKind::Timeout => "it took too long",
-        TransportErrorKind::Broken => "the connection broke",
-        TransportErrorKind::Proxy => "the proxy gives no connection",
-        TransportErrorKind::Other | _ => "it could not be sent",
     }
 }
 

@@ -22,15 +22,13 @@ pub(crate) fn make(root: &Path) -> io::Result<()> {
 fn make_through(root: &Path, links: usize) -> io::Result<()> {
     let Err(error) = fs::create_dir_all(root) else { return Ok(()) };
     let Some(at) = in_the_way(root) else { return Err(error) };
-    let Ok(target) = fs::read_link(&at) else {
-        return Err(io::Error::new(io::ErrorKind::NotADirectory, NoFolder(at)));
-    };
-    if links == 0 || fs::exists(&at).unwrap_or(true) {
-        return Err(io::Error::new(io::ErrorKind::NotADirectory, NoFolder(at)));
+    match fs::read_link(&at) {
+        Ok(target) if links > 0 && !fs::exists(&at).unwrap_or(true) => {
+            make_through(&at.parent().unwrap_or(Path::new("")).join(target), links - 1)?;
+            make_through(root, links - 1)
+        }
+        Ok(_) | Err(_) => Err(io::Error::new(io::ErrorKind::NotADirectory, NoFolder(at))),
     }
-    let target = at.parent().unwrap_or(Path::new("")).join(target);
-    make_through(&target, links - 1)?;
-    make_through(root, links - 1)
 }
 
 /// Returns the first on the way that is there and no folder.

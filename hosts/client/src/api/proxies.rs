@@ -36,8 +36,8 @@ impl Proxies {
     }
 
     fn is_except(&self, url: &Url) -> bool {
-        let entries = self.except.split([',', ' ']).map(str::trim).filter(|it| !it.is_empty());
-        entries.into_iter().any(|entry| covers(entry, url))
+        let mut entries = self.except.split([',', ' ']).map(str::trim).filter(|it| !it.is_empty());
+        entries.any(|entry| covers(entry, url))
     }
 
     /// Reads the variables that other programs read: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, or the same in

@@ -42,9 +42,8 @@ impl Config {
         };
         let mut config = Self::new(cache_dir);
         if let Some(url) = var("HF_ENDPOINT") {
-            if let Err(error) = config.set_endpoint(&url) {
-                config.take("HF_ENDPOINT", Err(error), |_, ()| {});
-            }
+            let said = config.set_endpoint(&url);
+            config.take("HF_ENDPOINT", said, |_, ()| {});
         } else if flag("HUGGINGFACE_CO_STAGING") {
             config.endpoint = Endpoint::parse("https://hub-ci.huggingface.co")?;
         }

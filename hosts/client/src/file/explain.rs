@@ -7,7 +7,7 @@ use hubstow_cache::{
     observe::{Observed, OwnFacts},
 };
 use hubstow_core::{
-    action::{Action, Decision, Lookup},
+    action::{Action, Decision, Lookup, Source},
     facts::{Force, PlaceFacts, ResolveFacts, Staged},
     model::{DiskKind, End, Model, Round},
     policy::Method,
@@ -65,9 +65,8 @@ impl Engine {
             0 => Staged::Absent,
             _ => Staged::Partial,
         };
-        let demand = force.into();
-        let attempt = OwnFacts { demand, staged, ref_unwritable: false, twin_failed: false };
-        let Observed { facts, .. } = cache.observe(&content.target, attempt)?;
+        let own = OwnFacts::at_first(force.into(), staged);
+        let Observed { facts, .. } = cache.observe(&content.target, own)?;
         let disk = DiskKind::ALL_LINKS;
         let (rounds, end) = self.decider.forecast(&facts, disk)?;
         Ok(Foreseen { facts, rounds, end })
@@ -88,15 +87,7 @@ impl Engine {
             )
         };
         let fetched = rounds.iter().any(|round| round.action == Action::Fetch);
-        let placed = rounds.iter().rev().find_map(|round| match round.action {
-            Action::Place { by, .. } => Some((by, round.reason)),
-            Action::Lookup(_)
-            | Action::Mark
-            | Action::Probe(_)
-            | Action::Fetch
-            | Action::Seal { .. }
-            | Action::Point => None,
-        });
+        let placed = placed(&rounds);
         let reused = match end {
             End::Reuse(reason) => reason,
             End::Refuse(refusal) => return Err(refused(refusal)),
@@ -115,10 +106,23 @@ impl Engine {
             size: target.size,
             etag: Some(target.etag.clone()),
             action,
-            by: placed.map(|(by, _)| by),
+            by: placed.map(|((by, _), _)| by),
             reason: placed.map_or(reused, |(_, reason)| reason),
         })
     }
+}
+
+/// Returns how a file got to its place at last, and why so; `None` where it was there.
+pub(super) fn placed(rounds: &[Round]) -> Option<((Method, Source), Reason)> {
+    rounds.iter().rev().find_map(|round| match round.action {
+        Action::Place { by, from, .. } => Some(((by, from), round.reason)),
+        Action::Lookup(_)
+        | Action::Mark
+        | Action::Probe(_)
+        | Action::Fetch
+        | Action::Seal { .. }
+        | Action::Point => None,
+    })
 }
 
 impl ExplanationLink {

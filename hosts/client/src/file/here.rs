@@ -25,7 +25,7 @@ use crate::{
         request::FileRequest,
     },
     engine::Engine,
-    file::place::fill,
+    file::{explain::placed, place::fill},
     handle::{CacheHandle, Worker},
     lookup::listing::Listing,
 };
@@ -143,12 +143,7 @@ impl Here<'_> {
 
     /// Places a file whose content is here; `None` where it is not, and then nothing was done.
     pub(crate) fn place(&self, repo: &Repo, target: &Target) -> Result<Option<Outcome>, Error> {
-        let own = OwnFacts {
-            demand: Demand::Any,
-            staged: Staged::Absent,
-            ref_unwritable: false,
-            twin_failed: false,
-        };
+        let own = OwnFacts::at_first(Demand::Any, Staged::Absent);
         let Observed { facts, twin } = self.cache.observe(target, own)?;
         self.place_seen(repo, target, Observation { facts, twin, size: None })
     }
@@ -200,15 +195,7 @@ impl Here<'_> {
         let facts = PlaceFacts { staged, ..*facts };
         let (rounds, end) = self.engine.decider.forecast(&facts, DiskKind::ALL_LINKS)?;
         let End::Reuse(reason) = end else { return Ok(None) };
-        let placed = rounds.iter().rev().find_map(|round| match round.action {
-            Action::Place { by, from, .. } => Some(((by, from), round.reason)),
-            Action::Lookup(_)
-            | Action::Mark
-            | Action::Probe(_)
-            | Action::Fetch
-            | Action::Seal { .. }
-            | Action::Point => None,
-        });
+        let placed = placed(&rounds);
         let sealed = rounds.iter().any(|round| matches!(round.action, Action::Seal { .. }));
         let reason = placed.map_or(reason, |(_, reason)| reason);
         Ok(Some(Outcome { placed: placed.map(|(how, _)| how), sealed, reason }))

@@ -320,7 +320,7 @@ impl Http {
         };
         let answer = answer.and_then(|answer| match answer.status {
             StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-                Err(transport(&url, TransportError::proxy_login()))
+                Err(transport(&url, TransportError::of(TransportErrorKind::ProxyLogin)))
             }
             _ => Ok(answer),
         });

@@ -153,6 +153,20 @@ impl Distrust {
 }
 
 impl TransportErrorKind {
+    /// Says it as the whole of an error.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Connect => "no connection could be made",
+            Self::Tls => "TLS could not be agreed on",
+            Self::Certificate(why) => why.words(),
+            Self::Timeout => "it took too long",
+            Self::Broken => "the connection broke",
+            Self::Proxy => "the proxy gives no connection",
+            Self::ProxyLogin => "the proxy wants a name and a password, or others (407)",
+            Self::Other => "it could not be sent",
+        }
+    }
+
     /// Tells whether such a failure may pass by itself. Certificates and the setup of TLS stay as they are until somebody
     /// changes them.
     #[must_use]
@@ -165,17 +179,10 @@ impl TransportErrorKind {
 }
 
 impl TransportError {
-    /// Makes an error of a proxy that asks for a name and a password, or for others.
+    /// Makes an error that says what its kind does, and no more.
     #[must_use]
-    pub fn proxy_login() -> Self {
-        let what = "the proxy wants a name and a password, or others (407)";
-        Self::new(TransportErrorKind::ProxyLogin, what)
-    }
-
-    /// Makes an error of a certificate that is not trusted.
-    #[must_use]
-    pub fn distrusted(why: Distrust) -> Self {
-        Self::new(TransportErrorKind::Certificate(why), why.words())
+    pub fn of(kind: TransportErrorKind) -> Self {
+        Self::new(kind, kind.words())
     }
 
     /// Makes an error.

@@ -114,8 +114,7 @@ impl Batch {
 
     fn look(&self, cache: &Cache, cancel: &Cancel) -> Vec<Result<Observation, FsError>> {
         let demand = self.force.into();
-        let attempt =
-            OwnFacts { demand, staged: Staged::Absent, ref_unwritable: false, twin_failed: false };
+        let attempt = OwnFacts::at_first(demand, Staged::Absent);
         let sizes = self.files.iter().filter_map(|wanted| wanted.target.size);
         let bytes = sizes.fold(0, u64::saturating_add);
         let threads = thread::available_parallelism().map_or(1, NonZero::get);
