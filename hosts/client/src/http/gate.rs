@@ -20,6 +20,7 @@ use crate::{
     api::event::{Event, Observer},
     http::{
         address::asked_wait,
+        origins::{Ranges, Shown},
         throttle::{Entry, Throttle, Ticket},
         transport::{Body, BoxFuture, Response, TransportError},
     },
@@ -55,6 +56,7 @@ struct Known {
     told: Option<Instant>,
     /// When a request or an answer last broke.
     broke: Option<Moment>,
+    shown: Shown,
 }
 
 /// What a request holds until its answer is dropped.
@@ -130,6 +132,17 @@ impl Gate {
         }
     }
 
+    /// Returns what the answers of an origin have shown.
+    pub(crate) fn shown(&self, of: &Url) -> Shown {
+        let entrance = locked(&self.origins).get(&of.origin()).cloned();
+        entrance.map_or_else(Shown::default, |entrance| locked(&entrance.known).shown)
+    }
+
+    /// An origin has answered something else where a range was asked for.
+    pub(crate) fn refused_range(&self, at: &Url) {
+        locked(&self.entrance(at.origin()).known).shown.ranges = Ranges::Refused;
+    }
+
     fn tell(&self, event: &Event) {
         let observers: Vec<_> = locked(&self.observers).iter().filter_map(Weak::upgrade).collect();
         for observer in observers {
@@ -145,7 +158,13 @@ impl Gate {
             });
         }
         let made = || {
-            let known = Known { throttle: Throttle::new(), refusal: None, told: None, broke: None };
+            let known = Known {
+                throttle: Throttle::new(),
+                refusal: None,
+                told: None,
+                broke: None,
+                shown: Shown::default(),
+            };
             Arc::new(Entrance { known: Mutex::new(known), changed: Notify::new() })
         };
         Arc::clone(origins.entry(origin).or_insert_with(made))
@@ -165,6 +184,11 @@ impl Pass {
     /// Returns when something last broke that went to this origin.
     pub(crate) fn broke_at(&self) -> Option<Moment> {
         locked(&self.entrance.known).broke
+    }
+
+    /// An answer has begun after so long.
+    pub(crate) fn answered(&self, took: Duration) {
+        locked(&self.entrance.known).shown.answered(took);
     }
 
     /// The origin has taken the request.

@@ -30,7 +30,6 @@ use crate::{
         address::{Address, NoAnswer, TokenUse, location, shown, transport},
         connections::Connections,
         gate::{Entered, Gate, Pass, Passed, is_refusal_for_now},
-        origins::Origins,
         pace::Pace,
         transport::{Connection, Request, Response, Transport, TransportError, TransportErrorKind},
         xet::{XetAccess, XetStore},
@@ -64,9 +63,8 @@ pub(crate) struct Http {
     /// What says who asks.
     authorization: Option<HeaderValue>,
     stall_timeout: Duration,
-    gate: Gate,
+    pub(crate) gate: Gate,
     pub(crate) connections: Arc<Connections>,
-    pub(crate) origins: Origins,
     pace: Option<Pace>,
     /// The Xet store, where there is one that may be used.
     pub(crate) xet: Option<XetAccess>,
@@ -91,7 +89,6 @@ impl Http {
             stall_timeout: config.stall_timeout,
             gate: Gate::new(config.throttle_patience),
             connections: Arc::new(Connections::at_most(most_connections)),
-            origins: Origins::default(),
             pace: config.limit_rate.map(Pace::new),
             xet: XetAccess::new(config, store),
             requests: AtomicU64::new(0),
@@ -118,8 +115,8 @@ impl Http {
 
     /// Returns how long an answer from there takes; from where nothing has ever come, as long as from the hub.
     pub(crate) fn delay(&self, to: &Address) -> Duration {
-        let of_endpoint = || self.origins.delay(&Url::parse(self.endpoint.as_str()).ok()?);
-        self.origins.delay(&to.url).or_else(of_endpoint).unwrap_or_default()
+        let of_endpoint = || self.gate.shown(&Url::parse(self.endpoint.as_str()).ok()?).delay;
+        self.gate.shown(&to.url).delay.or_else(of_endpoint).unwrap_or_default()
     }
 
     pub(crate) fn endpoint(&self) -> &Endpoint {
@@ -326,7 +323,7 @@ impl Http {
         });
         tracing::debug!(url = %shown(&url), status = ?answer.as_ref().map(|a| a.status.as_u16()), "asked");
         match &answer {
-            Ok(_) => self.origins.answered(&url, asked.elapsed()),
+            Ok(_) => pass.answered(asked.elapsed()),
             Err(_) => pass.broke(),
         }
         answer

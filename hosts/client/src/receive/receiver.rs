@@ -182,7 +182,7 @@ impl<'a> Receiver<'a> {
                 Ok(()) => Brings::Rest,
                 // Nobody has had to ask for a range here, and the hub gives none.
                 Err(Verdict::NoRange(cause)) if early.is_some() => {
-                    http.origins.refused_range(&transfer.from.url);
+                    http.gate.refused_range(&transfer.from.url);
                     Brings::Nothing(Verdict::NotSplit(cause))
                 }
                 Err(verdict) => Brings::Nothing(verdict),

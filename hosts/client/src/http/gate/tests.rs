@@ -280,6 +280,30 @@ async fn one_that_goes_first_and_is_never_heard_of_is_not_waited_for() {
     drop(never_heard_of);
 }
 
+#[tokio::test]
+async fn each_origin_is_known_by_its_own_answers() {
+    let (gate, ms) = (Gate::new(Duration::from_secs(60)), Duration::from_millis);
+    let url = |text: &str| Url::parse(text).unwrap();
+    let (hub, store) = (url("https://hub.test/a/b"), url("https://store.test/x"));
+    let answered = async |at: &Url, took: u64| {
+        let Entered::Go(pass) = gate.enter(at, Instant::now(), None).await else {
+            panic!("it is open")
+        };
+        pass.answered(ms(took));
+    };
+    assert_eq!(gate.shown(&hub).delay, None);
+    for took in [80, 80, 40] {
+        answered(&hub, took).await;
+    }
+    answered(&store, 5).await;
+    gate.refused_range(&store);
+    assert_eq!(gate.shown(&url("https://hub.test/c")).delay, Some(ms(70)));
+    assert_eq!(gate.shown(&url("http://hub.test/c")).delay, None, "another origin");
+    assert_eq!(gate.shown(&store).delay, Some(ms(5)));
+    let found = [&hub, &store].map(|of| gate.shown(of).ranges);
+    assert_eq!(found, [Ranges::Possible, Ranges::Refused]);
+}
+
 /// A hub whose requests or bodies break, or of which nothing is heard.
 struct Breaking(Mutex<Vec<&'static str>>, Mutex<Vec<bool>>);
 

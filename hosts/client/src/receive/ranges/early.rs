@@ -1,7 +1,12 @@
 //! Ranges that are asked for together with the first one: where the hub is far, waiting for its first answer before anything
 //! else is asked costs as long as much of the file.
 
-use std::{ops::Range, sync::Arc, time::Duration};
+use std::{ops::Range, pin::pin, sync::Arc, time::Duration};
+
+use futures_util::{
+    future::{AbortHandle, Either, select},
+    stream::StreamExt as _,
+};
 
 use super::{
     super::{
@@ -34,7 +39,7 @@ impl<'a> Early<'a> {
             || missing_bytes < FROM_BYTES
             || !fetch.is_hashed()
             || http.delay(&transfer.from) < FAR
-            || http.origins.ranges(&transfer.from.url) == origins::Ranges::Refused
+            || http.gate.shown(&transfer.from.url).ranges == origins::Ranges::Refused
         {
             return None;
         }
@@ -65,5 +70,28 @@ impl<'a> Early<'a> {
         ranges.crew.pulses.answered(0, now);
         ranges.crew.climb = Climb::with_all(most, now);
         ranges
+    }
+}
+
+impl<'a> Ranges<'a> {
+    /// Asks for ranges on all connections but the first, whose request is the caller's to send.
+    fn early(transfer: Transfer<'a>, begun: Begun) -> Self {
+        let mut ranges = Self::before_the_answer(transfer, begun);
+        ranges.crew.pulses.asked(0, ranges.clock.elapsed());
+        ranges.connections.insert(0, AbortHandle::new_pair().0);
+        ranges.fill();
+        ranges
+    }
+
+    /// Waits for something of the first connection, while the others go on.
+    async fn beside<T>(&mut self, first: impl Future<Output = T>) -> T {
+        let mut first = pin!(first);
+        loop {
+            match select(first.as_mut(), self.steps.next()).await {
+                Either::Left((done, _)) => return done,
+                Either::Right((Some(step), _)) => self.ready.push_back(step),
+                Either::Right((None, _)) => return first.await,
+            }
+        }
     }
 }

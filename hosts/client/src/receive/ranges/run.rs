@@ -7,13 +7,12 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     ops::Range,
-    pin::pin,
     time::Duration,
 };
 
 use bytes::Bytes;
 use futures_util::{
-    future::{AbortHandle, Either, abortable, select},
+    future::{AbortHandle, abortable},
     stream::{FuturesUnordered, StreamExt as _},
 };
 use tokio::time::{Instant, error::Elapsed};
@@ -101,7 +100,7 @@ pub(crate) struct Ranges<'a> {
     share: Share,
     pub(super) steps: FuturesUnordered<BoxFuture<'a, Step>>,
     /// What others have come to while the first connection was waited for.
-    ready: VecDeque<Step>,
+    pub(super) ready: VecDeque<Step>,
     /// What ends the step that each connection is in.
     pub(super) connections: BTreeMap<ConnectionId, AbortHandle>,
     permits: Vec<ConnectionPermit>,
@@ -128,16 +127,7 @@ impl<'a> Ranges<'a> {
         ranges
     }
 
-    /// Asks for ranges on all connections but the first, whose request is the caller's to send.
-    pub(super) fn early(transfer: Transfer<'a>, begun: Begun) -> Self {
-        let mut ranges = Self::before_the_answer(transfer, begun);
-        ranges.crew.pulses.asked(0, ranges.clock.elapsed());
-        ranges.connections.insert(0, AbortHandle::new_pair().0);
-        ranges.fill();
-        ranges
-    }
-
-    fn before_the_answer(transfer: Transfer<'a>, begun: Begun) -> Self {
+    pub(super) fn before_the_answer(transfer: Transfer<'a>, begun: Begun) -> Self {
         let Transfer { http, fetch, from, tell, .. } = transfer;
         let Begun { share, climb, clock, received, missing, answer_end, proof } = begun;
         let (now, pulses) = (Instant::now(), Pulses::default());
@@ -218,18 +208,6 @@ impl<'a> Ranges<'a> {
         }
     }
 
-    /// Waits for something of the first connection, while the others go on.
-    pub(super) async fn beside<T>(&mut self, first: impl Future<Output = T>) -> T {
-        let mut first = pin!(first);
-        loop {
-            match select(first.as_mut(), self.steps.next()).await {
-                Either::Left((done, _)) => return done,
-                Either::Right((Some(step), _)) => self.ready.push_back(step),
-                Either::Right((None, _)) => return first.await,
-            }
-        }
-    }
-
     /// Returns how many connections there should be.
     fn wanted(&mut self) -> usize {
         self.crew.wanted(self.clock.elapsed(), self.received).min(self.share.connections())
@@ -247,7 +225,7 @@ impl<'a> Ranges<'a> {
     }
 
     /// Adds the connections that are missing, as far as there is something for them to do.
-    fn fill(&mut self) {
+    pub(super) fn fill(&mut self) {
         let wanted = self.wanted();
         self.crew.share_anew(wanted, self.clock.elapsed());
         let mut new = Vec::new();
