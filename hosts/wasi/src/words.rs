@@ -77,7 +77,11 @@ mod tests {
         for (code, kind, words) in [
             (Code::ConnectionRefused, Kind::Connect, "the connection was refused"),
             (Code::ConnectionTimeout, Kind::Timeout, "no connection came about in time"),
-            (Code::TlsCertificateError, Kind::Tls, "the server's certificate is not trusted"),
+            (
+                Code::TlsCertificateError,
+                Kind::Certificate(Distrust::Other),
+                "the server's certificate is not trusted",
+            ),
             (Code::HttpResponseIncomplete, Kind::Broken, "the answer ended too early"),
             (
                 Code::HttpRequestBodySize(Some(7)),
