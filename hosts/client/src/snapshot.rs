@@ -46,7 +46,7 @@ use crate::{
     engine::Engine,
     file::content::Resolved,
     handle::CallerBlocks,
-    lookup::{direct::Directory, listing::Listed},
+    lookup::{direct::Directory, listing::Listing},
 };
 
 impl Engine {
@@ -61,7 +61,7 @@ impl Engine {
             let (engine, request) = (self.clone(), request.clone());
             return cache.run(move |cache, _| engine.as_it_is(&request, &known, cache)).await?;
         };
-        let wanted = self.wanted(request, &known, listing.files)?;
+        let wanted = self.wanted(request, &known, listing)?;
         self.tell(wanted.listed());
         let to_keep = std::mem::take(&mut known.to_keep);
         let (batch, unknown) = self.batch(request, &known, wanted);
@@ -116,7 +116,7 @@ impl Engine {
                 Reach::Online => Ok(None),
             };
         };
-        let wanted = self.wanted(request, &known, listing.files)?;
+        let wanted = self.wanted(request, &known, listing)?;
         // A kept listing says all.
         if reach == Reach::Offline {
             self.tell(wanted.listed());
@@ -147,7 +147,7 @@ impl Engine {
             let (engine, request) = (self.clone(), request.clone());
             return cache.run(move |cache, _| engine.as_it_is(&request, &known, cache)).await?;
         };
-        let wanted = self.wanted(request, &known, listing.files)?;
+        let wanted = self.wanted(request, &known, listing)?;
         let (batch, unknown) = self.batch(request, &known, wanted);
         let batch = Arc::new(batch);
         let foretold = batch.cache.run({
@@ -204,7 +204,7 @@ impl Engine {
                 Cached::Damaged | Cached::Directory | Cached::Alias => {
                     let what = format!("`{}` is damaged", path.display());
                     let error = Error::new(ErrorKind::ContentMismatch, what);
-                    failures.push(FailedFile { file: name, error });
+                    failures.push(FailedFile::new(&name, error));
                 }
             }
         }
@@ -222,9 +222,9 @@ impl Engine {
         &self,
         request: &SnapshotRequest,
         known: &Known,
-        files: Vec<Listed>,
+        listing: Listing,
     ) -> Result<Wanted, Error> {
-        Wanted::of(files, &request.patterns, &known.layout, &known.commit)
+        Wanted::of(listing, &request.patterns, &known.layout, &known.commit)
             .map_err(|unmatched| self.nothing_wanted(request, &unmatched))
     }
 
@@ -241,6 +241,8 @@ impl Engine {
             repo: request.repo.clone(),
             revision: request.revision.clone(),
             files: wanted.files,
+            left_out: wanted.left_out,
+            unusable: wanted.unusable,
             force: request.force,
             directory: Directory::default(),
         };
