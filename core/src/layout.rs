@@ -6,7 +6,7 @@
 use alloc::{borrow::ToOwned, format, string::String};
 use core::fmt;
 
-use crate::name::{Commit, Etag, FileName, Nonce, Repo, Revision};
+use crate::name::{Commit, Etag, FileName, NameError, Nonce, Repo, Revision, foreign};
 
 /// A `/`-separated path below the cache root. It can only be built by a [`RepoLayout`] or from [`CACHE_TAG`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -135,14 +135,28 @@ impl RepoLayout {
         }
     }
 
-    /// Tells whether a file of the repo would be written into what belongs to the clients of a local folder.
+    /// Tells whether a file of the repo would be written into what belongs to the clients of a local folder, or in its
+    /// place.
     #[must_use]
     pub fn is_reserved(&self, file: &FileName) -> bool {
-        let (mut parts, state) = (file.parts(), LOCAL_STATE.split('/'));
-        self.is_local()
-            && state
-                .into_iter()
-                .all(|own| parts.next().is_some_and(|p| p.eq_ignore_ascii_case(own)))
+        let mut state = file.parts().zip(LOCAL_STATE.split('/'));
+        self.is_local() && state.all(|(part, own)| foreign::is_taken_for(part, own))
+    }
+
+    /// Checks that a file of the repo may be written where this layout has it. Users work in a local folder, and so do
+    /// programs that obey what they find there.
+    ///
+    /// # Errors
+    /// Its name belongs to somebody else.
+    pub fn admit(&self, file: &FileName) -> Result<(), NameError> {
+        let rule = if self.is_reserved(file) {
+            "it would change what belongs to the clients of that folder"
+        } else if self.is_local() && file.is_obeyed() {
+            "another program obeys what stands under .git, .hg, .svn or .jj"
+        } else {
+            return Ok(());
+        };
+        Err(NameError::new("name that a local folder takes from a repo", file.as_str(), rule))
     }
 
     /// Returns the path of the record that the Python client keeps of a file in a local folder.
@@ -222,6 +236,15 @@ impl RepoLayout {
         match self.tree {
             Tree::Shared(_) => self.below("SNAPSHOTS"),
             Tree::Local => CachePath(LOCAL_STATE.to_ascii_uppercase()),
+        }
+    }
+
+    /// Returns the folder of which [`folded_snapshots`](Self::folded_snapshots) is the other spelling.
+    #[must_use]
+    pub fn unfolded_snapshots(&self) -> CachePath {
+        match self.tree {
+            Tree::Shared(_) => self.snapshots(),
+            Tree::Local => CachePath(LOCAL_STATE.to_owned()),
         }
     }
 
@@ -421,12 +444,37 @@ mod tests {
             (".Cache/HuggingFace/x", true),
             (".cache/huggingface", true),
             (".cache/other/x", false),
-            (".cache", false),
+            (".cache", true),
+            ("CACHE~1/Huggin~1/x", true),
+            (".cache/hugging\u{200b}face/x", true),
             ("sub/.cache/huggingface/x", false),
         ] {
             let file = FileName::parse(name).unwrap();
             assert_eq!(local.is_reserved(&file), reserved, "{name}");
+            assert_eq!(local.admit(&file).is_err(), reserved, "{name}");
             assert!(!shared.is_reserved(&file), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_repo_can_not_write_what_another_program_obeys_into_a_local_folder() {
+        let local = RepoLayout::local();
+        let shared = RepoLayout::new(&Repo::new(RepoKind::Model, RepoId::parse("a/b").unwrap()));
+        for (name, admitted) in [
+            (".git/config", false),
+            (".git", false),
+            ("sub/.GIT/hooks/pre-commit", false),
+            ("GIT~1/config", false),
+            (".hg/hgrc", false),
+            (".svn/entries", false),
+            (".jj/repo/config.toml", false),
+            (".gitattributes", true),
+            (".github/workflows/ci.yml", true),
+            ("git/config", true),
+        ] {
+            let file = FileName::parse(name).unwrap();
+            assert_eq!(local.admit(&file).is_ok(), admitted, "{name}");
+            assert!(shared.admit(&file).is_ok(), "{name}");
         }
     }
 }

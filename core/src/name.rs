@@ -14,6 +14,7 @@ use alloc::{borrow::ToOwned, format, string::String};
 use core::fmt;
 
 mod file_name;
+pub(crate) mod foreign;
 mod repo;
 
 pub use file_name::{FileName, Naming};
@@ -61,6 +62,12 @@ impl NameError {
     #[must_use]
     pub fn what(&self) -> &'static str {
         self.what
+    }
+
+    /// Returns the offered value as it may be shown: shortened, with its control characters escaped.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        &self.value
     }
 
     /// Returns the rule that the value breaks.

@@ -4,7 +4,7 @@ use alloc::{borrow::ToOwned, string::String};
 use core::fmt;
 
 use super::{
-    FILE_NAME_LIMIT_BYTES, FILE_NAME_LIMIT_PARTS, NameError, PART_LIMIT_BYTES, string_name,
+    FILE_NAME_LIMIT_BYTES, FILE_NAME_LIMIT_PARTS, NameError, PART_LIMIT_BYTES, foreign, string_name,
 };
 
 /// Which names the filesystem below the cache root can store; a fact about the target, not about the name.
@@ -86,6 +86,12 @@ impl FileName {
         self.0.bytes().filter(|b| *b == b'/').count()
     }
 
+    /// Tells whether a part of it is a folder that another program obeys, such as `.git`, or what some disk takes for one.
+    #[must_use]
+    pub fn is_obeyed(&self) -> bool {
+        self.parts().any(foreign::is_obeyed)
+    }
+
     /// Returns the error for a name that a filesystem refused, or stored as another one, when it was tried.
     #[must_use]
     pub fn not_stored(&self) -> NameError {
@@ -94,6 +100,12 @@ impl FileName {
             &self.0,
             "this filesystem does not keep it as it is",
         )
+    }
+
+    /// Returns the error for a name below a file, as if that were a folder (row A24 of the attack table).
+    #[must_use]
+    pub fn below_a_file(&self) -> NameError {
+        NameError::new("file name", &self.0, "a file is listed where one of its folders should be")
     }
 
     /// Checks that the target filesystem can store this name as it is.

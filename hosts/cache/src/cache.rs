@@ -195,9 +195,12 @@ impl Cache {
         self.shape == Shape::Shared && !path.as_str().contains('/') && path.as_str() != ".locks"
     }
 
-    /// Tells whether names that differ in case are one name in a repo, as far as it is there.
+    /// Tells whether names that differ in case are one name in a repo. Of a local folder in which nothing tells yet it is
+    /// supposed: a user's own files may be there, and none of them may be lost.
     pub(crate) fn folds_case(&self, layout: &RepoLayout) -> bool {
+        let is_there = |at| !matches!(self.disk.entry(&at), Ok(None));
         matches!(self.disk.entry(&layout.folded_snapshots()), Ok(Some(_)))
+            || (layout.is_local() && !is_there(layout.unfolded_snapshots()))
     }
 
     /// Writes the tag that backup programs look for; that it can't be written matters to nobody.

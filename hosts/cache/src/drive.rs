@@ -256,6 +256,7 @@ impl Placing {
             | FsError::Refused { .. }
             | FsError::ImpossibleAction { .. }
             | FsError::Undecided(_)
+            | FsError::NotAdmitted(_)
             | FsError::Unsettled { .. } => Failure::Fatal,
         };
         tracing::debug!(?action, %failure, error = %with_causes(&error), "failed");

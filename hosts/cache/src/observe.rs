@@ -61,9 +61,11 @@ impl View {
     /// Looks at all that matters for placing a target. The twin is looked for only where it could matter.
     ///
     /// # Errors
-    /// Something that can't be looked at; a link where a folder should be.
+    /// A name that the layout does not admit; something that can't be looked at; a link where a folder should be.
     pub fn observe(&self, target: &Target, own: OwnFacts) -> Result<Observed, FsError> {
         self.check_wanted(target)?;
+        // Nothing is done that was not looked at first, so this is the one place that has to ask.
+        target.layout.admit(&target.file)?;
         self.check_folders(&target.pointer().parent())?;
         self.check_folders(&target.layout.blobs())?;
         let blob_entry = self.look(&target.blob())?;

@@ -5,18 +5,17 @@
 use std::{ffi::OsString, process::ExitCode};
 
 use clap::{ValueEnum as _, error::ErrorKind as ClapKind};
-use hubstow_client::{Detail, Error, ErrorKind, FailedFile, FailedFiles, with_causes};
+use hubstow_client::{Detail, Error, ErrorKind, FailedFiles, with_causes};
 use serde::Serialize;
 
 use crate::{
+    failures::by_cause,
     global::{Color, Format},
     hints,
     output::{self, BAD, CAUTION, plain, styled},
 };
 
 const USAGE: u8 = 2;
-/// How many failures of a snapshot are told one by one.
-const SHOWN: usize = 20;
 
 /// Returns the exit code for a kind of error.
 pub(crate) fn exit_code(kind: ErrorKind) -> u8 {
@@ -55,7 +54,7 @@ pub(crate) fn for_people(error: &Error) -> String {
     text
 }
 
-/// Returns what has failed and why, on one line; of many files, those that are shown have a line each.
+/// Returns what has failed and why, on one line; of many files, each cause that is shown has a line.
 fn in_full(error: &Error) -> String {
     let Detail::Files(FailedFiles { failures, .. }) = error.detail() else {
         return with_causes(error);
@@ -63,14 +62,7 @@ fn in_full(error: &Error) -> String {
     if failures.len() < 2 {
         return with_causes(error);
     }
-    let mut text = error.to_string();
-    for FailedFile { file, error } in failures.iter().take(SHOWN) {
-        text.push_str(&format!("\n  {file}: {}", with_causes(error)));
-    }
-    if failures.len() > SHOWN {
-        text.push_str(&format!("\n  … and {} more", failures.len() - SHOWN));
-    }
-    text
+    format!("{error}{}", by_cause(failures))
 }
 
 /// The object of the contract.
@@ -156,7 +148,7 @@ mod failing_disk;
 
 #[cfg(test)]
 mod tests {
-    use hubstow_core::name::FileName;
+    use hubstow_client::FailedFile;
     use serde_json::json;
 
     use super::*;
@@ -213,9 +205,9 @@ mod tests {
     }
 
     #[test]
-    fn of_many_failures_twenty_are_told_with_their_causes() {
+    fn of_many_failures_each_cause_is_told_once() {
         let failure = |number: usize| FailedFile {
-            file: FileName::parse(&format!("{number}.txt")).unwrap(),
+            file: format!("{number}.txt"),
             error: Error::new(ErrorKind::NoSpace, "it can't be written")
                 .caused_by(std::io::Error::other("full")),
         };
@@ -224,10 +216,11 @@ mod tests {
             let error = Error::new(ErrorKind::NoSpace, format!("{failed} of 30 files failed"));
             in_full(&error.with_detail(Detail::Files(files)))
         };
-        let two = "2 of 30 files failed\n  0.txt: it can't be written: full\n  1.txt: it can't be written: full";
+        let two = "2 of 30 files failed\n  0.txt and 1.txt: it can't be written: full";
         assert_eq!(of(2), two);
-        assert_eq!(of(25).lines().count(), 22);
-        assert!(of(25).ends_with("\n  … and 5 more"));
+        let many =
+            "25 of 30 files failed\n  0.txt, 1.txt, 2.txt and 22 more: it can't be written: full";
+        assert_eq!(of(25), many);
     }
 
     #[test]

@@ -67,6 +67,10 @@ fn hint(detail: &Detail, said: Option<&HubAnswer>) -> Option<&'static str> {
         }
         Detail::Unsettled => "end the other programs that change this cache, and run it again",
         Detail::NameNotStored => "choose a cache directory on a filesystem that stores such names",
+        Detail::NotAdmitted => {
+            "leave it out with --exclude; without --local-dir it goes to the cache, where nobody obeys it"
+        }
+        Detail::UnusableEntry => "leave it out with --exclude; all else is in place",
         Detail::Homeless => "set HF_HOME or HF_HUB_CACHE, or pass --cache-dir",
         Detail::Kept => "what has arrived is kept; the same command goes on from there",
         // What is known may grow; where nothing is, nothing is said.
@@ -153,10 +157,8 @@ fn of_system(group: ErrorGroup) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use hubstow_client::{ErrorKind, FailedFile, FailedFiles};
-    use hubstow_core::name::FileName;
-
     use super::*;
+    use hubstow_client::{ErrorKind, FailedFile, FailedFiles};
 
     /// A row: what is known, what the hub said, and words of the way out; none where there is none.
     type Row = (Detail, Option<HubAnswer>, Option<&'static str>);
@@ -262,6 +264,8 @@ mod tests {
             (Detail::NoFolder, None, Some("move it away")),
             (Detail::Unsettled, None, Some("end the other programs")),
             (Detail::NameNotStored, None, Some("stores such names")),
+            (Detail::NotAdmitted, None, Some("--exclude")),
+            (Detail::UnusableEntry, None, Some("--exclude")),
             (Detail::Homeless, None, Some("HF_HOME")),
             (Detail::Kept, None, Some("goes on from there")),
         ]);
@@ -269,7 +273,7 @@ mod tests {
 
     fn failed(detail: Detail) -> FailedFile {
         let error = Error::new(ErrorKind::Other, "it failed").with_detail(detail);
-        FailedFile { file: FileName::parse("a.txt").unwrap(), error }
+        FailedFile { file: "a.txt".to_owned(), error }
     }
 
     #[test]

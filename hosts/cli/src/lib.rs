@@ -22,6 +22,7 @@ mod serve;
 mod shell;
 
 mod exit;
+mod failures;
 mod hints;
 mod output;
 mod progress;

@@ -10,6 +10,7 @@ use hubstow_client::{Event, Warning};
 #[cfg(not(target_family = "wasm"))]
 use crate::bars::Bars;
 use crate::{
+    failures::some_of,
     global::Format,
     hub_args,
     output::{self, CAUTION, FAINT, styled},
@@ -101,6 +102,10 @@ fn warned(warning: &Warning) -> String {
         Warning::StaleSnapshot { repo, refusal, cause } => {
             format!("{repo} is served as it is cached, unconfirmed ({refusal}): {cause}")
         }
+        Warning::LeftOut { files } => format!(
+            "{} would change what belongs to the clients of the local folder, and is left out",
+            some_of(files)
+        ),
         Warning::RefNotWritten { revision, cause } => format!(
             "the ref `{revision}` could not be written, so offline use by that name may not find this commit: {cause}"
         ),

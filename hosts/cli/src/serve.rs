@@ -50,6 +50,9 @@ pub(crate) fn run(args: &ServeArgs, global: &Global) -> Result<(), Error> {
         server = server.token(token);
     }
     let format = global.format();
+    server = server.on_left_out(move |left_out| {
+        output::say(output::warning(format, &format!("it is not served: {}", left_out.why)));
+    });
     runtime::block_on(async {
         let listener = TcpListener::bind(args.bind).await.map_err(|e| bind_error(args.bind, e))?;
         let address = listener.local_addr().map_err(|e| bind_error(args.bind, e))?;

@@ -134,3 +134,57 @@ fn a_complete_cache_fills_a_local_folder_offline() {
     assert_eq!(fs::read(stage.local(config)).unwrap(), b"{}\n");
     assert_eq!(stage.hub.requests().len(), 0);
 }
+
+#[test]
+fn what_another_program_obeys_is_refused_and_all_else_is_there() {
+    // The same content twice: what is here already must not get there either.
+    let stage = Stage::new(&[
+        ("config.json", b"[hooks]\nupdate = touch /tmp/x\n"),
+        (".hg/hgrc", b"[hooks]\nupdate = touch /tmp/x\n"),
+        ("sub/GIT~1/config", b"[core]\n"),
+        (".jj/repo/config.toml", b"x"),
+        (".gitattributes", b"* -text\n"),
+        (".github/ci.yml", b"on: push\n"),
+    ]);
+    let local = stage.local("");
+    let to_local = ["--local-dir", local.to_str().unwrap()];
+    let output = stage.run(&to_local);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("3 of 6 files failed"), "{told}");
+    assert!(told.contains("`.hg/hgrc`") && told.contains("another program obeys"), "{told}");
+    assert!(told.contains("--exclude"), "{told}");
+    for (name, is_there) in [
+        ("config.json", true),
+        (".gitattributes", true),
+        (".github/ci.yml", true),
+        (".hg", false),
+        ("sub", false),
+        (".jj", false),
+    ] {
+        assert_eq!(stage.local(name).exists(), is_there, "{name}");
+    }
+    let one = stage.run(&[".hg/hgrc", to_local[0], to_local[1]]);
+    assert_eq!(one.status.code(), Some(1));
+    stage.download(&["--exclude", ".hg/*", "sub/*", ".jj/*"]);
+    assert!(stage.run(&["--quiet"]).status.success(), "the cache takes all of them");
+}
+
+#[test]
+fn what_belongs_to_the_clients_of_the_folder_is_left_out_with_a_warning() {
+    let record = "CACHE~1/HUGGIN~1/download/config.json.metadata";
+    let stage = Stage::new(&[("config.json", b"{}"), (record, b"forged")]);
+    let local = stage.local("");
+    let to_local = ["--local-dir", local.to_str().unwrap()];
+    for dry_run in [&["--dry-run"][..], &[], &[]] {
+        let output = stage.run(&[&to_local, dry_run].concat());
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{told}");
+        assert!(told.contains("warning") && told.contains(record), "{told}");
+        assert_eq!(told.matches(record).count(), 1, "{told}");
+    }
+    assert!(stage.local("config.json").exists());
+    assert!(!stage.local("CACHE~1").exists());
+    let one = stage.run(&[record, to_local[0], to_local[1]]);
+    assert_eq!(one.status.code(), Some(1), "who asks for it by name is told");
+}

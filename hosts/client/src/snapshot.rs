@@ -43,7 +43,7 @@ use crate::{
     engine::Engine,
     file::{content::Resolved, here::Here},
     handle::CallerBlocks,
-    lookup::{direct::Directory, listing::Listed},
+    lookup::{direct::Directory, listing::Listing},
 };
 
 impl Engine {
@@ -58,7 +58,7 @@ impl Engine {
             let request = request.clone();
             return self.run_here(&cache, move |here| here.as_it_is(&request, &known)).await?;
         };
-        let wanted = self.wanted(request, &known, listing.files)?;
+        let wanted = self.wanted(request, &known, listing)?;
         self.tell(wanted.listed());
         let to_keep = std::mem::take(&mut known.to_keep);
         let (batch, unknown) = self.batch(request, &known, wanted);
@@ -109,7 +109,7 @@ impl Engine {
                 Reach::Online => Ok(None),
             };
         };
-        let wanted = self.wanted(request, &known, listing.files)?;
+        let wanted = self.wanted(request, &known, listing)?;
         // A kept listing says all.
         if reach == Reach::Offline {
             self.tell(wanted.listed());
@@ -139,7 +139,7 @@ impl Engine {
             let request = request.clone();
             return self.run_here(&cache, move |here| here.as_it_is(&request, &known)).await?;
         };
-        let wanted = self.wanted(request, &known, listing.files)?;
+        let wanted = self.wanted(request, &known, listing)?;
         let (batch, unknown) = self.batch(request, &known, wanted);
         let batch = Arc::new(batch);
         if known.reach == Reach::Offline {
@@ -182,9 +182,9 @@ impl Engine {
         &self,
         request: &SnapshotRequest,
         known: &Known,
-        files: Vec<Listed>,
+        listing: Listing,
     ) -> Result<Wanted, Error> {
-        Wanted::of(files, &request.patterns, &known.layout, &known.commit)
+        Wanted::of(listing, &request.patterns, &known.layout, &known.commit)
             .map_err(|unmatched| self.nothing_wanted(request, &unmatched))
     }
 
@@ -201,6 +201,8 @@ impl Engine {
             repo: request.repo.clone(),
             revision: request.revision.clone(),
             files: wanted.files,
+            left_out: wanted.left_out,
+            unusable: wanted.unusable,
             force: request.force,
             directory: Directory::default(),
         };

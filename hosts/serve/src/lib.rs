@@ -23,6 +23,7 @@ mod error;
 mod fault;
 mod files;
 mod hash;
+mod left_out;
 mod library;
 mod listen;
 mod listing;
@@ -37,6 +38,7 @@ mod token;
 mod walk;
 
 pub use error::Error;
+pub use left_out::LeftOut;
 pub use log::RecordedRequest;
 pub use running::RunningServer;
 pub use server::{Builder, Server};

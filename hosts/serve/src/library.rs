@@ -17,8 +17,9 @@ use percent_encoding::{AsciiSet, percent_decode_str, utf8_percent_encode};
 use crate::{
     fault::Fault,
     hash::{Hashes, Opened, Storage},
+    left_out::Teller,
     listing::{Entry, Listing},
-    walk::{Confines, Found},
+    walk::{Confines, Found, Walked},
 };
 
 /// The name of the revision that a folder without `@` holds.
@@ -104,6 +105,8 @@ pub(crate) struct Library {
     rules: LfsRules,
     hashes: Hashes,
     folders: Folders,
+    /// Who hears of what is left out.
+    teller: Teller,
     /// The listings of recent commits, oldest first.
     known: Mutex<VecDeque<Known>>,
 }
@@ -117,8 +120,9 @@ struct Known {
 }
 
 impl Library {
-    pub(crate) fn new(root: PathBuf, rules: LfsRules, folders: Folders) -> Self {
-        Self { root, rules, hashes: Hashes::default(), folders, known: Mutex::default() }
+    pub(crate) fn new(root: PathBuf, rules: LfsRules, folders: Folders, teller: Teller) -> Self {
+        let (hashes, known) = (Hashes::default(), Mutex::default());
+        Self { root, rules, hashes, folders, teller, known }
     }
 
     /// Checks that the folder can be read.
@@ -205,7 +209,9 @@ impl Library {
 
     fn entries(&self, confines: &Confines, folder: &Path) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
-        for found in confines.files_below(folder)? {
+        let Walked { files, left_out } = confines.files_below(folder)?;
+        left_out.iter().for_each(|left_out| self.teller.tell(left_out));
+        for found in files {
             match self.entry(found) {
                 Ok(entry) => entries.push(entry),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -22,6 +22,7 @@ use crate::{
     error::Error,
     fault::Fault,
     files,
+    left_out::{LeftOut, Teller},
     library::{Folders, LfsRules, Library},
     listen::without_delay,
     route::{self, NoRoute, Route},
@@ -46,6 +47,7 @@ pub struct Builder {
     cdn: Option<Endpoint>,
     page_limit: usize,
     folders: Folders,
+    teller: Teller,
 }
 
 impl Builder {
@@ -94,10 +96,18 @@ impl Builder {
         self
     }
 
+    /// Sets who hears of each file and folder that is not served because no repo can hold its name: once, when it is
+    /// first passed over.
+    #[must_use]
+    pub fn on_left_out(mut self, tell: impl Fn(&LeftOut) + Send + Sync + 'static) -> Self {
+        self.teller = Teller::to(tell);
+        self
+    }
+
     /// Makes the server. The folder is first looked at when the server starts.
     #[must_use]
     pub fn build(self) -> Server {
-        let library = Library::new(self.root, self.rules, self.folders);
+        let library = Library::new(self.root, self.rules, self.folders, self.teller);
         let shared = Shared::new(library, self.token, self.cdn, self.page_limit);
         Server { shared: Arc::new(shared) }
     }
@@ -120,6 +130,7 @@ impl Server {
             cdn: None,
             page_limit: PAGE_LIMIT,
             folders: Folders::Living,
+            teller: Teller::default(),
         }
     }
 

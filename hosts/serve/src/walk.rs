@@ -1,17 +1,20 @@
 //! The files below a folder, found without ever leaving the folder that is served.
 //!
 //! Links are followed to their end and count only if that end is inside. Entries called `.git` or `.cache` are passed
-//! over, also behind a link; so are names that no repo can hold, and everything that is neither file nor folder.
+//! over, also behind a link; so is everything that is neither file nor folder. Names that no repo can hold are returned apart.
 //!
 //! INVARIANT (confined): every path returned is canonical and below the root, as of the moment it was looked at.
 
 use std::{
+    ffi::OsStr,
     fs::{self, Metadata},
     io,
     path::{Component, Path, PathBuf},
 };
 
 use hubstow_core::name::FileName;
+
+use crate::left_out::LeftOut;
 
 /// The folder that is served, as a canonical path.
 #[derive(Debug)]
@@ -25,6 +28,15 @@ pub(crate) struct Found {
     pub(crate) name: FileName,
     pub(crate) path: PathBuf,
     pub(crate) stat: Metadata,
+}
+
+/// What is below a folder.
+#[derive(Debug, Default)]
+pub(crate) struct Walked {
+    /// The files, in no particular order.
+    pub(crate) files: Vec<Found>,
+    /// What has a name that no repo can hold.
+    pub(crate) left_out: Vec<LeftOut>,
 }
 
 impl Confines {
@@ -51,12 +63,12 @@ impl Confines {
         (!inner.components().any(private)).then_some(end)
     }
 
-    /// Finds every file below a canonical folder, in no particular order.
+    /// Finds every file below a canonical folder.
     ///
     /// # Errors
     /// A folder can't be read. What vanishes meanwhile is no error.
-    pub(crate) fn files_below(&self, folder: &Path) -> io::Result<Vec<Found>> {
-        let mut found = Vec::new();
+    pub(crate) fn files_below(&self, folder: &Path) -> io::Result<Walked> {
+        let mut found = Walked::default();
         self.walk(folder, "", &mut Vec::new(), &mut found)?;
         Ok(found)
     }
@@ -67,7 +79,7 @@ impl Confines {
         folder: &Path,
         prefix: &str,
         trail: &mut Vec<PathBuf>,
-        found: &mut Vec<Found>,
+        found: &mut Walked,
     ) -> io::Result<()> {
         trail.push(folder.to_owned());
         for entry in vanishing(fs::read_dir(folder))?.into_iter().flatten() {
@@ -75,12 +87,15 @@ impl Confines {
                 continue;
             };
             let (name, path) = (entry.file_name(), entry.path());
-            let Some(name) = name.to_str().filter(|name| !is_private(name)) else {
+            if name.to_str().is_some_and(is_private) {
                 continue;
-            };
-            let Ok(name) = FileName::parse(&format!("{prefix}{name}")) else {
-                tracing::debug!(path = %path.display(), "passed over: no repo can hold this name");
-                continue;
+            }
+            let name = match file_name(prefix, &name) {
+                Ok(name) => name,
+                Err(why) => {
+                    found.left_out.push(LeftOut { path, why });
+                    continue;
+                }
             };
             let Some(kind) = vanishing(entry.file_type())? else {
                 continue;
@@ -94,7 +109,7 @@ impl Confines {
                 continue;
             };
             if stat.is_file() {
-                found.push(Found { name, path: end, stat });
+                found.files.push(Found { name, path: end, stat });
             } else if stat.is_dir() && !trail.contains(&end) {
                 self.walk(&end, &format!("{name}/"), trail, found)?;
             }
@@ -102,6 +117,15 @@ impl Confines {
         trail.pop();
         Ok(())
     }
+}
+
+/// Names what is in a folder as its repo does; `Err` says in words why no repo can.
+fn file_name(prefix: &str, name: &OsStr) -> Result<FileName, String> {
+    let Some(text) = name.to_str() else {
+        let shown = name.to_string_lossy();
+        return Err(format!("`{}` is not a file name: it is not Unicode", shown.escape_debug()));
+    };
+    FileName::parse(&format!("{prefix}{text}")).map_err(|error| error.to_string())
 }
 
 fn is_private(name: &str) -> bool {

@@ -7,7 +7,8 @@ mod tests;
 use std::{error::Error as StdError, io};
 
 use hubstow_core::{
-    decide::Undecided, layout::CachePath, learn::Failure, policy::Method, why::Refusal,
+    decide::Undecided, layout::CachePath, learn::Failure, name::NameError, policy::Method,
+    why::Refusal,
 };
 
 /// What an operating system's error means, whatever its number is called there.
@@ -310,6 +311,9 @@ pub enum FsError {
         /// What stands there.
         source: io::Error,
     },
+    /// The name of a file belongs to somebody else where it would be written.
+    #[error(transparent)]
+    NotAdmitted(#[from] NameError),
     /// The core refused.
     #[error("refused: {refusal}")]
     Refused {
@@ -359,6 +363,7 @@ impl FsError {
             Self::Other { .. }
             | Self::FolderIsLink { .. }
             | Self::NoFolder { .. }
+            | Self::NotAdmitted(_)
             | Self::Refused { .. }
             | Self::ImpossibleAction { .. }
             | Self::Undecided(_)

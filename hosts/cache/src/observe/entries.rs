@@ -24,12 +24,13 @@ impl View {
         // Most pointers are links, and then one look tells it.
         let (text, entry) = match self.cache.disk.link_text(&at) {
             Ok(text) => (Some(text), None),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Pointer::Absent),
-            Err(_) => match self.look(&at)? {
-                Some(entry) => (None, Some(entry)),
-                None => return Ok(Pointer::Absent),
-            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (None, None),
+            Err(_) => (None, self.look(&at)?),
         };
+        if text.is_none() && entry.is_none() {
+            let taken = self.is_below_alias(&target.layout, &target.commit, &target.file);
+            return Ok(if taken { Pointer::Alias } else { Pointer::Absent });
+        }
         if self.is_alias(&target.layout, &target.commit, &target.file) {
             return Ok(Pointer::Alias);
         }
@@ -144,16 +145,45 @@ impl View {
         self.cache.disk.open(at).is_ok()
     }
 
-    /// Tells whether another name answers to this one: a filesystem that folds case or normalises Unicode would serve
-    /// another file's bytes (invariant I16). Where it tells names apart, that costs one look.
+    /// Tells whether another name answers to this one, which something answers to: a filesystem that folds case or
+    /// normalises Unicode would serve another file's bytes (invariant I16). Where it tells names apart, that costs one look.
     pub(crate) fn is_alias(&self, layout: &RepoLayout, commit: &Commit, file: &FileName) -> bool {
-        if !self.folds_case(layout) {
+        let mut steps = layout.pointer_steps(commit, file);
+        self.may_have_aliases(layout, file)
+            && steps.any(|(folder, part)| !self.is_spelled(layout, &folder, part))
+    }
+
+    /// Tells whether a folder on the way to a name that nothing answers to is there under another name: what is written
+    /// would be in that one.
+    fn is_below_alias(&self, layout: &RepoLayout, commit: &Commit, file: &FileName) -> bool {
+        if file.depth() == 0 || !self.may_have_aliases(layout, file) {
             return false;
         }
-        layout.pointer_steps(commit, file).any(|(folder, part)| {
-            let names = self.cache.disk.names(&folder).unwrap_or_default();
-            !names.iter().any(|name| name == part)
-        })
+        let steps: Vec<_> = layout.pointer_steps(commit, file).collect();
+        let folders = steps.iter().zip(steps.iter().skip(1));
+        for ((above, part), (folder, _)) in folders {
+            if !matches!(self.cache.disk.entry(folder), Ok(Some(_))) {
+                return false;
+            }
+            if !self.is_spelled(layout, above, part) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Tells whether a disk could take this name for another. That one folds no case says nothing of composed letters.
+    fn may_have_aliases(&self, layout: &RepoLayout, file: &FileName) -> bool {
+        !file.as_str().is_ascii() || self.folds_case(layout)
+    }
+
+    /// Tells whether what answers to a name in a folder has that very name.
+    fn is_spelled(&self, layout: &RepoLayout, folder: &CachePath, part: &str) -> bool {
+        let listed = || self.cache.disk.names(folder).unwrap_or_default();
+        match self.memo_of(layout) {
+            Some(memo) => memo.is_spelled(folder, part, listed),
+            None => listed().iter().any(|name| name == part),
+        }
     }
 }
 

@@ -90,6 +90,7 @@ impl Many {
     /// # Errors
     /// As [`View::observe`].
     pub fn observe(&self, target: &Target) -> Result<Observation, FsError> {
+        target.layout.admit(&target.file)?;
         let known = if self.lists { self.listed(target)? } else { None };
         match known {
             Some(observation) => Ok(observation),
@@ -128,9 +129,11 @@ impl Many {
             Known::Unknown => return Ok(None),
         };
         let pointer_known = self.known(&folder, at.base(), folds);
-        let exact = !folds || matches!(pointer_known, Known::Absent) || self.is_exact(target);
+        let told_apart = !folds && target.file.as_str().is_ascii();
+        let exact = told_apart || self.is_exact(target);
         let (pointer, entry) = match pointer_known {
-            Known::Is(_) if !exact => return Ok(None),
+            // A folder on the way may be there under another name.
+            Known::Is(_) | Known::Absent if !exact => return Ok(None),
             Known::Unknown => return Ok(None),
             Known::Absent => (Pointer::Absent, None),
             Known::Is(Kind::Directory) => (Pointer::Directory, None),

@@ -5,7 +5,7 @@
 //! bytes and nothing else. What this operation itself places or gives up is remembered.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -28,6 +28,8 @@ pub(crate) struct Memo {
     layout: RepoLayout,
     /// Whether names that differ in case are one; `None` until the repo shows it.
     folds: Mutex<Option<bool>>,
+    /// Names that are spelled as they were asked for, by folder.
+    spelled: Mutex<HashMap<CachePath, HashSet<String>>>,
     twins: Mutex<Option<TwinIndex>>,
     leftovers: Mutex<Option<HashMap<Etag, Vec<CachePath>>>>,
     /// Whether anything was proved or written that no record speaks of.
@@ -44,6 +46,7 @@ impl Memo {
         Self {
             layout: layout.clone(),
             folds: Mutex::default(),
+            spelled: Mutex::default(),
             twins: Mutex::default(),
             leftovers: Mutex::default(),
             news: AtomicBool::new(false),
@@ -110,6 +113,21 @@ impl Memo {
         }
     }
 
+    /// Tells whether a folder holds this very name; it is listed where that is not known.
+    pub(crate) fn is_spelled(
+        &self,
+        folder: &CachePath,
+        part: &str,
+        listed: impl FnOnce() -> Vec<String>,
+    ) -> bool {
+        let mut spelled = locked(&self.spelled);
+        let names = spelled.entry(folder.clone()).or_default();
+        if !names.contains(part) {
+            names.extend(listed());
+        }
+        names.contains(part)
+    }
+
     /// Tells whether names that differ in case are one name in the repo.
     pub(crate) fn folds_case(&self, cache: &Cache) -> bool {
         let mut known = locked(&self.folds);
@@ -118,8 +136,7 @@ impl Memo {
         }
         let (layout, folds) = (&self.layout, cache.folds_case(&self.layout));
         // That nothing answers says something only once there is what could answer.
-        let plain = if layout.is_local() { layout.repo().parent() } else { layout.snapshots() };
-        if folds || matches!(cache.disk.entry(&plain), Ok(Some(_))) {
+        if matches!(cache.disk.entry(&layout.unfolded_snapshots()), Ok(Some(_))) {
             *known = Some(folds);
         }
         folds

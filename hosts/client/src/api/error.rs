@@ -129,6 +129,10 @@ pub enum Detail {
     Unsettled,
     /// The filesystem does not store such a name.
     NameNotStored,
+    /// The name of a file belongs to another program where it would be written.
+    NotAdmitted,
+    /// What the hub lists can't be a file, or its content can't be named.
+    UnusableEntry,
     /// Nothing says where the home directory is.
     Homeless,
     /// Something did not come to its end; what has arrived is kept, and the next run goes on from there.
@@ -149,10 +153,16 @@ pub struct FailedFiles {
 /// A file that failed.
 #[derive(Debug)]
 pub struct FailedFile {
-    /// Its name.
-    pub file: FileName,
+    /// Its name. Of what can't be a file it is what the hub lists, shortened and without control characters.
+    pub file: String,
     /// Why.
     pub error: Error,
+}
+
+impl FailedFile {
+    pub(crate) fn new(file: &FileName, error: Error) -> Self {
+        Self { file: file.to_string(), error }
+    }
 }
 
 /// An error of the library: a kind, what has failed, what is known of it, and the cause.
@@ -318,6 +328,9 @@ impl From<FsError> for Error {
             FsError::NoFolder { source, .. } => {
                 let error = Self::new(ErrorKind::CacheObstructed, what).caused_by(source);
                 error.with_detail(Detail::NoFolder)
+            }
+            FsError::NotAdmitted(_) => {
+                Self::new(ErrorKind::CacheObstructed, what).with_detail(Detail::NotAdmitted)
             }
             FsError::Unsettled { .. } => {
                 Self::new(ErrorKind::Other, what).with_detail(Detail::Unsettled)

@@ -57,13 +57,16 @@ impl Patterns {
 
     /// Returns what these patterns mean in a repo of these files: what is the very name of a file means no other.
     #[must_use]
-    pub fn among<'f>(&self, listing: impl IntoIterator<Item = &'f FileName>) -> Self {
+    pub fn among<'f, N: AsRef<str> + ?Sized + 'f>(
+        &self,
+        listing: impl IntoIterator<Item = &'f N>,
+    ) -> Self {
         let mut settled = self.clone();
         let is_open = |pattern: &&mut Pattern| matches!(pattern.rule, Rule::NameOrShape(_));
         let mut open: Vec<_> = settled.include.iter_mut().flatten().filter(is_open).collect();
         if !open.is_empty() {
             for file in listing {
-                for pattern in open.iter_mut().filter(|pattern| pattern.text == file.as_str()) {
+                for pattern in open.iter_mut().filter(|pattern| pattern.text == file.as_ref()) {
                     pattern.rule = Rule::Name;
                 }
             }
@@ -73,8 +76,8 @@ impl Patterns {
 
     /// Tells whether a file is wanted: included first, then not excluded.
     #[must_use]
-    pub fn wants(&self, file: &FileName) -> bool {
-        let matches = |pattern: &Pattern| pattern.matches(file.as_str());
+    pub fn wants(&self, file: &(impl AsRef<str> + ?Sized)) -> bool {
+        let matches = |pattern: &Pattern| pattern.matches(file.as_ref());
         let included = self.include.as_ref().is_none_or(|include| include.iter().any(matches));
         included && !self.exclude.iter().any(matches)
     }
@@ -82,13 +85,16 @@ impl Patterns {
     /// Returns the include patterns that match none of the files of a listing, as they were written. Excluded files
     /// count as matched: the pattern was right, and the user wanted less.
     #[must_use]
-    pub fn unmatched<'f>(&self, listing: impl IntoIterator<Item = &'f FileName>) -> Vec<&str> {
+    pub fn unmatched<'f, N: AsRef<str> + ?Sized + 'f>(
+        &self,
+        listing: impl IntoIterator<Item = &'f N>,
+    ) -> Vec<&str> {
         let mut open: Vec<&Pattern> = self.include.iter().flatten().collect();
         for file in listing {
             if open.is_empty() {
                 break;
             }
-            open.retain(|pattern| !pattern.matches(file.as_str()));
+            open.retain(|pattern| !pattern.matches(file.as_ref()));
         }
         open.into_iter().map(|pattern| &*pattern.text).collect()
     }

@@ -43,6 +43,11 @@ pub enum Warning {
         /// The cause, in words.
         cause: String,
     },
+    /// Files of the repo are not in the local folder: they would change what its clients keep there.
+    LeftOut {
+        /// The files; never empty.
+        files: Vec<FileName>,
+    },
     /// The ref could not be written; offline use by that name may not find this commit.
     RefNotWritten {
         /// The revision.

@@ -252,13 +252,6 @@ pub(crate) fn fill(shared: &Cache, target: &Target, staged: &mut StagedFile) -> 
 /// # Errors
 /// What is wrong with the name.
 pub(crate) fn check_name(cache: &Cache, target: &Target) -> Result<(), Error> {
-    if target.layout.is_reserved(&target.file) {
-        let what = format!(
-            "`{}` would change what belongs to the clients of the local folder",
-            target.file
-        );
-        return Err(Error::new(ErrorKind::CacheObstructed, what));
-    }
     cache.storable(target)?.map_err(|error| {
         Error::new(ErrorKind::CacheObstructed, error.to_string()).with_detail(Detail::NameNotStored)
     })

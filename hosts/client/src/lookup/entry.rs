@@ -117,7 +117,7 @@ impl Http {
         let body = serde_json::to_vec(&asked).map_err(Unlisted::malformed)?;
         let (_, body) = self.json(&Question::post(at, body), file.as_str(), patience, tell).await?;
         let entries: Vec<TreeEntry> = parse(&body)?;
-        Ok(listing_of(entries)?.0)
+        Ok(listing_of(entries).0)
     }
 
     /// Asks for the names that come with a revision.
@@ -136,7 +136,7 @@ impl Http {
         let siblings = siblings.ok_or_else(|| {
             Unlisted::malformed("it has no listing, and names no files with the revision")
         })?;
-        Ok(listing_of(siblings.into_iter().map(TreeEntry::from))?)
+        Ok(listing_of(siblings.into_iter().map(TreeEntry::from)))
     }
 }
 

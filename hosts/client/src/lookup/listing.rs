@@ -11,7 +11,10 @@ use hubstow_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    api::{error::Error, event::Event},
+    api::{
+        error::{Detail, Error, ErrorKind, FailedFile},
+        event::Event,
+    },
     http::{address::Address, session::Http},
     lookup::{
         json::{Question, Unlisted, malformed, parse},
@@ -35,6 +38,41 @@ pub(crate) struct Listed {
     pub(crate) content: Option<(Etag, u64)>,
     /// The content's identity in the Xet store.
     pub(crate) xet_hash: Option<String>,
+}
+
+/// An entry of a listing that no file can be made of. It costs itself and nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unusable {
+    /// Its name, as the hub wrote it.
+    pub(crate) name: String,
+    flaw: Flaw,
+}
+
+/// What is wrong with an entry of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Flaw {
+    Name(NameError),
+    Etag(FileName, NameError),
+}
+
+impl Unusable {
+    /// Returns the failure of an entry that is wanted.
+    pub(crate) fn failure(&self) -> FailedFile {
+        let (file, what, cause) = match &self.flaw {
+            Flaw::Name(error) => {
+                (error.shown().to_owned(), "the hub lists what can't be a file".to_owned(), error)
+            }
+            Flaw::Etag(file, error) => (
+                file.to_string(),
+                format!("the hub lists `{file}` with an etag that can't be used"),
+                error,
+            ),
+        };
+        let error = Error::new(ErrorKind::HubFailing, what)
+            .with_detail(Detail::UnusableEntry)
+            .caused_by(cause.clone());
+        FailedFile { file, error }
+    }
 }
 
 #[derive(Deserialize)]
@@ -121,7 +159,7 @@ impl Http {
             let (next, body) = page;
             let Some(next) = next else {
                 pages.take(&body)?;
-                return Ok(pages.listing()?);
+                return Ok(pages.listing());
             };
             at = self.next_page(&at, &next)?;
             // This page is read while the next one is on its way.
@@ -170,15 +208,15 @@ impl Pages {
         self.files.extend(entries.into_iter().filter(|entry| entry.kind == "file").map(kept));
     }
 
-    fn listing(self) -> Result<(Listing, ToKeep), Error> {
-        Ok((Listing::new(&self.files)?, ToKeep::new(self.files)))
+    fn listing(self) -> (Listing, ToKeep) {
+        let listing = Listing::new(&self.files);
+        let to_keep = ToKeep::new(&listing, self.files);
+        (listing, to_keep)
     }
 }
 
 /// Makes a listing of entries that came at once.
-pub(super) fn listing_of(
-    entries: impl IntoIterator<Item = TreeEntry>,
-) -> Result<(Listing, ToKeep), Error> {
+pub(super) fn listing_of(entries: impl IntoIterator<Item = TreeEntry>) -> (Listing, ToKeep) {
     let mut pages = Pages::default();
     pages.add(entries);
     pages.listing()
@@ -217,27 +255,39 @@ impl KeptFile {
     }
 }
 
-/// Finds a file below which something else is listed.
-fn file_and_folder<'a>(files: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
-    let known: HashSet<_> = files.clone().collect();
-    let mut last = "";
-    for path in files {
-        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        if std::mem::replace(&mut last, folder) == folder {
-            continue;
-        }
+/// Finds the paths that are listed below a listed file, as if that were a folder.
+fn below_files<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> HashSet<&'a str> {
+    let known: HashSet<_> = paths.clone().collect();
+    let is_in_file = |folder: &str| {
         let ends = folder.match_indices('/').map(|(end, _)| end).chain([folder.len()]);
-        let folders = ends.filter_map(|end| folder.get(..end));
-        if let Some(both) = folders.into_iter().find(|folder| known.contains(folder)) {
-            return Some(both);
+        ends.filter_map(|end| folder.get(..end)).any(|folder| known.contains(folder))
+    };
+    // In order, the files of a folder mostly follow each other.
+    let mut last = ("", false);
+    let mut below = |path: &'a str| {
+        let Some((folder, _)) = path.rsplit_once('/') else { return false };
+        if last.0 != folder {
+            last = (folder, is_in_file(folder));
         }
-    }
-    None
+        last.1
+    };
+    paths.filter(|path| below(path)).collect()
 }
 
-/// The files of a commit, in order.
+/// What a hub lists of a commit.
 pub(crate) struct Listing {
+    /// The files, in order.
     pub(crate) files: Vec<Listed>,
+    /// The entries that no file can be made of.
+    pub(crate) unusable: Vec<Unusable>,
+}
+
+fn listed(path: &str, kept: &KeptFile) -> Result<Listed, Flaw> {
+    let file = FileName::parse(path).map_err(Flaw::Name)?;
+    match kept.content() {
+        Ok(content) => Ok(Listed { file, content, xet_hash: kept.xet_hash.clone() }),
+        Err(error) => Err(Flaw::Etag(file, error)),
+    }
 }
 
 /// A listing as it is kept beside the snapshots; empty where there is nothing to keep.
@@ -245,19 +295,24 @@ pub(crate) struct Listing {
 pub(crate) struct ToKeep(Option<Kept>);
 
 impl Listing {
-    /// Parses every name; one that is none refuses the whole listing (rows A14–A24 of the attack table).
-    fn new(files: &BTreeMap<String, KeptFile>) -> Result<Self, Error> {
-        let mut listed = Vec::with_capacity(files.len());
+    /// Parses every entry. One that is no file, or contradicts another, is kept apart (rows A14–A24 of the attack table).
+    fn new(files: &BTreeMap<String, KeptFile>) -> Self {
+        let mut listing = Self { files: Vec::with_capacity(files.len()), unusable: Vec::new() };
+        let below_files = below_files(files.keys().map(String::as_str));
         for (path, kept) in files {
-            let name = |error: NameError| malformed(error);
-            let file = FileName::parse(path).map_err(name)?;
-            let (content, xet_hash) = (kept.content().map_err(name)?, kept.xet_hash.clone());
-            listed.push(Listed { file, content, xet_hash });
+            match listed(path, kept) {
+                Ok(listed) if below_files.contains(path.as_str()) => {
+                    listing.unusable(path, Flaw::Name(listed.file.below_a_file()));
+                }
+                Ok(listed) => listing.files.push(listed),
+                Err(flaw) => listing.unusable(path, flaw),
+            }
         }
-        if let Some(file) = file_and_folder(files.keys().map(String::as_str)) {
-            return Err(malformed(format!("`{file}` is listed as a file and as a folder")));
-        }
-        Ok(Self { files: listed })
+        listing
+    }
+
+    fn unusable(&mut self, path: &str, flaw: Flaw) {
+        self.unusable.push(Unusable { name: path.to_owned(), flaw });
     }
 
     /// Reads a kept listing; one that can't be read or understood, or lacks anything, is none.
@@ -267,13 +322,14 @@ impl Listing {
         if kept.format_version != 1 || !kept.files.values().all(KeptFile::is_whole) {
             return None;
         }
-        Self::new(&kept.files).ok()
+        Some(Self::new(&kept.files)).filter(|listing| listing.unusable.is_empty())
     }
 }
 
 impl ToKeep {
-    fn new(files: BTreeMap<String, KeptFile>) -> Self {
-        let whole = files.values().all(KeptFile::is_whole);
+    /// What is kept is read by peers too, so none with a name that is none is.
+    fn new(listing: &Listing, files: BTreeMap<String, KeptFile>) -> Self {
+        let whole = listing.unusable.is_empty() && files.values().all(KeptFile::is_whole);
         Self(whole.then_some(Kept { format_version: 1, files }))
     }
 

@@ -9,7 +9,7 @@ use hubstow_cache::{
 use hubstow_core::{
     facts::Force,
     hub::Metadata,
-    name::{Repo, Revision},
+    name::{FileName, Repo, Revision},
 };
 
 use super::wanted::WantedFile;
@@ -25,7 +25,7 @@ use crate::{
         place::{Origin, report},
     },
     handle::CacheHandle,
-    lookup::{complete::Word, direct::Directory},
+    lookup::{complete::Word, direct::Directory, listing::Unusable},
 };
 
 /// Files of one commit that are wanted together.
@@ -37,6 +37,10 @@ pub(crate) struct Batch {
     /// The revision that was asked for.
     pub(crate) revision: Revision,
     pub(crate) files: Vec<WantedFile>,
+    /// What is wanted as well, and has no place in a local folder.
+    pub(crate) left_out: Vec<FileName>,
+    /// What is wanted as well, and fails for what the hub lists of it.
+    pub(crate) unusable: Vec<Unusable>,
     pub(crate) force: Force,
     /// Where the hub has been seen to keep small files.
     pub(crate) directory: Directory,

@@ -7,9 +7,13 @@ use super::{
     known::Known,
     wanted::WantedFile,
 };
-use crate::api::{
-    error::{Error, ErrorKind, FailedFile},
-    report::{FileReport, SnapshotReport},
+use crate::{
+    api::{
+        error::{Error, ErrorKind, FailedFile},
+        event::Event,
+        report::{FileReport, SnapshotReport, Warning},
+    },
+    lookup::listing::Unusable,
 };
 
 /// What became of a file that the hub had to be asked about.
@@ -18,23 +22,28 @@ pub(crate) struct Asked {
     pub(crate) result: Result<FileReport, Error>,
 }
 
-/// Puts together what became of all files. One of which nothing is known is not in the cache.
+/// Puts together what became of all files, and tells which were left out. One of which nothing is known is not in the
+/// cache.
 pub(crate) fn collect(
     known: &Known,
     batch: &Batch,
     results: Results,
     asked: Vec<Asked>,
 ) -> Result<SnapshotReport, Error> {
-    let wanted = batch.files.len() + asked.len();
+    if !batch.left_out.is_empty() {
+        let warning = Warning::LeftOut { files: batch.left_out.clone() };
+        batch.engine.tell(Event::Warned { warning });
+    }
+    let wanted = batch.files.len() + asked.len() + batch.unusable.len();
     let (mut files, mut failures) = (Vec::with_capacity(wanted), Vec::new());
     for (WantedFile { target, .. }, result) in batch.files.iter().zip(results) {
         match result {
             Some(Ok(report)) => files.push(report),
-            Some(Err(error)) => failures.push(FailedFile { file: target.file.clone(), error }),
+            Some(Err(error)) => failures.push(FailedFile::new(&target.file, error)),
             None => {
                 let what = format!("`{}` is not in the cache", target.file);
                 let error = Error::new(ErrorKind::NotCached, what);
-                failures.push(FailedFile { file: target.file.clone(), error });
+                failures.push(FailedFile::new(&target.file, error));
             }
         }
     }
@@ -42,9 +51,10 @@ pub(crate) fn collect(
     for Asked { file, result } in asked {
         match result {
             Ok(report) => files.push(report),
-            Err(error) => failures.push(FailedFile { file, error }),
+            Err(error) => failures.push(FailedFile::new(&file, error)),
         }
     }
+    failures.extend(batch.unusable.iter().map(Unusable::failure));
     if !failures.is_empty() {
         return Err(Error::of_files(failures, wanted));
     }

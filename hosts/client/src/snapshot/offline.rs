@@ -74,10 +74,11 @@ impl Here<'_> {
             names.dedup();
         }
         let patterns = request.patterns.among(&names);
-        for file in names.into_iter().filter(|name| patterns.wants(name)) {
+        let wanted = |name: &FileName| patterns.wants(name) && !layout.is_reserved(name);
+        for file in names.into_iter().filter(wanted) {
             match self.file_as_it_is(request, known, &file) {
                 Ok(report) => files.extend(report),
-                Err(error) => failures.push(FailedFile { file, error }),
+                Err(error) => failures.push(FailedFile::new(&file, error)),
             }
         }
         if !failures.is_empty() {

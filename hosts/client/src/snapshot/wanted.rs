@@ -8,7 +8,7 @@ use hubstow_core::{
 
 use crate::{
     api::{event::Event, pattern::Patterns},
-    lookup::listing::Listed,
+    lookup::listing::{Listed, Listing, Unusable},
 };
 
 /// What is wanted of a snapshot.
@@ -17,6 +17,10 @@ pub(crate) struct Wanted {
     pub(crate) files: Vec<WantedFile>,
     /// Files of which the listing says too little: each takes a HEAD.
     pub(crate) unknown: Vec<FileName>,
+    /// Files that would change what belongs to the clients of a local folder.
+    pub(crate) left_out: Vec<FileName>,
+    /// Entries that no file can be made of.
+    pub(crate) unusable: Vec<Unusable>,
 }
 
 /// A file of which the listing says all.
@@ -36,19 +40,25 @@ impl Wanted {
     /// Takes what the patterns want of a listing. `Err` names the patterns that want nothing of it, or none where nothing
     /// is wanted at all.
     pub(crate) fn of(
-        files: Vec<Listed>,
+        listing: Listing,
         patterns: &Patterns,
         layout: &RepoLayout,
         commit: &Commit,
     ) -> Result<Self, Vec<String>> {
-        let patterns = patterns.among(files.iter().map(|listed| &listed.file));
-        let unmatched = patterns.unmatched(files.iter().map(|listed| &listed.file));
-        let unmatched: Vec<_> = unmatched.into_iter().map(str::to_owned).collect();
-        let is_empty = files.is_empty();
+        let Listing { files, unusable } = listing;
+        let names = || {
+            let files = files.iter().map(|listed| listed.file.as_str());
+            files.chain(unusable.iter().map(|entry| entry.name.as_str()))
+        };
+        let patterns = patterns.among(names());
+        let unmatched: Vec<_> =
+            patterns.unmatched(names()).into_iter().map(str::to_owned).collect();
+        let is_empty = files.is_empty() && unusable.is_empty();
         let mut wanted = Self::default();
         for Listed { file, content, xet_hash } in files {
             match content {
                 _ if !patterns.wants(&file) => {}
+                _ if layout.is_reserved(&file) => wanted.left_out.push(file),
                 Some((etag, size)) => {
                     let target = Target {
                         layout: layout.clone(),
@@ -64,7 +74,12 @@ impl Wanted {
                 None => wanted.unknown.push(file),
             }
         }
-        let nothing = wanted.files.is_empty() && wanted.unknown.is_empty();
+        wanted.unusable = unusable;
+        wanted.unusable.retain(|entry| patterns.wants(&entry.name));
+        let nothing = wanted.files.is_empty()
+            && wanted.unknown.is_empty()
+            && wanted.left_out.is_empty()
+            && wanted.unusable.is_empty();
         if !unmatched.is_empty() || (nothing && !is_empty) { Err(unmatched) } else { Ok(wanted) }
     }
 

@@ -13,6 +13,8 @@
 
 mod client;
 mod content;
+#[cfg(unix)]
+mod left_out;
 mod listings;
 mod requests;
 mod running;
