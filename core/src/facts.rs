@@ -15,9 +15,9 @@ cases! {
         Absent = "absent",
         /// A symlink to this file's blob, whatever state the blob is in; if the blob is there it opens through the link.
         Linked = "linked",
-        /// Any other symlink: elsewhere, dangling, or one that can't be read through.
+        /// Any other symlink: to other content, dangling, or one that can't be read through.
         Stray = "stray",
-        /// A regular file that holds the content: right size, and right hash wherever the etag is one.
+        /// What holds the content, a regular file or a foreign link to one: right size, and right hash where the etag is one.
         Holds = "holds",
         /// A regular file that does not hold the content.
         Torn = "torn",
@@ -35,7 +35,7 @@ cases! {
         Absent = "absent",
         /// A regular file that holds the content. Others may use it: it is never moved.
         Existing = "existing",
-        /// A symlink into a store that is not ours, and what it leads to holds the content. It is copied through.
+        /// A symlink to elsewhere, and what it leads to holds the content. It is copied through.
         Borrowed = "borrowed",
         /// Something that does not hold the content, or a link that leads nowhere.
         Torn = "torn",

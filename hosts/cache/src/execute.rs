@@ -383,7 +383,8 @@ fn over_pointer(over: Pointer, now: Option<Kind>) -> bool {
         Pointer::Absent => now.is_none(),
         Pointer::Linked => now == Some(Kind::Symlink),
         Pointer::Stray => matches!(now, Some(Kind::Symlink | Kind::Other)),
-        Pointer::Holds | Pointer::Torn => now == Some(Kind::File),
+        Pointer::Holds => matches!(now, Some(Kind::File | Kind::Symlink)),
+        Pointer::Torn => now == Some(Kind::File),
         Pointer::Directory | Pointer::Alias => false,
     }
 }

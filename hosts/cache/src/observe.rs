@@ -67,7 +67,9 @@ impl View {
         // Nothing is done that was not looked at first, so this is the one place that has to ask.
         target.layout.admit(&target.file)?;
         self.check_folders(&target.pointer().parent())?;
-        self.check_folders(&target.layout.blobs())?;
+        if let Err(refused) = self.check_folders(&target.layout.blobs()) {
+            return self.observe_behind(target, own, refused);
+        }
         let blob_entry = self.look(&target.blob())?;
         let pointer = self.observe_pointer(target, blob_entry.as_ref())?;
         let blob = match &blob_entry {
@@ -79,6 +81,35 @@ impl View {
         };
         let ref_file = self.observe_ref(target, own.ref_unwritable)?;
         self.with_twin(target, own, PlaceFacts { ref_file, ..self.plain_facts(own, pointer, blob) })
+    }
+
+    /// Looks at a pointer of a repo whose folder of blobs is `refused`, a link to elsewhere. Nothing is written through
+    /// that (row A43 of the attack table), but what is proved to be the content serves.
+    fn observe_behind(
+        &self,
+        target: &Target,
+        own: OwnFacts,
+        refused: FsError,
+    ) -> Result<Observed, FsError> {
+        let at = target.pointer();
+        let pointer = match self.look(&at)? {
+            Some(_) if !matches!(refused, FsError::FolderIsLink { .. }) => return Err(refused),
+            Some(_) if self.is_alias(&target.layout, &target.commit, &target.file) => {
+                Pointer::Alias
+            }
+            Some(entry) if entry.kind == Kind::File => self.regular_pointer(target, &at, &entry)?,
+            Some(entry) if entry.kind == Kind::Symlink => {
+                let text = self.cache.disk.link_text(&at).unwrap_or_default();
+                self.foreign_link(target, &at, &text).0
+            }
+            Some(_) | None => Pointer::Stray,
+        };
+        if pointer != Pointer::Holds || own.demand != Demand::Any {
+            return Err(refused);
+        }
+        let ref_file = self.observe_ref(target, own.ref_unwritable)?;
+        let facts = PlaceFacts { ref_file, ..self.plain_facts(own, pointer, Blob::Absent) };
+        Ok(Observed { facts, twin: None })
     }
 
     /// Puts together what was observed of a pointer and a blob.

@@ -94,7 +94,7 @@ impl View {
     ) -> CachedPointer {
         let text = self.cache.disk.link_text(at).unwrap_or_default();
         let Some(etag) = RepoLayout::etag_of_link(file, &text) else {
-            return CachedPointer { cached: Cached::Damaged, ..CachedPointer::default() };
+            return self.observe_foreign_link(layout, at, &text, promised());
         };
         let is_opaque = etag.content_hash() == ContentHash::Opaque;
         // Nothing proves an opaque one but a listing, and else the hub must say at least its size (row D12).
@@ -106,6 +106,32 @@ impl View {
         let cached = match proved {
             Ok(Verdict::Holds) if is_opaque => Cached::Holds,
             Ok(Verdict::Holds) => Cached::Linked,
+            Ok(Verdict::Torn) | Err(_) => Cached::Damaged,
+        };
+        let size = self.cache.disk.through(at).ok().flatten().map(|entry| entry.len_bytes);
+        CachedPointer { cached, etag: Some(etag), size, ..CachedPointer::default() }
+    }
+
+    /// A link that is none of ours serves where a hash proves what it leads to: that of a listing or, as of our own links,
+    /// the one that it names.
+    fn observe_foreign_link(
+        &self,
+        layout: &RepoLayout,
+        at: &CachePath,
+        text: &str,
+        promised: Option<Promised>,
+    ) -> CachedPointer {
+        let named = || {
+            let etag = text.rsplit_once("blobs/").and_then(|(_, base)| Etag::parse(base).ok())?;
+            Some(Promised { etag, size: None })
+        };
+        let told =
+            promised.or_else(named).filter(|told| told.etag.content_hash() != ContentHash::Opaque);
+        let Some(Promised { etag, size }) = told else {
+            return CachedPointer { cached: Cached::Damaged, ..CachedPointer::default() };
+        };
+        let cached = match self.proves(layout, at, &etag, size) {
+            Ok(Verdict::Holds) => Cached::Holds,
             Ok(Verdict::Torn) | Err(_) => Cached::Damaged,
         };
         let size = self.cache.disk.through(at).ok().flatten().map(|entry| entry.len_bytes);

@@ -55,7 +55,7 @@ impl View {
         blob: Option<Kind>,
     ) -> (Pointer, Option<Entry>) {
         if RepoLayout::etag_of_link(&target.file, text).as_ref() != Some(&target.etag) {
-            return (Pointer::Stray, None);
+            return self.foreign_link(target, at, text);
         }
         if blob.is_none() {
             return (Pointer::Linked, None);
@@ -64,6 +64,33 @@ impl View {
         let readable =
             entry.as_ref().is_some_and(|entry| entry.kind == Kind::File && entry.readable_by_all);
         if readable || self.opens(at) { (Pointer::Linked, entry) } else { (Pointer::Stray, None) }
+    }
+
+    /// Looks through a link that is none of ours: an old client has made it, or the owner of the cache on purpose. It
+    /// serves where what it leads to is proved to be the content, whatever its text is (row A44 of the attack table). What
+    /// no hash proves it must at least name, and be of the right size.
+    pub(crate) fn foreign_link(
+        &self,
+        target: &Target,
+        at: &CachePath,
+        text: &str,
+    ) -> (Pointer, Option<Entry>) {
+        let Target { layout, etag, size, .. } = target;
+        let is_provable = etag.content_hash() != ContentHash::Opaque;
+        let names_it = || size.is_some() && text.rsplit('/').next() == Some(etag.as_str());
+        let entry = if is_provable || names_it() { self.cache.disk.through(at) } else { Ok(None) };
+        match entry {
+            Ok(Some(entry))
+                if self.opens(at)
+                    && matches!(
+                        self.proves_entry(layout, at, etag, *size, &entry),
+                        Ok(Verdict::Holds)
+                    ) =>
+            {
+                (Pointer::Holds, Some(entry))
+            }
+            Ok(_) | Err(_) => (Pointer::Stray, None),
+        }
     }
 
     /// Looks at what a pointer that is a regular file holds.
@@ -109,8 +136,12 @@ impl View {
             Kind::Other => return Ok(Blob::Torn),
             Kind::File => Blob::Existing,
             Kind::Symlink => {
-                let text = self.cache.disk.link_text(&at).unwrap_or_default();
-                if !is_shared_store_link(&text) {
+                // A link that its owner has put there is as good as what it leads to. Of what no hash proves, nothing but
+                // a link of the Python client's says that it is more than a name.
+                let is_told = target.etag.content_hash() != ContentHash::Opaque
+                    || target.size.is_some()
+                    || self.cache.disk.link_text(&at).is_ok_and(|text| is_shared_store_link(&text));
+                if !is_told {
                     return Ok(Blob::Torn);
                 }
                 Blob::Borrowed

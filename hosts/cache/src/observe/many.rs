@@ -120,7 +120,9 @@ impl Many {
         let (at, blobs) = (target.pointer(), target.layout.blobs());
         let folder = at.parent();
         self.view.check_folders(&folder)?;
-        self.view.check_folders(&blobs)?;
+        if self.view.check_folders(&blobs).is_err() {
+            return Ok(None);
+        }
         let view = &self.view;
         let folds = *self.folds.get_or_init(|| view.folds_case(&target.layout));
         let blob_kind = match self.known(&blobs, target.etag.as_str(), folds) {
