@@ -3,9 +3,12 @@
 //! Paths are built here and nowhere else, and only from parsed names, so a [`CachePath`] can't leave the cache root
 //! (invariant I15). Nothing here looks at a disk.
 
+mod access;
+
 use alloc::{borrow::ToOwned, format, string::String};
 use core::fmt;
 
+pub use self::access::Access;
 use crate::name::{Commit, Etag, FileName, NameError, Nonce, Repo, Revision, foreign};
 
 /// A `/`-separated path below the cache root. It can only be built by a [`RepoLayout`] or from [`CACHE_TAG`].

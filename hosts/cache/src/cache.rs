@@ -15,7 +15,7 @@ use std::{
 };
 
 use hubstow_core::{
-    layout::{CACHE_TAG, CachePath, RepoLayout},
+    layout::{Access, CACHE_TAG, CachePath, RepoLayout},
     policy::{Methods, Policy},
 };
 
@@ -128,11 +128,26 @@ impl Cache {
                     }
                 }
             }
-            Ok(()) if self.is_repo_folder(folder) => {
-                self.write_cache_tag();
+            Ok(()) => {
+                self.set_access(folder);
+                if self.is_repo_folder(folder) {
+                    self.write_cache_tag();
+                }
                 Ok(())
             }
-            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Gives a folder that was just made the access that it needs. Where it can't be had, others of a group that shares
+    /// the cache go without the folder.
+    fn set_access(&self, folder: &CachePath) {
+        let set = match RepoLayout::access(folder) {
+            Access::Umask => Ok(()),
+            Access::Like(other) => self.disk.share_like(folder, &other),
+            Access::Owner => self.disk.keep_to_owner(folder),
+        };
+        if let Err(error) = set {
+            tracing::debug!(path = %folder, %error, "a folder keeps the access that it was made with");
         }
     }
 
@@ -212,10 +227,7 @@ impl Cache {
 
     /// Reads a small file of the cache, through links; `None` where it can't be read or is longer than the limit.
     pub(crate) fn read(&self, at: &CachePath, limit_bytes: u64) -> Option<Vec<u8>> {
-        let file = self.disk.open(at).ok()?;
-        let mut content = Vec::new();
-        file.take(limit_bytes.saturating_add(1)).read_to_end(&mut content).ok()?;
-        (content.len() as u64 <= limit_bytes).then_some(content)
+        read_up_to(self.disk.open(at).ok()?, limit_bytes)
     }
 
     /// Writes a small file whole: beside, synced, renamed over.
@@ -233,6 +245,9 @@ impl Cache {
             self.make_folders(&at.parent(), known)?;
             let mut scratch = self.create_private(|nonce| layout.scratch(nonce))?;
             let mut write = || {
+                if RepoLayout::access(&at.parent()) == Access::Owner {
+                    self.disk.keep_to_owner(&scratch.at)?;
+                }
                 scratch.file.write_all(content)?;
                 self.sync(&mut *scratch.file)?;
                 self.disk.rename(&scratch.at, at)
@@ -259,4 +274,11 @@ impl Cache {
             tracing::debug!(path = %private, %error, "a private file could not be removed");
         }
     }
+}
+
+/// Reads a small file; `None` where it can't be read or is longer than the limit.
+pub(crate) fn read_up_to(file: Box<dyn DiskFile>, limit_bytes: u64) -> Option<Vec<u8>> {
+    let mut content = Vec::new();
+    file.take(limit_bytes.saturating_add(1)).read_to_end(&mut content).ok()?;
+    (content.len() as u64 <= limit_bytes).then_some(content)
 }

@@ -278,6 +278,32 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// Whatever the system says.
     fn open(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>>;
+    /// Tells whether nobody but this user and the system's administrator can have put there what is at `at`, as far as
+    /// owners and modes say; where the system has none, everything is the user's own.
+    fn is_own(&self, _at: &CachePath) -> bool {
+        true
+    }
+    /// Opens a file for reading that is the user's own, see [`Disk::is_own`].
+    ///
+    /// # Errors
+    /// Whatever the system says; `PermissionDenied` where others can have written it.
+    fn open_own(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
+        self.open(at)
+    }
+    /// Takes from all but the owner the right to change a file or folder.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn keep_to_owner(&self, _at: &CachePath) -> io::Result<()> {
+        Ok(())
+    }
+    /// Gives a folder the group and the mode of another.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn share_like(&self, _folder: &CachePath, _other: &CachePath) -> io::Result<()> {
+        Ok(())
+    }
     /// Opens a private regular file for reading and writing.
     ///
     /// # Errors

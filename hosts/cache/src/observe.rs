@@ -7,6 +7,7 @@ pub mod many;
 mod memo;
 pub mod proof;
 mod record;
+pub mod records;
 mod settled;
 mod twin;
 mod twin_index;

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use hubstow_cache::{Cache, Target, disk::patient::PatientDisk};
+use hubstow_cache::{Cache, Target, disk::patient::PatientDisk, observe::records::records_folder};
 use hubstow_core::{
     decide::Guarded,
     layout::RepoLayout,
@@ -78,9 +78,18 @@ impl Engine {
             Ok(disk) => Ok(Arc::new(PatientDisk::new(disk))),
             Err(error) => Err(out_of_reach(directory, error)),
         };
-        let shared = handle(Cache::new(patient(&config.cache_dir)?, config.policy, durability));
+        // A host that can't reach it goes without.
+        let with_records = |cache: Cache, of: &Path| {
+            let folder = config.state_dir.as_ref().map(|state| state.join(records_folder(of)));
+            match folder.and_then(|folder| disk(&folder).ok()) {
+                Some(disk) => cache.with_own_records(disk),
+                None => cache,
+            }
+        };
+        let shared = Cache::new(patient(&config.cache_dir)?, config.policy, durability);
+        let shared = handle(with_records(shared, &config.cache_dir));
         let cache = match &config.local_dir {
-            Some(local) => handle(Cache::local(patient(local)?, durability)),
+            Some(local) => handle(with_records(Cache::local(patient(local)?, durability), local)),
             None => shared.clone(),
         };
         let transport = Arc::new(Sparing { transport, connections: budget.connections() });

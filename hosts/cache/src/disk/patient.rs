@@ -92,6 +92,22 @@ impl Disk for PatientDisk {
         self.patiently(|disk| disk.open(at))
     }
 
+    fn is_own(&self, at: &CachePath) -> bool {
+        self.disk.is_own(at)
+    }
+
+    fn open_own(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
+        self.patiently(|disk| disk.open_own(at))
+    }
+
+    fn keep_to_owner(&self, at: &CachePath) -> io::Result<()> {
+        self.patiently(|disk| disk.keep_to_owner(at))
+    }
+
+    fn share_like(&self, folder: &CachePath, other: &CachePath) -> io::Result<()> {
+        self.patiently(|disk| disk.share_like(folder, other))
+    }
+
     fn open_private(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
         self.patiently(|disk| disk.open_private(at))
     }

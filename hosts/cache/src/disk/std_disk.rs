@@ -320,6 +320,28 @@ impl Disk for StdDisk {
         Ok(Box::new(StdFile(regular(file)?)))
     }
 
+    fn is_own(&self, at: &CachePath) -> bool {
+        fs::symlink_metadata(self.native(at)).is_ok_and(|metadata| system::is_own(&metadata))
+    }
+
+    fn open_own(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
+        let mut options = fs::OpenOptions::new();
+        let file = regular(no_follow(options.read(true)).open(self.native(at))?)?;
+        if system::is_own(&file.metadata()?) {
+            Ok(Box::new(StdFile(file)))
+        } else {
+            Err(io::ErrorKind::PermissionDenied.into())
+        }
+    }
+
+    fn keep_to_owner(&self, at: &CachePath) -> io::Result<()> {
+        system::keep_to_owner(&self.native(at))
+    }
+
+    fn share_like(&self, folder: &CachePath, other: &CachePath) -> io::Result<()> {
+        system::share_like(&self.native(folder), &self.native(other))
+    }
+
     fn open_private(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
         let mut options = fs::OpenOptions::new();
         let file = no_follow(options.read(true).write(true)).open(self.native(at))?;

@@ -1,10 +1,12 @@
 //! What only some systems can do. Elsewhere each is not to be had, and nothing right depends on it.
 
+mod access;
 mod boot;
 mod positions;
 
 use std::{io, path::Path};
 
+pub(crate) use access::{is_own, keep_to_owner, share_like};
 pub(crate) use boot::boot;
 pub(crate) use positions::{allow_holes, read_at, second_handle, write_at};
 

@@ -19,6 +19,7 @@ use hubstow_core::{
 
 use crate::{
     cache::{
+        Cache,
         clock::TICK,
         proofs::{Since, Verdict},
     },
@@ -136,38 +137,32 @@ impl View {
         }
     }
 
-    /// Returns the lines of the record of an etag.
-    fn record_lines(&self, layout: &RepoLayout, etag: &Etag) -> Vec<String> {
-        let content = self.read(&layout.proof(etag), RECORD_LIMIT_BYTES).unwrap_or_default();
-        str::from_utf8(&content)
-            .map_or_else(|_| Vec::new(), |text| text.lines().map(str::to_owned).collect())
-    }
-
-    /// Returns the number of the disk that records are on.
-    pub(crate) fn disk_of_records(&self, layout: &RepoLayout) -> u64 {
-        let folder = self.cache.disk.entry(&layout.private());
-        folder.ok().flatten().map_or(0, |folder| folder.identity.device)
-    }
-
     fn recorded(&self, layout: &RepoLayout, etag: &Etag, identity: &Identity) -> bool {
-        let lines = self.record_lines(layout, etag);
-        !lines.is_empty() && lines.contains(&identity.to_line(self.disk_of_records(layout)))
+        self.record_places().any(|place| {
+            let lines = record_lines(place, layout, etag);
+            !lines.is_empty() && lines.contains(&identity.to_line(place.disk_of_records(layout)))
+        })
     }
 
     fn record(&self, layout: &RepoLayout, etag: &Etag, identity: &Identity) {
-        let written = self.make_folders(&layout.private()).and_then(|()| {
-            let mut lines = self.record_lines(layout, etag);
-            let ours = identity.to_line(self.disk_of_records(layout));
-            if lines.contains(&ours) {
-                return Ok(());
-            }
-            lines.insert(0, ours);
-            lines.truncate(RECORD_LINES);
-            let content = lines.join("\n") + "\n";
-            self.write_whole(layout, &layout.proof(etag), content.as_bytes())
-        });
-        if let Err(error) = written {
+        let Some(place) = self.place_for_records(layout) else { return };
+        let mut lines = record_lines(place, layout, etag);
+        let ours = identity.to_line(place.disk_of_records(layout));
+        if lines.contains(&ours) {
+            return;
+        }
+        lines.insert(0, ours);
+        lines.truncate(RECORD_LINES);
+        let content = lines.join("\n") + "\n";
+        if let Err(error) = place.write_record(layout, &layout.proof(etag), content.as_bytes()) {
             tracing::debug!(%etag, error = %with_causes(&error), "a proof could not be written down");
         }
     }
+}
+
+/// Returns the lines of the record of an etag.
+fn record_lines(place: &Cache, layout: &RepoLayout, etag: &Etag) -> Vec<String> {
+    let content = place.read_record(layout, &layout.proof(etag), RECORD_LIMIT_BYTES);
+    str::from_utf8(&content)
+        .map_or_else(|_| Vec::new(), |text| text.lines().map(str::to_owned).collect())
 }

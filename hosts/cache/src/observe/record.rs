@@ -41,10 +41,13 @@ impl View {
     }
 
     fn recall(&self, layout: &RepoLayout, commit: &Commit) -> bool {
-        let content = self.read(&layout.snapshot_proofs(commit), LIMIT_BYTES);
-        let Some(content) = content else { return false };
-        self.proofs.recall(proofs_in(&content, self.disk_of_records(layout)));
-        true
+        let mut found = false;
+        for place in self.record_places() {
+            let content = place.read_record(layout, &layout.snapshot_proofs(commit), LIMIT_BYTES);
+            found |= !content.is_empty();
+            self.proofs.recall(proofs_in(&content, place.disk_of_records(layout)));
+        }
+        found
     }
 
     /// Writes down what is proved of a snapshot's files, for the next run. Nothing is written where this operation has
@@ -61,11 +64,8 @@ impl View {
         if !wanted || !news {
             return;
         }
-        if let Err(error) = self.make_folders(&layout.private()) {
-            tracing::debug!(%commit, error = %with_causes(&error), "there is no folder for what is proved");
-            return;
-        }
-        let here = self.disk_of_records(layout);
+        let Some(place) = self.place_for_records(layout) else { return };
+        let here = place.disk_of_records(layout);
         let (mut content, mut lines, mut etags) = (String::new(), 0, HashSet::new());
         let mut add = |etag: &Etag, identity: &Identity| {
             if lines < LINE_LIMIT {
@@ -86,14 +86,14 @@ impl View {
         }
         // Another run may have been asked for other files of the same snapshot.
         let at = layout.snapshot_proofs(commit);
-        let old = self.read(&at, LIMIT_BYTES).unwrap_or_default();
+        let old = place.read_record(layout, &at, LIMIT_BYTES);
         for (identity, etag) in proofs_in(&old, here).filter(|(_, etag)| !etags.contains(etag)) {
             add(&etag, &identity);
         }
         if content.as_bytes() == old {
             return;
         }
-        if let Err(error) = self.write_whole(layout, &at, content.as_bytes()) {
+        if let Err(error) = place.write_record(layout, &at, content.as_bytes()) {
             tracing::debug!(%commit, error = %with_causes(&error), "what is proved could not be written down");
         }
     }

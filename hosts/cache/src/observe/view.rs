@@ -31,6 +31,8 @@ pub(crate) enum Recording {
 pub struct View {
     pub(crate) cache: Cache,
     pub(crate) proofs: Arc<Proofs>,
+    /// A place for records of this user's own.
+    pub(crate) own_records: Option<Cache>,
     pub(crate) recording: Recording,
     pub(crate) folders: KnownFolders,
     /// What the operation on many files that this is used for remembers.
@@ -57,6 +59,7 @@ impl View {
         Self {
             cache,
             proofs: Arc::default(),
+            own_records: None,
             recording: Recording::Allowed,
             folders: KnownFolders::default(),
             memo: None,

@@ -67,6 +67,9 @@ pub struct Config {
     pub cache_dir: PathBuf,
     /// A folder that gets the files themselves instead of the cache; what the cache holds is copied from there.
     pub local_dir: Option<PathBuf>,
+    /// A folder for what only this user may write. Where others can write to the cache directory, what was proved of its
+    /// files is kept there; without it they are hashed anew by each program.
+    pub state_dir: Option<PathBuf>,
     /// A name and a password for the hub, sent to its origin only and in place of the token.
     pub login: Option<Login>,
     /// The access token, sent to the endpoint's origin only.
@@ -150,6 +153,7 @@ impl Config {
             endpoint: public_endpoint(),
             cache_dir: cache_dir.into(),
             local_dir: None,
+            state_dir: None,
             login: None,
             token: None,
             policy: Policy::Compat,

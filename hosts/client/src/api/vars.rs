@@ -41,6 +41,7 @@ impl Config {
             None => home.clone().ok_or_else(homeless)?.join("hub"),
         };
         let mut config = Self::new(cache_dir);
+        config.state_dir = state_dir(&var);
         if let Some(url) = var("HF_ENDPOINT") {
             let said = config.set_endpoint(&url);
             config.take("HF_ENDPOINT", said, |_, ()| {});
@@ -103,6 +104,13 @@ fn hf_home(var: &impl Fn(&str) -> Option<String>) -> Result<Option<PathBuf>, Err
         Some(cache) => Ok(Some(expand(&cache, var)?.join("huggingface"))),
         None => Ok(home(var).map(|home| home.join(".cache").join("huggingface"))),
     }
+}
+
+/// Relative paths are to be ignored, says the XDG specification.
+fn state_dir(var: &impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let named = var("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = named.or_else(|| Some(home(var)?.join(".local").join("state")))?;
+    Some(state.join("hubstow"))
 }
 
 fn home(var: &impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
