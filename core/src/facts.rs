@@ -53,6 +53,20 @@ cases! {
         Partial = "partial",
         /// It is complete and verified: the only thing that is ever moved.
         Complete = "complete",
+        /// It is complete and verified, and a rename does not lead from where it is to where the pointer is: they are on
+        /// different disks.
+        Elsewhere = "elsewhere",
+    }
+}
+
+impl Staged {
+    /// Tells whether it holds the whole content.
+    #[must_use]
+    pub fn is_complete(self) -> bool {
+        match self {
+            Self::Complete | Self::Elsewhere => true,
+            Self::Absent | Self::Partial => false,
+        }
     }
 }
 

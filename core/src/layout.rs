@@ -251,6 +251,12 @@ impl RepoLayout {
         }
     }
 
+    /// Returns the folder of refs.
+    #[must_use]
+    pub fn refs(&self) -> CachePath {
+        self.below("refs")
+    }
+
     /// Returns the path of a ref file.
     #[must_use]
     pub fn ref_file(&self, revision: &Revision) -> CachePath {
@@ -373,6 +379,20 @@ impl RepoLayout {
     pub fn parse_scratch(folder: &CachePath, name: &str) -> Option<CachePath> {
         Nonce::parse(name.strip_suffix(".tmp")?).ok()?;
         Some(CachePath(format!("{folder}/{name}")))
+    }
+
+    /// Returns a fresh private path in the very folder of what it becomes: where no private folder can be used for it.
+    #[must_use]
+    pub fn scratch_in(folder: &CachePath, nonce: &Nonce) -> CachePath {
+        let above = if folder.0.is_empty() { "" } else { "/" };
+        CachePath(format!("{folder}{above}.hubstow-{nonce}.tmp"))
+    }
+
+    /// Reads the name of such a file.
+    #[must_use]
+    pub fn parse_scratch_in(folder: &CachePath, name: &str) -> Option<CachePath> {
+        let nonce = name.strip_prefix(".hubstow-")?.strip_suffix(".tmp")?;
+        Some(Self::scratch_in(folder, &Nonce::parse(nonce).ok()?))
     }
 
     /// Returns the folder in which symlinks for pointers at the root of the repo are tried.

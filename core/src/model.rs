@@ -159,7 +159,7 @@ fn has(facts: &PlaceFacts, source: Source) -> bool {
             Blob::Existing | Blob::Borrowed => true,
             Blob::Absent | Blob::Torn | Blob::Directory => false,
         },
-        Source::Staged => facts.staged == Staged::Complete,
+        Source::Staged => facts.staged.is_complete(),
         Source::Twin => facts.twin == Twin::Present,
     }
 }

@@ -10,7 +10,7 @@
 //! | the content is | then |
 //! |---|---|
 //! | in the blob | the first method of the ladder that is not refused; the blob is never moved |
-//! | in the staged file | links work: seal it as the blob; links are refused: move it to the pointer |
+//! | in the staged file | links work: seal it as the blob; links are refused: move it to the pointer, or copy it there from another disk |
 //! | in a twin | links work: seal a copy of it; else hard link, reflink or copy it to the pointer |
 //! | nowhere | know whether links work, then fetch |
 //!
@@ -75,7 +75,7 @@ fn source(facts: &PlaceFacts) -> Option<Source> {
     };
     match (facts.blob, facts.staged, facts.twin) {
         (Blob::Existing | Blob::Borrowed, _, _) if blob_counts => Some(Source::Blob),
-        (_, Staged::Complete, _) => Some(Source::Staged),
+        (_, Staged::Complete | Staged::Elsewhere, _) => Some(Source::Staged),
         (_, _, Twin::Present) if facts.demand == Demand::Any => Some(Source::Twin),
         (
             Blob::Absent | Blob::Existing | Blob::Borrowed | Blob::Torn | Blob::Directory,
@@ -122,7 +122,8 @@ fn from_blob(facts: &PlaceFacts) -> Decision {
 /// The staged file is complete and only this run knows it.
 fn from_staged(facts: &PlaceFacts) -> Decision {
     let seal = |reason| seal(facts, Source::Staged, reason);
-    match first_method(facts, |_| true) {
+    let allowed = |method| method != Method::Move || facts.staged != Staged::Elsewhere;
+    match first_method(facts, allowed) {
         None => Decision::Refuse(Refusal::NoMethodLeft),
         Some((method, Support::Untried)) => {
             Decision::Act(Action::Probe(method), Reason::MethodUntried)
@@ -131,10 +132,10 @@ fn from_staged(facts: &PlaceFacts) -> Decision {
         Some((Method::Move | Method::Copy, _)) if facts.blob == Blob::Torn => {
             seal(Reason::BlobTorn)
         }
-        Some((Method::Move | Method::Copy, _)) => Decision::Act(
-            Action::Place { by: Method::Move, from: Source::Staged, over: facts.pointer },
-            moved(facts),
-        ),
+        Some((by @ (Method::Move | Method::Copy), _)) => {
+            let reason = if by == Method::Copy { Reason::CopiedAcross } else { moved(facts) };
+            Decision::Act(Action::Place { by, from: Source::Staged, over: facts.pointer }, reason)
+        }
         Some((Method::Symlink | Method::Hardlink | Method::Reflink, _)) => {
             seal(Reason::MethodWorks)
         }
@@ -187,10 +188,12 @@ fn fetched(facts: &PlaceFacts) -> Reason {
     match (facts.demand, facts.staged, facts.blob) {
         (Demand::Fresh | Demand::FreshPointer, _, _) => Reason::Forced,
         (Demand::Any, Staged::Partial, _) => Reason::PartHere,
-        (Demand::Any, Staged::Absent | Staged::Complete, Blob::Torn) => Reason::BlobTorn,
+        (Demand::Any, Staged::Absent | Staged::Complete | Staged::Elsewhere, Blob::Torn) => {
+            Reason::BlobTorn
+        }
         (
             Demand::Any,
-            Staged::Absent | Staged::Complete,
+            Staged::Absent | Staged::Complete | Staged::Elsewhere,
             Blob::Absent | Blob::Existing | Blob::Borrowed | Blob::Directory,
         ) => Reason::NothingHere,
     }

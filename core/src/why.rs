@@ -33,6 +33,8 @@ cases! {
         CopiedBorrowed = "copied-borrowed",
         /// The policy allows no links and other snapshots may use the blob: it is copied.
         CopiedByPolicy = "copied-by-policy",
+        /// No rename leads from the file just downloaded to its place, which is on another disk: it is copied.
+        CopiedAcross = "copied-across",
         /// Another snapshot holds the same content as a regular file: it is used instead of a download.
         TwinHere = "twin-here",
         /// What is at the blob's path does not hold the content; it is replaced, so that every snapshot is healed.
@@ -94,6 +96,9 @@ impl Reason {
             }
             Self::CopiedByPolicy => {
                 "the policy uses no links, and other snapshots may use this blob"
+            }
+            Self::CopiedAcross => {
+                "the file just downloaded is on another disk than its place, so no rename leads there"
             }
             Self::TwinHere => "another snapshot holds the same content as a regular file",
             Self::BlobTorn => "what is at the blob's path does not hold the content",

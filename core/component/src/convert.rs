@@ -26,7 +26,7 @@ macro_rules! same_cases {
 same_cases! {
     facts::Pointer = Pointer { Absent Linked Stray Holds Torn Directory Alias }
     facts::Blob = Blob { Absent Existing Borrowed Torn Directory }
-    facts::Staged = Staged { Absent Partial Complete }
+    facts::Staged = Staged { Absent Partial Complete Elsewhere }
     facts::Twin = Twin { Absent Present }
     facts::Demand = Demand { Any Fresh FreshPointer }
     facts::RefFile = RefFile { Unwanted Current Behind Unwritable }
@@ -47,7 +47,7 @@ same_cases! {
     action::Source = Source { Blob Staged Twin }
     why::Reason = Reason {
         PointerLinked PointerHolds RefBehind MethodUntried NothingHere PartHere Forced MethodWorks MethodTried
-        MovedLinksRefused MovedByPolicy CopiedLinksRefused CopiedBorrowed CopiedByPolicy TwinHere BlobTorn Pinned
+        MovedLinksRefused MovedByPolicy CopiedLinksRefused CopiedBorrowed CopiedByPolicy CopiedAcross TwinHere BlobTorn Pinned
         Offline StaleAllowed ContentKnown RevisionUnknown AnswerBare AnswerFound EntryMissing
     }
     why::Refusal = Refusal {

@@ -36,13 +36,13 @@ fn makes_progress(facts: &PlaceFacts, action: Action) -> bool {
                 && facts.policy.ladder().contains(&method)
                 && facts.methods.support(method) == Support::Untried
         }
-        Action::Fetch => facts.staged != Staged::Complete && !blob_counts(facts),
+        Action::Fetch => !facts.staged.is_complete() && !blob_counts(facts),
         Action::Seal { from, over } => {
             over == facts.blob
                 && over != Blob::Directory
                 && !blob_counts(facts)
                 && match from {
-                    Source::Staged => facts.staged == Staged::Complete,
+                    Source::Staged => facts.staged.is_complete(),
                     Source::Twin => facts.twin == Twin::Present && facts.demand != Demand::Fresh,
                     Source::Blob => false,
                 }
@@ -164,7 +164,11 @@ fn link(method: Method) -> bool {
 
 fn source_allows(facts: &PlaceFacts, by: Method, from: Source) -> bool {
     match from {
-        Source::Staged => by == Method::Move && facts.staged == Staged::Complete,
+        Source::Staged => match facts.staged {
+            Staged::Complete => by == Method::Move,
+            Staged::Elsewhere => by == Method::Copy,
+            Staged::Absent | Staged::Partial => false,
+        },
         Source::Blob => by != Method::Move && blob_counts(facts),
         Source::Twin => {
             !matches!(by, Method::Move | Method::Symlink)

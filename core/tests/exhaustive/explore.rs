@@ -242,7 +242,7 @@ impl Explorer<'_> {
             Action::Lookup(_) | Action::Mark => Err(Rule::GoesOn),
             Action::Point if !ours.good() => Err(Rule::WritesTheRefLast),
             Action::Fetch => {
-                let staged = world.staged == StagedAt::Complete;
+                let staged = matches!(world.staged, StagedAt::Complete | StagedAt::Elsewhere);
                 let here = match state.demand {
                     Demand::Any => staged || world.blob_good() || world.twin_good() || ours.good(),
                     Demand::Fresh => staged,

@@ -138,7 +138,9 @@ fn seals_before_probing(facts: &PlaceFacts) -> Decision {
         return moves_existing_blob(facts);
     };
     let hasty = match facts.staged {
-        Staged::Complete => Action::Seal { from: Source::Staged, over: facts.blob },
+        Staged::Complete | Staged::Elsewhere => {
+            Action::Seal { from: Source::Staged, over: facts.blob }
+        }
         Staged::Absent | Staged::Partial => Action::Fetch,
     };
     Decision::Act(hasty, why)

@@ -25,9 +25,16 @@ const RULES: &[Rule] = &[
         !rests(decision)
             || (acted(decision) == Some(Action::Point)) == (facts.ref_file == RefFile::Behind)
     }),
-    ("the staged file is moved, and nothing else is", |_, decision| {
-        placed(decision).is_none_or(|(by, from)| (by == Method::Move) == (from == Source::Staged))
-    }),
+    (
+        "the staged file is moved or copied from another disk, and nothing else is",
+        |facts, decision| {
+            placed(decision).is_none_or(|(by, from)| match from {
+                Source::Staged if facts.staged == Staged::Elsewhere => by == Method::Copy,
+                Source::Staged => by == Method::Move,
+                Source::Blob | Source::Twin => by != Method::Move,
+            })
+        },
+    ),
     ("a symlink leads to the blob, and to nothing else", |_, decision| {
         placed(decision).is_none_or(|(by, from)| by != Method::Symlink || from == Source::Blob)
     }),
@@ -146,7 +153,7 @@ fn blob_holds(facts: &PlaceFacts) -> bool {
 fn best_source(facts: &PlaceFacts) -> Option<Source> {
     if blob_holds(facts) && facts.demand != Demand::Fresh {
         Some(Source::Blob)
-    } else if facts.staged == Staged::Complete {
+    } else if [Staged::Complete, Staged::Elsewhere].contains(&facts.staged) {
         Some(Source::Staged)
     } else if facts.twin == Twin::Present && facts.demand == Demand::Any {
         Some(Source::Twin)
@@ -162,7 +169,7 @@ fn fits(facts: &PlaceFacts, method: Method, source: Source) -> bool {
             // A second name of a link is a second link.
             method != Method::Move && (method != Method::Hardlink || facts.blob == Blob::Existing)
         }
-        Source::Staged => true,
+        Source::Staged => method != Method::Move || facts.staged == Staged::Complete,
         Source::Twin => method != Method::Move,
     }
 }
@@ -238,6 +245,10 @@ fn reason_is_true(facts: &PlaceFacts, action: Action, reason: Reason) -> bool {
             by_copy && !links_refused && !linkless && facts.blob == Blob::Borrowed
         }
         Reason::CopiedByPolicy => by_copy && linkless,
+        Reason::CopiedAcross => {
+            facts.staged == Staged::Elsewhere
+                && matches!(action, Action::Place { by: Method::Copy, from: Source::Staged, .. })
+        }
         Reason::TwinHere => facts.twin == Twin::Present,
         Reason::BlobTorn => facts.blob == Blob::Torn,
         Reason::PointerLinked
@@ -312,7 +323,7 @@ fn every_placing_keeps_every_rule() {
         }
     });
     // policies, methods, demands, pointers, blobs, staged files, twins, refs
-    assert_eq!(count, 5 * 27 * 3 * 7 * 5 * 3 * 2 * 4);
+    assert_eq!(count, 5 * 27 * 3 * 7 * 5 * 4 * 2 * 4);
 }
 
 #[test]

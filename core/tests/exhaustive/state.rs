@@ -32,7 +32,7 @@ pub(crate) struct State {
 }
 
 /// How many states one policy and disk can have.
-pub(crate) const STATES: usize = 8 * 6 * 3 * 3 * 3 * 2 * 27 * 3 * 2 * 4;
+pub(crate) const STATES: usize = 8 * 6 * 4 * 3 * 3 * 2 * 27 * 3 * 2 * 4;
 
 impl State {
     pub(crate) fn facts(&self, policy: Policy) -> PlaceFacts {
@@ -69,7 +69,7 @@ impl State {
         [
             (pointer as usize, 8),
             (blob as usize, 6),
-            (staged as usize, 3),
+            (staged as usize, 4),
             (other as usize, 3),
             (peer as usize, 3),
             (ref_file as usize, 2),
@@ -98,7 +98,9 @@ pub(crate) fn worlds() -> Vec<World> {
         PointerAt::Alias,
     ] {
         for blob in [BlobAt::Absent, BlobAt::Right, BlobAt::Wrong, BlobAt::Store, BlobAt::Folder] {
-            for staged in [StagedAt::Absent, StagedAt::Partial, StagedAt::Complete] {
+            for staged in
+                [StagedAt::Absent, StagedAt::Partial, StagedAt::Complete, StagedAt::Elsewhere]
+            {
                 for other in [OtherAt::Absent, OtherAt::Link, OtherAt::Right] {
                     for ref_file in [RefAt::Ours, RefAt::Elsewhere] {
                         let peer = PeerAt::Absent;

@@ -63,6 +63,8 @@ pub(crate) enum StagedAt {
     Absent,
     Partial,
     Complete,
+    /// Complete, on another disk than the pointer.
+    Elsewhere,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,6 +167,7 @@ impl World {
             StagedAt::Absent => Staged::Absent,
             StagedAt::Partial => Staged::Partial,
             StagedAt::Complete => Staged::Complete,
+            StagedAt::Elsewhere => Staged::Elsewhere,
         }
     }
 
@@ -178,7 +181,7 @@ impl World {
             // Only a regular file can be given a second name.
             Source::Blob if by == Method::Hardlink && self.blob == BlobAt::Store => false,
             Source::Blob => self.blob_good(),
-            Source::Staged => self.staged == StagedAt::Complete,
+            Source::Staged => matches!(self.staged, StagedAt::Complete | StagedAt::Elsewhere),
             Source::Twin => self.twin_good(),
         }
     }
@@ -191,7 +194,7 @@ impl World {
         if self.blob == BlobAt::Fresh {
             self.blob = BlobAt::Right;
         }
-        if self.staged == StagedAt::Complete {
+        if matches!(self.staged, StagedAt::Complete | StagedAt::Elsewhere) {
             self.staged = StagedAt::Partial;
         }
         self
@@ -289,8 +292,9 @@ fn place(world: &mut World, by: Method, from: Source) {
     };
     match (by, from) {
         (Method::Move, Source::Blob) => world.blob = BlobAt::Absent,
-        (Method::Move, Source::Staged) => world.staged = StagedAt::Absent,
+        (Method::Move | Method::Copy, Source::Staged) => world.staged = StagedAt::Absent,
         (Method::Move, Source::Twin) => world.other = OtherAt::Absent,
-        (Method::Symlink | Method::Hardlink | Method::Reflink | Method::Copy, _) => {}
+        (Method::Symlink | Method::Hardlink | Method::Reflink, _)
+        | (Method::Copy, Source::Blob | Source::Twin) => {}
     }
 }

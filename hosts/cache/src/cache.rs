@@ -194,7 +194,7 @@ impl Cache {
         &self,
         folder: &CachePath,
         known: &KnownFolders,
-        act: impl Fn() -> Result<T, FsError>,
+        mut act: impl FnMut() -> Result<T, FsError>,
     ) -> Result<T, FsError> {
         self.make_folders(folder, known)?;
         match act() {
@@ -241,9 +241,9 @@ impl Cache {
         content: &[u8],
         known: &KnownFolders,
     ) -> Result<(), FsError> {
-        self.in_folder(&layout.private(), known, || {
+        self.beside(at, &|nonce| layout.scratch(nonce), known, &mut |name| {
             self.make_folders(&at.parent(), known)?;
-            let mut scratch = self.create_private(|nonce| layout.scratch(nonce))?;
+            let mut scratch = self.create_private(name)?;
             let mut write = || {
                 if RepoLayout::access(&at.parent()) == Access::Owner {
                     self.disk.keep_to_owner(&scratch.at)?;

@@ -5,29 +5,30 @@
 //! INVARIANT (I3): only private names are renamed. INVARIANT (I8 of the action): what the action was decided over is
 //! looked at again right before the rename; where it no longer holds the action fails as raced.
 
+mod copy;
+mod link;
 mod naming;
 pub mod probe;
+mod publish;
 
 use std::io;
 
 use hubstow_core::{
     facts::{Blob, Pointer},
     layout::{CachePath, RepoLayout},
-    name::{Commit, FileName, Revision},
-    policy::{Method, Support},
+    name::{Commit, FileName, Nonce, Revision},
+    policy::Method,
 };
 
 use crate::{
-    cache::{private::PrivateFile, proofs::Verdict, target::Target},
+    cache::{private::PrivateFile, target::Target},
     disk::{
         Entry, Identity, Kind,
-        content::{Hasher, pass_through},
-        failure::{FsError, as_unsupported},
+        failure::{ErrorGroup, FsError, with_causes},
     },
-    execute::probe::LINK_TRIES,
-    fresh_nonce,
+    execute::copy::Content,
     observe::view::View,
-    staged::StagedFile,
+    staged::{Keep, StagedFile},
 };
 
 /// Where the bytes of an action are.
@@ -64,8 +65,11 @@ impl View {
                 self.publish_staged(target, slot, &at, |entry| over_blob(over, entry))?
             }
             Bytes::Twin(twin) => {
-                let copy = self.copy_verified(target, twin)?;
-                self.publish(&copy.at, &at, |entry| over_blob(over, entry))?
+                let scratch = |nonce: &Nonce| target.layout.scratch(nonce);
+                self.beside(&at, &scratch, &mut |name| {
+                    let copy = self.copy_verified(target, twin, name)?;
+                    self.publish(&copy.at, &at, |entry| over_blob(over, entry))
+                })?
             }
             Bytes::Blob => return Err(impossible("seal from blob")),
         };
@@ -83,33 +87,47 @@ impl View {
     ) -> Result<(), FsError> {
         let at = target.pointer();
         self.make_folders(&at.parent())?;
-        let still = |entry: Option<Kind>| over_pointer(over, entry);
+        let still = move |entry: Option<Kind>| over_pointer(over, entry);
         let blob = target.blob();
         let from = match bytes {
-            Bytes::Staged(slot) if by == Method::Move => {
-                let made = self.publish_staged(target, slot, &at, still)?;
+            Bytes::Staged(slot) => {
+                let made = match by {
+                    Method::Move => self.move_staged(target, slot, &at, still)?,
+                    Method::Copy => self.copy_staged(target, slot, &at, still)?,
+                    Method::Symlink | Method::Hardlink | Method::Reflink => {
+                        return Err(impossible("link to a staged file"));
+                    }
+                };
                 self.published(&target.layout, &at, &target.etag, &made);
                 self.remember_twin(target, &made);
                 return Ok(());
             }
-            Bytes::Staged(_) => return Err(impossible("place a staged file by anything but move")),
             Bytes::Blob => &blob,
             Bytes::Twin(twin) => twin,
         };
         if by == Method::Symlink && over == Pointer::Absent && self.links_directly() {
             return self.link_directly(target, &at, &blob);
         }
-        let beside = match by {
-            Method::Symlink | Method::Hardlink | Method::Reflink => self.link(target, by, from)?,
-            // Every byte of a copy is proved on the way, whatever becomes of its source.
-            Method::Copy => {
-                let copy = self.copy_verified(target, from)?;
-                Beside { scratch: copy.at.clone(), _held: Some(copy), shared: None }
-            }
+        let is_link = match by {
+            Method::Symlink | Method::Hardlink | Method::Reflink => true,
+            Method::Copy => false,
             Method::Move => return Err(impossible("move what others may use")),
         };
-        let made = self.publish(&beside.scratch, &at, still)?;
-        let unchanged = beside.shared.is_none_or(|proved| made.identity.same_content(&proved));
+        let Target { layout, file, .. } = target;
+        let scratch = |nonce: &Nonce| {
+            if is_link { layout.link_scratch(file, nonce) } else { layout.scratch(nonce) }
+        };
+        let (made, shared) = self.beside(&at, &scratch, &mut |name| {
+            let beside = if is_link {
+                self.link(target, by, from, name)?
+            } else {
+                // Every byte of a copy is proved on the way, whatever becomes of its source.
+                let copy = self.copy_verified(target, from, name)?;
+                Beside { scratch: copy.at.clone(), _held: Some(copy), shared: None }
+            };
+            Ok((self.publish(&beside.scratch, &at, still)?, beside.shared))
+        })?;
+        let unchanged = shared.is_none_or(|proved| made.identity.same_content(&proved));
         if by != Method::Symlink && unchanged {
             self.published(&target.layout, &at, &target.etag, &made);
             self.remember_twin(target, &made);
@@ -117,126 +135,27 @@ impl View {
         Ok(())
     }
 
-    /// Tells whether a link needs no private name: it appears whole, never over anything, and links that this process
-    /// has made here could be read through.
-    fn links_directly(&self) -> bool {
-        self.cache.disk.links_appear_whole() && self.methods().symlink == Support::Works
-    }
-
-    fn link_directly(
+    /// Moves the staged file to its name. One that no rename leads from is known to be elsewhere from then on.
+    fn move_staged(
         &self,
         target: &Target,
+        slot: &mut Option<StagedFile>,
         at: &CachePath,
-        blob: &CachePath,
-    ) -> Result<(), FsError> {
-        let proved = self.proves(&target.layout, blob, &target.etag, target.size);
-        if !matches!(proved, Ok(Verdict::Holds)) {
-            return Err(FsError::io("link", blob, io::ErrorKind::NotFound.into()));
-        }
-        let text = RepoLayout::link_text(&target.file, &target.etag);
-        self.cache
-            .disk
-            .symlink(&text, at)
-            .map_err(|error| FsError::method(Method::Symlink, at, error))
-    }
-
-    /// The next of many files may hold the same.
-    fn remember_twin(&self, target: &Target, made: &Entry) {
-        if let Some(memo) = self.memo_of(&target.layout) {
-            memo.placed(target, made.len_bytes);
-        }
-    }
-
-    /// Links to content under a private name. What is gone as soon as it was made is made again: a process of
-    /// ours that starts may have taken it for a dead one's.
-    fn link(&self, target: &Target, by: Method, from: &CachePath) -> Result<Beside, FsError> {
-        let mut tries_left = LINK_TRIES;
-        loop {
-            let scratch = target.layout.link_scratch(&target.file, &fresh_nonce()?);
-            self.make_folders(&scratch.parent())?;
-            let made = match by {
-                Method::Symlink => {
-                    let text = RepoLayout::link_text(&target.file, &target.etag);
-                    let made = self.cache.disk.symlink(&text, &scratch);
-                    made.map(|()| None).map_err(|error| FsError::method(by, &scratch, error))
-                }
-                Method::Hardlink => self.share(target, by, from, &scratch).map(Some),
-                Method::Reflink | Method::Copy | Method::Move => {
-                    self.share(target, by, from, &scratch).map(|_| None)
-                }
-            };
-            let shared = made.inspect_err(|_| self.cache.discard(&scratch))?;
-            let Err(error) = self.read_through(by, &scratch, from) else {
-                return Ok(Beside { scratch, _held: None, shared });
-            };
-            tries_left -= 1;
-            let gone = matches!(self.cache.disk.entry(&scratch), Ok(None));
-            self.cache.discard(&scratch);
-            if !gone || tries_left == 0 {
-                return Err(error);
+        still: impl Fn(Option<Kind>) -> bool,
+    ) -> Result<Entry, FsError> {
+        let moved = self.publish_staged(target, slot, at, still);
+        match (moved, slot) {
+            (Err(error), Some(staged)) if error.group() == Some(ErrorGroup::CrossDevice) => {
+                tracing::debug!(path = %at, error = %with_causes(&error), "the staged file is on another disk");
+                staged.is_elsewhere();
+                Err(FsError::io("publish", at, io::ErrorKind::NotFound.into()))
             }
+            (moved, _) => moved,
         }
     }
 
-    /// Shares the bytes of a file that is proved at this moment; a source that changed since it was looked at is raced.
-    fn share(
-        &self,
-        target: &Target,
-        by: Method,
-        from: &CachePath,
-        scratch: &CachePath,
-    ) -> Result<Identity, FsError> {
-        let changed = || FsError::io("link", from, io::ErrorKind::NotFound.into());
-        let seen = || {
-            // A second name of a link would be a second link.
-            let entry = if by == Method::Hardlink {
-                self.cache.disk.entry(from)
-            } else {
-                self.cache.disk.through(from)
-            };
-            entry.map_err(|error| FsError::io("look at", from, error))?.ok_or_else(changed)
-        };
-        let before = seen()?;
-        // Another link to it changes its identity but not its bytes: it is proved again then, not given up.
-        let proved = self.proves(&target.layout, from, &target.etag, target.size);
-        if before.kind != Kind::File || !matches!(proved, Ok(Verdict::Holds)) {
-            return Err(changed());
-        }
-        let shared = if by == Method::Hardlink {
-            self.cache.disk.hardlink(from, scratch)
-        } else {
-            self.cache.disk.reflink(from, scratch)
-        };
-        shared.map_err(|error| FsError::method(by, scratch, error))?;
-        if seen()?.identity.same_content(&before.identity) {
-            Ok(before.identity)
-        } else {
-            Err(changed())
-        }
-    }
-
-    /// A link is opened before it gets its name: some systems make links that can't be read, and some report success and
-    /// make nothing.
-    fn read_through(
-        &self,
-        by: Method,
-        scratch: &CachePath,
-        from: &CachePath,
-    ) -> Result<(), FsError> {
-        let unreadable = |error| FsError::method(by, scratch, as_unsupported(error));
-        let source = self.cache.disk.through(from).map_err(|e| FsError::io("look at", from, e))?;
-        match (self.cache.disk.through(scratch).map_err(unreadable)?, source) {
-            (Some(made), Some(source)) if made.len_bytes == source.len_bytes => {
-                self.cache.disk.open(scratch).map(|_| ()).map_err(unreadable)
-            }
-            (_, None) => Err(FsError::io("read", from, io::ErrorKind::NotFound.into())),
-            (Some(_) | None, Some(_)) => {
-                Err(unreadable(io::Error::other("what was made does not lead to the content")))
-            }
-        }
-    }
-
-    fn publish_staged(
+    /// Copies the staged file to its name from another disk, and removes it.
+    fn copy_staged(
         &self,
         target: &Target,
         slot: &mut Option<StagedFile>,
@@ -246,90 +165,28 @@ impl View {
         let Some(staged) = slot.as_mut() else {
             return Err(impossible("no staged file"));
         };
-        let private = staged.at().clone();
-        // What is cut afterwards would change the times that the proof is bound to.
-        staged.settle();
-        let named =
-            self.cache.disk.entry(&private).map_err(|e| FsError::io("look at", &private, e))?;
-        let Some(entry) = named.filter(|entry| staged.is_whole(entry)) else {
-            // Somebody cleaned up, or wrote to it: the bytes that were verified are not there and must be fetched again.
-            *slot = None;
-            return Err(FsError::io("publish", &private, io::ErrorKind::NotFound.into()));
-        };
-        if let Err(error) = staged.sync() {
-            // After a failed sync the system may have dropped the bytes: they are never published (I18).
-            *slot = None;
-            self.cache.discard(&private);
-            return Err(FsError::io("sync", &private, error));
+        let scratch = |nonce: &Nonce| target.layout.scratch(nonce);
+        let copied = self.beside(at, &scratch, &mut |name| match self.copy_of(
+            target,
+            &mut Content::of(staged),
+            target.size,
+            name,
+        )? {
+            Ok(copy) => self.publish(&copy.at, at, &still).map(Some),
+            Err(_) => Ok(None),
+        })?;
+        let staged = slot.take();
+        if let Some(staged) = staged {
+            self.abandon(staged, Keep::Nothing);
         }
-        self.check_over(at, still)?;
-        let renamed =
-            self.cache.disk.rename(&private, at).map_err(|e| FsError::io("publish", at, e));
-        if renamed.is_ok() {
-            *slot = None;
-        }
-        tracing::debug!(path = %at, etag = %target.etag, published = renamed.is_ok());
-        renamed.map(|()| entry)
+        // Somebody has written to it since it was verified: it must be fetched again.
+        copied.ok_or_else(|| FsError::io("publish", at, io::ErrorKind::NotFound.into()))
     }
 
-    fn publish(
-        &self,
-        scratch: &CachePath,
-        at: &CachePath,
-        still: impl Fn(Option<Kind>) -> bool,
-    ) -> Result<Entry, FsError> {
-        let gone = || FsError::io("publish", scratch, io::ErrorKind::NotFound.into());
-        let entry =
-            self.cache.disk.entry(scratch).map_err(|e| FsError::io("look at", scratch, e))?;
-        let entry = entry.ok_or_else(gone)?;
-        let renamed = self.check_over(at, still).and_then(|()| {
-            self.cache.disk.rename(scratch, at).map_err(|error| FsError::io("publish", at, error))
-        });
-        // A rename onto another name of the same file succeeds and does nothing.
-        if renamed.is_err() || matches!(self.cache.disk.entry(scratch), Ok(Some(_))) {
-            self.cache.discard(scratch);
-        }
-        renamed.map(|()| entry)
-    }
-
-    fn check_over(
-        &self,
-        at: &CachePath,
-        still: impl Fn(Option<Kind>) -> bool,
-    ) -> Result<(), FsError> {
-        let entry: Option<Entry> =
-            self.cache.disk.entry(at).map_err(|error| FsError::io("look at", at, error))?;
-        if still(entry.map(|entry| entry.kind)) {
-            Ok(())
-        } else {
-            Err(FsError::io("replace", at, io::ErrorKind::AlreadyExists.into()))
-        }
-    }
-
-    /// Copies content to a private file and proves it on the way; what does not pass is raced, for it was proved before.
-    fn copy_verified(&self, target: &Target, from: &CachePath) -> Result<PrivateFile, FsError> {
-        self.make_folders(&target.layout.private())?;
-        let mut copy = self.cache.create_private(|nonce| target.layout.scratch(nonce))?;
-        let mut fill = || -> io::Result<()> {
-            let mut source = self.cache.disk.open(from)?;
-            let found = self.cache.disk.through(from)?;
-            let mut hasher = Hasher::new(&target.etag, found.as_ref().map(|found| found.len_bytes));
-            let write = |bytes: &[u8]| copy.file.write_all(bytes);
-            pass_through(&mut *source, &mut hasher, &self.cancel, write)?;
-            self.cache.sync(&mut *copy.file)?;
-            hasher.finish().map_err(|_| {
-                if let Some(found) = &found {
-                    self.proofs.refuted(&target.etag, &found.identity);
-                }
-                io::ErrorKind::NotFound.into()
-            })
-        };
-        match fill() {
-            Ok(()) => Ok(copy),
-            Err(error) => {
-                self.cache.discard(&copy.at);
-                Err(FsError::io("copy to", &copy.at, error))
-            }
+    /// The next of many files may hold the same.
+    fn remember_twin(&self, target: &Target, made: &Entry) {
+        if let Some(memo) = self.memo_of(&target.layout) {
+            memo.placed(target, made.len_bytes);
         }
     }
 

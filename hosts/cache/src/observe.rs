@@ -135,7 +135,7 @@ impl View {
         mut facts: PlaceFacts,
     ) -> Result<Observed, FsError> {
         let wanted = facts.demand == Demand::Any
-            && facts.staged != Staged::Complete
+            && !facts.staged.is_complete()
             && !own.twin_failed
             && !matches!(facts.pointer, Pointer::Holds | Pointer::Directory | Pointer::Alias)
             && !matches!(facts.blob, Blob::Existing | Blob::Borrowed);
@@ -199,7 +199,9 @@ impl View {
                 Ok(name) => layout.pointer(commit, &name),
                 Err(_) => layout.snapshot(commit),
             };
-            for name in self.cache.disk.names(&at).unwrap_or_default() {
+            let names = self.cache.disk.names(&at).unwrap_or_default();
+            let is_private = |name: &String| RepoLayout::parse_scratch_in(&at, name).is_some();
+            for name in names.into_iter().filter(|name| !is_private(name)) {
                 let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
                 let Ok(file) = FileName::parse(&path) else {
                     continue;

@@ -130,6 +130,13 @@ impl StagedFile {
         self.state
     }
 
+    /// Notes that no rename leads from where this complete file is to its place.
+    pub(crate) fn is_elsewhere(&mut self) {
+        if self.state.is_complete() {
+            self.state = Staged::Elsewhere;
+        }
+    }
+
     /// Sets what ends the hashing of what follows.
     pub fn stopped_by(&mut self, cancel: Cancel) {
         self.cancel = cancel;

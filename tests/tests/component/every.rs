@@ -77,7 +77,7 @@ impl Digits {
 
 const METHODS: usize = 27;
 const DISKS: usize = 27;
-const PLACE_FACTS: usize = 5 * 3 * 7 * 5 * 3 * 2 * METHODS * 4;
+const PLACE_FACTS: usize = 5 * 3 * 7 * 5 * 4 * 2 * METHODS * 4;
 const RESOLVE_FACTS: usize = 2 * 2 * 2 * 3 * 6 * 2 * 17;
 
 /// Reads every number below `count` with `read`; a digit is left where a case is missing in the count.

@@ -40,7 +40,7 @@ fn what_the_core_decides_about_a_place_is_always_possible() {
         assert!(possible(facts, &place(facts)), "{facts:?}");
         checked += 1;
     });
-    assert_eq!(checked, 340_200);
+    assert_eq!(checked, 453_600);
 }
 
 #[test]

@@ -62,6 +62,7 @@ impl Cache {
         let names = self.disk.names(&private).unwrap_or_default();
         self.remove_dead_among(&private, &names);
         self.remove_dead_maps(layout, &names);
+        self.remove_dead_beside(&layout.refs());
         let mut folder = layout.links();
         for _ in 0..DEPTH_LIMIT {
             if !matches!(self.disk.entry(&folder), Ok(Some(entry)) if entry.kind == Kind::Directory)
@@ -74,9 +75,20 @@ impl Cache {
         }
     }
 
+    /// Removes dead private files that were made beside the names in a folder.
+    pub(crate) fn remove_dead_beside(&self, folder: &CachePath) {
+        let names = self.disk.names(folder).unwrap_or_default();
+        self.remove_dead(
+            names.iter().filter_map(|name| RepoLayout::parse_scratch_in(folder, name)),
+        );
+    }
+
     fn remove_dead_among(&self, folder: &CachePath, names: &[String]) {
-        for name in names {
-            let Some(at) = RepoLayout::parse_scratch(folder, name) else { continue };
+        self.remove_dead(names.iter().filter_map(|name| RepoLayout::parse_scratch(folder, name)));
+    }
+
+    fn remove_dead(&self, private: impl Iterator<Item = CachePath>) {
+        for at in private {
             match self.disk.entry(&at) {
                 Ok(Some(entry)) if entry.kind == Kind::Symlink => self.discard(&at),
                 Ok(Some(entry)) if entry.kind == Kind::File => self.remove_if_dead(&at),

@@ -7,11 +7,17 @@
 
 use std::io;
 
-use hubstow_core::{layout::CachePath, name::Nonce};
+use hubstow_core::{
+    layout::{CachePath, RepoLayout},
+    name::Nonce,
+};
 
 use crate::{
-    cache::Cache,
-    disk::{DiskFile, failure::FsError},
+    cache::{Cache, folders::KnownFolders},
+    disk::{
+        DiskFile,
+        failure::{ErrorGroup, FsError, with_causes},
+    },
     fresh_nonce,
 };
 
@@ -28,7 +34,69 @@ pub(crate) struct PrivateFile {
     pub(crate) file: Box<dyn DiskFile>,
 }
 
+/// Makes up the path of a private file.
+pub(crate) type Naming<'a> = dyn Fn(&Nonce) -> CachePath + 'a;
+
+/// Tells whether a private folder is of no use for what was to be done in it: it is another's, or on another disk.
+pub(crate) fn is_closed(error: &FsError) -> bool {
+    match error.group() {
+        Some(ErrorGroup::Denied | ErrorGroup::ReadOnly | ErrorGroup::CrossDevice) => true,
+        Some(
+            ErrorGroup::Unsupported
+            | ErrorGroup::TooManyLinks
+            | ErrorGroup::Raced
+            | ErrorGroup::Busy
+            | ErrorGroup::Stale
+            | ErrorGroup::NoSpace
+            | ErrorGroup::TooManyOpen
+            | ErrorGroup::NameTooLong
+            | ErrorGroup::BadName
+            | ErrorGroup::Other,
+        )
+        | None => false,
+    }
+}
+
 impl Cache {
+    /// Makes what becomes `at` under private names: those that `private` makes up or, where that folder is another's or on
+    /// another disk, names in the folder of `at` itself.
+    ///
+    /// # Errors
+    /// Those of `act`.
+    pub(crate) fn beside<T>(
+        &self,
+        at: &CachePath,
+        private: &Naming<'_>,
+        known: &KnownFolders,
+        act: &mut dyn FnMut(&Naming<'_>) -> Result<T, FsError>,
+    ) -> Result<T, FsError> {
+        let (own, folder) = (at.parent(), private(&fresh_nonce()?).parent());
+        let done = if self.are_apart(&folder, &own) {
+            Err(FsError::io("publish", at, io::ErrorKind::CrossesDevices.into()))
+        } else {
+            self.in_folder(&folder, known, || act(private))
+        };
+        match done {
+            Err(error) if is_closed(&error) => {
+                tracing::debug!(path = %at, error = %with_causes(&error), "made beside its own name");
+                self.in_folder(&own, known, || {
+                    self.remove_dead_beside(&own);
+                    act(&|nonce| RepoLayout::scratch_in(&own, nonce))
+                })
+            }
+            done => done,
+        }
+    }
+
+    /// Tells whether two folders are known to be on different disks.
+    fn are_apart(&self, one: &CachePath, other: &CachePath) -> bool {
+        let device = |folder: &CachePath| match self.disk.entry(folder) {
+            Ok(Some(entry)) if entry.identity.device != 0 => Some(entry.identity.device),
+            Ok(_) | Err(_) => None,
+        };
+        device(one).zip(device(other)).is_some_and(|(one, other)| one != other)
+    }
+
     /// Makes a private file under a fresh name and locks it. Where locks are not to be had, only its age tells others
     /// that it is alive.
     ///

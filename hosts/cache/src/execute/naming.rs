@@ -8,7 +8,7 @@ use hubstow_core::{
 };
 
 use crate::{
-    cache::target::Target,
+    cache::{private::is_closed, target::Target},
     disk::failure::{ErrorGroup, FsError, group},
     fresh_nonce,
     observe::view::View,
@@ -29,7 +29,9 @@ impl View {
         if unusual.is_none() && file.as_str().is_ascii() {
             return Ok(Ok(()));
         }
-        self.make_folders(&target.layout.private())?;
+        if let Err(error) = self.make_folders(&target.layout.private()) {
+            return if is_closed(&error) { Ok(Ok(())) } else { Err(error) };
+        }
         let nonce = fresh_nonce()?;
         let steps: Vec<_> = target.layout.name_trial(file, &nonce).collect();
         let mut made = Vec::new();
@@ -55,6 +57,8 @@ impl View {
         match kept {
             Ok(()) => Ok(Ok(())),
             Err(error) if is_about_the_name(&error) => Ok(Err(refused())),
+            // What is private to others of a group tells nothing of names.
+            Err(error) if group(&error) == ErrorGroup::Denied => Ok(Ok(())),
             Err(error) => Err(FsError::io("try a name in", &trial_root(&steps, target), error)),
         }
     }

@@ -6,6 +6,7 @@ use std::io;
 
 use hubstow_core::{
     layout::{CachePath, RepoLayout},
+    name::Nonce,
     policy::{Method, Support},
 };
 
@@ -29,9 +30,10 @@ impl View {
     /// # Errors
     /// The inner error says how the method was refused; the outer one that not even a file could be made.
     pub fn probe(&self, target: &Target, method: Method) -> Result<Result<(), io::Error>, FsError> {
-        let fresh = || Ok::<_, FsError>(target.layout.link_scratch(&target.file, &fresh_nonce()?));
-        self.make_folders(&fresh()?.parent())?;
-        self.probe_with(method, fresh)
+        let scratch = |nonce: &Nonce| target.layout.link_scratch(&target.file, nonce);
+        self.beside(&target.pointer(), &scratch, &mut |name| {
+            self.probe_with(method, || Ok(name(&fresh_nonce()?)))
+        })
     }
 
     /// Probes a method at the cache root itself, for reports; the private files are among the locks, which no peer

@@ -11,7 +11,7 @@ use hubstow_core::{
 use crate::{
     cache::{
         Cache, Durability, Shape, clock::LastAsked, folders::KnownFolders, leftovers::Swept,
-        lock::Locked, proofs::Proofs, target::Target,
+        lock::Locked, private::Naming, proofs::Proofs, target::Target,
     },
     disk::{Disk, cancel::Cancel, failure::FsError},
     observe::memo::Memo,
@@ -138,9 +138,19 @@ impl View {
     pub(crate) fn in_folder<T>(
         &self,
         folder: &CachePath,
-        act: impl Fn() -> Result<T, FsError>,
+        act: impl FnMut() -> Result<T, FsError>,
     ) -> Result<T, FsError> {
         self.cache.in_folder(folder, &self.folders, act)
+    }
+
+    /// Makes what becomes `at` under private names, see [`Cache::beside`].
+    pub(crate) fn beside<T>(
+        &self,
+        at: &CachePath,
+        private: &Naming<'_>,
+        act: &mut dyn FnMut(&Naming<'_>) -> Result<T, FsError>,
+    ) -> Result<T, FsError> {
+        self.cache.beside(at, private, &self.folders, act)
     }
 
     /// Forgets everything about folders, because something about one was not as remembered.
