@@ -67,6 +67,9 @@ fn hint(detail: &Detail, said: Option<&HubAnswer>) -> Option<&'static str> {
         }
         Detail::Unsettled => "end the other programs that change this cache, and run it again",
         Detail::NameNotStored => "choose a cache directory on a filesystem that stores such names",
+        Detail::NamesClash => {
+            "leave one of them out with --exclude, or choose a directory on a filesystem that tells them apart"
+        }
         Detail::NotAdmitted => {
             "leave it out with --exclude; without --local-dir it goes to the cache, where nobody obeys it"
         }

@@ -8,6 +8,7 @@
 
 mod batch;
 mod bring;
+mod clash;
 mod collect;
 mod known;
 mod observe;
@@ -66,6 +67,7 @@ impl Engine {
         if known.reach == Reach::Offline {
             return self.only_what_is_here(known, batch, unknown).await;
         }
+        batch.check_names(&unknown).await?;
         let keep = cache.run({
             let (layout, commit) = (known.layout.clone(), known.commit.clone());
             move |cache, _| to_keep.keep(cache, &layout, &commit)
@@ -145,6 +147,7 @@ impl Engine {
         if known.reach == Reach::Offline {
             return self.only_what_is_here(known, batch, unknown).await;
         }
+        batch.check_names(&unknown).await?;
         let foretold = batch.cache.run({
             let batch = Arc::clone(&batch);
             move |cache, worker| batch.foretell(cache, worker.cancel())

@@ -4,12 +4,12 @@ use std::io;
 
 use hubstow_core::{
     layout::{CachePath, RepoLayout},
-    name::{NameError, Naming},
+    name::{FileName, NameError, Naming},
 };
 
 use crate::{
     cache::{private::is_closed, target::Target},
-    disk::failure::{ErrorGroup, FsError, group},
+    disk::failure::{ErrorGroup, FsError, group, with_causes},
     fresh_nonce,
     observe::view::View,
 };
@@ -61,6 +61,41 @@ impl View {
             Err(error) if group(&error) == ErrorGroup::Denied => Ok(Ok(())),
             Err(error) => Err(FsError::io("try a name in", &trial_root(&steps, target), error)),
         }
+    }
+}
+
+impl View {
+    /// Tells whether the filesystem takes two names for one, by making the first and looking for the second. Where nothing
+    /// may be written, what the repo shows must do; where it can't be tried, placing the second will tell.
+    #[must_use]
+    pub fn are_one(&self, layout: &RepoLayout, one: &str, other: &str) -> bool {
+        if self.is_looking_only() {
+            let folded = self.cache.disk.entry(&layout.folded_snapshots());
+            return one.eq_ignore_ascii_case(other) && matches!(folded, Ok(Some(_)));
+        }
+        self.try_both(layout, one, other).unwrap_or_else(|error| {
+            tracing::debug!(one, other, error = %with_causes(&error), "two names could not be tried");
+            false
+        })
+    }
+
+    fn try_both(&self, layout: &RepoLayout, one: &str, other: &str) -> Result<bool, FsError> {
+        self.make_folders(&layout.private())?;
+        let (file, nonce) = (FileName::parse(one).map_err(FsError::from)?, fresh_nonce()?);
+        let Some((folder, _)) = layout.name_trial(&file, &nonce).next() else { return Ok(false) };
+        let names = RepoLayout::tried(&folder, one).zip(RepoLayout::tried(&folder, other));
+        let Some((one, other)) = names else { return Ok(false) };
+        let disk = &self.cache.disk;
+        let look = || {
+            disk.make_folder(&folder)?;
+            disk.create(&one)?;
+            let found = disk.entry(&other)?.is_some();
+            disk.remove(&one)?;
+            Ok(found)
+        };
+        let found = look();
+        let _ = disk.remove_folder(&folder);
+        found.map_err(|error| FsError::io("try a name in", &folder, error))
     }
 }
 

@@ -129,6 +129,8 @@ pub enum Detail {
     Unsettled,
     /// The filesystem does not store such a name.
     NameNotStored,
+    /// The filesystem takes two of the wanted names for one.
+    NamesClash,
     /// The name of a file belongs to another program where it would be written.
     NotAdmitted,
     /// What the hub lists can't be a file, or its content can't be named.
