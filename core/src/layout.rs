@@ -100,6 +100,18 @@ enum Tree {
     Local,
 }
 
+/// The longest name of one entry that the usual disks store.
+const LONGEST_NAME_BYTES: usize = 255;
+/// How much of a longer name is kept in one that stands for it.
+const SHORT_NAME_BYTES: usize = 200;
+
+/// Returns a number that tells long names with one beginning apart: FNV-1a.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
 /// The folder of a local folder that belongs to its clients and not to the repo.
 const LOCAL_STATE: &str = ".cache/huggingface";
 
@@ -162,10 +174,23 @@ impl RepoLayout {
         Err(NameError::new("name that a local folder takes from a repo", file.as_str(), rule))
     }
 
-    /// Returns the path of the record that the Python client keeps of a file in a local folder.
+    /// Returns the path of the record that the Python client keeps of a file in a local folder. Where no disk could bear
+    /// that name it is a shorter one, which is ours alone.
     #[must_use]
     pub fn local_metadata(file: &FileName) -> CachePath {
-        CachePath(format!("{LOCAL_STATE}/download/{file}.metadata"))
+        const SUFFIX: &str = ".metadata";
+        let (folder, base) = file.as_str().rsplit_once('/').unwrap_or(("", file.as_str()));
+        let folder = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let base = if base.len() + SUFFIX.len() <= LONGEST_NAME_BYTES {
+            base.to_owned()
+        } else {
+            let mut end = SHORT_NAME_BYTES.min(base.len());
+            while !base.is_char_boundary(end) {
+                end -= 1;
+            }
+            format!("{}.{:016x}", base.get(..end).unwrap_or_default(), fnv1a(base.as_bytes()))
+        };
+        CachePath(format!("{LOCAL_STATE}/download/{folder}{base}{SUFFIX}"))
     }
 
     /// Returns the files that tell other programs to pass over the state in a local folder, with their content.
@@ -442,6 +467,22 @@ impl RepoLayout {
 mod tests {
     use super::*;
     use crate::name::{RepoId, RepoKind};
+
+    #[test]
+    fn a_record_has_the_name_of_its_file_or_one_that_a_disk_can_bear() {
+        let base = |name: &str| {
+            let at = RepoLayout::local_metadata(&FileName::parse(name).unwrap());
+            assert!(at.base().len() <= LONGEST_NAME_BYTES, "{at}");
+            at.as_str().strip_prefix(".cache/huggingface/download/").unwrap().to_owned()
+        };
+        let fits = "a".repeat(246);
+        assert_eq!(base("sub/a.txt"), "sub/a.txt.metadata");
+        assert_eq!(base(&fits), format!("{fits}.metadata"));
+        let (one, other) = (format!("sub/{fits}bcd"), format!("sub/{fits}bce"));
+        assert!(base(&one).starts_with("sub/aaaa"));
+        assert_ne!(base(&one), base(&other));
+        base(&"\u{e9}".repeat(125));
+    }
 
     #[test]
     fn a_map_has_the_nonce_of_its_staged_file() {

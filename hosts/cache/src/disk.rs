@@ -278,6 +278,10 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// Whatever the system says.
     fn open(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>>;
+    /// Returns who owns an entry, in words, where the system knows owners.
+    fn owner(&self, _at: &CachePath) -> Option<String> {
+        None
+    }
     /// Tells whether nobody but this user and the system's administrator can have put there what is at `at`, as far as
     /// owners and modes say; where the system has none, everything is the user's own.
     fn is_own(&self, _at: &CachePath) -> bool {

@@ -249,7 +249,7 @@ impl Placing {
     fn learn_from(&mut self, action: Action, error: FsError) -> Result<(), FsError> {
         let failure = match &error {
             FsError::Method { method, source, .. } => failure_of(Some(*method), source),
-            FsError::Io { source, .. } => failure_of(None, source),
+            FsError::Io { source, .. } | FsError::Closed { source, .. } => failure_of(None, source),
             FsError::Other { .. }
             | FsError::FolderIsLink { .. }
             | FsError::NoFolder { .. }

@@ -13,6 +13,8 @@ mod twin;
 mod twin_index;
 pub mod view;
 
+use std::io;
+
 use hubstow_core::{
     facts::{Blob, Demand, PlaceFacts, Pointer, RefFile, Staged, Twin},
     layout::{CachePath, RepoLayout},
@@ -21,7 +23,10 @@ use hubstow_core::{
 
 use crate::{
     cache::target::Target,
-    disk::{Entry, Kind, failure::FsError},
+    disk::{
+        Entry, Kind,
+        failure::{ErrorGroup, FsError, group},
+    },
     observe::view::View,
 };
 
@@ -215,6 +220,34 @@ impl View {
         }
         found.sort();
         found
+    }
+
+    /// Finds what this user may not read of all that leads to a cached file: what looks as if nothing were cached.
+    #[must_use]
+    pub fn closed(&self, layout: &RepoLayout, revision: &Revision) -> Option<FsError> {
+        let disk = &self.cache.disk;
+        let is_denied = |error: &io::Error| group(error) == ErrorGroup::Denied;
+        let folder =
+            |at: CachePath| disk.names(&at).err().filter(is_denied).map(|error| (at, error));
+        let file = |at: CachePath| disk.open(&at).err().filter(is_denied).map(|error| (at, error));
+        let of_ref = || match revision.as_commit() {
+            Some(_) => None,
+            None => file(layout.ref_file(revision)),
+        };
+        let of_snapshot = || {
+            let commit = self.commit_of(layout, revision)?;
+            folder(layout.snapshot(&commit)).or_else(|| file(layout.tree(&commit)))
+        };
+        let found = folder(CachePath::root())
+            .or_else(|| folder(layout.repo()))
+            .or_else(of_ref)
+            .or_else(|| folder(layout.snapshots()))
+            .or_else(of_snapshot);
+        found.map(|(at, source)| FsError::Closed {
+            path: disk.native(&at).display().to_string(),
+            owner: disk.owner(&at),
+            source,
+        })
     }
 
     fn read_ref(&self, at: &CachePath) -> Option<Vec<u8>> {

@@ -314,6 +314,16 @@ pub enum FsError {
     /// The name of a file belongs to somebody else where it would be written.
     #[error(transparent)]
     NotAdmitted(#[from] NameError),
+    /// Something of the cache can't be read by this user.
+    #[error("can't read `{path}`{}", belonging(owner.as_deref()))]
+    Closed {
+        /// The path, as the user's system knows it.
+        path: String,
+        /// Who owns it, where that is known.
+        owner: Option<String>,
+        /// The system's error.
+        source: io::Error,
+    },
     /// The core refused.
     #[error("refused: {refusal}")]
     Refused {
@@ -339,6 +349,10 @@ pub enum FsError {
     },
 }
 
+fn belonging(owner: Option<&str>) -> String {
+    owner.map_or_else(String::new, |owner| format!(", which belongs to {owner}"))
+}
+
 impl FsError {
     pub(crate) fn io(what: &'static str, path: &CachePath, source: io::Error) -> Self {
         Self::Io { what, path: path.as_str().to_owned(), source }
@@ -359,7 +373,9 @@ impl FsError {
     #[must_use]
     pub fn group(&self) -> Option<ErrorGroup> {
         match self {
-            Self::Io { source, .. } | Self::Method { source, .. } => Some(group(source)),
+            Self::Io { source, .. } | Self::Method { source, .. } | Self::Closed { source, .. } => {
+                Some(group(source))
+            }
             Self::Other { .. }
             | Self::FolderIsLink { .. }
             | Self::NoFolder { .. }

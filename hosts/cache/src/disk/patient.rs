@@ -92,6 +92,10 @@ impl Disk for PatientDisk {
         self.patiently(|disk| disk.open(at))
     }
 
+    fn owner(&self, at: &CachePath) -> Option<String> {
+        self.disk.owner(at)
+    }
+
     fn is_own(&self, at: &CachePath) -> bool {
         self.disk.is_own(at)
     }

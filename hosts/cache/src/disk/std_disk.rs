@@ -320,6 +320,10 @@ impl Disk for StdDisk {
         Ok(Box::new(StdFile(regular(file)?)))
     }
 
+    fn owner(&self, at: &CachePath) -> Option<String> {
+        system::owner(&fs::symlink_metadata(self.native(at)).ok()?)
+    }
+
     fn is_own(&self, at: &CachePath) -> bool {
         fs::symlink_metadata(self.native(at)).is_ok_and(|metadata| system::is_own(&metadata))
     }

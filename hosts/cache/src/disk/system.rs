@@ -6,7 +6,7 @@ mod positions;
 
 use std::{io, path::Path};
 
-pub(crate) use access::{is_own, keep_to_owner, share_like};
+pub(crate) use access::{is_own, keep_to_owner, owner, share_like};
 pub(crate) use boot::boot;
 pub(crate) use positions::{allow_holes, read_at, second_handle, write_at};
 

@@ -11,7 +11,10 @@ use hubstow_core::{
 
 use crate::{
     cache::proofs::Verdict,
-    disk::{Entry, Kind, failure::FsError},
+    disk::{
+        Entry, Kind,
+        failure::{ErrorGroup, FsError, group},
+    },
     observe::view::View,
 };
 
@@ -80,7 +83,7 @@ impl View {
                 self.observe_local(commit, file, &entry, promised)?
             }
             Kind::File => self.observe_regular(layout, &at, &entry, file, promised)?,
-            Kind::Symlink => self.observe_link(layout, &at, file, promised),
+            Kind::Symlink => self.observe_link(layout, &at, file, promised)?,
         };
         Ok(CachedPointer { marker, ..found })
     }
@@ -91,10 +94,10 @@ impl View {
         at: &CachePath,
         file: &FileName,
         promised: impl FnOnce() -> Option<Promised>,
-    ) -> CachedPointer {
+    ) -> Result<CachedPointer, FsError> {
         let text = self.cache.disk.link_text(at).unwrap_or_default();
         let Some(etag) = RepoLayout::etag_of_link(file, &text) else {
-            return self.observe_foreign_link(layout, at, &text, promised());
+            return Ok(self.observe_foreign_link(layout, at, &text, promised()));
         };
         let is_opaque = etag.content_hash() == ContentHash::Opaque;
         // Nothing proves an opaque one but a listing, and else the hub must say at least its size (row D12).
@@ -106,10 +109,17 @@ impl View {
         let cached = match proved {
             Ok(Verdict::Holds) if is_opaque => Cached::Holds,
             Ok(Verdict::Holds) => Cached::Linked,
+            // What another user keeps to himself is not damaged.
+            Err(source) if group(&source) == ErrorGroup::Denied => {
+                let blob = layout.blob(&etag);
+                let path = self.cache.disk.native(&blob).display().to_string();
+                let owner = self.cache.disk.owner(&blob);
+                return Err(FsError::Closed { path, owner, source });
+            }
             Ok(Verdict::Torn) | Err(_) => Cached::Damaged,
         };
         let size = self.cache.disk.through(at).ok().flatten().map(|entry| entry.len_bytes);
-        CachedPointer { cached, etag: Some(etag), size, ..CachedPointer::default() }
+        Ok(CachedPointer { cached, etag: Some(etag), size, ..CachedPointer::default() })
     }
 
     /// A link that is none of ours serves where a hash proves what it leads to: that of a listing or, as of our own links,

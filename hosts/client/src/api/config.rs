@@ -74,6 +74,8 @@ pub struct Config {
     pub login: Option<Login>,
     /// The access token, sent to the endpoint's origin only.
     pub token: Option<Token>,
+    /// A token file that is there and can't be read. Whoever is refused for want of a token is told of it.
+    pub unread_token: Option<UnreadToken>,
     /// The ladder of methods.
     pub policy: Policy,
     /// Whether the hub may be asked at all.
@@ -108,6 +110,15 @@ pub struct Config {
     pub xet: Xet,
     /// What the environment has said that is of no use: an error of the first request, and of [`Config::check`].
     pub unusable: UnusableSettings,
+}
+
+/// A token file that can't be read.
+#[derive(Clone, Debug)]
+pub struct UnreadToken {
+    /// The file.
+    pub path: PathBuf,
+    /// Why, in the system's words.
+    pub why: String,
 }
 
 /// What the environment has said that is of no use.
@@ -156,6 +167,7 @@ impl Config {
             state_dir: None,
             login: None,
             token: None,
+            unread_token: None,
             policy: Policy::Compat,
             reach: Reach::Online,
             stale: Stale::Unreachable,

@@ -319,7 +319,9 @@ impl From<FsError> for Error {
     fn from(error: FsError) -> Self {
         let (what, group) = (error.to_string(), error.group());
         match error {
-            FsError::Io { source, .. } | FsError::Method { source, .. } => {
+            FsError::Io { source, .. }
+            | FsError::Method { source, .. }
+            | FsError::Closed { source, .. } => {
                 of_group(group.unwrap_or(ErrorGroup::Other), what).caused_by(source)
             }
             FsError::Undecided(undecided) => undecided.into(),

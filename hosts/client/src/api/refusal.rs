@@ -2,27 +2,25 @@
 
 use hubstow_core::{
     facts::Force,
-    hub::Endpoint,
     name::{FileName, Repo, Revision},
-    policy::Policy,
     why::Refusal,
 };
 
 use crate::api::{
+    config::{Config, UnreadToken},
     detail::{CachedCopy, Refused, Subject},
     error::{AnyError, Detail, Error},
 };
 
 /// What a refusal is about.
 pub(crate) struct About<'a> {
-    pub(crate) endpoint: &'a Endpoint,
+    pub(crate) config: &'a Config,
     pub(crate) repo: &'a Repo,
     pub(crate) revision: &'a Revision,
     /// The file, or `None` where a whole snapshot is meant.
     pub(crate) file: Option<&'a FileName>,
     /// The path in the way, as the user's system knows it.
     pub(crate) path: String,
-    pub(crate) policy: Policy,
     pub(crate) copy: CachedCopy,
     pub(crate) force: Force,
     /// The patterns that no file matches, as they were written.
@@ -43,9 +41,19 @@ impl About<'_> {
         }
     }
 
+    /// Says that a token was there and could not be read.
+    fn unread(&self) -> String {
+        match &self.config.unread_token {
+            Some(UnreadToken { path, why }) if self.config.token.is_none() => {
+                format!("; the token file `{}` can't be read: {why}", path.display())
+            }
+            Some(_) | None => String::new(),
+        }
+    }
+
     fn message(&self, refusal: Refusal) -> String {
         let Self { repo, revision, path, .. } = self;
-        let hub = self.endpoint.as_str();
+        let hub = self.config.endpoint.as_str();
         let what = match self.file {
             Some(file) => format!("`{file}` of {repo} at `{revision}`"),
             None => format!("{repo} at `{revision}`"),
@@ -61,7 +69,7 @@ impl About<'_> {
                 }
             },
             Refusal::RevisionNotFound => format!("{repo} has no revision `{revision}`"),
-            Refusal::RepoNotFound => format!("{hub} knows no {repo}, or hides it"),
+            Refusal::RepoNotFound => format!("{hub} knows no {repo}, or hides it{}", self.unread()),
             Refusal::NotCached => format!("{what} is not in the cache"),
             Refusal::CacheDamaged => {
                 format!("`{path}` is damaged: it does not lead to its content")
@@ -76,10 +84,13 @@ impl About<'_> {
             ),
             Refusal::NoMethodLeft => format!(
                 "{what} can't be placed: every method of the policy `{}` is refused in this cache",
-                self.policy
+                self.config.policy
             ),
             Refusal::Unauthorized => {
-                format!("{hub} wants a token for {repo}, or refuses the one it got")
+                format!(
+                    "{hub} wants a token for {repo}, or refuses the one it got{}",
+                    self.unread()
+                )
             }
             Refusal::Forbidden => format!("{hub} refuses access to {repo}"),
             Refusal::Throttled => format!("{hub} limits the rate"),

@@ -1,7 +1,7 @@
 //! The settings that the environment names, as the Python client reads them.
 
 use std::{
-    env, fs,
+    env, fs, io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -9,7 +9,7 @@ use std::{
 use hubstow_core::{facts::Reach, hub::Endpoint, policy::Policy};
 
 use crate::api::{
-    config::{Config, Token, Xet},
+    config::{Config, Token, UnreadToken, Xet},
     error::{Detail, Error, ErrorKind},
     proxies::Proxies,
 };
@@ -48,10 +48,14 @@ impl Config {
         } else if flag("HUGGINGFACE_CO_STAGING") {
             config.endpoint = Endpoint::parse("https://hub-ci.huggingface.co")?;
         }
-        if !flag("HF_HUB_DISABLE_IMPLICIT_TOKEN")
-            && let Some((origin, text)) = find_token(&var, home.as_deref())?
-        {
-            config.take(&origin, Token::new(&text), |config, it| config.token = Some(it));
+        if !flag("HF_HUB_DISABLE_IMPLICIT_TOKEN") {
+            match find_token(&var, home.as_deref())? {
+                FoundToken::None => {}
+                FoundToken::Text { origin, text } => {
+                    config.take(&origin, Token::new(&text), |config, it| config.token = Some(it));
+                }
+                FoundToken::Unread(unread) => config.unread_token = Some(unread),
+            }
         }
         if flag("HF_HUB_OFFLINE") || flag("TRANSFORMERS_OFFLINE") {
             config.reach = Reach::Offline;
@@ -123,29 +127,39 @@ fn homeless() -> Error {
         .with_detail(Detail::Homeless)
 }
 
-/// Returns the text of the token, and where it is from.
+/// A token, or why there is none.
+enum FoundToken {
+    None,
+    Text { origin: String, text: String },
+    Unread(UnreadToken),
+}
+
+/// Finds the text of the token, and where it is from.
 fn find_token(
     var: &impl Fn(&str) -> Option<String>,
     home: Option<&Path>,
-) -> Result<Option<(String, String)>, Error> {
+) -> Result<FoundToken, Error> {
     let named = |name: &str| {
         let text = var(name).filter(|text| !text.trim().is_empty())?;
-        Some((name.to_owned(), text))
+        Some(FoundToken::Text { origin: name.to_owned(), text })
     };
     if let Some(found) = named("HF_TOKEN").or_else(|| named("HUGGING_FACE_HUB_TOKEN")) {
-        return Ok(Some(found));
+        return Ok(found);
     }
     let path = match (var("HF_TOKEN_PATH"), home) {
         (Some(path), _) => expand(&path, var)?,
         (None, Some(home)) => home.join("token"),
-        (None, None) => return Ok(None),
+        (None, None) => return Ok(FoundToken::None),
     };
-    match fs::read_to_string(&path) {
-        Ok(text) if !text.trim().is_empty() => {
-            Ok(Some((format!("the token file {}", path.display()), text)))
-        }
-        Ok(_) | Err(_) => Ok(None),
-    }
+    let missing = |error: &io::Error| {
+        matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+    };
+    Ok(match fs::read_to_string(&path) {
+        Ok(text) if text.trim().is_empty() => FoundToken::None,
+        Ok(text) => FoundToken::Text { origin: format!("the token file {}", path.display()), text },
+        Err(error) if missing(&error) => FoundToken::None,
+        Err(error) => FoundToken::Unread(UnreadToken { path, why: error.to_string() }),
+    })
 }
 
 fn seconds(var: &impl Fn(&str) -> Option<String>, name: &str) -> Result<Option<Duration>, Error> {

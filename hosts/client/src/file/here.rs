@@ -13,7 +13,7 @@ use hubstow_cache::{
 };
 use hubstow_core::{
     action::Action,
-    facts::{Blob, Demand, Force, PlaceFacts, Pointer, Staged, Twin},
+    facts::{Blob, Cached, Demand, Force, PlaceFacts, Pointer, Reach, Staged, Twin},
     layout::RepoLayout,
     model::{DiskKind, End},
     name::{Commit, FileName, Repo, Revision},
@@ -90,7 +90,19 @@ impl Here<'_> {
             }
             None => CachedPointer::default(),
         };
+        if pointer.cached == Cached::Absent && self.engine.config.reach == Reach::Offline {
+            self.check_open(repo, revision)?;
+        }
         Ok((known, pointer))
+    }
+
+    /// Makes sure that what is missing is not only closed to this user.
+    pub(crate) fn check_open(&self, repo: &Repo, revision: &Revision) -> Result<(), Error> {
+        let closed = self.cache.closed(&self.engine.layout(repo), revision);
+        match closed.or_else(|| self.shared.closed(&RepoLayout::new(repo), revision)) {
+            Some(closed) => Err(closed.into()),
+            None => Ok(()),
+        }
     }
 
     /// Says what the kept listing promises of a file.

@@ -206,12 +206,11 @@ impl Engine {
         let FsError::Refused { refusal } = error else { return error.into() };
         let at = if refusal == Refusal::BlobIsDirectory { target.blob() } else { target.pointer() };
         let about = About {
-            endpoint: &self.config.endpoint,
+            config: &self.config,
             repo,
             revision,
             file: Some(&target.file),
             path: self.cache.native(&at).display().to_string(),
-            policy: self.config.policy,
             copy: CachedCopy::Unknown,
             force: Force::Off,
             unmatched: &[],

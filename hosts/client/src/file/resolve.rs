@@ -288,13 +288,12 @@ impl<'a> Resolving<'a> {
         let FileRequest { repo, revision, file, .. } = self.request;
         let pointer = self.known.as_ref().map(|commit| self.layout.pointer(commit, file));
         let about = About {
-            endpoint: &self.engine.config.endpoint,
+            config: &self.engine.config,
             repo,
             revision,
             file: Some(file),
             path: pointer
                 .map_or_else(String::new, |at| self.cache.native(&at).display().to_string()),
-            policy: self.engine.config.policy,
             copy: match self.facts.cached {
                 Cached::Linked | Cached::Holds => CachedCopy::Here,
                 Cached::Absent | Cached::Damaged | Cached::Directory | Cached::Alias => {

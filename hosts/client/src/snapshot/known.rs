@@ -160,12 +160,11 @@ impl Engine {
 
     fn about<'a>(&'a self, request: &'a SnapshotRequest, unmatched: &'a [String]) -> About<'a> {
         About {
-            endpoint: &self.config.endpoint,
+            config: &self.config,
             repo: &request.repo,
             revision: &request.revision,
             file: None,
             path: String::new(),
-            policy: self.config.policy,
             copy: CachedCopy::Unknown,
             force: request.force,
             unmatched,

@@ -47,7 +47,10 @@ impl Here<'_> {
 
     /// Finds the commit of a revision of which something is kept: its folder, or its listing.
     pub(crate) fn commit(&self, request: &SnapshotRequest) -> Result<Commit, Error> {
-        let missing = || self.engine.refused(request, Refusal::NotCached, None);
+        let missing = || match self.check_open(&request.repo, &request.revision) {
+            Ok(()) => self.engine.refused(request, Refusal::NotCached, None),
+            Err(closed) => closed,
+        };
         let commit = self.commit_of(&request.repo, &request.revision).ok_or_else(missing)?;
         let (layout, elsewhere) =
             (self.engine.layout(&request.repo), RepoLayout::new(&request.repo));

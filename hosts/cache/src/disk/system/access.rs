@@ -22,6 +22,14 @@ mod unix {
         (owner == geteuid().as_raw() || owner == 0) && metadata.mode() & OTHERS_WRITE == 0
     }
 
+    pub(crate) fn owner(metadata: &Metadata) -> Option<String> {
+        let number = metadata.uid();
+        Some(match uzers::get_user_by_uid(number) {
+            Some(user) => format!("{} (uid {number})", user.name().to_string_lossy()),
+            None => format!("uid {number}"),
+        })
+    }
+
     pub(crate) fn keep_to_owner(at: &Path) -> io::Result<()> {
         let mode = fs::symlink_metadata(at)?.mode();
         if mode & OTHERS_WRITE == 0 {
@@ -47,7 +55,7 @@ mod unix {
 }
 
 #[cfg(unix)]
-pub(crate) use unix::{is_own, keep_to_owner, share_like};
+pub(crate) use unix::{is_own, keep_to_owner, owner, share_like};
 
 #[cfg(not(unix))]
 mod elsewhere {
@@ -55,6 +63,10 @@ mod elsewhere {
 
     pub(crate) fn is_own(_metadata: &Metadata) -> bool {
         true
+    }
+
+    pub(crate) fn owner(_metadata: &Metadata) -> Option<String> {
+        None
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "elsewhere there is something to fail")]
@@ -69,7 +81,7 @@ mod elsewhere {
 }
 
 #[cfg(not(unix))]
-pub(crate) use elsewhere::{is_own, keep_to_owner, share_like};
+pub(crate) use elsewhere::{is_own, keep_to_owner, owner, share_like};
 
 #[cfg(all(test, unix))]
 mod tests {
