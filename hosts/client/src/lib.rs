@@ -31,7 +31,7 @@ mod receive;
 mod snapshot;
 
 pub use api::{
-    config::{Config, Token, UnusableSettings, Xet, default_user_agent},
+    config::{Config, Token, UnreadToken, UnusableSettings, Xet, default_user_agent},
     detail::{CachedCopy, HubAnswer, Refused, Subject},
     error::{Detail, Error, ErrorKind, FailedFile, FailedFiles},
     event::{Event, Observer},

@@ -34,9 +34,9 @@ pub use hubstow_client::{
     Durability, Environment, Error, ErrorGroup, ErrorKind, Event, Explanation, ExplanationLink,
     FailedFile, FailedFiles, FileReport, FileRequest, HubAnswer, Login, MethodSupport, Observer,
     Parts, Patterns, Proxies, Proxy, Refused, Request, Response, SnapshotReport, SnapshotRequest,
-    Subject, Token, Traffic, Transport, TransportError, TransportErrorKind, UnusableSettings,
-    Warning, Workers, Xet, XetAsked, XetGrant, XetStore, XetStoreError, XetStream,
-    default_user_agent, env_var,
+    Subject, Token, Traffic, Transport, TransportError, TransportErrorKind, UnreadToken,
+    UnusableSettings, Warning, Workers, Xet, XetAsked, XetGrant, XetStore, XetStoreError,
+    XetStream, default_user_agent, env_var,
 };
 pub use hubstow_core::{
     decide::{Decider, LinkedCore},
