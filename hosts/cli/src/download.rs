@@ -63,9 +63,10 @@ pub(crate) struct DownloadArgs {
     /// How many large files are downloaded at once; of files up to 1 MiB eight times as many, and more while that helps
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]
     max_workers: u8,
-    /// On how many connections large files are received at most, all together; each has one in any case
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u8).range(1..=16))]
-    max_connections: u8,
+    /// On how many connections large files are received at most, all together; each has one in any case [env:
+    /// HF_XET_NUM_CONCURRENT_RANGE_GETS] [default: 16; 32 with HF_XET_HIGH_PERFORMANCE or HF_HUB_ENABLE_HF_TRANSFER]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    max_connections: Option<u8>,
     /// Receive no faster than this: bytes a second, with K, M or G for 1024, 1024² or 1024³ of them
     #[arg(long, value_name = "RATE", value_parser = rate)]
     limit_rate: Option<NonZeroU64>,
@@ -146,7 +147,9 @@ impl DownloadArgs {
     fn config(&self) -> Result<Config, Error> {
         let mut config = self.hub.config()?;
         config.max_workers = usize::from(self.max_workers);
-        config.max_connections = usize::from(self.max_connections);
+        if let Some(most) = self.max_connections {
+            config.max_connections = usize::from(most);
+        }
         config.limit_rate = self.limit_rate;
         config.durability = self.durability.into();
         let local = self.local_dir.as_deref().map(|dir| folder::named("--local-dir", dir));

@@ -12,7 +12,7 @@ const FILE_DESCRIPTORS: usize = 3;
 /// The most files on their way, however many descriptors there are: more would bring nothing.
 const MOST_FILES: usize = 352;
 /// The most connections that large files are received on beside their first.
-const MOST_CONNECTIONS: usize = 16;
+const MOST_CONNECTIONS: usize = 64;
 /// How much is left to the runtime, to the program around it, and to what is opened for a moment: an eighth, and within
 /// these bounds.
 const REST_LEAST: usize = 16;
@@ -101,9 +101,9 @@ mod tests {
     #[test]
     fn the_descriptors_of_a_process_are_shared_out_and_never_exceeded() {
         for (descriptors, files, connections, threads) in [
-            (None, 352, 16, 128),
-            (Some(1 << 20), 352, 16, 128),
-            (Some(1024), 293, 16, 64),
+            (None, 352, 64, 128),
+            (Some(1 << 20), 352, 64, 128),
+            (Some(1024), 277, 64, 64),
             (Some(256), 69, 16, 16),
             (Some(128), 34, 8, 8),
             (Some(64), 14, 4, 8),

@@ -28,8 +28,8 @@ const TUNNEL: &str = "tunnel error";
 const PROXY_LOGIN: &str = "tunnel error: proxy authorization required";
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How many connections of their own large files may use: what a hub takes from one client without complaint.
-const CONNECTIONS: usize = 16;
+/// The most connections of their own that large files may use; how many they do use is a setting.
+const CONNECTIONS: usize = 64;
 /// How many bytes may be on their way at once on a connection of HTTP/2, which many small files share, and how many of them
 /// for one: a gigabit over 80 ms is ten million.
 const HTTP2_CONNECTION_BYTES: u32 = 16 << 20;

@@ -14,6 +14,9 @@ use crate::api::{
     proxies::Proxies,
 };
 
+/// How many connections large files have where somebody asks other clients for all that the line gives.
+const EAGER_CONNECTIONS: usize = 32;
+
 impl Config {
     /// Reads the environment that the Python client reads: `HF_HUB_CACHE`, `HF_HOME`, `HF_TOKEN`, `HF_ENDPOINT`,
     /// `HF_HUB_OFFLINE` and the others of section 8 of the cache's description, all by [`env_var`]; and `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`
@@ -66,6 +69,13 @@ impl Config {
         if flag("HF_HUB_DISABLE_XET") {
             config.xet = Xet::Off;
         }
+        if flag("HF_XET_HIGH_PERFORMANCE") || flag("HF_HUB_ENABLE_HF_TRANSFER") {
+            config.max_connections = EAGER_CONNECTIONS;
+        }
+        let name = "HF_XET_NUM_CONCURRENT_RANGE_GETS";
+        config.take(name, connections(&var, name), |config, found| {
+            config.max_connections = found.unwrap_or(config.max_connections);
+        });
         let name = "HF_HUB_ETAG_TIMEOUT";
         config.take(name, seconds(&var, name), |config, found| {
             config.lookup_timeout = found.unwrap_or(config.lookup_timeout);
@@ -162,6 +172,19 @@ fn find_token(
     })
 }
 
+fn connections(var: &impl Fn(&str) -> Option<String>, name: &str) -> Result<Option<usize>, Error> {
+    let Some(text) = var(name) else {
+        return Ok(None);
+    };
+    match text.trim().parse::<usize>() {
+        Ok(0) | Err(_) => Err(Error::new(
+            ErrorKind::Usage,
+            format!("{name} is `{text}`, not a number of requests"),
+        )),
+        Ok(most) => Ok(Some(most)),
+    }
+}
+
 fn seconds(var: &impl Fn(&str) -> Option<String>, name: &str) -> Result<Option<Duration>, Error> {
     let Some(text) = var(name) else {
         return Ok(None);
@@ -248,6 +271,15 @@ mod tests {
             assert_eq!(reach == Reach::Offline, offline, "{value}");
         }
         assert_eq!(config(&[("HF_HUB_DISABLE_SYMLINKS", "1")]).unwrap().policy, Policy::Portable);
+        for (vars, connections) in [
+            (&[][..], 16),
+            (&[("HF_XET_HIGH_PERFORMANCE", "1")], 32),
+            (&[("HF_HUB_ENABLE_HF_TRANSFER", "true")], 32),
+            (&[("HF_XET_HIGH_PERFORMANCE", "0")], 16),
+            (&[("HF_XET_NUM_CONCURRENT_RANGE_GETS", "4"), ("HF_XET_HIGH_PERFORMANCE", "1")], 4),
+        ] {
+            assert_eq!(config(vars).unwrap().max_connections, connections, "{vars:?}");
+        }
         assert_eq!(config(&[]).unwrap().xet, Xet::On);
         assert_eq!(config(&[("HF_HUB_DISABLE_XET", "1")]).unwrap().xet, Xet::Off);
     }
@@ -272,6 +304,7 @@ mod tests {
             [("HF_ENDPOINT", "ftp://x")],
             [("HF_ENDPOINT", "huggingface.co")],
             [("HF_HUB_ETAG_TIMEOUT", "soon")],
+            [("HF_XET_NUM_CONCURRENT_RANGE_GETS", "many")],
         ] {
             let error = config(&vars).unwrap().check().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Usage, "{vars:?}");
