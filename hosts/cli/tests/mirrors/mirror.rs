@@ -8,6 +8,7 @@
 use std::{
     collections::hash_map::DefaultHasher,
     hash::{Hash as _, Hasher as _},
+    io::Write as _,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -22,6 +23,8 @@ use axum::{
     middleware::{self, Next},
     response::Response,
 };
+
+use flate2::{Compression, write::GzEncoder};
 
 use super::stage::Truth;
 
@@ -63,7 +66,10 @@ pub(crate) enum Way {
     RedirectOutside,
     HeadOfNothing,
     HeadTooLong,
+    /// All that is asked for comes compressed.
     Gzip,
+    /// Files are said to be compressed, and are not.
+    SaysGzip,
     Html,
     /// Content has its length, and other bytes.
     Garbled,
@@ -144,6 +150,9 @@ impl Mirror {
             let length = answer.headers().get(header::CONTENT_LENGTH).unwrap().to_str().unwrap();
             *answer.body_mut() = Body::from("x".repeat(length.parse().unwrap()));
         }
+        if method == Method::GET && self.has(Way::Gzip) && answer.status() == StatusCode::OK {
+            answer = gzipped(answer).await;
+        }
         if self.has(Way::Breaking) && method == Method::GET && path.ends_with(".bin") && !is_part {
             answer = broken_off(answer).await;
         }
@@ -217,7 +226,7 @@ impl Mirror {
         if self.has(Way::PartWithoutRange) {
             headers.remove(header::CONTENT_RANGE);
         }
-        if self.has(Way::Gzip) && *method == Method::GET {
+        if self.has(Way::SaysGzip) {
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
     }
@@ -251,6 +260,15 @@ fn remove_metadata(headers: &mut HeaderMap) {
     headers.remove(COMMIT);
     LINKED.iter().for_each(|name| drop(headers.remove(name)));
     headers.insert(header::ETAG, HeaderValue::from_static("\"of-the-store-1\""));
+}
+
+async fn gzipped(answer: Response) -> Response {
+    let (mut parts, body) = answer.into_parts();
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(&to_bytes(body, usize::MAX).await.unwrap()).unwrap();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    Response::from_parts(parts, Body::from(encoder.finish().unwrap()))
 }
 
 fn page(status: StatusCode, text: &str) -> Response {

@@ -29,6 +29,7 @@ use crate::{
     http::{
         address::{Address, NoAnswer, TokenUse, location, shown, transport},
         connections::Connections,
+        decode::unpacked,
         gate::{Entered, Gate, Pass, Passed, is_refusal_for_now},
         pace::Pace,
         transport::{Connection, Request, Response, Transport, TransportError, TransportErrorKind},
@@ -294,7 +295,7 @@ impl Http {
             if !is_refusal_for_now(answer.status, &answer.headers) {
                 pass.taken();
                 let body = Passed::new(answer.body, pass, self.stall_timeout);
-                return Ok(Response { body: Box::new(body), ..answer });
+                return Ok(unpacked(Response { body: Box::new(body), ..answer }));
             }
             self.gate.refused(&pass, &url, &answer);
             match request.connection {

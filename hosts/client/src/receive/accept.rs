@@ -61,7 +61,13 @@ fn accept_from(
     }
     let encoding = text(headers, &CONTENT_ENCODING).unwrap_or("identity");
     if !encoding.eq_ignore_ascii_case("identity") {
-        return Brings::Nothing(Verdict::Unusable(Cause::Encoded(encoding.to_owned())));
+        let cause = Cause::Encoded(encoding.to_owned());
+        // A part of something packed is no part of the content; the whole may come as it is.
+        return Brings::Nothing(if status == StatusCode::PARTIAL_CONTENT {
+            Verdict::NoRange(cause)
+        } else {
+            Verdict::Unusable(cause)
+        });
     }
     let promised = fetch.metadata.size;
     if status == StatusCode::PARTIAL_CONTENT {

@@ -5,7 +5,7 @@
     reason = "a fault changes one thing; every place here takes those that are about it"
 )]
 
-use std::{sync::Arc, time::Duration};
+use std::{io::Write as _, sync::Arc, time::Duration};
 
 use anyhow::Result;
 use axum::{
@@ -14,6 +14,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::Response,
 };
+use flate2::{Compression, write::GzEncoder};
 use tower::ServiceExt as _;
 
 use super::{
@@ -234,6 +235,7 @@ async fn change_body(
             Fault::LongerBody { by } => bytes.extend(vec![b'x'; *by]),
             Fault::ShorterBody { by } => bytes.truncate(bytes.len().saturating_sub(*by)),
             Fault::PromiseMore { by } => never_sent += by,
+            Fault::Gzip => bytes = gzipped(&bytes)?,
             Fault::ShiftRange { by } => shift(&mut parts.headers, &mut bytes, *by)?,
             _ => pace = pace.with(fault),
         }
@@ -245,6 +247,12 @@ async fn change_body(
     wait_for_heads(shared).await;
     let sending = Arc::clone(&shared.bodies);
     Ok(Response::from_parts(parts, body::paced(bytes, pace, sending)))
+}
+
+fn gzipped(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes)?;
+    Ok(encoder.finish()?)
 }
 
 /// Sends a part of the right length that starts too early.
