@@ -30,6 +30,11 @@ fn of_transport(error: &Error) -> Option<&'static str> {
             "write them into the proxy's variable: HTTPS_PROXY=http://name:password@proxy:3128",
         );
     }
+    if cause.kind() == TransportErrorKind::Tls {
+        return Some(
+            "check the port and the scheme of HF_ENDPOINT: a hub without TLS is asked by http://",
+        );
+    }
     let TransportErrorKind::Certificate(why) = cause.kind() else { return None };
     Some(match why {
         Distrust::UnknownIssuer => {

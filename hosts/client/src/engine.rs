@@ -65,6 +65,7 @@ impl Engine {
     /// # Errors
     /// A cache directory without a name, or one that the host can't reach.
     pub(crate) fn new(mut config: Config, parts: Parts) -> Result<Self, Error> {
+        config.bound_waits();
         let durability = config.durability;
         // A program that changes its working directory must not change its cache with it.
         config.cache_dir = absolute(&config.cache_dir)?;

@@ -15,8 +15,9 @@ use crate::{
     disk::{
         Disk, DiskFile, LockFile, Origin,
         exclusion::excludes,
-        failure::{FsError, with_causes},
+        failure::{ErrorGroup, FsError, with_causes},
     },
+    execute::probe::LINK_TRIES,
     fresh_nonce,
 };
 
@@ -50,21 +51,35 @@ impl Cache {
     ///
     /// # Errors
     /// A cache directory in which no file can be made.
-    pub(crate) fn probe_locks(&self, known: &KnownFolders) -> Result<Support, FsError> {
-        self.make_folders(&RepoLayout::probe_folder(), known)?;
-        let at = RepoLayout::probe_file(&fresh_nonce()?);
-        let first = self.disk.create(&at).map_err(|error| FsError::io("write", &at, error))?;
-        let support = excludes(&*self.disk, &at, first);
-        self.discard(&at);
-        self.remove_probe_folder();
-        Ok(if support { Support::Works } else { Support::Refused })
+    pub(crate) fn probe_locks(&self) -> Result<Support, FsError> {
+        self.in_probe_folder(|| {
+            let at = RepoLayout::probe_file(&fresh_nonce()?);
+            let first = self.disk.create(&at).map_err(|error| FsError::io("write", &at, error))?;
+            let support = excludes(&*self.disk, &at, first);
+            self.discard(&at);
+            Ok(if support { Support::Works } else { Support::Refused })
+        })
     }
 
-    /// Removes the folder of probes, and the one above it where a probe was the first to need it.
-    pub(crate) fn remove_probe_folder(&self) {
+    /// Probes in the folder for that at the cache root, and removes it again, with the one above it where a probe was the
+    /// first to need it. Another process that probes may remove it under us; then it is made once more.
+    pub(crate) fn in_probe_folder<T>(
+        &self,
+        probe: impl Fn() -> Result<T, FsError>,
+    ) -> Result<T, FsError> {
         let folder = RepoLayout::probe_folder();
-        let _ = self.disk.remove_folder(&folder);
-        let _ = self.disk.remove_folder(&folder.parent());
+        let mut tries_left = LINK_TRIES;
+        loop {
+            let made = self.make_folders(&folder, &KnownFolders::default());
+            let probed = made.and_then(|()| probe());
+            let _ = self.disk.remove_folder(&folder);
+            let _ = self.disk.remove_folder(&folder.parent());
+            tries_left -= 1;
+            match probed {
+                Err(error) if error.group() == Some(ErrorGroup::Raced) && tries_left > 0 => {}
+                probed => return probed,
+            }
+        }
     }
 }
 

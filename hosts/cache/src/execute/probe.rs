@@ -42,11 +42,9 @@ impl View {
     /// # Errors
     /// As [`View::probe`].
     pub fn probe_root(&self, method: Method) -> Result<Result<(), io::Error>, FsError> {
-        let folder = RepoLayout::probe_folder();
-        self.make_folders(&folder)?;
-        let result = self.probe_with(method, || Ok(RepoLayout::probe_file(&fresh_nonce()?)));
-        self.cache.remove_probe_folder();
-        result
+        self.cache.in_probe_folder(|| {
+            self.probe_with(method, || Ok(RepoLayout::probe_file(&fresh_nonce()?)))
+        })
     }
 
     /// Finds out whether names that differ in case are two files at the cache root.
@@ -54,11 +52,12 @@ impl View {
     /// # Errors
     /// A cache directory in which no file can be made.
     pub fn probe_case(&self) -> Result<bool, FsError> {
-        let folder = RepoLayout::probe_folder();
-        self.make_folders(&folder)?;
-        let folded = self.cache.disk.entry(&RepoLayout::folded_probe_folder());
-        self.cache.remove_probe_folder();
-        folded.map(|entry| entry.is_none()).map_err(|error| FsError::io("look at", &folder, error))
+        self.cache.in_probe_folder(|| {
+            let folder = RepoLayout::folded_probe_folder();
+            let folded = self.cache.disk.entry(&folder);
+            let is_one = folded.map_err(|error| FsError::io("look at", &folder, error))?.is_some();
+            Ok(!is_one)
+        })
     }
 
     fn probe_with(

@@ -188,7 +188,7 @@ impl View {
     /// # Errors
     /// A cache directory in which no file can be made.
     pub fn probe_locks(&self) -> Result<Support, FsError> {
-        self.cache.probe_locks(&self.folders)
+        self.cache.probe_locks()
     }
 
     /// Removes dead private files of a repo, once in the life of a process.

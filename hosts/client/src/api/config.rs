@@ -112,6 +112,9 @@ pub struct Config {
     pub unusable: UnusableSettings,
 }
 
+/// The longest wait that is meant by any setting: a moment so far ahead can be named on every system.
+const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// A token file that can't be read.
 #[derive(Clone, Debug)]
 pub struct UnreadToken {
@@ -157,6 +160,18 @@ pub fn default_user_agent() -> String {
 }
 
 impl Config {
+    /// Takes every wait that is longer than a year for a year.
+    pub(crate) fn bound_waits(&mut self) {
+        for wait in [
+            &mut self.lookup_timeout,
+            &mut self.stall_timeout,
+            &mut self.throttle_patience,
+            &mut self.lock_patience,
+        ] {
+            *wait = (*wait).min(LONGEST_WAIT);
+        }
+    }
+
     /// Makes the default settings for a cache root; the environment is not read.
     #[must_use]
     pub fn new(cache_dir: impl Into<PathBuf>) -> Self {
