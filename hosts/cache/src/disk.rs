@@ -163,7 +163,8 @@ pub trait DiskFile: Read + Write + Seek + Send {
     }
 
     /// Makes another handle on the same open file: a lock on it is both's, and ends with the last of them. On either only
-    /// [`write_at`](Self::write_at) and [`read_at`](Self::read_at) may be used then, which do not disturb each other.
+    /// [`write_at`](Self::write_at), [`read_at`](Self::read_at) and [`sync`](Self::sync) may be used then, which do not disturb
+    /// each other.
     ///
     /// # Errors
     /// Whatever the system says; `Unsupported` where it is not to be had, or where offsets are reached by seeking.

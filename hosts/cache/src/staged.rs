@@ -10,6 +10,7 @@ mod map;
 mod open;
 pub mod reader;
 pub mod space;
+pub mod syncer;
 pub mod verify;
 mod writing;
 
@@ -24,7 +25,9 @@ use hubstow_core::{
     name::Etag,
 };
 
-pub use self::{intervals::Intervals, reader::StagedReader, verify::Mismatch};
+pub use self::{
+    intervals::Intervals, reader::StagedReader, syncer::StagedSyncer, verify::Mismatch,
+};
 use crate::{
     cache::{Cache, Durability},
     disk::{DiskFile, Entry, Kind, cancel::Cancel, content::Hasher},

@@ -15,6 +15,7 @@ pub(crate) mod receiver;
 #[cfg(test)]
 mod stage;
 pub(crate) mod stream;
+mod syncing;
 pub(crate) mod transfer;
 pub(crate) mod verdict;
 pub(crate) mod writer;

@@ -24,9 +24,10 @@ use crate::{
 impl View {
     /// Keeps records on this disk where those in the cache directory would not count.
     #[must_use]
-    pub fn with_own_records(self, disk: Arc<dyn Disk>) -> Self {
-        let own = Cache::new(disk, Policy::Portable, Durability::Fast, self.cache.shape);
-        Self { own_records: Some(own), ..self }
+    pub fn with_own_records(mut self, disk: Arc<dyn Disk>) -> Self {
+        let shape = self.cache.shape;
+        self.own_records = Some(Cache::new(disk, Policy::Portable, Durability::Fast, shape));
+        self
     }
 
     /// Returns the places that records may be in, the best first.

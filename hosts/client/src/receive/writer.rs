@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use super::{
     behind::Behind,
     custody::{Custody, Returned},
+    syncing::Syncing,
 };
 use crate::{offload::Begun, parts::Beside};
 
@@ -144,7 +145,7 @@ fn append(staged: &mut StagedFile, mut pieces: mpsc::UnboundedReceiver<Queued>) 
     Ok(())
 }
 
-/// Does the same with a thread beside it that hashes what has been written.
+/// Does the same with threads beside it: one hashes what has been written, and one brings it to the disk.
 fn write_and_hash(
     staged: &mut StagedFile,
     mut pieces: mpsc::UnboundedReceiver<Queued>,
@@ -152,6 +153,7 @@ fn write_and_hash(
     // Where there is no second handle, whoever verifies reads what was not hashed here.
     let reader = if staged.takes_positions() { staged.reader().ok() } else { None };
     let held = staged.intervals().clone();
+    let mut syncing = Syncing::of(staged);
     let mut hasher = staged.lend_hasher();
     let (to_hasher, to_hash) = blocking::channel::<(u64, Queued)>();
     let result = thread::scope(|scope| {
@@ -166,6 +168,7 @@ fn write_and_hash(
                 Place::At(offset) => offset,
             };
             staged.write_at(offset, &queued.piece)?;
+            syncing.written(queued.piece.len() as u64);
             // A hasher that is gone has panicked, which the end of the scope tells, or could not begin.
             let _ = to_hasher.send((offset, queued));
         }
@@ -173,6 +176,9 @@ fn write_and_hash(
         Ok(())
     });
     staged.return_hasher(hasher);
+    if let Err(error) = syncing.end() {
+        staged.did_not_sync(&error);
+    }
     result
 }
 
