@@ -10,13 +10,14 @@ use std::io;
 use hubstow_core::{
     layout::{CachePath, RepoLayout},
     name::Nonce,
+    policy::Method,
 };
 
 use crate::{
     cache::{Cache, folders::KnownFolders},
     disk::{
         DiskFile,
-        failure::{ErrorGroup, FsError, with_causes},
+        failure::{ErrorGroup, FsError, group, with_causes},
     },
     fresh_nonce,
 };
@@ -39,6 +40,10 @@ pub(crate) type Naming<'a> = dyn Fn(&Nonce) -> CachePath + 'a;
 
 /// Tells whether a private folder is of no use for what was to be done in it: it is another's, or on another disk.
 pub(crate) fn is_closed(error: &FsError) -> bool {
+    // A method that is refused is refused elsewhere as well.
+    if matches!(error, FsError::Method { .. }) {
+        return false;
+    }
     match error.group() {
         Some(ErrorGroup::Denied | ErrorGroup::ReadOnly | ErrorGroup::CrossDevice) => true,
         Some(
@@ -86,6 +91,21 @@ impl Cache {
             }
             done => done,
         }
+    }
+
+    /// Says why a link could not be made at a private path: the method is refused or, where no file can be made there
+    /// either, the folder is another's.
+    pub(crate) fn refused_at(&self, method: Method, at: &CachePath, error: io::Error) -> FsError {
+        if group(&error) == ErrorGroup::Denied {
+            match self.disk.create(at) {
+                Ok(_) => self.discard(at),
+                Err(closed) if group(&closed) == ErrorGroup::Denied => {
+                    return FsError::io("make", at, closed);
+                }
+                Err(_) => {}
+            }
+        }
+        FsError::method(method, at, error)
     }
 
     /// Tells whether two folders are known to be on different disks.

@@ -59,7 +59,7 @@ impl View {
                 Method::Symlink => {
                     let text = RepoLayout::link_text(&target.file, &target.etag);
                     let made = self.cache.disk.symlink(&text, &scratch);
-                    made.map(|()| None).map_err(|error| FsError::method(by, &scratch, error))
+                    made.map(|()| None).map_err(|error| self.cache.refused_at(by, &scratch, error))
                 }
                 Method::Hardlink => self.share(target, by, from, &scratch).map(Some),
                 Method::Reflink | Method::Copy | Method::Move => {
@@ -108,7 +108,7 @@ impl View {
         } else {
             self.cache.disk.reflink(from, scratch)
         };
-        shared.map_err(|error| FsError::method(by, scratch, error))?;
+        shared.map_err(|error| self.cache.refused_at(by, scratch, error))?;
         if seen()?.identity.same_content(&before.identity) {
             Ok(before.identity)
         } else {

@@ -61,7 +61,6 @@ fn nothing_is_written_through_a_folder_that_is_a_link() {
 fn what_a_linked_folder_leads_to_is_not_served() {
     let cases = [
         (Start::BlobExisting, format!("{REPO}/blobs")),
-        (Start::PointerLinked, format!("{REPO}/blobs")),
         (Start::PointerHolds, format!("{REPO}/snapshots")),
         (Start::PointerHolds, format!("{REPO}/snapshots/{OURS}")),
         (Start::PointerHolds, format!("{REPO}/snapshots/{OURS}/weights")),
@@ -72,6 +71,25 @@ fn what_a_linked_folder_leads_to_is_not_served() {
         let run = run(&world, Policy::Compat, Kind::NO_LINKS);
         assert!(is_link_error(&run, &folder), "{start:?}, {folder}: {}", run.end());
         assert_eq!(world.tree_outside(), outside, "{start:?}, {folder}");
+    }
+}
+
+#[test]
+fn what_a_pointer_leads_to_behind_a_linked_folder_of_blobs_is_served_once_it_is_proved() {
+    for (is_right, kind) in
+        [(true, Kind::ALL_LINKS), (true, Kind::NO_LINKS), (false, Kind::ALL_LINKS)]
+    {
+        let folder = format!("{REPO}/blobs");
+        let (world, elsewhere) = planted(Start::PointerLinked, &folder);
+        if !is_right {
+            fs::write(elsewhere.join(&SMALL.etag), &SMALL.wrong).unwrap();
+        }
+        let outside = world.tree_outside();
+        let run = run(&world, Policy::Compat, kind);
+        assert_eq!(run.result.is_ok(), is_right, "{}", run.end());
+        assert_eq!(is_link_error(&run, &folder), !is_right, "{}", run.end());
+        assert_eq!(run.fetched, 0);
+        assert_eq!(world.tree_outside(), outside);
     }
 }
 

@@ -354,7 +354,9 @@ fn is_name_trial(path: &str) -> bool {
 
 /// Whether a path can only be the work of one attempt.
 pub(crate) fn is_private(path: &str) -> bool {
-    let ours = (path.contains(".hubstow/") && (path.ends_with(".tmp") || path.ends_with(".map")))
+    let base = path.rsplit_once('/').map_or(path, |(_, base)| base);
+    let ours = (base.starts_with(".hubstow-") && base.ends_with(".tmp"))
+        || (path.contains(".hubstow/") && (path.ends_with(".tmp") || path.ends_with(".map")))
         || (path.contains("/blobs/") && path.ends_with(".incomplete"));
     let name =
         path.trim_end_matches(".tmp").trim_end_matches(".map").trim_end_matches(".incomplete");

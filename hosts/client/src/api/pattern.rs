@@ -345,7 +345,7 @@ mod tests {
         let patterns = patterns(Some(&["*.json", "data/", "*.bin"]), &["*.json"]);
         let listing = names(&["config.json", "model.bin"]);
         assert_eq!(patterns.unmatched(&listing), ["data/"]);
-        assert_eq!(patterns.unmatched([]).len(), 3);
-        assert!(Patterns::default().unmatched([]).is_empty());
+        assert_eq!(patterns.unmatched::<str>([]).len(), 3);
+        assert!(Patterns::default().unmatched::<str>([]).is_empty());
     }
 }

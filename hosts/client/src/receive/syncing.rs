@@ -47,7 +47,7 @@ impl Syncing {
         self.unsynced_bytes = 0;
         self.state = match std::mem::replace(&mut self.state, State::Off) {
             State::Ready(syncer) => Self::begin(syncer),
-            other => other,
+            other @ (State::Begun(_) | State::Off) => other,
         };
         if let State::Begun(Begun { due, .. }) = &self.state {
             // Where one is due already, it takes these bytes as well.

@@ -90,12 +90,6 @@ mod tests {
         os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     };
 
-    fn folder(mode: u32) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        fs::set_permissions(folder.path(), Permissions::from_mode(mode)).unwrap();
-        folder
-    }
-
     #[test]
     fn what_others_can_write_is_not_our_own_until_it_is_kept_to_its_owner() {
         for (mode, own, kept) in [
@@ -104,7 +98,8 @@ mod tests {
             (0o2777, false, 0o2755),
             (0o700, true, 0o700),
         ] {
-            let folder = folder(mode);
+            let folder = tempfile::tempdir().unwrap();
+            fs::set_permissions(folder.path(), Permissions::from_mode(mode)).unwrap();
             let is_own = || super::is_own(&fs::symlink_metadata(folder.path()).unwrap());
             assert_eq!(is_own(), own, "{mode:o}");
             super::keep_to_owner(folder.path()).unwrap();
@@ -117,7 +112,8 @@ mod tests {
     #[test]
     fn a_folder_gets_the_mode_of_another() {
         for mode in [0o2775, 0o700, 0o755] {
-            let (made, like) = (folder(0o755), folder(mode));
+            let (made, like) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            fs::set_permissions(like.path(), Permissions::from_mode(mode)).unwrap();
             super::share_like(made.path(), like.path()).unwrap();
             assert_eq!(fs::metadata(made.path()).unwrap().mode() & 0o7777, mode, "{mode:o}");
         }
