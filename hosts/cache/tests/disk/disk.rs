@@ -102,6 +102,18 @@ impl TestDisk {
         (self.kind.refuses)(op).map_or(Ok(()), |errno| Err(Fate::Failed(errno.into())))
     }
 
+    /// Refuses to make something at a path in a folder that is closed.
+    fn open_to(&self, at: &CachePath) -> io::Result<()> {
+        let is_closed = (self.kind.closed)(at.as_str());
+        if is_closed { Err(rustix::io::Errno::ACCESS.into()) } else { Ok(()) }
+    }
+
+    /// Refuses what would lead from one disk to another.
+    fn on_one_mount(&self, from: &CachePath, to: &CachePath) -> io::Result<()> {
+        let [from, to] = [from, to].map(|at| (self.kind.mount)(at.as_str()));
+        if from == to { Ok(()) } else { Err(rustix::io::Errno::XDEV.into()) }
+    }
+
     fn file(&self, real: Box<dyn DiskFile>, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
         let inode = fs::metadata(self.real.native(at))?.ino();
         let (kind, watch) = (self.kind, Arc::clone(&self.watch));
@@ -187,6 +199,23 @@ impl Disk for TestDisk {
         self.file(self.real.open(at)?, at)
     }
 
+    fn is_own(&self, at: &CachePath) -> bool {
+        self.real.is_own(at)
+    }
+
+    fn open_own(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
+        self.pass(Op::Open, at)?;
+        self.file(self.real.open_own(at)?, at)
+    }
+
+    fn keep_to_owner(&self, at: &CachePath) -> io::Result<()> {
+        self.real.keep_to_owner(at)
+    }
+
+    fn share_like(&self, folder: &CachePath, other: &CachePath) -> io::Result<()> {
+        self.real.share_like(folder, other)
+    }
+
     fn open_private(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
         self.pass(Op::OpenPrivate, at)?;
         self.watch.judge_writing(at.as_str());
@@ -198,6 +227,7 @@ impl Disk for TestDisk {
 
     fn create(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
         self.pass(Op::Create, at)?;
+        self.open_to(at)?;
         self.watch.judge_writing(at.as_str());
         self.file(self.real.create(at)?, at)
     }
@@ -210,6 +240,7 @@ impl Disk for TestDisk {
 
     fn make_folder(&self, at: &CachePath) -> io::Result<()> {
         self.pass(Op::MakeFolder, at)?;
+        self.open_to(at)?;
         self.real.make_folder(at)
     }
 
@@ -228,6 +259,7 @@ impl Disk for TestDisk {
         let of_sample = at.as_str() == pointer(OURS);
         let right = blob.is_ok_and(|bytes| !of_sample || bytes == self.sample.content);
         self.pass(Op::Symlink, at)?;
+        self.open_to(at)?;
         self.link(self.kind.symlink, !text.contains('/'), || self.real.symlink(text, at))?;
         // A link appears whole: it may have its public name at once, if what it leads to is there.
         if !is_private(at.as_str()) {
@@ -238,6 +270,7 @@ impl Disk for TestDisk {
 
     fn hardlink(&self, from: &CachePath, at: &CachePath) -> io::Result<()> {
         self.pass(Op::Hardlink, at)?;
+        self.open_to(at).and_then(|()| self.on_one_mount(from, at))?;
         self.watch.judge_writing(at.as_str());
         let probe = is_private(from.as_str());
         if let (false, Ok(metadata)) = (probe, fs::metadata(self.native(from))) {
@@ -257,12 +290,14 @@ impl Disk for TestDisk {
             self.link(self.kind.reflink, probe, || self.real.create(at).map(drop))?;
         }
         passed?;
+        self.open_to(at).and_then(|()| self.on_one_mount(from, at))?;
         let copy = || fs::copy(self.native(from), self.native(at)).map(drop);
         self.link(self.kind.reflink, probe, copy)
     }
 
     fn rename(&self, from: &CachePath, to: &CachePath) -> io::Result<()> {
         self.pass(Op::Rename, from)?;
+        self.open_to(to).and_then(|()| self.on_one_mount(from, to))?;
         let mut right = None;
         if let Ok(metadata) = fs::symlink_metadata(self.native(from)) {
             self.watch.judge_rename(metadata.ino(), from.as_str(), to.as_str());

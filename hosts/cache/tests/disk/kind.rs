@@ -59,6 +59,10 @@ pub(crate) struct Kind {
     pub(crate) free_bytes: Option<u64>,
     /// What else it refuses.
     pub(crate) refuses: fn(Op) -> Option<Errno>,
+    /// Which of several disks a path is on: nothing is renamed or linked from one to another.
+    pub(crate) mount: fn(&str) -> u8,
+    /// Whether this user may make nothing in the folder of a path.
+    pub(crate) closed: fn(&str) -> bool,
 }
 
 const NO_SYMLINK: Way = Way::Refused(Errno::PERM);
@@ -79,6 +83,8 @@ impl Kind {
         whole_seconds: false,
         free_bytes: None,
         refuses: |_| None,
+        mount: |_| 0,
+        closed: |_| false,
     };
     /// As on exFAT.
     pub(crate) const NO_LINKS: Self = Self {

@@ -23,6 +23,7 @@ mod tree;
 mod watch;
 
 mod adoption;
+mod apart;
 mod bulk;
 mod cancelled;
 mod crash;

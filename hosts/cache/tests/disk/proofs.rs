@@ -3,12 +3,13 @@
 use std::{
     fs::{self, File},
     io::Write,
-    os::unix::fs::{MetadataExt, symlink},
+    os::unix::fs::{MetadataExt, PermissionsExt as _, symlink},
+    sync::Arc,
     thread,
     time::Duration,
 };
 
-use hubstow_cache::observe::proof::RECORD_FROM_BYTES;
+use hubstow_cache::{StdDisk, observe::proof::RECORD_FROM_BYTES};
 use hubstow_core::{facts::Force, policy::Policy};
 
 use crate::{
@@ -94,6 +95,42 @@ fn a_record_that_makes_no_sense_costs_one_reading() {
     result.result.unwrap();
     assert!(reads(&disk) > 0);
     assert_eq!(reads(&run(&world, Kind::ALL_LINKS).1), 0, "it was replaced");
+}
+
+#[test]
+fn what_others_can_have_written_proves_nothing() {
+    let folder = format!("{REPO}/.hubstow/proved");
+    for (at, mode) in [(folder.as_str(), 0o777), (record().as_str(), 0o666), (&folder, 0o775)] {
+        let world = filled_by_python(&HUGE);
+        run(&world, Kind::ALL_LINKS).0.result.unwrap();
+        let is_own = |at: &str| {
+            let mode = fs::metadata(world.root().join(at)).unwrap().mode();
+            mode & 0o022 == 0
+        };
+        assert!(is_own(&folder) && is_own(&record()), "it is made so");
+        fs::set_permissions(world.root().join(at), fs::Permissions::from_mode(mode)).unwrap();
+        let (result, disk) = run(&world, Kind::ALL_LINKS);
+        result.result.unwrap();
+        assert!(reads(&disk) > 0, "{at} {mode:o}");
+    }
+}
+
+#[test]
+fn where_no_record_counts_in_the_cache_it_is_kept_in_a_place_of_the_users_own() {
+    let world = filled_by_python(&HUGE);
+    let folder = format!("{REPO}/.hubstow/proved");
+    let own = tempfile::tempdir().unwrap();
+    fs::create_dir_all(world.root().join(&folder)).unwrap();
+    let open = fs::Permissions::from_mode(0o777);
+    fs::set_permissions(world.root().join(&folder), open).unwrap();
+    for expected in [true, false] {
+        let disk = world.disk(Kind::ALL_LINKS);
+        let cache =
+            host::cache(&disk, Policy::Compat).with_own_records(Arc::new(StdDisk::new(own.path())));
+        host::place(&cache, &HUGE.target(), Force::Off, &mut Hub::of(&HUGE)).result.unwrap();
+        assert_eq!(reads(&disk) > 0, expected);
+    }
+    assert!(world.tree().get(&record()).is_none());
 }
 
 /// The record of the content.
