@@ -264,11 +264,13 @@ fn remove_metadata(headers: &mut HeaderMap) {
 
 async fn gzipped(answer: Response) -> Response {
     let (mut parts, body) = answer.into_parts();
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    // As long as it was, so that half of it is much.
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::none());
     encoder.write_all(&to_bytes(body, usize::MAX).await.unwrap()).unwrap();
-    parts.headers.remove(header::CONTENT_LENGTH);
+    let packed = encoder.finish().unwrap();
+    parts.headers.insert(header::CONTENT_LENGTH, packed.len().into());
     parts.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    Response::from_parts(parts, Body::from(encoder.finish().unwrap()))
+    Response::from_parts(parts, Body::from(packed))
 }
 
 fn page(status: StatusCode, text: &str) -> Response {

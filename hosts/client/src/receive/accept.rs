@@ -60,7 +60,7 @@ fn accept_from(
         return Brings::Nothing(Verdict::OtherContent);
     }
     let encoding = text(headers, &CONTENT_ENCODING).unwrap_or("identity");
-    if !encoding.eq_ignore_ascii_case("identity") {
+    if !encoding.eq_ignore_ascii_case("identity") && !is_part_of_content(fetch, status, headers) {
         let cause = Cause::Encoded(encoding.to_owned());
         // A part of something packed is no part of the content; the whole may come as it is.
         return Brings::Nothing(if status == StatusCode::PARTIAL_CONTENT {
@@ -88,6 +88,16 @@ fn accept_from(
         }
         (Some(_) | None, Some(_) | None) => Brings::Whole,
     }
+}
+
+/// Tells whether a part is one of the content itself, whatever its header says of an encoding: what is compressed has another
+/// length in all. Only a hash tells for sure.
+fn is_part_of_content(fetch: &Fetch<'_>, status: StatusCode, headers: &HeaderMap) -> bool {
+    let total = content_range(headers).total;
+    status == StatusCode::PARTIAL_CONTENT
+        && fetch.is_hashed()
+        && total.is_some()
+        && total == fetch.metadata.size
 }
 
 /// Tells whether a part that does not say where it begins is as long as all that is missing. Only a hash tells whether it is that.
