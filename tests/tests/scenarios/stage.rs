@@ -161,6 +161,8 @@ impl Stage {
         let mut set = |name: &str, value: OsString| env.insert(name.to_owned(), value);
         set("PATH", std::env::var_os("PATH").unwrap_or_default());
         set("HOME", folder.join("home").into());
+        // What is proved of files on a disk where everybody may write is kept there.
+        set("XDG_STATE_HOME", folder.join("state").into());
         set("TMPDIR", folder.join("temporary").into());
         set("HF_HUB_CACHE", self.cache.clone().into());
         set("HF_ENDPOINT", self.hub.url().into());

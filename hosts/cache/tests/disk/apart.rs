@@ -23,7 +23,8 @@ fn served(world: &World, kind: Kind, policy: Policy) -> (Option<(Method, Source)
     let case = format!("{policy} on {}", kind.name);
     let run = host::run(&world.disk(kind), &SMALL, policy, Force::Off);
     assert_eq!(run.ref_trouble, None, "{case}");
-    let outcome = run.result.unwrap_or_else(|error| panic!("{case}: {error}"));
+    assert!(run.result.is_ok(), "{case}: {}", run.end());
+    let outcome = run.result.unwrap();
     assert!(world.tree().serves(&pointer(OURS)), "{case}");
     assert_eq!(std::fs::read(world.root().join(REF_FILE)).unwrap(), OURS.as_bytes(), "{case}");
     assert!(world.tree().leftovers().is_empty(), "{case}: {:?}", world.tree().leftovers());
