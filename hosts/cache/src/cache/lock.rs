@@ -11,13 +11,12 @@ use hubstow_core::{
 };
 
 use crate::{
-    cache::{Cache, folders::KnownFolders, target::Target},
+    cache::{Cache, folders::KnownFolders, private::LINK_TRIES, target::Target},
     disk::{
         Disk, DiskFile, LockFile, Origin,
         exclusion::excludes,
         failure::{ErrorGroup, FsError, with_causes},
     },
-    execute::probe::LINK_TRIES,
     fresh_nonce,
 };
 

@@ -26,6 +26,10 @@ use crate::{
 /// starts looks for these once, within microseconds of the right moment if it is unlucky.
 const CREATE_TRIES: usize = 16;
 
+/// How often a link is made that is gone as soon as it was made, before that counts as an answer of the disk: each process
+/// of ours that starts removes once what it takes for a dead one's.
+pub(crate) const LINK_TRIES: usize = 8;
+
 /// A private file that nobody takes for dead as long as this is there: it must live until the name is published or
 /// removed.
 pub(crate) struct PrivateFile {

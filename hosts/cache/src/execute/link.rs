@@ -8,12 +8,16 @@ use hubstow_core::{
 };
 
 use crate::{
-    cache::{private::Naming, proofs::Verdict, target::Target},
+    cache::{
+        private::{LINK_TRIES, Naming},
+        proofs::Verdict,
+        target::Target,
+    },
     disk::{
         Identity, Kind,
         failure::{FsError, as_unsupported},
     },
-    execute::{Beside, probe::LINK_TRIES},
+    execute::Beside,
     fresh_nonce,
     observe::view::View,
 };

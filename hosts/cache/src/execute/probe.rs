@@ -11,7 +11,7 @@ use hubstow_core::{
 };
 
 use crate::{
-    cache::target::Target,
+    cache::{private::LINK_TRIES, target::Target},
     disk::{Disk, failure::FsError},
     fresh_nonce,
     observe::view::View,
@@ -19,10 +19,6 @@ use crate::{
 
 /// What the probe's file holds; long enough that no filesystem keeps it in the entry itself.
 const PROBE_CONTENT: &[u8] = &[0x68; 4096];
-
-/// How often a link is made that is gone as soon as it was made, before that counts as an answer of the disk: each process
-/// of ours that starts removes once what it takes for a dead one's.
-pub(crate) const LINK_TRIES: usize = 8;
 
 impl View {
     /// Probes a method in the repo folder of a target.

@@ -5,10 +5,12 @@ use std::io::{self, SeekFrom};
 use hubstow_core::{facts::Staged, name::ContentHash};
 
 use crate::{
+    cache::Durability,
     disk::content::{BUFFER_BYTES, Hasher},
     staged::{
-        StagedFile,
+        OnDisk, StagedFile,
         reader::{StagedReader, takes_positions},
+        syncer::StagedSyncer,
     },
 };
 
@@ -40,6 +42,20 @@ impl StagedFile {
     /// The disk's error; `Unsupported` where it has none, and then the file is received in order.
     pub fn reader(&mut self) -> io::Result<StagedReader> {
         StagedReader::of(&*self.file)
+    }
+
+    /// Makes what brings bytes to the disk beside writing them; `None` where nothing has to be there before its name, and
+    /// where the disk has no second handles.
+    #[must_use]
+    pub fn syncer(&self) -> Option<StagedSyncer> {
+        let wanted = self.durability == Durability::Safe && self.takes_positions();
+        if wanted { StagedSyncer::of(&*self.file).ok() } else { None }
+    }
+
+    /// Notes that a sync beside writing has failed. A later one may succeed without what was lost then, so the file is never
+    /// published (invariant I18).
+    pub fn did_not_sync(&mut self, error: &io::Error) {
+        self.on_disk = OnDisk::Failed(error.kind(), error.raw_os_error());
     }
 
     /// Tells whether this file can be written out of order: its size is known, and its disk has holes and second handles.
