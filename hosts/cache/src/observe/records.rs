@@ -16,6 +16,7 @@ use crate::{
     cache::{Cache, Durability, folders::KnownFolders, read_up_to},
     disk::{
         Disk,
+        content::hex,
         failure::{FsError, with_causes},
     },
     observe::view::View,
@@ -88,6 +89,9 @@ impl Cache {
 /// Returns the name of the folder for records of a cache directory among those of others.
 #[must_use]
 pub fn records_folder(cache_dir: &Path) -> String {
-    let hash = Sha256::digest(cache_dir.as_os_str().as_encoded_bytes());
-    hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    /// As much of the hash as tells directories apart.
+    const DIGITS: usize = 32;
+    let mut name = hex(&Sha256::digest(cache_dir.as_os_str().as_encoded_bytes()));
+    name.truncate(DIGITS);
+    name
 }

@@ -56,20 +56,20 @@ fn first_clash(cache: &Cache, layout: &RepoLayout, suspects: Vec<Pair>) -> Optio
 }
 
 /// Finds the names that some disk takes for one, or of which one would be a folder on the way to the other there.
-fn suspects<'f>(files: impl Iterator<Item = &'f FileName> + Clone) -> Vec<Pair> {
-    let mut known = HashMap::<String, &FileName>::new();
+fn suspects<'f>(files: impl Iterator<Item = &'f FileName>) -> Vec<Pair> {
+    let files: Vec<_> = files.map(|file| (folded(file.as_str()), file)).collect();
+    let mut known = HashMap::<&str, &FileName>::with_capacity(files.len());
     let mut found = Vec::new();
-    for file in files.clone() {
-        if let Some(other) = known.insert(folded(file.as_str()), file) {
-            found.push((other.clone(), file.clone()));
+    for (key, file) in &files {
+        if let Some(other) = known.insert(key, file) {
+            found.push((other.clone(), (*file).clone()));
         }
     }
-    for file in files.filter(|file| file.depth() > 0) {
-        let key = folded(file.as_str());
+    for (key, file) in &files {
         let folders = key.match_indices('/').filter_map(|(end, _)| key.get(..end));
         found.extend(folders.filter_map(|folder| {
             let other = *known.get(folder)?;
-            Some((other.clone(), file.clone()))
+            Some((other.clone(), (*file).clone()))
         }));
     }
     found
