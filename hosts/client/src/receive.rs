@@ -5,6 +5,7 @@
 
 pub(crate) mod accept;
 pub(crate) mod behind;
+pub(crate) mod clock;
 pub(crate) mod custody;
 pub(crate) mod decide;
 pub(crate) mod fetch;

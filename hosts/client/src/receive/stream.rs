@@ -6,13 +6,14 @@ use http::header::ACCEPT_RANGES;
 
 use super::{
     accept::FromHub,
+    clock::Clock,
     custody::{Custody, Holding, Order},
     meter::Meter,
     ranges::{
         climb::Climb,
         run::{Begun, Proof, Ranges},
     },
-    transfer::{Clock, Transfer, next_piece},
+    transfer::{Transfer, next_piece},
     verdict::Verdict,
     writer::{Place, Writer},
 };
@@ -116,7 +117,7 @@ impl<'a> Transfer<'a> {
             if !clock.write(writer, Place::Next, piece).await {
                 return Ok(());
             }
-            let (now, most) = (clock.elapsed(), self.connections.min(share.connections()));
+            let (now, most) = (clock.now().line, self.connections.min(share.connections()));
             let climb = climb.get_or_insert_with(|| Climb::new(self.connections, now, received));
             let left = size.saturating_sub(from + received);
             if left >= SPLIT_FROM_BYTES && climb.look(now, received, 1, self.delay).min(most) > 1 {

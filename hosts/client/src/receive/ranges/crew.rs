@@ -2,9 +2,8 @@
 //!
 //! Pure: times are passed in.
 
-use std::time::Duration;
-
 use super::{
+    super::clock::Now,
     climb::Climb,
     plan::{ConnectionId, Given, Plan, Terms},
     pulse::Pulses,
@@ -25,12 +24,12 @@ impl Crew {
     }
 
     /// Returns how many connections there should be, after so many bytes.
-    pub(crate) fn wanted(&mut self, now: Duration, received: u64) -> usize {
-        self.climb.look(now, received, self.pulses.bringing(), self.pulses.delay())
+    pub(crate) fn wanted(&mut self, now: Now, received: u64) -> usize {
+        self.climb.look(now.line, received, self.pulses.bringing(), self.pulses.delay())
     }
 
     /// Shares anew what fewer connections had all of, among so many.
-    pub(crate) fn share_anew(&mut self, connections: usize, now: Duration) {
+    pub(crate) fn share_anew(&mut self, connections: usize, now: Now) {
         if connections > self.shared_by {
             let terms = self.terms(connections, now);
             self.plan.share_anew(&terms);
@@ -40,7 +39,7 @@ impl Crew {
 
     /// Returns how many of so many connections are about to end, so that others can be asked already. None where somebody
     /// has refused one too many.
-    pub(crate) fn ending(&self, connections: usize, now: Duration) -> usize {
+    pub(crate) fn ending(&self, connections: usize, now: Now) -> usize {
         if connections == 1 || self.climb.is_limited() {
             return 0;
         }
@@ -52,7 +51,7 @@ impl Crew {
         &mut self,
         id: ConnectionId,
         connections: usize,
-        now: Duration,
+        now: Now,
     ) -> Option<Given> {
         let (terms, pulses) = (self.terms(connections, now), &self.pulses);
         self.plan.assign(id, &terms, |owner| pulses.pace(owner, now))
@@ -64,7 +63,7 @@ impl Crew {
         self.pulses.gone(id);
     }
 
-    fn terms(&self, connections: usize, now: Duration) -> Terms {
+    fn terms(&self, connections: usize, now: Now) -> Terms {
         Terms { delay: self.pulses.delay(), rate: self.pulses.median_rate(now), connections }
     }
 }

@@ -10,8 +10,9 @@ use futures_util::{
 
 use super::{
     super::{
+        clock::Clock,
         custody::{Holding, Order},
-        transfer::{Clock, Transfer},
+        transfer::Transfer,
     },
     climb::{Climb, FAR},
     run::{Begun, Proof, Ranges},
@@ -65,10 +66,10 @@ impl<'a> Early<'a> {
     /// Goes on when the first range has been answered from there as it was asked for.
     pub(crate) fn answered(self, from: Address) -> Ranges<'a> {
         let Self { mut ranges, most } = self;
-        let now = ranges.clock.elapsed();
+        let now = ranges.clock.now();
         ranges.at = from;
         ranges.crew.pulses.answered(0, now);
-        ranges.crew.climb = Climb::with_all(most, now);
+        ranges.crew.climb = Climb::with_all(most, now.line);
         ranges
     }
 }
@@ -77,7 +78,7 @@ impl<'a> Ranges<'a> {
     /// Asks for ranges on all connections but the first, whose request is the caller's to send.
     fn early(transfer: Transfer<'a>, begun: Begun) -> Self {
         let mut ranges = Self::before_the_answer(transfer, begun);
-        ranges.crew.pulses.asked(0, ranges.clock.elapsed());
+        ranges.crew.pulses.asked(0, ranges.clock.now());
         ranges.connections.insert(0, AbortHandle::new_pair().0);
         ranges.fill();
         ranges

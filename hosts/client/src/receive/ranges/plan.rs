@@ -224,6 +224,12 @@ impl Plan {
             self.hold(id, held.at..held.end);
             return Some(Given::Instead(owner));
         }
+        let holders = || self.held.iter().filter(|(_, held)| held.left_bytes() > 0);
+        let all: f64 = holders().map(|(owner, _)| rate_of(pace(*owner))).sum();
+        // One of them may look slow because others have what it could bring, until they end.
+        if self.held_bytes() as f64 <= all * terms.delay.as_secs_f64() {
+            return None;
+        }
         let seconds = |(owner, held): &(&ConnectionId, &Held)| {
             held.left_bytes() as f64 / rate_of(pace(**owner))
         };

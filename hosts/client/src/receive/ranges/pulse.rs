@@ -5,10 +5,14 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use super::super::clock::Now;
+
 use super::plan::{ConnectionId, Pace};
 
 /// A rate counts from here on: before, the start of a connection would tell too much.
 const RATE_AFTER: Duration = Duration::from_millis(30);
+/// A line is not said to bring anything in less time than this.
+const LEAST_SPAN: Duration = Duration::from_millis(2);
 /// What lies further back than this counts half.
 const HALVED_AFTER: Duration = Duration::from_secs(1);
 /// Who has been silent for so long, and for so many delays, is not waited for where somebody else could do it.
@@ -28,15 +32,15 @@ const SLOW_FROM: usize = 4;
 /// What is known of one connection.
 #[derive(Clone, Copy, Debug)]
 struct Pulse {
-    asked: Duration,
-    answered: Option<Duration>,
-    began: Option<Duration>,
+    asked: Now,
+    answered: Option<Now>,
+    began: Option<Now>,
     /// When it last brought something, or was asked to.
-    last: Duration,
+    last: Now,
     /// What all connections had brought by then.
     total: u64,
     /// What it has brought since then, where what is old counts less.
-    counted: (Duration, f64),
+    counted: (Now, f64),
 }
 
 /// What is known of all.
@@ -52,7 +56,7 @@ pub(crate) struct Pulses {
 
 impl Pulses {
     /// A connection has been asked for a range.
-    pub(crate) fn asked(&mut self, id: ConnectionId, now: Duration) {
+    pub(crate) fn asked(&mut self, id: ConnectionId, now: Now) {
         self.learn(id);
         let pulse = Pulse {
             asked: now,
@@ -66,16 +70,16 @@ impl Pulses {
     }
 
     /// The answer has begun.
-    pub(crate) fn answered(&mut self, id: ConnectionId, now: Duration) {
+    pub(crate) fn answered(&mut self, id: ConnectionId, now: Now) {
         if let Some(pulse) = self.each.get_mut(&id) {
-            let took = now.saturating_sub(pulse.asked);
+            let took = now.since(pulse.asked).wall;
             self.delay = Some(self.delay.map_or(took, |known| (known * 3 + took) / 4));
             (pulse.last, pulse.total, pulse.answered) = (now, self.total, Some(now));
         }
     }
 
     /// It has brought something.
-    pub(crate) fn brought(&mut self, id: ConnectionId, now: Duration, bytes: u64) {
+    pub(crate) fn brought(&mut self, id: ConnectionId, now: Now, bytes: u64) {
         self.total += bytes;
         let Some(pulse) = self.each.get_mut(&id) else { return };
         if pulse.began.is_none() {
@@ -84,9 +88,10 @@ impl Pulses {
         (pulse.last, pulse.total) = (now, self.total);
         let (since, counted) = &mut pulse.counted;
         *counted += bytes as f64;
-        let span = now.saturating_sub(*since);
-        if span > HALVED_AFTER {
-            (*since, *counted) = (now - span / 2, *counted / 2.0);
+        let span = now.since(*since);
+        if span.wall > HALVED_AFTER {
+            let since_then = Now { line: now.line - span.line / 2, wall: now.wall - span.wall / 2 };
+            (*since, *counted) = (since_then, *counted / 2.0);
         }
     }
 
@@ -105,7 +110,7 @@ impl Pulses {
     }
 
     /// Returns when a connection has sent its last request.
-    pub(crate) fn asked_at(&self, id: ConnectionId) -> Option<Duration> {
+    pub(crate) fn asked_at(&self, id: ConnectionId) -> Option<Now> {
         self.each.get(&id).map(|pulse| pulse.asked)
     }
 
@@ -120,7 +125,7 @@ impl Pulses {
     }
 
     /// Says how fast a connection is.
-    pub(crate) fn pace(&self, id: ConnectionId, now: Duration) -> Pace {
+    pub(crate) fn pace(&self, id: ConnectionId, now: Now) -> Pace {
         match self.each.get(&id) {
             Some(pulse) if self.is_silent(pulse, now, SILENT.max(self.delay() * SILENT_DELAYS)) => {
                 Pace::Silent
@@ -132,7 +137,7 @@ impl Pulses {
 
     /// Returns the median of the rates, in bytes a second; where few of them are known yet, what was usual of late. 0 where
     /// nothing is known.
-    pub(crate) fn median_rate(&self, now: Duration) -> f64 {
+    pub(crate) fn median_rate(&self, now: Now) -> f64 {
         let mut rates: Vec<f64> = self.each.values().filter_map(|pulse| rate(pulse, now)).collect();
         if rates.len() * 2 < self.each.len() && self.usual > 0.0 {
             return self.usual;
@@ -142,7 +147,7 @@ impl Pulses {
     }
 
     /// Returns a connection that is to be given up now: it is stalled, or much slower than the others.
-    pub(crate) fn hopeless(&mut self, now: Duration) -> Option<ConnectionId> {
+    pub(crate) fn hopeless(&mut self, now: Now) -> Option<ConnectionId> {
         if self.each.len() < 2 {
             return None;
         }
@@ -152,30 +157,32 @@ impl Pulses {
             return Some(id);
         }
         let patience = SLOW_AFTER.max(self.delay() * STALLED_DELAYS);
-        if self.each.len() < SLOW_FROM || now < self.replaced + patience {
+        if self.each.len() < SLOW_FROM || now.line < self.replaced + patience {
             return None;
         }
         let least = self.median_rate(now) * SLOW;
         let is_slow = |pulse: &Pulse| {
-            let had_time = pulse.began.is_some_and(|began| now >= began + patience);
+            let had_time = pulse.began.is_some_and(|began| now.line >= began.line + patience);
             had_time && rate(pulse, now).is_some_and(|rate| rate < least)
         };
         let (&id, _) = self.each.iter().find(|(_, pulse)| is_slow(pulse))?;
-        self.replaced = now;
+        self.replaced = now.line;
         Some(id)
     }
 
-    fn is_silent(&self, pulse: &Pulse, now: Duration, patience: Duration) -> bool {
+    fn is_silent(&self, pulse: &Pulse, now: Now, patience: Duration) -> bool {
         let others = self.each.len().saturating_sub(1).max(1) as u64;
         let meanwhile = (self.total - pulse.total) / others;
-        now.saturating_sub(pulse.last) >= patience && meanwhile >= MEANWHILE_BYTES
+        now.since(pulse.last).line >= patience && meanwhile >= MEANWHILE_BYTES
     }
 }
 
-fn rate(pulse: &Pulse, now: Duration) -> Option<f64> {
+fn rate(pulse: &Pulse, now: Now) -> Option<f64> {
     let (since, counted) = pulse.counted;
-    let span = now.saturating_sub(since);
-    (pulse.began.is_some() && span >= RATE_AFTER).then(|| counted / span.as_secs_f64())
+    let span = now.since(since);
+    let is_known = pulse.began.is_some() && span.wall >= RATE_AFTER;
+    // What the line brings while it is read: a disk that holds it up makes it no slower.
+    is_known.then(|| counted / span.line.max(LEAST_SPAN).as_secs_f64())
 }
 
 #[cfg(test)]
@@ -184,18 +191,18 @@ mod tests {
 
     const MIB: u64 = 1 << 20;
 
-    fn ms(ms: u64) -> Duration {
-        Duration::from_millis(ms)
+    fn at(ms: u64) -> Now {
+        Now::free(Duration::from_millis(ms))
     }
 
     /// Plays four connections that bring so much every 10 ms, from 80 ms on, until then.
-    fn play(mib: [f64; 4], until: Duration) -> Pulses {
+    fn play(mib: [f64; 4], until: Now) -> Pulses {
         let mut pulses = Pulses::default();
-        (0..4).for_each(|id| pulses.asked(id, ms(0)));
-        (0..4).for_each(|id| pulses.answered(id, ms(80)));
-        for now in (80..=until.as_millis() as u64).step_by(10) {
+        (0..4).for_each(|id| pulses.asked(id, at(0)));
+        (0..4).for_each(|id| pulses.answered(id, at(80)));
+        for now in (80..=until.line.as_millis() as u64).step_by(10) {
             for (id, mib) in mib.iter().enumerate().filter(|(_, mib)| **mib > 0.0) {
-                pulses.brought(id as u64, ms(now), (mib * MIB as f64) as u64);
+                pulses.brought(id as u64, at(now), (mib * MIB as f64) as u64);
             }
         }
         pulses
@@ -203,26 +210,26 @@ mod tests {
 
     #[test]
     fn delay_rates_and_silence_are_what_was_seen() {
-        let until = ms(1080);
+        let until = at(1080);
         let pulses = play([0.5, 0.5, 0.25, 0.0], until);
-        assert_eq!(pulses.delay(), ms(80));
+        assert_eq!(pulses.delay(), Duration::from_millis(80));
         assert_eq!(pulses.bringing(), 3);
         let Pace::Rate(rate) = pulses.pace(0, until) else { panic!("it has brought much") };
         assert!((50e6..55e6).contains(&rate), "{rate}");
-        assert_eq!(pulses.pace(3, ms(300)), Pace::Unknown, "it may still come");
+        assert_eq!(pulses.pace(3, at(300)), Pace::Unknown, "it may still come");
         assert_eq!(pulses.pace(3, until), Pace::Silent);
     }
 
     #[test]
     fn the_stalled_and_the_slow_are_given_up_one_at_a_time() {
         for (what, mib, until, expected) in [
-            ("all alike", [0.5; 4], ms(20_000), None),
-            ("half as fast", [0.5, 0.5, 0.5, 0.25], ms(20_000), None),
-            ("slow, and in its first second", [0.5, 0.5, 0.5, 0.05], ms(1_000), None),
-            ("slow", [0.5, 0.5, 0.5, 0.05], ms(1_200), Some(3)),
-            ("silent for a while", [0.0, 0.5, 0.5, 0.5], ms(2_900), None),
-            ("stalled", [0.0, 0.5, 0.5, 0.5], ms(3_200), Some(0)),
-            ("everybody is slow", [0.0, 1e-4, 1e-4, 1e-4], ms(3_200), None),
+            ("all alike", [0.5; 4], at(20_000), None),
+            ("half as fast", [0.5, 0.5, 0.5, 0.25], at(20_000), None),
+            ("slow, and in its first second", [0.5, 0.5, 0.5, 0.05], at(1_000), None),
+            ("slow", [0.5, 0.5, 0.5, 0.05], at(1_200), Some(3)),
+            ("silent for a while", [0.0, 0.5, 0.5, 0.5], at(2_900), None),
+            ("stalled", [0.0, 0.5, 0.5, 0.5], at(3_200), Some(0)),
+            ("everybody is slow", [0.0, 1e-4, 1e-4, 1e-4], at(3_200), None),
         ] {
             let mut pulses = play(mib, until);
             assert_eq!(pulses.hopeless(until), expected, "{what}");

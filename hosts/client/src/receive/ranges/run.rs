@@ -20,9 +20,10 @@ use tokio::time::{Instant, error::Elapsed};
 use super::{
     super::{
         accept::{FromHub, accept_range, range_headers},
+        clock::Clock,
         fetch::{Fetch, Tell},
         meter::Meter,
-        transfer::{Clock, Transfer, next_piece},
+        transfer::{Transfer, next_piece},
         verdict::{Cause, Verdict},
         writer::{Place, Writer},
     },
@@ -120,10 +121,10 @@ pub(crate) struct Ranges<'a> {
 impl<'a> Ranges<'a> {
     /// Splits what a transfer has still to receive.
     pub(crate) fn new(transfer: Transfer<'a>, begun: Begun) -> Self {
-        let (delay, elapsed) = (transfer.delay, begun.clock.elapsed());
+        let (delay, now) = (transfer.delay, begun.clock.now());
         let mut ranges = Self::before_the_answer(transfer, begun);
-        ranges.crew.pulses.asked(0, elapsed.saturating_sub(delay));
-        ranges.crew.pulses.answered(0, elapsed);
+        ranges.crew.pulses.asked(0, now.earlier(delay));
+        ranges.crew.pulses.answered(0, now);
         ranges
     }
 
@@ -179,7 +180,7 @@ impl<'a> Ranges<'a> {
                     if len > 0 {
                         meter.received(len)?;
                     }
-                    self.crew.pulses.brought(id, self.clock.elapsed(), len);
+                    self.crew.pulses.brought(id, self.clock.now(), len);
                     if !self.place(Paused { id, body, beyond: piece }, writer).await {
                         return Ok(());
                     }
@@ -210,12 +211,12 @@ impl<'a> Ranges<'a> {
 
     /// Returns how many connections there should be.
     fn wanted(&mut self) -> usize {
-        self.crew.wanted(self.clock.elapsed(), self.received).min(self.share.connections())
+        self.crew.wanted(self.clock.now(), self.received).min(self.share.connections())
     }
 
     /// Gives up connections that nobody should wait for; what they had is anybody's.
     fn look_after(&mut self) {
-        while let Some(id) = self.crew.pulses.hopeless(self.clock.elapsed()) {
+        while let Some(id) = self.crew.pulses.hopeless(self.clock.now()) {
             if self.paused.as_ref().is_some_and(|paused| paused.id == id) {
                 return;
             }
@@ -227,7 +228,7 @@ impl<'a> Ranges<'a> {
     /// Adds the connections that are missing, as far as there is something for them to do.
     pub(super) fn fill(&mut self) {
         let wanted = self.wanted();
-        self.crew.share_anew(wanted, self.clock.elapsed());
+        self.crew.share_anew(wanted, self.clock.now());
         let mut new = Vec::new();
         let ending = self.ending(wanted);
         while self.connections.len() + self.resting < wanted + ending {
@@ -256,9 +257,7 @@ impl<'a> Ranges<'a> {
     fn ending(&self, wanted: usize) -> usize {
         match self.proof {
             Proof::Missing => 0,
-            Proof::Given => {
-                self.crew.ending(wanted, self.clock.elapsed()).min(self.share.successors())
-            }
+            Proof::Given => self.crew.ending(wanted, self.clock.now()).min(self.share.successors()),
         }
     }
 
@@ -266,7 +265,7 @@ impl<'a> Ranges<'a> {
     fn assign(&mut self, id: ConnectionId, wanted: usize) -> bool {
         let is_alone = wanted == 1 && self.connections.len() == 1;
         let connections = if is_alone { 1 } else { wanted.max(2) };
-        match self.crew.assign(id, connections, self.clock.elapsed()) {
+        match self.crew.assign(id, connections, self.clock.now()) {
             Some(Given::Range) => true,
             Some(Given::Instead(owner)) => {
                 self.abandon(owner);
@@ -279,7 +278,7 @@ impl<'a> Ranges<'a> {
     /// Sends the request for what a connection was given; the body of its last range has brought all of that.
     fn ask(&mut self, id: ConnectionId, spent: Option<Box<dyn Body>>) {
         let Some(range) = self.crew.plan.ask(id) else { return };
-        self.crew.pulses.asked(id, self.clock.elapsed());
+        self.crew.pulses.asked(id, self.clock.now());
         tracing::trace!(file = %self.fetch.file, connection = id, ?range, of = self.connections.len(), "asking");
         let (http, fetch, at) = (self.http, self.fetch, self.at.clone());
         self.go_on(id, async move {
@@ -336,7 +335,7 @@ impl<'a> Ranges<'a> {
         }
         self.at = from;
         self.proof = Proof::Given;
-        self.crew.pulses.answered(id, self.clock.elapsed());
+        self.crew.pulses.answered(id, self.clock.now());
         if let Some(Paused { id: first, .. }) = self.paused.take() {
             self.retire(first);
         }

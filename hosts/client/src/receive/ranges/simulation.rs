@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 use hubstow_cache::staged::Intervals;
 
 use super::{
+    super::clock::Now,
     climb::{Climb, FAR},
     crew::Crew,
     plan::{ConnectionId, Given, Plan, Then},
@@ -137,7 +138,7 @@ impl Player {
         let answers_at = self.now + Duration::from_millis(self.line.delay_ms + jitter);
         let served = Served { answers_at, is_answered: false, sent: 0, until, owed: 0.0 };
         self.served.insert(id, served);
-        self.crew.pulses.asked(id, self.now);
+        self.crew.pulses.asked(id, Now::free(self.now));
         self.requests += 1;
     }
 
@@ -149,12 +150,14 @@ impl Player {
     fn wanted(&mut self) -> usize {
         match self.answered {
             Answered::Never if self.line.delay_ms < FAR.as_millis() as u64 => 1,
-            Answered::Never | Answered::Once => self.crew.wanted(self.now, self.received),
+            Answered::Never | Answered::Once => {
+                self.crew.wanted(Now::free(self.now), self.received)
+            }
         }
     }
 
     fn assign(&mut self, id: ConnectionId, connections: usize) -> bool {
-        match self.crew.assign(id, connections, self.now) {
+        match self.crew.assign(id, connections, Now::free(self.now)) {
             Some(Given::Instead(owner)) => {
                 self.end(owner);
                 true
@@ -165,12 +168,12 @@ impl Player {
     }
 
     fn fill(&mut self) {
-        while let Some(id) = self.crew.pulses.hopeless(self.now) {
+        while let Some(id) = self.crew.pulses.hopeless(Now::free(self.now)) {
             self.end(id);
         }
         let wanted = self.wanted();
-        self.crew.share_anew(wanted, self.now);
-        let ending = self.crew.ending(wanted, self.now).min(MOST);
+        self.crew.share_anew(wanted, Now::free(self.now));
+        let ending = self.crew.ending(wanted, Now::free(self.now)).min(MOST);
         while self.served.len() < wanted + ending {
             let id = self.next;
             self.next += 1;
@@ -196,7 +199,7 @@ impl Player {
             return;
         }
         served.is_answered = true;
-        self.crew.pulses.answered(id, self.now);
+        self.crew.pulses.answered(id, Now::free(self.now));
         if self.answered == Answered::Never {
             self.answered = Answered::Once;
             if self.served.len() == 1 {
@@ -216,7 +219,7 @@ impl Player {
         let is_spent = served.sent == served.until;
         if bytes > 0 {
             self.received += bytes;
-            self.crew.pulses.brought(id, self.now, bytes);
+            self.crew.pulses.brought(id, Now::free(self.now), bytes);
             let taken = self.crew.plan.take(id, bytes as usize).unwrap();
             self.written.insert(taken.offset..taken.offset + taken.len_bytes as u64);
             if taken.then == Then::Ended {
