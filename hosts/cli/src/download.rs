@@ -147,9 +147,7 @@ impl DownloadArgs {
     fn config(&self) -> Result<Config, Error> {
         let mut config = self.hub.config()?;
         config.max_workers = usize::from(self.max_workers);
-        if let Some(most) = self.max_connections {
-            config.max_connections = usize::from(most);
-        }
+        config.max_connections = self.max_connections.map(usize::from).or(config.max_connections);
         config.limit_rate = self.limit_rate;
         config.durability = self.durability.into();
         let local = self.local_dir.as_deref().map(|dir| folder::named("--local-dir", dir));

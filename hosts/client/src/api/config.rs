@@ -96,10 +96,11 @@ pub struct Config {
     /// How many files are downloaded at once. Of small files of a snapshot it is eight times as many, and more while more
     /// come in the same time; one where this is one.
     pub max_workers: usize,
-    /// How many connections large files are received on at most, all together; each file has one in any case. No more are
-    /// used than the host has descriptors for and than its transport offers. Sixteen are what a hub takes from one client
-    /// without complaint.
-    pub max_connections: usize,
+    /// How many connections large files are received on at most, all together; each file has one in any case. Where nothing is
+    /// said it is up to sixteen for one file, which is what a hub takes from one client without complaint, and up to 32 for
+    /// several, as long as more bring more. No more are used than the host has descriptors for and than its transport
+    /// offers.
+    pub max_connections: Option<usize>,
     /// How many bytes of content are received a second at most, over all files together.
     pub limit_rate: Option<NonZeroU64>,
     /// The `User-Agent` header.
@@ -192,7 +193,7 @@ impl Config {
             throttle_patience: Duration::from_secs(600),
             lock_patience: Duration::from_secs(20),
             max_workers: 8,
-            max_connections: 16,
+            max_connections: None,
             limit_rate: None,
             user_agent: default_user_agent(),
             proxies: Proxies::default(),

@@ -70,11 +70,11 @@ impl Config {
             config.xet = Xet::Off;
         }
         if flag("HF_XET_HIGH_PERFORMANCE") || flag("HF_HUB_ENABLE_HF_TRANSFER") {
-            config.max_connections = EAGER_CONNECTIONS;
+            config.max_connections = Some(EAGER_CONNECTIONS);
         }
         let name = "HF_XET_NUM_CONCURRENT_RANGE_GETS";
         config.take(name, connections(&var, name), |config, found| {
-            config.max_connections = found.unwrap_or(config.max_connections);
+            config.max_connections = found.or(config.max_connections);
         });
         let name = "HF_HUB_ETAG_TIMEOUT";
         config.take(name, seconds(&var, name), |config, found| {
@@ -272,11 +272,14 @@ mod tests {
         }
         assert_eq!(config(&[("HF_HUB_DISABLE_SYMLINKS", "1")]).unwrap().policy, Policy::Portable);
         for (vars, connections) in [
-            (&[][..], 16),
-            (&[("HF_XET_HIGH_PERFORMANCE", "1")], 32),
-            (&[("HF_HUB_ENABLE_HF_TRANSFER", "true")], 32),
-            (&[("HF_XET_HIGH_PERFORMANCE", "0")], 16),
-            (&[("HF_XET_NUM_CONCURRENT_RANGE_GETS", "4"), ("HF_XET_HIGH_PERFORMANCE", "1")], 4),
+            (&[][..], None),
+            (&[("HF_XET_HIGH_PERFORMANCE", "1")], Some(32)),
+            (&[("HF_HUB_ENABLE_HF_TRANSFER", "true")], Some(32)),
+            (&[("HF_XET_HIGH_PERFORMANCE", "0")], None),
+            (
+                &[("HF_XET_NUM_CONCURRENT_RANGE_GETS", "4"), ("HF_XET_HIGH_PERFORMANCE", "1")],
+                Some(4),
+            ),
         ] {
             assert_eq!(config(vars).unwrap().max_connections, connections, "{vars:?}");
         }

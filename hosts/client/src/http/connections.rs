@@ -11,7 +11,10 @@ const SUCCESSORS_FROM: usize = 16;
 /// The connections of one program that large files are received on.
 #[derive(Debug)]
 pub(crate) struct Connections {
-    most: usize,
+    /// The most for one file.
+    of_one: usize,
+    /// The most for all files together.
+    of_all: usize,
     transfers: AtomicUsize,
     permits: AtomicUsize,
 }
@@ -25,14 +28,16 @@ pub(crate) struct Share(Arc<Connections>);
 pub(crate) struct ConnectionPermit(Arc<Connections>);
 
 impl Connections {
-    /// Makes the connections of a program that has so many at most, and one for each file in any case.
-    pub(crate) fn at_most(most: usize) -> Self {
-        Self { most: most.max(1), transfers: AtomicUsize::new(0), permits: AtomicUsize::new(0) }
+    /// Makes the connections of a program that has so many at most for one file and for all, and one for each file in any
+    /// case.
+    pub(crate) fn at_most(of_one: usize, of_all: usize) -> Self {
+        let (transfers, permits) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { of_one: of_one.max(1), of_all: of_all.max(of_one).max(1), transfers, permits }
     }
 
-    /// Returns how many there are at most.
-    pub(crate) fn most(&self) -> usize {
-        self.most
+    /// Returns how many one file may be received on.
+    pub(crate) fn of_one(&self) -> usize {
+        self.of_one
     }
 
     /// Joins with a large transfer. The others get less from now on.
@@ -48,20 +53,25 @@ impl Share {
         self.0.transfers.load(Ordering::Relaxed).max(1)
     }
 
-    /// Returns how many connections this transfer may have.
+    /// Returns with how many connections this transfer begins: its share of what one file may have.
     pub(crate) fn connections(&self) -> usize {
-        (self.0.most / self.transfers()).max(1)
+        (self.0.of_one / self.transfers()).max(1)
+    }
+
+    /// Returns how many it may come to, where more bring more.
+    pub(crate) fn limit(&self) -> usize {
+        (self.0.of_all / self.transfers()).clamp(1, self.0.of_one)
     }
 
     /// Returns how many more may be asked for while as many others are about to end. None where the program says that there
     /// are to be few.
     pub(crate) fn successors(&self) -> usize {
-        if self.0.most < SUCCESSORS_FROM { 0 } else { self.connections() }
+        if self.0.of_one < SUCCESSORS_FROM { 0 } else { self.connections() }
     }
 
     /// Takes one more connection, if there is one.
     pub(crate) fn take(&self) -> Option<ConnectionPermit> {
-        let more = |held| (held < self.0.most).then_some(held + 1);
+        let more = |held| (held < self.0.of_all).then_some(held + 1);
         self.0.permits.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
         Some(ConnectionPermit(Arc::clone(&self.0)))
     }
@@ -82,14 +92,16 @@ impl Drop for ConnectionPermit {
 
 #[cfg(test)]
 mod tests {
+    use std::iter;
+
     use super::*;
 
     #[test]
     fn transfers_share_connections_and_give_them_back() {
-        let connections = Arc::new(Connections::at_most(16));
+        let connections = Arc::new(Connections::at_most(16, 16));
         let first = connections.join();
         assert_eq!(first.connections(), 16);
-        let held: Vec<_> = std::iter::from_fn(|| first.take()).collect();
+        let held: Vec<_> = iter::from_fn(|| first.take()).collect();
         assert_eq!(held.len(), 15, "the transfer itself has one");
         let second = connections.join();
         assert_eq!((first.connections(), second.connections()), (8, 8));
@@ -98,5 +110,17 @@ mod tests {
         assert!(second.take().is_some());
         drop(second);
         assert_eq!(first.connections(), 16);
+    }
+
+    #[test]
+    fn several_files_begin_with_a_share_and_may_come_to_more_together_than_one_may() {
+        let connections = Arc::new(Connections::at_most(16, 64));
+        let shares: Vec<_> = (0..6).map(|_| connections.join()).collect();
+        assert!(shares.iter().all(|share| (share.connections(), share.limit()) == (2, 10)));
+        let held: Vec<_> = shares.iter().flat_map(|share| iter::from_fn(|| share.take())).collect();
+        assert_eq!(held.len(), 64 - shares.len());
+        drop((held, shares));
+        let alone = connections.join();
+        assert_eq!((alone.connections(), alone.limit()), (16, 16));
     }
 }

@@ -16,7 +16,7 @@ use hubstow_core::{
     decide::Guarded,
     hub::{Endpoint, Hop, REDIRECT_LIMIT, Redirect},
 };
-use tokio::{runtime::Handle, time::Instant};
+use tokio::{runtime::Handle, sync::Semaphore, time::Instant};
 use url::Url;
 
 use crate::{
@@ -36,6 +36,14 @@ use crate::{
         xet::{XetAccess, XetStore},
     },
 };
+
+/// On how many connections a large file is received where nobody says a number: as many as a hub takes from one client
+/// without complaint.
+const CONNECTIONS_OF_ONE: usize = 16;
+/// The same of several files together, where more bring more.
+const CONNECTIONS_OF_ALL: usize = 32;
+/// See [`Http::room`].
+pub(crate) const ROOM_BYTES: usize = 2 << 20;
 
 /// How long a request may take.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +74,9 @@ pub(crate) struct Http {
     stall_timeout: Duration,
     pub(crate) gate: Gate,
     pub(crate) connections: Arc<Connections>,
+    /// Room for received bytes that wait to be written and hashed, of all files together: enough to keep both busy while the
+    /// other waits for a turn, and little beside what a program may take.
+    pub(crate) room: Arc<Semaphore>,
     pace: Option<Pace>,
     /// The Xet store, where there is one that may be used.
     pub(crate) xet: Option<XetAccess>,
@@ -80,7 +91,12 @@ impl Http {
         decider: Guarded,
         store: Option<Arc<dyn XetStore>>,
     ) -> Self {
-        let most_connections = config.max_connections.min(transport.connections());
+        let offered = transport.connections();
+        let [of_one, of_all] = match config.max_connections {
+            Some(most) => [most, most],
+            None => [CONNECTIONS_OF_ONE, CONNECTIONS_OF_ALL],
+        };
+        let connections = Connections::at_most(of_one.min(offered), of_all.min(offered));
         Self {
             transport,
             decider,
@@ -89,7 +105,8 @@ impl Http {
             authorization: authorization(config),
             stall_timeout: config.stall_timeout,
             gate: Gate::new(config.throttle_patience),
-            connections: Arc::new(Connections::at_most(most_connections)),
+            connections: Arc::new(connections),
+            room: Arc::new(Semaphore::new(ROOM_BYTES)),
             pace: config.limit_rate.map(Pace::new),
             xet: XetAccess::new(config, store),
             requests: AtomicU64::new(0),
@@ -111,7 +128,7 @@ impl Http {
 
     /// On how many connections of its own a file may be received.
     pub(crate) fn own_connections(&self) -> usize {
-        self.connections.most()
+        self.connections.of_one()
     }
 
     /// Returns how long an answer from there takes; from where nothing has ever come, as long as from the hub.

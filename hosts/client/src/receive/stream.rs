@@ -1,6 +1,6 @@
 //! Receiving a body: on one connection, or on several where one is slower than the line.
 
-use std::{ops::Range, sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc};
 
 use http::header::ACCEPT_RANGES;
 
@@ -50,7 +50,7 @@ impl<'a> Transfer<'a> {
         let missing = fetch.metadata.size.map(|size| size.saturating_sub(staged.received_bytes()));
         let is_splittable = brought.holding.order == Order::Any
             && (brought.hole.is_some() || self.is_splittable(&answer, missing));
-        let mut writer = Writer::start(staged, missing)?;
+        let mut writer = Writer::start(staged, missing, &self.http.room)?;
         let mut meter = Meter::new(http, fetch.file, self.tell);
         let received = if is_splittable {
             self.receive_large(answer.body, brought, &mut writer, &mut meter).await
@@ -103,7 +103,7 @@ impl<'a> Transfer<'a> {
         let mut clock = Clock::start();
         if let Some(hole) = brought.hole {
             let missing = brought.holding.intervals.missing(size).collect();
-            let climb = Climb::new(self.connections, Duration::ZERO, 0);
+            let climb = Climb::new(self.connections, clock.now(), 0);
             let (answer_end, proof) = (hole.end, Proof::Given);
             let begun = Begun { share, climb, clock, received: 0, missing, answer_end, proof };
             return Ranges::new(self, begun).receive(body, writer, meter).await;
@@ -117,7 +117,7 @@ impl<'a> Transfer<'a> {
             if !clock.write(writer, Place::Next, piece).await {
                 return Ok(());
             }
-            let (now, most) = (clock.now().line, self.connections.min(share.connections()));
+            let (now, most) = (clock.now(), self.connections.min(share.limit()));
             let climb = climb.get_or_insert_with(|| Climb::new(self.connections, now, received));
             let left = size.saturating_sub(from + received);
             if left >= SPLIT_FROM_BYTES && climb.look(now, received, 1, self.delay).min(most) > 1 {

@@ -19,11 +19,8 @@ use super::{
     custody::{Custody, Returned},
     syncing::Syncing,
 };
-use crate::{offload::Begun, parts::Beside};
+use crate::{http::session::ROOM_BYTES, offload::Begun, parts::Beside};
 
-/// How many received bytes may wait to be written and hashed: enough to keep both busy while the other waits for a turn, and
-/// little beside what a program may take.
-const QUEUE_BYTES: u32 = 4 << 20;
 /// What is shorter than this is hashed by the thread that writes it: another one would cost more than it saves.
 const HASH_BESIDE_BYTES: u64 = 4 << 20;
 /// How far hashing may be behind what could be hashed: as far as takes no time worth mentioning at the end.
@@ -66,13 +63,17 @@ struct Queue {
 }
 
 impl<'a> Writer<'a> {
-    /// Starts to write; `missing` is how much is to come, where that is known.
+    /// Starts to write; `missing` is how much is to come, where that is known, and `room` where it may wait.
     ///
     /// # Errors
     /// A staged file that somebody else has.
-    pub(crate) fn start(custody: &'a mut Custody, missing: Option<u64>) -> io::Result<Self> {
+    pub(crate) fn start(
+        custody: &'a mut Custody,
+        missing: Option<u64>,
+        room: &Arc<Semaphore>,
+    ) -> io::Result<Self> {
         let writing = match custody.beside() {
-            Beside::Threads => Writing::Queue(Queue::start(custody, missing)?),
+            Beside::Threads => Writing::Queue(Queue::start(custody, missing, Arc::clone(room))?),
             Beside::Nothing => Writing::InLine(Ok(())),
         };
         Ok(Self { custody, writing })
@@ -106,18 +107,22 @@ impl<'a> Writer<'a> {
 }
 
 impl Queue {
-    fn start(custody: &mut Custody, missing: Option<u64>) -> io::Result<Self> {
+    fn start(
+        custody: &mut Custody,
+        missing: Option<u64>,
+        room: Arc<Semaphore>,
+    ) -> io::Result<Self> {
         let (to_disk, pieces) = mpsc::unbounded_channel();
         let beside = missing.is_none_or(|missing| missing >= HASH_BESIDE_BYTES);
         let thread = custody.begin(move |staged| {
             if beside { write_and_hash(staged, pieces) } else { append(staged, pieces) }
         })?;
-        Ok(Self { to_disk, room: Arc::new(Semaphore::new(QUEUE_BYTES as usize)), thread })
+        Ok(Self { to_disk, room, thread })
     }
 
     async fn write(&mut self, mut place: Place, mut piece: Bytes) -> bool {
         while !piece.is_empty() {
-            let some = piece.split_to(piece.len().min(QUEUE_BYTES as usize));
+            let some = piece.split_to(piece.len().min(ROOM_BYTES));
             let len = some.len();
             let room = Arc::clone(&self.room);
             let Ok(room) = room.acquire_many_owned(len as u32).await else {

@@ -58,7 +58,7 @@ pub(crate) async fn receive(
 ) -> Result<(), Verdict> {
     let (have, size) = (staged.received_bytes(), fetch.metadata.size.unwrap_or(0));
     let stream = open(http, fetch, have..size).await.map_err(Verdict::Store)?;
-    let mut writer = Writer::start(staged, Some(size.saturating_sub(have)))?;
+    let mut writer = Writer::start(staged, Some(size.saturating_sub(have)), &http.room)?;
     let mut meter = Meter::new(http, fetch.file, tell);
     let received = receive_stream(http, stream, &mut writer, &mut meter).await;
     drop(meter);

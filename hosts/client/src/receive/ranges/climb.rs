@@ -7,6 +7,8 @@
 
 use std::time::Duration;
 
+use super::super::clock::Now;
+
 /// One connection that receives so many bytes a second is as fast as they can be hashed and written: more would only
 /// cost.
 const FREE_RATE: f64 = 250e6;
@@ -14,6 +16,13 @@ const FREE_RATE: f64 = 250e6;
 const FIRST: usize = 4;
 /// From this delay on a step that is judged costs more than connections that turn out to bring nothing.
 pub(crate) const FAR: Duration = Duration::from_millis(10);
+/// Where the line is read in less than this part of so much time, the disk is what holds a file up, and fewer connections
+/// bring as much with less work. A second one bridges the time between two ranges.
+const HELD_UP: f64 = 0.3;
+/// Where it is read in less than this part of the time, nothing is won by more.
+const HELD_BACK: f64 = 0.7;
+const HELD_UP_LOOK: Duration = Duration::from_millis(50);
+const FEWEST: usize = 2;
 /// What a step must bring: the rate after it, by the rate before it.
 const GAIN: f64 = 1.1;
 /// A step that has brought this share of what it could, is followed by one twice as wide.
@@ -50,14 +59,21 @@ enum Phase {
 /// When so many bytes had been received.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Mark {
-    at: Duration,
+    at: Now,
     bytes: u64,
 }
 
 impl Mark {
+    /// Returns what the line brought while it was read.
     fn rate_to(self, here: Self) -> f64 {
-        let seconds = here.at.saturating_sub(self.at).as_secs_f64();
+        let seconds = here.at.since(self.at).line.as_secs_f64();
         here.bytes.saturating_sub(self.bytes) as f64 / seconds.max(1e-6)
+    }
+
+    /// Returns in what part of the time the line was read, and did not wait for the disk.
+    fn read_part(self, here: Self) -> f64 {
+        let span = here.at.since(self.at);
+        span.line.as_secs_f64() / span.wall.as_secs_f64().max(1e-6)
     }
 }
 
@@ -91,13 +107,13 @@ struct Raise {
 
 impl Climb {
     /// Begins with one connection that has just brought its first bytes, and never has more than `most`.
-    pub(crate) fn new(most: usize, now: Duration, bytes: u64) -> Self {
+    pub(crate) fn new(most: usize, now: Now, bytes: u64) -> Self {
         Self::from(1, most, Mark { at: now, bytes })
     }
 
-    /// Begins with as many as there may be, of which none has brought anything.
-    pub(crate) fn with_all(most: usize, now: Duration) -> Self {
-        Self::from(most, most, Mark { at: now, bytes: 0 })
+    /// Begins with so many, of which none has brought anything.
+    pub(crate) fn begin(connections: usize, most: usize, now: Now) -> Self {
+        Self::from(connections.min(most), most, Mark { at: now, bytes: 0 })
     }
 
     fn from(connections: usize, most: usize, since: Mark) -> Self {
@@ -109,27 +125,21 @@ impl Climb {
 
     /// Returns how many connections there should be, after so many bytes, of which so many connections bring more; a new
     /// one brings its first byte after `delay`.
-    pub(crate) fn look(
-        &mut self,
-        now: Duration,
-        bytes: u64,
-        bringing: usize,
-        delay: Duration,
-    ) -> usize {
+    pub(crate) fn look(&mut self, now: Now, bytes: u64, bringing: usize, delay: Duration) -> usize {
         // Some of those that were on their way when one was refused may have been taken.
         self.most = self.most.max(bringing.min(self.limit));
-        if self.most < self.limit && now >= self.raise.at {
+        if self.most < self.limit && now.wall >= self.raise.at {
             self.most += 1;
-            self.raise = Raise { at: now + self.raise.wait, is_tried: true, ..self.raise };
+            self.raise = Raise { at: now.wall + self.raise.wait, is_tried: true, ..self.raise };
         }
         let here = Mark { at: now, bytes };
         let anew = Phase::Measuring { since: here, before: None };
         match self.phase {
-            Phase::Still { until } if now < until => {}
+            Phase::Still { until } if now.wall < until => {}
             Phase::Still { .. } => self.phase = anew,
-            Phase::Resting { until, .. } if now >= until => self.phase = anew,
+            Phase::Resting { until, .. } if now.wall >= until => self.phase = anew,
             Phase::Resting { until, since, rate } => {
-                if now.saturating_sub(since.at) >= AGAIN.max(window(delay)) {
+                if now.since(since.at).wall >= AGAIN.max(window(delay)) {
                     let found = since.rate_to(here);
                     let has_changed = found > rate * CHANGED || found < rate / CHANGED;
                     let same = Phase::Resting { until, since: here, rate };
@@ -140,7 +150,7 @@ impl Climb {
             Phase::Waiting { before, .. } if bringing * 4 >= self.connections * 3 => {
                 self.phase = Phase::Measuring { since: here, before: Some(before) };
             }
-            Phase::Waiting { since, before } if now >= since + PATIENCE.max(delay * 8) => {
+            Phase::Waiting { since, before } if now.wall >= since + PATIENCE.max(delay * 8) => {
                 self.back(here, before);
             }
             Phase::Waiting { .. } => {}
@@ -151,8 +161,15 @@ impl Climb {
 
     fn measured(&mut self, since: Mark, here: Mark, before: Option<Before>, delay: Duration) {
         let is_first = self.connections == 1 && before.is_none();
-        let span = here.at.saturating_sub(since.at);
+        let span = here.at.since(since.at).wall;
+        if self.connections > FEWEST && span >= HELD_UP_LOOK && since.read_part(here) < HELD_UP {
+            return self.shed(here, since.read_part(here));
+        }
         if span < if is_first { LOOK } else { window(delay) } {
+            return;
+        }
+        if before.is_none() && self.connections > 1 && since.read_part(here) < HELD_BACK {
+            self.phase = Phase::Still { until: here.at.wall + AGAIN };
             return;
         }
         let rate = since.rate_to(here);
@@ -166,39 +183,47 @@ impl Climb {
             self.rest = REST;
         }
         if self.connections == 1 && rate >= FREE_RATE {
-            self.phase = Phase::Still { until: here.at + AGAIN };
+            self.phase = Phase::Still { until: here.at.wall + AGAIN };
         } else if self.connections < self.most {
             let next = match (self.connections, delay) {
-                (1, delay) if delay >= FAR => self.most,
+                (_, delay) if delay >= FAR && before.is_none() => self.most,
                 (1, _) => FIRST,
                 (connections, _) => connections * factor,
             };
             let before = Before { connections: self.connections, rate };
             self.connections = next.min(self.most);
-            self.phase = Phase::Waiting { since: here.at, before };
+            self.phase = Phase::Waiting { since: here.at.wall, before };
         } else {
-            self.phase = Phase::Still { until: here.at + self.rest };
+            self.phase = Phase::Still { until: here.at.wall + self.rest };
         }
+    }
+
+    /// The disk takes less than these bring: as many go on as bring twice what it took, one after the other in the order of
+    /// the file.
+    fn shed(&mut self, here: Mark, read_part: f64) {
+        let enough = (self.connections as f64 * read_part * 2.0).ceil() as usize;
+        self.connections = enough.clamp(FEWEST, self.connections);
+        self.phase = Phase::Still { until: here.at.wall + AGAIN };
     }
 
     fn back(&mut self, here: Mark, before: Before) {
         self.connections = before.connections.min(self.most).max(1);
-        let until = here.at + self.rest;
+        let until = here.at.wall + self.rest;
         self.phase = Phase::Resting { until, since: here, rate: before.rate };
         self.rest = (self.rest * 2).min(REST_LIMIT);
     }
 
     /// The hub or the line refused a connection while so many others were taken, or may still be: there are no more than
     /// these, and no new one for a while. Where none was taken it is an outage, which says nothing of how many are too many.
-    pub(crate) fn refused(&mut self, now: Duration, wait: Duration, taken: usize) {
+    pub(crate) fn refused(&mut self, now: Now, wait: Duration, taken: usize) {
         if taken > 0 {
             self.most = taken.min(self.most);
             let doubled = if self.raise.is_tried { 2 } else { 1 };
             let next = (self.raise.wait * doubled).min(RAISE_LIMIT);
-            self.raise = Raise { at: now + wait + next, wait: next, is_tried: false };
+            self.raise = Raise { at: now.wall + wait + next, wait: next, is_tried: false };
         }
         self.connections = self.connections.min(self.most);
-        self.phase = Phase::Still { until: now + wait.max(self.rest) };
+        self.phase = Phase::Still { until: now.wall + wait.max(self.rest) };
     }
 
     /// Tells whether somebody has refused a connection: then there is never one more for a moment.
@@ -222,15 +247,23 @@ fn window(delay: Duration) -> Duration {
 mod tests {
     use super::*;
 
+    fn at(elapsed: Duration) -> Now {
+        Now::free(elapsed)
+    }
+
     #[test]
     fn who_refuses_one_while_others_are_taken_limits_them_and_an_outage_does_not() {
         for (taken, expected) in [(0, 16), (1, 1), (3, 3), (40, 16)] {
-            let mut climb = Climb::new(16, Duration::ZERO, 0);
+            let mut climb = Climb::new(16, at(Duration::ZERO), 0);
             let far = Duration::from_millis(80);
-            assert_eq!(climb.look(far, 1 << 20, 1, far), 16);
-            climb.refused(far, Duration::ZERO, taken);
+            assert_eq!(climb.look(at(far), 1 << 20, 1, far), 16);
+            climb.refused(at(far), Duration::ZERO, taken);
             let soon = far + RAISE / 2;
-            assert_eq!(climb.look(soon, 2 << 20, expected, far), expected, "{taken} were taken");
+            assert_eq!(
+                climb.look(at(soon), 2 << 20, expected, far),
+                expected,
+                "{taken} were taken"
+            );
             assert_eq!(climb.is_limited(), expected < 16, "{taken} were taken");
         }
     }
@@ -238,18 +271,28 @@ mod tests {
     #[test]
     fn one_more_is_tried_after_a_while_and_more_seldom_where_that_is_refused() {
         let (ms, mib, far) = (Duration::from_millis, 1_u64 << 20, Duration::from_millis(20));
-        let mut climb = Climb::with_all(16, Duration::ZERO);
+        let mut climb = Climb::begin(16, 16, at(Duration::ZERO));
         for taken in (4..16).rev() {
-            climb.refused(far, Duration::ZERO, taken);
+            climb.refused(at(far), Duration::ZERO, taken);
         }
         let mut tried = Vec::new();
         for tick in 1..2_000 {
             let now = far + ms(20) * tick;
-            if climb.look(now, mib * u64::from(tick), 4, far) > 4 {
+            if climb.look(at(now), mib * u64::from(tick), 4, far) > 4 {
                 tried.push(now.as_secs());
-                climb.refused(now, Duration::ZERO, 4);
+                climb.refused(at(now), Duration::ZERO, 4);
             }
         }
         assert_eq!(tried.len(), 4, "{tried:?}");
+    }
+
+    #[test]
+    fn a_disk_that_takes_less_than_comes_is_fed_by_fewer() {
+        let ms = Duration::from_millis;
+        for (read_part, expected) in [(1.0, 16), (0.5, 16), (0.25, 8), (0.1, 4), (0.01, 2)] {
+            let mut climb = Climb::begin(16, 16, at(Duration::ZERO));
+            let now = Now { line: ms(60).mul_f64(read_part), wall: ms(60) };
+            assert_eq!(climb.look(now, 64 << 20, 16, ms(80)), expected, "read in {read_part}");
+        }
     }
 }

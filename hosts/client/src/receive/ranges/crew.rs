@@ -25,7 +25,7 @@ impl Crew {
 
     /// Returns how many connections there should be, after so many bytes.
     pub(crate) fn wanted(&mut self, now: Now, received: u64) -> usize {
-        self.climb.look(now.line, received, self.pulses.bringing(), self.pulses.delay())
+        self.climb.look(now, received, self.pulses.bringing(), self.pulses.delay())
     }
 
     /// Shares anew what fewer connections had all of, among so many.

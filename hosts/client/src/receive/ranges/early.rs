@@ -1,7 +1,7 @@
 //! Ranges that are asked for together with the first one: where the hub is far, waiting for its first answer before anything
 //! else is asked costs as long as much of the file.
 
-use std::{ops::Range, pin::pin, sync::Arc, time::Duration};
+use std::{ops::Range, pin::pin, sync::Arc};
 
 use futures_util::{
     future::{AbortHandle, Either, select},
@@ -26,6 +26,7 @@ const FROM_BYTES: u64 = 64 << 20;
 pub(crate) struct Early<'a> {
     ranges: Ranges<'a>,
     most: usize,
+    begin_with: usize,
 }
 
 impl<'a> Early<'a> {
@@ -45,12 +46,12 @@ impl<'a> Early<'a> {
             return None;
         }
         let share: Share = Arc::clone(&http.connections).join();
-        let most = transfer.connections;
-        let climb = Climb::with_all(most.min(share.connections()), Duration::ZERO);
-        let answer_end = missing.first()?.end;
+        let (most, begin_with) = (transfer.connections, share.connections());
         let (clock, proof) = (Clock::start(), Proof::Given);
+        let climb = Climb::begin(begin_with, most, clock.now());
+        let answer_end = missing.first()?.end;
         let begun = Begun { share, climb, clock, received: 0, missing, answer_end, proof };
-        Some(Self { ranges: Ranges::early(transfer, begun), most })
+        Some(Self { ranges: Ranges::early(transfer, begun), most, begin_with })
     }
 
     /// Returns the range that is to be asked for first.
@@ -65,11 +66,11 @@ impl<'a> Early<'a> {
 
     /// Goes on when the first range has been answered from there as it was asked for.
     pub(crate) fn answered(self, from: Address) -> Ranges<'a> {
-        let Self { mut ranges, most } = self;
+        let Self { mut ranges, most, begin_with } = self;
         let now = ranges.clock.now();
         ranges.at = from;
         ranges.crew.pulses.answered(0, now);
-        ranges.crew.climb = Climb::with_all(most, now.line);
+        ranges.crew.climb = Climb::begin(begin_with, most, now);
         ranges
     }
 }

@@ -31,7 +31,7 @@ impl Ranges<'_> {
         let is_transport = matches!(error, NoAnswer::Transport { .. });
         // Somebody on the way may count connections, and refuse one too many.
         if is_transport && self.connections.len() > 1 && self.outage(id) == Outage::New {
-            let (now, taken) = (self.clock.now().line, self.crew.pulses.bringing());
+            let (now, taken) = (self.clock.now(), self.crew.pulses.bringing());
             self.crew.climb.refused(now, Duration::ZERO, taken);
         }
         self.lost(id, error.into())
@@ -119,6 +119,6 @@ impl Ranges<'_> {
         if outage == Outage::New {
             self.outages.note(now);
         }
-        self.crew.climb.refused(self.clock.now().line, wait, self.connections.len());
+        self.crew.climb.refused(self.clock.now(), wait, self.connections.len());
     }
 }

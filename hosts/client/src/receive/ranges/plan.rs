@@ -13,6 +13,9 @@ pub(crate) type ConnectionId = u64;
 
 /// The longest range. A longer one would save few requests, and the hash would wait longer for what lies between.
 const RANGE_LIMIT_BYTES: u64 = 32 << 20;
+/// A connection that brings that much in a few delays gets longer ones, up to this.
+const FAST_RANGE_LIMIT_BYTES: u64 = 128 << 20;
+const LIMIT_DELAYS: u64 = 4;
 /// A shorter range is not worth a request, on whatever line.
 const LEAST_BYTES: u64 = 256 << 10;
 /// The shortest range that is given where nobody has it yet.
@@ -62,7 +65,9 @@ impl Terms {
         let share = share * (FOREMOST + (1.0 - FOREMOST) * place);
         let brought = (self.rate * self.delay.max(LEAST_TIME).as_secs_f64()) as u64;
         let least = brought.max(LEAST_RANGE_BYTES);
-        (share as u64).max(least).min(RANGE_LIMIT_BYTES)
+        // What few fast connections have must last for several delays.
+        let limit = (brought * LIMIT_DELAYS).clamp(RANGE_LIMIT_BYTES, FAST_RANGE_LIMIT_BYTES);
+        (share as u64).max(least).min(limit)
     }
 }
 

@@ -211,7 +211,7 @@ impl<'a> Ranges<'a> {
 
     /// Returns how many connections there should be.
     fn wanted(&mut self) -> usize {
-        self.crew.wanted(self.clock.now(), self.received).min(self.share.connections())
+        self.crew.wanted(self.clock.now(), self.received).min(self.share.limit())
     }
 
     /// Gives up connections that nobody should wait for; what they had is anybody's.
@@ -356,7 +356,7 @@ impl<'a> Ranges<'a> {
             match then {
                 Then::More if piece.is_empty() => {
                     // Another file has come, whose share this one has. Successors are no part of it.
-                    if self.permits.len() >= self.share.connections() && !self.permits.is_empty() {
+                    if self.permits.len() >= self.share.limit() && !self.permits.is_empty() {
                         self.retire(id);
                     } else {
                         self.listen(id, body);

@@ -105,7 +105,7 @@ impl Player {
             crew: Crew::new(
                 Plan::new(missing, 0, size),
                 Pulses::default(),
-                Climb::new(MOST, Duration::ZERO, 0),
+                Climb::new(MOST, Now::free(Duration::ZERO), 0),
             ),
             answered: Answered::Never,
             served: BTreeMap::new(),
@@ -117,7 +117,7 @@ impl Player {
             requests: 0,
         };
         if Duration::from_millis(line.delay_ms) >= FAR {
-            player.crew.climb = Climb::with_all(MOST, Duration::ZERO);
+            player.crew.climb = Climb::begin(MOST, MOST, Now::free(Duration::ZERO));
             player.served.insert(0, Served::default());
             player.fill();
         }
@@ -195,7 +195,7 @@ impl Player {
             && answering >= most
         {
             self.end(id);
-            self.crew.climb.refused(self.now, Duration::ZERO, self.served.len());
+            self.crew.climb.refused(Now::free(self.now), Duration::ZERO, self.served.len());
             return;
         }
         served.is_answered = true;
@@ -203,7 +203,7 @@ impl Player {
         if self.answered == Answered::Never {
             self.answered = Answered::Once;
             if self.served.len() == 1 {
-                self.crew.climb = Climb::new(MOST, self.now, self.received);
+                self.crew.climb = Climb::new(MOST, Now::free(self.now), self.received);
             }
         }
     }
