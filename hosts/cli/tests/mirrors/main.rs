@@ -8,6 +8,7 @@
 )]
 
 mod mirror;
+mod peer;
 mod stage;
 
 use self::{

@@ -83,21 +83,42 @@ impl Stage {
 
     pub(crate) fn run(&self, args: &[&str]) -> Run {
         self.mirror.clear_requests();
-        let prefix = if self.ways.contains(&Way::Prefix) { PREFIX } else { "" };
-        let output = Command::new(env!("CARGO_BIN_EXE_hubstow"))
+        let output = self
+            .client(Command::new(env!("CARGO_BIN_EXE_hubstow")))
             .args(args)
-            .args(["--json", "--token", TOKEN])
-            .env_clear()
-            .env("HF_ENDPOINT", format!("{}{prefix}", self.mirror.url()))
-            .env("HF_HUB_CACHE", self.cache())
+            .arg("--json")
             .output()
             .unwrap();
         let what = format!("{:?}: {}", self.ways, args.join(" "));
         Run { output, requests: self.mirror.requests(), what }
     }
 
+    /// Gives a program the mirror, the token and the cache, and nothing else.
+    pub(crate) fn client(&self, mut program: Command) -> Command {
+        let prefix = if self.ways.contains(&Way::Prefix) { PREFIX } else { "" };
+        program
+            .env_clear()
+            .env("HF_ENDPOINT", format!("{}{prefix}", self.mirror.url()))
+            .env("HF_TOKEN", TOKEN)
+            .env("HF_HOME", self.folder.path().join("home"))
+            .env("HF_HUB_CACHE", self.cache());
+        program
+    }
+
     fn cache(&self) -> PathBuf {
         self.folder.path().join("cache")
+    }
+
+    /// Returns where a peer may keep what it downloads.
+    pub(crate) fn peer_cache(&self) -> PathBuf {
+        self.folder.path().join("peer")
+    }
+
+    /// Tells whether a file here is what the hub holds under that name.
+    pub(crate) fn is_right(&self, here: &Path, revision: &str, file: &str) -> bool {
+        let folder = if revision == "main" { "mirrored" } else { "mirrored@next" };
+        let there = self.folder.path().join("hub/acme").join(folder).join(file);
+        fs::read(here).is_ok_and(|content| content == fs::read(there).unwrap())
     }
 
     /// Checks that whatever a user of the cache can see is right: blobs by their names, and what leads to them.
@@ -171,12 +192,10 @@ impl Run {
         assert_eq!(output.status.code(), Some(0), "{what}: {told}{:#?}", self.requests);
         let report: Value = serde_json::from_slice(&output.stdout).unwrap();
         let path = PathBuf::from(text(&report["path"]));
-        let folder = if revision == "main" { "mirrored" } else { "mirrored@next" };
         let etags = &stage.truth.etags[revision];
         for file in files {
             let here = if files.len() == 1 { path.clone() } else { path.join(file) };
-            let there = stage.folder.path().join("hub/acme").join(folder).join(file);
-            assert!(fs::read(here).unwrap() == fs::read(there).unwrap(), "{what}: {file}");
+            assert!(stage.is_right(&here, revision, file), "{what}: {file}");
         }
         let named = report["files"].as_array().unwrap().iter();
         let named: BTreeMap<_, _> =
@@ -192,6 +211,17 @@ impl Run {
         }
         let authorized = self.requests.iter().all(|request| request.authorized);
         assert!(authorized, "{what}: the mirror is the endpoint");
+    }
+
+    /// Returns the path that it has printed, or its exit code.
+    pub(crate) fn path(&self) -> Result<PathBuf, i32> {
+        match self.output.status.code() {
+            Some(0) => {
+                let report: Value = serde_json::from_slice(&self.output.stdout).unwrap();
+                Ok(PathBuf::from(text(&report["path"])))
+            }
+            code => Err(code.unwrap_or(-1)),
+        }
     }
 
     /// Checks that it has failed so, and returns what it said.

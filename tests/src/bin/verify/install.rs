@@ -25,7 +25,7 @@ const NODE: u32 = 20;
 /// What says which JavaScript packages there are, and in which versions.
 const JAVASCRIPT_FILES: [&str; 2] = ["package.json", "package-lock.json"];
 /// Programs that tests run, and the Debian packages that have them.
-const PROGRAMS: [(&str, &str); 9] = [
+const PROGRAMS: [(&str, &str); 11] = [
     (MINGW_C_COMPILER, "gcc-mingw-w64-x86-64"),
     ("mkfs.vfat", "dosfstools"),
     ("fusefat", "fusefat"),
@@ -35,6 +35,8 @@ const PROGRAMS: [(&str, &str); 9] = [
     ("strace", "strace"),
     ("node", "nodejs"),
     ("npm", "npm"),
+    ("rsync", "rsync"),
+    ("zip", "zip"),
 ];
 
 /// The places that a run works in.

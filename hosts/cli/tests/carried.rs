@@ -1,0 +1,259 @@
+//! Caches that came from another place by the tools that people carry them with. Links were followed, left out or written
+//! down as text, folders were lost, owners differ: what a hash can prove to be here comes without a byte, and nothing wrong
+//! is ever served.
+
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "a helper that panics fails the test that called it")]
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use hubstow_serve::{RunningServer, Server};
+use tempfile::TempDir;
+
+/// What the hub holds: small files in git, a large one in git LFS, and one in a folder.
+const FILES: [(&str, &[u8]); 4] = [
+    ("config.json", b"{\"layers\": 2}\n"),
+    ("empty.txt", b""),
+    ("model.bin", &[7; 300_000]),
+    ("sub/words.txt", b"one two three\n"),
+];
+/// Somebody who owns nothing here.
+const STRANGER: u32 = 4321;
+
+/// A way to carry a cache.
+struct Way {
+    /// A program that it needs and not every machine has.
+    needs: &'static str,
+    /// The shell's commands; they start in the old cache and leave the new one in `$to`.
+    by: &'static str,
+    offline: Offline,
+    fetched: Fetched,
+}
+
+/// What an offline snapshot comes to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Offline {
+    Served,
+    Damaged,
+}
+
+/// What an online one has to fetch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fetched {
+    Nothing,
+    Everything,
+}
+
+const fn way(needs: &'static str, by: &'static str) -> Way {
+    Way { needs, by, offline: Offline::Served, fetched: Fetched::Nothing }
+}
+
+const WAYS: [Way; 12] = [
+    way("cp", "cp -a . $to"),
+    // Links are followed: each file is there twice.
+    way("cp", "cp -rL . $to"),
+    way("tar", "tar -ch . | tar -x -C $to"),
+    way("zip", "zip -qr $to.zip . && unzip -q $to.zip -d $to"),
+    // Links are kept.
+    way("zip", "zip -qry $to.zip . && unzip -q $to.zip -d $to"),
+    way("rsync", "rsync -a ./ $to/"),
+    // Links are left out: no pointer is left.
+    way("rsync", "rsync -r --no-links ./ $to/"),
+    way("cp", "cp -a . $to && find $to -type l -delete"),
+    // Links become texts that say where they led.
+    way(
+        "git",
+        "git init -q $to && cp -a . $to && cd $to && git add -A -f . \
+         && git -c user.name=a -c user.email=a@b commit -qm all \
+         && find . -type l -delete && git -c core.symlinks=false checkout -q -- . && rm -rf .git",
+    ),
+    // Folders are lost.
+    way("cp", "cp -a . $to && rm -r $to/models--acme--tiny/snapshots"),
+    Way {
+        needs: "cp",
+        by: "cp -a . $to && rm -r $to/models--acme--tiny/blobs",
+        offline: Offline::Damaged,
+        fetched: Fetched::Everything,
+    },
+    // Links were followed and the blobs left behind.
+    way("cp", "cp -rL . $to && rm -r $to/models--acme--tiny/blobs"),
+];
+
+struct Stage {
+    folder: TempDir,
+    hub: RunningServer,
+}
+
+impl Stage {
+    /// Fills a cache by the command.
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in FILES {
+            let path = folder.path().join("hub/acme/tiny").join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        let hub = Server::builder(folder.path().join("hub")).lfs_from_bytes(1 << 16);
+        let stage = Self { hub: hub.build().spawn_on_loopback().unwrap(), folder };
+        let output = stage.command(&stage.folder.path().join("old"), &[]).output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+        stage
+    }
+
+    fn command(&self, cache: &Path, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hubstow"));
+        command
+            .env_clear()
+            .env("HF_HUB_CACHE", cache)
+            .env("XDG_STATE_HOME", self.folder.path().join("state"))
+            .env("HF_ENDPOINT", self.hub.url())
+            .args(["download", "acme/tiny", "--quiet"])
+            .args(args);
+        command
+    }
+
+    /// Carries the cache, and returns where it is then.
+    fn carry(&self, way: &Way, to: &str) -> PathBuf {
+        let to = self.folder.path().join(to);
+        fs::create_dir_all(&to).unwrap();
+        let output = Command::new("sh")
+            .args(["-ec", way.by])
+            .current_dir(self.folder.path().join("old"))
+            .env("to", &to)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}: {}", way.by, said(&output));
+        to
+    }
+
+    /// Returns which files were fetched since this was asked last.
+    fn fetched(&self) -> Vec<String> {
+        let requests = self.hub.requests();
+        self.hub.clear_requests();
+        let fetches =
+            requests.iter().filter(|one| one.method == "GET" && one.path.contains("/resolve/"));
+        fetches.map(|request| request.path.clone()).collect()
+    }
+}
+
+fn said(output: &Output) -> String {
+    let [printed, told] = [&output.stdout, &output.stderr].map(|it| String::from_utf8_lossy(it));
+    format!("{printed}{told}")
+}
+
+/// Checks that a snapshot was served, and that it is what the hub holds.
+#[track_caller]
+fn is_served(output: &Output, what: &str) {
+    assert!(output.status.success(), "{what}: {}", said(output));
+    let snapshot = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+    for (name, content) in FILES {
+        assert!(fs::read(snapshot.join(name)).unwrap() == content, "{what}: {name}");
+    }
+}
+
+#[test]
+fn a_carried_cache_serves_what_is_here_and_nothing_else() {
+    let stage = Stage::new();
+    for (number, way) in WAYS.iter().enumerate() {
+        if !has(way.needs) {
+            println!("skipped, {} is not installed: {}", way.needs, way.by);
+            continue;
+        }
+        let what = format!("offline after `{}`", way.by);
+        let cache = stage.carry(way, &format!("offline-{number}"));
+        stage.fetched();
+        let output = stage.command(&cache, &["--offline"]).output().unwrap();
+        match way.offline {
+            Offline::Served => is_served(&output, &what),
+            Offline::Damaged => {
+                assert_eq!(output.status.code(), Some(6), "{what}: {}", said(&output));
+            }
+        }
+        assert_eq!(stage.hub.requests().len(), 0, "{what}");
+
+        let what = format!("online after `{}`", way.by);
+        let cache = stage.carry(way, &format!("online-{number}"));
+        is_served(&stage.command(&cache, &[]).output().unwrap(), &what);
+        let expected = match way.fetched {
+            Fetched::Nothing => 0,
+            Fetched::Everything => FILES.iter().filter(|(_, content)| !content.is_empty()).count(),
+        };
+        let fetched = stage.fetched();
+        let fetched: Vec<_> = fetched.iter().filter(|path| !path.ends_with("/empty.txt")).collect();
+        assert_eq!(fetched.len(), expected, "{what}: {fetched:?}");
+        is_served(&stage.command(&cache, &["--offline"]).output().unwrap(), &what);
+    }
+}
+
+#[test]
+fn single_files_of_a_carried_cache_are_never_what_stands_in_for_them() {
+    let stage = Stage::new();
+    for (number, way) in WAYS.iter().enumerate().filter(|(_, way)| has(way.needs)) {
+        let cache = stage.carry(way, &format!("single-{number}"));
+        for (name, content) in FILES {
+            let output = stage.command(&cache, &[name, "--offline"]).output().unwrap();
+            let what = format!("{name} after `{}`: {}", way.by, said(&output));
+            if output.status.success() {
+                let path = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+                assert!(fs::read(path).unwrap() == content, "{what}");
+            } else {
+                assert_eq!(way.offline, Offline::Damaged, "{what}");
+            }
+        }
+    }
+}
+
+/// Caches that belong to somebody else: one that may be read serves, and one that may not names its owner.
+#[test]
+fn a_cache_of_another_owner_serves_or_says_whose_it_is() {
+    let stage = Stage::new();
+    if fs::metadata(stage.folder.path()).unwrap().uid() != 0 || !has("setpriv") {
+        println!("skipped: nobody but root can be somebody else");
+        return;
+    }
+    let copy = way("cp", "cp -a . $to");
+    let carried = |name: &str, mode: &str| {
+        let cache = stage.carry(&copy, name);
+        let status = Command::new("chmod").args(["-R", mode]).arg(&cache).status().unwrap();
+        assert!(status.success());
+        cache
+    };
+    let others = format!("--reuid={STRANGER}");
+    let as_stranger = |cache: &Path, args: &[&str]| {
+        let command = stage.command(cache, args);
+        let mut stranger = Command::new("setpriv");
+        stranger.args([&others, "--clear-groups", "--"]).arg(command.get_program());
+        stranger.args(command.get_args()).env_clear();
+        for (name, value) in command.get_envs() {
+            stranger.env(name, value.unwrap_or_default());
+        }
+        stranger.output().unwrap()
+    };
+    open_the_way(stage.folder.path());
+    let readable = carried("readable", "u=rwX,go=rX");
+    for args in [&["--offline"][..], &[]] {
+        stage.fetched();
+        is_served(&as_stranger(&readable, args), &format!("a readable cache with {args:?}"));
+        assert_eq!(stage.fetched(), [""; 0]);
+    }
+    let closed = carried("closed", "u=rwX,go=");
+    let output = as_stranger(&closed, &["--offline"]);
+    assert_eq!(output.status.code(), Some(7), "{}", said(&output));
+    assert!(said(&output).contains("root"), "{}", said(&output));
+}
+
+/// Lets others come to what is below a temporary folder.
+fn open_the_way(folder: &Path) {
+    let status = Command::new("chmod").arg("755").arg(folder).status().unwrap();
+    assert!(status.success());
+}
+
+fn has(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}

@@ -1,0 +1,207 @@
+//! Situations of people who share a machine or a name: several users of one cache, umasks, a repo that was renamed, a clock
+//! that is wrong, and jobs that all start at once.
+
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "a helper that panics fails the test that called it")]
+
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    time::{Duration, SystemTime},
+};
+
+use axum::{
+    body::Body,
+    extract::Request,
+    http::{StatusCode, header},
+    middleware::{self, Next},
+    response::Response,
+};
+use hubstow_serve::{RunningServer, Server};
+use tempfile::TempDir;
+
+const MODEL: &[u8] = &[7; 300_000];
+/// Members of one group.
+const MEMBERS: [u32; 2] = [4321, 4322];
+const GROUP: u32 = 4320;
+
+struct Stage {
+    folder: TempDir,
+    hub: RunningServer,
+}
+
+impl Stage {
+    fn new() -> Self {
+        Self::with(|router| router)
+    }
+
+    fn with(layer: impl FnOnce(axum::Router) -> axum::Router) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let repo = folder.path().join("hub/acme/tiny");
+        fs::create_dir_all(&repo).unwrap();
+        fs::write(repo.join("model.bin"), MODEL).unwrap();
+        fs::write(repo.join("config.json"), "{}\n").unwrap();
+        let server = Server::builder(folder.path().join("hub")).lfs_from_bytes(1 << 16).build();
+        let hub = RunningServer::start_on_loopback(layer(server.router())).unwrap();
+        Self { folder, hub }
+    }
+
+    fn cache(&self) -> PathBuf {
+        self.folder.path().join("cache")
+    }
+
+    fn repo(&self) -> PathBuf {
+        self.cache().join("models--acme--tiny")
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        self.command_by(Command::new(env!("CARGO_BIN_EXE_hubstow")), args)
+    }
+
+    fn command_by(&self, mut program: Command, args: &[&str]) -> Command {
+        program
+            .env_clear()
+            .env("HF_HUB_CACHE", self.cache())
+            .env("HF_ENDPOINT", self.hub.url())
+            .arg("download")
+            .args(args);
+        program
+    }
+
+    /// Makes the command of a member of the group, with this umask.
+    fn member(&self, member: u32, umask: &str, args: &[&str]) -> Command {
+        let mut program = Command::new("setpriv");
+        program
+            .args([format!("--reuid={member}"), format!("--regid={GROUP}")])
+            .args(["--clear-groups", "--", "sh", "-c"])
+            .arg(format!("umask {umask}; exec \"$@\""))
+            .args(["sh", env!("CARGO_BIN_EXE_hubstow")]);
+        self.command_by(program, args)
+    }
+}
+
+#[track_caller]
+fn printed(output: &Output) -> PathBuf {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+/// Only root can be somebody else.
+fn is_root(stage: &Stage) -> bool {
+    fs::metadata(stage.folder.path()).unwrap().uid() == 0
+}
+
+#[test]
+fn what_is_stored_has_the_modes_that_the_umask_gives() {
+    for (umask, file, folder) in
+        [("022", 0o644, 0o755), ("002", 0o664, 0o775), ("077", 0o600, 0o700)]
+    {
+        let stage = Stage::new();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("umask {umask}; exec \"$@\""), "sh"]);
+        shell.arg(env!("CARGO_BIN_EXE_hubstow"));
+        printed(&stage.command_by(shell, &["acme/tiny", "--quiet"]).output().unwrap());
+        for entry in fs::read_dir(stage.repo().join("blobs")).unwrap() {
+            let path = entry.unwrap().path();
+            assert_eq!(mode(&path), file, "umask {umask}: {path:?}");
+        }
+        for name in ["", "blobs", "refs", "snapshots"] {
+            assert_eq!(mode(&stage.repo().join(name)), folder, "umask {umask}: {name}");
+        }
+    }
+}
+
+/// One after the other, with locks and private folders that the first one has made.
+#[test]
+fn members_of_a_group_fill_one_cache() {
+    let stage = Stage::new();
+    if !is_root(&stage) {
+        println!("skipped: only root can be somebody else");
+        return;
+    }
+    fs::create_dir(stage.cache()).unwrap();
+    let setup = format!(
+        "chmod 755 '{0}' && chgrp {GROUP} '{1}' && chmod 2775 '{1}'",
+        stage.folder.path().display(),
+        stage.cache().display()
+    );
+    assert!(Command::new("sh").args(["-ec", &setup]).status().unwrap().success());
+    let [first, second] = MEMBERS;
+    let args = ["acme/tiny", "config.json", "--quiet"];
+    printed(&stage.member(first, "002", &args).output().unwrap());
+    let path = printed(&stage.member(second, "002", &["acme/tiny", "--quiet"]).output().unwrap());
+    assert_eq!(fs::read(path.join("model.bin")).unwrap(), MODEL);
+    // What the second one has stored, the first one can replace.
+    let forced = ["acme/tiny", "model.bin", "--quiet", "--force-download"];
+    printed(&stage.member(first, "002", &forced).output().unwrap());
+    printed(&stage.member(second, "002", &["acme/tiny", "--quiet", "--offline"]).output().unwrap());
+}
+
+#[test]
+fn a_renamed_repo_comes_under_the_name_that_was_asked_for() {
+    let renamed = |router: axum::Router| {
+        router.layer(middleware::from_fn(async |request: Request, next: Next| {
+            let asked = request.uri().to_string();
+            if !asked.contains("acme/old-name") {
+                return next.run(request).await;
+            }
+            let location = asked.replace("acme/old-name", "acme/tiny");
+            let answer = Response::builder().status(StatusCode::TEMPORARY_REDIRECT);
+            answer.header(header::LOCATION, location).body(Body::empty()).unwrap()
+        }))
+    };
+    let stage = Stage::with(renamed);
+    let repo = "acme/old-name";
+    let path = printed(&stage.command(&[repo, "model.bin", "--quiet"]).output().unwrap());
+    assert_eq!(fs::read(&path).unwrap(), MODEL);
+    let folder = printed(&stage.command(&[repo, "--quiet"]).output().unwrap());
+    assert_eq!(fs::read(folder.join("config.json")).unwrap(), b"{}\n");
+    assert!(path.starts_with(stage.cache().join("models--acme--old-name")), "{path:?}");
+    let offline = stage.command(&[repo, "model.bin", "--quiet", "--offline"]);
+    assert_eq!(printed(&{ offline }.output().unwrap()), path);
+}
+
+/// Files from the future, as a machine has them whose clock was set back: nothing is taken for fresh or for old by that.
+#[test]
+fn a_clock_that_was_set_back_changes_nothing() {
+    let stage = Stage::new();
+    let path = printed(&stage.command(&["acme/tiny", "model.bin", "--quiet"]).output().unwrap());
+    let blob = fs::canonicalize(&path).unwrap();
+    for when in [SystemTime::now() + Duration::from_secs(400 * 86_400), SystemTime::UNIX_EPOCH] {
+        let file = fs::File::options().write(true).open(&blob).unwrap();
+        file.set_modified(when).unwrap();
+        drop(file);
+        stage.hub.clear_requests();
+        for args in [&["--offline"][..], &[]] {
+            let all = [&["acme/tiny", "model.bin", "--quiet"], args].concat();
+            assert_eq!(printed(&stage.command(&all).output().unwrap()), path);
+        }
+        let fetched = stage.hub.requests().iter().any(|request| request.method == "GET");
+        assert!(!fetched, "{when:?}: the content is here");
+    }
+}
+
+#[test]
+fn jobs_that_start_at_once_share_one_transfer() {
+    let stage = Stage::new();
+    let start = || {
+        let mut command = stage.command(&["acme/tiny", "--quiet"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let jobs: Vec<_> = (0..12).map(|_| start()).collect();
+    for job in jobs {
+        let folder = printed(&job.wait_with_output().unwrap());
+        assert_eq!(fs::read(folder.join("model.bin")).unwrap(), MODEL);
+    }
+    let requests = stage.hub.requests();
+    let fetches = requests
+        .iter()
+        .filter(|request| request.method == "GET" && request.path.contains("/resolve/"));
+    assert_eq!(fetches.count(), 2, "each file once, however many want it");
+}
