@@ -71,6 +71,12 @@ impl Endpoint {
         self.api(repo, "revision", revision)
     }
 
+    /// Returns the URL that tells the branches and tags of a repo.
+    #[must_use]
+    pub fn refs(&self, repo: &Repo) -> String {
+        format!("{}/api/{}/{}/refs", self.url, repo.kind.plural(), repo.id)
+    }
+
     /// Returns the URL of the first page of the whole listing of a revision.
     #[must_use]
     pub fn tree(&self, repo: &Repo, revision: &Revision) -> String {

@@ -108,9 +108,9 @@ enum Wanted {
 
 /// Downloads, and prints where the files are.
 pub(crate) fn run(args: &DownloadArgs, global: &Global, parts: PartsOf) -> Result<(), Error> {
-    let place = args.repo.place()?;
-    let wanted = args.wanted(&place)?;
     let config = args.config()?;
+    let place = args.repo.place(&config.endpoint)?;
+    let wanted = args.wanted(&place)?;
     let format = global.format();
     let progress = Arc::new(Progress::start(format, global.verbose));
     let hub = args.hub.hub(config, parts)?.on_event({
@@ -160,7 +160,7 @@ impl DownloadArgs {
     fn wanted(&self, place: &Place) -> Result<Wanted, Error> {
         let names: Vec<&str> = match &place.path {
             Some(_) if !self.files.is_empty() => {
-                return Err(Error::new(ErrorKind::Usage, "the hf:// address names a file already")
+                return Err(Error::new(ErrorKind::Usage, "the address names a file already")
                     .hint("name all files after REPO, and none in the address"));
             }
             Some(path) => vec![path],
@@ -276,6 +276,7 @@ fn warn_of_refused_links(hub: &Hub, report: &SnapshotReport, format: Format) {
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
+    use hubstow_core::hub::Endpoint;
 
     use super::*;
 
@@ -287,7 +288,7 @@ mod tests {
 
     fn wanted(words: &[&str]) -> Result<Wanted, Error> {
         let Line { args } = Line::try_parse_from(["download"].iter().chain(words)).unwrap();
-        args.wanted(&args.repo.place()?)
+        args.wanted(&args.repo.place(&Endpoint::parse(Endpoint::PUBLIC).unwrap())?)
     }
 
     #[track_caller]

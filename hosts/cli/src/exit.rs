@@ -23,10 +23,13 @@ pub(crate) fn exit_code(kind: ErrorKind) -> u8 {
         ErrorKind::Usage => USAGE,
         ErrorKind::RepoNotFound | ErrorKind::RevisionNotFound | ErrorKind::EntryNotFound => 3,
         ErrorKind::NotCached => 4,
-        ErrorKind::AccessRefused => 5,
+        ErrorKind::AccessRefused
+        | ErrorKind::Unauthorized
+        | ErrorKind::Gated
+        | ErrorKind::Disabled => 5,
         ErrorKind::ContentMismatch => 6,
         ErrorKind::NoSpace | ErrorKind::NotPermitted | ErrorKind::ReadOnly => 7,
-        ErrorKind::HubUnreachable | ErrorKind::HubFailing => 8,
+        ErrorKind::HubUnreachable | ErrorKind::HubFailing | ErrorKind::Throttled { .. } => 8,
         // The kinds may grow; a lint finds the ones that are not named here.
         ErrorKind::CacheObstructed
         | ErrorKind::NoMethodLeft
@@ -162,6 +165,8 @@ mod tests {
             (ErrorKind::EntryNotFound, 3),
             (ErrorKind::NotCached, 4),
             (ErrorKind::AccessRefused, 5),
+            (ErrorKind::Gated, 5),
+            (ErrorKind::Throttled { retry_after: None }, 8),
             (ErrorKind::ContentMismatch, 6),
             (ErrorKind::NoSpace, 7),
             (ErrorKind::NotPermitted, 7),
@@ -212,7 +217,7 @@ mod tests {
                 .caused_by(std::io::Error::other("full")),
         };
         let of = |failed: usize| {
-            let files = FailedFiles { failures: (0..failed).map(failure).collect(), wanted: 30 };
+            let files = FailedFiles::new((0..failed).map(failure).collect(), 30);
             let error = Error::new(ErrorKind::NoSpace, format!("{failed} of 30 files failed"));
             in_full(&error.with_detail(Detail::Files(files)))
         };

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clap::Args;
 use hubstow_client::{Error, ErrorKind, Explanation, ExplanationLink, FileRequest};
-use hubstow_core::facts::Force;
+use hubstow_core::{facts::Force, hub::Endpoint};
 
 use crate::{
     global::{Format, Global},
@@ -42,8 +42,9 @@ pub(crate) struct ExplainArgs {
 
 /// Asks the core, and shows its answers.
 pub(crate) fn run(args: &ExplainArgs, global: &Global, parts: PartsOf) -> Result<(), Error> {
-    let request = args.request()?;
-    let hub = args.hub.hub(args.hub.config()?, parts)?;
+    let config = args.hub.config()?;
+    let request = args.request(&config.endpoint)?;
+    let hub = args.hub.hub(config, parts)?;
     let explanation = runtime::block_on(hub.explain(&request))?;
     match global.format() {
         Format::Json => output::json(&explanation),
@@ -56,12 +57,12 @@ pub(crate) fn run(args: &ExplainArgs, global: &Global, parts: PartsOf) -> Result
 }
 
 impl ExplainArgs {
-    fn request(&self) -> Result<FileRequest, Error> {
-        let place = self.repo.place()?;
+    fn request(&self, endpoint: &Endpoint) -> Result<FileRequest, Error> {
+        let place = self.repo.place(endpoint)?;
         let name = match (&self.file, &place.path) {
             (Some(name), None) | (None, Some(name)) => name,
             (Some(_), Some(_)) => {
-                return Err(Error::new(ErrorKind::Usage, "the hf:// address names a file already")
+                return Err(Error::new(ErrorKind::Usage, "the address names a file already")
                     .hint("leave FILE out"));
             }
             (None, None) => {

@@ -177,7 +177,7 @@ mod tests {
 
     fn said(code: Option<&str>, message: Option<&str>) -> Option<HubAnswer> {
         let owned = |text: Option<&str>| text.map(str::to_owned);
-        Some(HubAnswer { status: 403, code: owned(code), message: owned(message) })
+        Some(HubAnswer::new(403, owned(code), owned(message)))
     }
 
     #[track_caller]
@@ -295,7 +295,7 @@ mod tests {
             (vec![nothing()], 2, Some("the other files are in place")),
             (vec![full()], 2, Some("free some space")),
         ] {
-            let files = Detail::Files(FailedFiles { failures, wanted });
+            let files = Detail::Files(FailedFiles::new(failures, wanted));
             let error = Error::new(ErrorKind::Other, "files failed").with_detail(files);
             let found = way_out(&error);
             assert_eq!(found.is_some(), words.is_some(), "{error:?}");

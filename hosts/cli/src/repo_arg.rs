@@ -1,18 +1,22 @@
-//! REPO and FILE as users type them: `org/name`, `name`, or `hf://[models/|…]org/name[@revision][/file]`.
+//! REPO and FILE as users type them; what an address means, the library says.
 
 use clap::{Args, ValueEnum};
-use hubstow_client::{Error, ErrorKind};
-use hubstow_core::name::{FileName, NameError, Repo, RepoId, RepoKind, Revision};
-use percent_encoding::percent_decode_str;
+use hubstow_client::{Error, ErrorKind, RepoPath};
+use hubstow_core::{
+    hub::Endpoint,
+    name::{FileName, Repo, RepoId, RepoKind, Revision},
+};
 
-const SCHEME: &str = "hf://";
+const PAGE_HINT: &str = "an address of the web is that of a repo, a folder or a file at HF_ENDPOINT or at huggingface.co, \
+     such as https://huggingface.co/org/name/blob/main/config.json";
 const REPO_HINT: &str =
     "REPO is `org/name`, `name`, or `hf://[datasets/|spaces/|kernels/]org/name[@REVISION][/FILE]`";
 
 /// Which repo, at which revision.
 #[derive(Args)]
 pub(crate) struct RepoArgs {
-    /// The repo: org/name, name, datasets/org/name, or hf://[models/|datasets/|spaces/|kernels/]org/name[@REVISION][/FILE]
+    /// The repo: org/name, name, datasets/org/name, hf://[datasets/|spaces/|kernels/]org/name[@REVISION][/FILE], or the
+    /// address of a page of the hub
     #[arg(value_name = "REPO")]
     repo: String,
     /// The kind of the repo [default: model]
@@ -48,130 +52,55 @@ impl From<KindArg> for RepoKind {
 pub(crate) struct Place {
     pub(crate) repo: Repo,
     pub(crate) revision: Revision,
-    /// What an `hf://` address names inside the repo, as it was typed.
+    /// What an address names inside the repo, as it was typed.
     pub(crate) path: Option<String>,
 }
 
 impl RepoArgs {
-    /// Understands what was typed.
+    /// Understands what was typed, for the hub at this endpoint.
     ///
     /// # Errors
     /// A name that is none, or something that is said twice.
-    pub(crate) fn place(&self) -> Result<Place, Error> {
-        let Some(address) = self.repo.strip_prefix(SCHEME) else {
+    pub(crate) fn place(&self, endpoint: &Endpoint) -> Result<Place, Error> {
+        if !RepoPath::is_address(&self.repo) {
+            let known = self.repo_type.map(RepoKind::from);
             return Ok(Place {
-                repo: self.plain()?,
+                repo: RepoPath::repo_of(&self.repo, known)
+                    .map_err(|error| self.repo_error(error))?,
                 revision: revision(self.revision.as_deref().unwrap_or("main"))?,
                 path: None,
             });
-        };
+        }
         for (flag, is_given) in
             [("--repo-type", self.repo_type.is_some()), ("--revision", self.revision.is_some())]
         {
             if is_given {
                 return Err(Error::new(
                     ErrorKind::Usage,
-                    format!("{flag} can't be used with an hf:// address, which says it itself"),
+                    format!("{flag} can't be used with an address, which says it itself"),
                 )
                 .hint("write hf://datasets/org/name@REVISION, or org/name with flags"));
             }
         }
-        parse_address(address)
+        let is_of_hub = self.repo.starts_with("http");
+        let hint = if is_of_hub { PAGE_HINT } else { REPO_HINT };
+        let found = RepoPath::parse(&self.repo, endpoint).map_err(|error| error.hint(hint))?;
+        let RepoPath { repo, revision: said, path, .. } = found;
+        Ok(Place { repo, revision: said.map_or_else(|| revision("main"), Ok)?, path })
     }
 
-    /// Understands an id, with its kind before it or without.
-    fn plain(&self) -> Result<Repo, Error> {
-        let flag = self.repo_type.map(RepoKind::from);
-        let prefixed = self.repo.split_once('/').filter(|(_, rest)| rest.contains('/'));
-        if let Some((kind, rest)) = prefixed.and_then(|(word, rest)| Some((kind_of(word)?, rest)))
-            && flag.is_none_or(|flag| flag == kind)
-            && let Ok(id) = RepoId::parse(rest)
-        {
-            return Ok(Repo::new(kind, id));
-        }
-        let id = RepoId::parse(&self.repo).map_err(|error| self.repo_error(error))?;
-        Ok(Repo::new(flag.unwrap_or(RepoKind::Model), id))
-    }
-
-    fn repo_error(&self, error: NameError) -> Error {
+    fn repo_error(&self, error: Error) -> Error {
         let mut hint = REPO_HINT.to_owned();
-        if let Some(address) = from_web_address(&self.repo) {
-            hint = format!("write {address}");
-        } else if let Some((word, rest)) = self.repo.split_once('/')
-            && let Some(kind) = kind_of(word)
+        if let Some((word, rest)) = self.repo.split_once('/')
+            && let Some(kind) = RepoKind::ALL.into_iter().find(|kind| kind.plural() == word)
             && RepoId::parse(rest).is_ok()
         {
             hint = format!("write `--repo-type {} {rest}`, or hf://{}", kind.singular(), self.repo);
         } else if let Some((id, revision)) = self.repo.split_once('@') {
             hint = format!("write `{id} --revision {revision}`, or hf://{}", self.repo);
         }
-        Error::from(error).hint(hint)
+        error.hint(hint)
     }
-}
-
-/// Parses what follows `hf://`.
-fn parse_address(address: &str) -> Result<Place, Error> {
-    let (kind, rest) = match address.split_once('/') {
-        Some((word, rest)) if let Some(kind) = kind_of(word) => (kind, rest),
-        Some(_) | None => (RepoKind::Model, address),
-    };
-    let (head, mut path) = split_id(rest);
-    let (id, said) = match head.split_once('@') {
-        Some((id, said)) => (id.to_owned(), said.to_owned()),
-        None => (head, "main".to_owned()),
-    };
-    let said = if said == "refs" {
-        // The hub's own refs have three parts; every other slash is written as %2F.
-        let mut parts = path.unwrap_or_default().splitn(3, '/');
-        let named: Vec<&str> =
-            [Some("refs"), parts.next(), parts.next()].into_iter().flatten().collect();
-        path = parts.next();
-        named.join("/")
-    } else {
-        percent_decode_str(&said).decode_utf8_lossy().into_owned()
-    };
-    Ok(Place {
-        repo: Repo::new(
-            kind,
-            RepoId::parse(&id).map_err(|error| Error::from(error).hint(REPO_HINT))?,
-        ),
-        revision: revision(&said)?,
-        path: path.filter(|path| !path.is_empty()).map(str::to_owned),
-    })
-}
-
-/// Splits off the id with its revision: two parts, or one that has a revision or stands alone.
-fn split_id(rest: &str) -> (String, Option<&str>) {
-    match rest.split_once('/') {
-        None => (rest.to_owned(), None),
-        Some((name, path)) if name.contains('@') || path.is_empty() => {
-            (name.to_owned(), Some(path))
-        }
-        Some((org, tail)) => match tail.split_once('/') {
-            None => (rest.to_owned(), None),
-            Some((name, path)) => (format!("{org}/{name}"), Some(path)),
-        },
-    }
-}
-
-/// Turns the address of a page of the hub, as a browser shows it, into an `hf://` address.
-fn from_web_address(text: &str) -> Option<String> {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
-    let (_, path) = rest.split_once('/')?;
-    let (path, _) = path.split_once(['?', '#']).unwrap_or((path, ""));
-    let mut address = String::from(SCHEME);
-    for page in ["/tree/", "/blob/", "/resolve/"] {
-        if let Some((repo, inside)) = path.split_once(page) {
-            address.push_str(&format!("{repo}@{inside}"));
-            return Some(address);
-        }
-    }
-    address.push_str(path.trim_end_matches('/'));
-    Some(address)
-}
-
-fn kind_of(word: &str) -> Option<RepoKind> {
-    RepoKind::ALL.into_iter().find(|kind| kind.plural() == word)
 }
 
 fn revision(text: &str) -> Result<Revision, Error> {
@@ -211,71 +140,31 @@ pub(crate) fn file_name(text: &str) -> Result<FileName, Error> {
 mod tests {
     use super::*;
 
-    #[track_caller]
-    fn check(address: &str, expected: Option<(&str, &str, Option<&str>)>) {
-        let args = RepoArgs { repo: address.to_owned(), repo_type: None, revision: None };
-        let found = args.place().ok();
-        let found =
-            found.as_ref().map(|p| (p.repo.to_string(), p.revision.as_str(), p.path.as_deref()));
-        assert_eq!(found, expected.map(|(repo, revision, path)| (repo.to_owned(), revision, path)));
+    fn endpoint() -> Endpoint {
+        Endpoint::parse(Endpoint::PUBLIC).unwrap()
     }
 
     #[test]
-    fn repos_are_understood_as_typed() {
-        check("gpt2", Some(("model gpt2", "main", None)));
-        check("org/name", Some(("model org/name", "main", None)));
-        check("datasets/org/name", Some(("dataset org/name", "main", None)));
-        check("models/org/name", Some(("model org/name", "main", None)));
-        check("datasets/org/name/file", None);
-        check("org/name@v1", None);
-        check("https://huggingface.co/org/name", None);
-        check("../x", None);
-        check("", None);
-    }
-
-    #[test]
-    fn addresses_name_kind_id_revision_and_file() {
-        check("hf://org/name", Some(("model org/name", "main", None)));
-        check("hf://gpt2", Some(("model gpt2", "main", None)));
-        check("hf://gpt2/", Some(("model gpt2", "main", None)));
-        check("hf://models/org/name", Some(("model org/name", "main", None)));
-        check("hf://datasets/squad", Some(("dataset squad", "main", None)));
-        check("hf://spaces/o/n@v1", Some(("space o/n", "v1", None)));
-        check("hf://kernels/o/n/", Some(("kernel o/n", "main", None)));
-        check("hf://o/n/a/b.txt", Some(("model o/n", "main", Some("a/b.txt"))));
-        check("hf://o/n@v1/a/b.txt", Some(("model o/n", "v1", Some("a/b.txt"))));
-        check("hf://gpt2@v1/b.txt", Some(("model gpt2", "v1", Some("b.txt"))));
-        check("hf://o/n/a@b.txt", Some(("model o/n", "main", Some("a@b.txt"))));
-        check("hf://o/n/data/", Some(("model o/n", "main", Some("data/"))));
-    }
-
-    #[test]
-    fn revisions_in_addresses_may_have_slashes() {
-        check("hf://o/n@dev%2Fx/f", Some(("model o/n", "dev/x", Some("f"))));
-        check("hf://o/n@refs/pr/12/f", Some(("model o/n", "refs/pr/12", Some("f"))));
-        check("hf://o/n@refs/pr/12", Some(("model o/n", "refs/pr/12", None)));
-        check("hf://o/n@refs%2Fpr%2F1/f", Some(("model o/n", "refs/pr/1", Some("f"))));
-    }
-
-    #[test]
-    fn addresses_that_are_none_are_refused() {
-        for address in ["hf://", "hf://@v1", "hf://o/n@/f", "hf://o/n@a..b", "hf://o//f"] {
-            check(address, None);
+    fn what_is_typed_names_a_place() {
+        for (typed, kind, expected) in [
+            ("org/name", None, Some(("model org/name", "main", None))),
+            ("org/name", Some(KindArg::Dataset), Some(("dataset org/name", "main", None))),
+            ("datasets/org/name", None, Some(("dataset org/name", "main", None))),
+            ("datasets/org/name", Some(KindArg::Space), None),
+            ("hf://o/n@v1/a.txt", None, Some(("model o/n", "v1", Some("a.txt")))),
+            ("https://huggingface.co/o/n", None, Some(("model o/n", "main", None))),
+            ("https://huggingface.co/o/n/tree/v1/d", None, Some(("model o/n", "v1", Some("d/")))),
+            ("https://elsewhere.test/o/n", None, None),
+            ("../x", None, None),
+        ] {
+            let args = RepoArgs { repo: typed.to_owned(), repo_type: kind, revision: None };
+            let found = args.place(&endpoint()).ok();
+            let found = found.as_ref().map(|place| {
+                (place.repo.to_string(), place.revision.as_str(), place.path.as_deref())
+            });
+            let expected = expected.map(|(repo, revision, path)| (repo.to_owned(), revision, path));
+            assert_eq!(found, expected, "{typed}");
         }
-    }
-
-    #[test]
-    fn an_address_of_a_browser_is_turned_into_one_that_works() {
-        let table = [
-            ("https://huggingface.co/o/n", "hf://o/n"),
-            ("https://huggingface.co/datasets/o/n/", "hf://datasets/o/n"),
-            ("https://huggingface.co/o/n/tree/main", "hf://o/n@main"),
-            ("https://hub/o/n/blob/v1/a/b.txt?x=1", "hf://o/n@v1/a/b.txt"),
-        ];
-        for (page, address) in table {
-            assert_eq!(from_web_address(page).as_deref(), Some(address));
-        }
-        assert_eq!(from_web_address("o/n"), None);
     }
 
     #[test]
@@ -285,7 +174,7 @@ mod tests {
             repo_type: None,
             revision: Some("v1".to_owned()),
         };
-        let error = args.place().unwrap_err();
+        let error = args.place(&endpoint()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Usage);
         assert!(error.to_string().contains("--revision"));
     }

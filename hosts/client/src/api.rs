@@ -8,6 +8,7 @@ pub(crate) mod login;
 pub(crate) mod pattern;
 pub(crate) mod proxies;
 pub(crate) mod refusal;
+pub(crate) mod repo_path;
 pub(crate) mod report;
 pub(crate) mod request;
 pub(crate) mod vars;

@@ -1,11 +1,6 @@
 //! What every question has: the settings, the way to the hub, the cache, who decides, and who is told.
 
-use std::{
-    io,
-    ops::Deref,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{io, ops::Deref, path::Path, sync::Arc};
 
 use hubstow_cache::{Cache, Target, disk::patient::PatientDisk, observe::records::records_folder};
 use hubstow_core::{
@@ -17,7 +12,7 @@ use hubstow_core::{
 use crate::{
     api::{
         config::Config,
-        error::{Detail, Error, ErrorKind, from_io},
+        error::{Detail, Error, from_io},
         event::{Event, Observer},
     },
     budget::Budget,
@@ -28,7 +23,7 @@ use crate::{
         transport::{BoxFuture, Request, Response, Transport, TransportError},
     },
     offload::Offload,
-    parts::Parts,
+    parts::{DiskOf, Parts},
 };
 
 /// What every question has, and who is told of what happens. Cloning is cheap.
@@ -41,14 +36,51 @@ pub(crate) struct Engine {
 /// Shared by all clones of a hub.
 pub(crate) struct Common {
     pub(crate) config: Config,
-    pub(crate) http: Http,
+    pub(crate) http: Arc<Http>,
     /// Where files are placed.
     pub(crate) cache: CacheHandle,
     /// The shared cache; the same, unless files go to a local folder.
     pub(crate) shared: CacheHandle,
     pub(crate) decider: Guarded,
     /// How much may be open at once.
-    pub(crate) budget: Budget,
+    pub(crate) budget: Arc<Budget>,
+    disks: Disks,
+}
+
+/// How directories are reached, and where their work is done.
+#[derive(Clone)]
+struct Disks {
+    of: Arc<DiskOf>,
+    offload: Offload,
+}
+
+impl Disks {
+    fn patient(&self, directory: &Path) -> Result<Arc<PatientDisk>, Error> {
+        match (self.of)(directory) {
+            Ok(disk) => Ok(Arc::new(PatientDisk::new(disk))),
+            Err(error) => Err(out_of_reach(directory, error)),
+        }
+    }
+
+    /// Opens the shared cache, and where files go to: the same, or a local folder.
+    fn caches(&self, config: &Config) -> Result<[CacheHandle; 2], Error> {
+        let handle = |cache: Cache, of: &Path| {
+            // A host that can't reach it goes without.
+            let folder = config.state_dir.as_ref().map(|state| state.join(records_folder(of)));
+            let cache = match folder.and_then(|folder| (self.of)(&folder).ok()) {
+                Some(disk) => cache.with_own_records(disk),
+                None => cache,
+            };
+            CacheHandle::new(cache, self.offload.clone())
+        };
+        let (root, durability) = (&config.cache_dir, config.durability);
+        let shared = handle(Cache::new(self.patient(root)?, config.policy, durability), root);
+        let cache = match &config.local_dir {
+            Some(local) => handle(Cache::local(self.patient(local)?, durability), local),
+            None => shared.clone(),
+        };
+        Ok([shared, cache])
+    }
 }
 
 impl Deref for Engine {
@@ -66,37 +98,47 @@ impl Engine {
     /// A cache directory without a name, or one that the host can't reach.
     pub(crate) fn new(mut config: Config, parts: Parts) -> Result<Self, Error> {
         config.bound_waits();
-        let durability = config.durability;
-        // A program that changes its working directory must not change its cache with it.
-        config.cache_dir = absolute(&config.cache_dir)?;
-        config.local_dir = config.local_dir.as_deref().map(absolute).transpose()?;
+        config.place_dirs()?;
         let Parts { decider, transport, disk, workers, descriptors, store } = parts;
         let decider = Guarded::new(decider);
-        let budget = Budget::of(descriptors);
-        let offload = Offload::new(workers);
-        let handle = |cache| CacheHandle::new(cache, offload.clone());
-        let patient = |directory: &Path| match disk(directory) {
-            Ok(disk) => Ok(Arc::new(PatientDisk::new(disk))),
-            Err(error) => Err(out_of_reach(directory, error)),
-        };
-        // A host that can't reach it goes without.
-        let with_records = |cache: Cache, of: &Path| {
-            let folder = config.state_dir.as_ref().map(|state| state.join(records_folder(of)));
-            match folder.and_then(|folder| disk(&folder).ok()) {
-                Some(disk) => cache.with_own_records(disk),
-                None => cache,
-            }
-        };
-        let shared = Cache::new(patient(&config.cache_dir)?, config.policy, durability);
-        let shared = handle(with_records(shared, &config.cache_dir));
-        let cache = match &config.local_dir {
-            Some(local) => handle(with_records(Cache::local(patient(local)?, durability), local)),
-            None => shared.clone(),
-        };
+        let budget = Arc::new(Budget::of(descriptors));
+        let disks = Disks { of: Arc::new(disk), offload: Offload::new(workers) };
+        let [shared, cache] = disks.caches(&config)?;
         let transport = Arc::new(Sparing { transport, connections: budget.connections() });
-        let http = Http::new(&config, transport, decider.clone(), store);
-        let common = Arc::new(Common { config, http, cache, shared, decider, budget });
+        let http = Arc::new(Http::new(&config, transport, decider.clone(), store));
+        let common = Arc::new(Common { config, http, cache, shared, decider, budget, disks });
         Ok(Self { common, observer: None })
+    }
+
+    /// Returns the same with other settings for some questions. Connections, what the hub has said, and how much may be open
+    /// stay common; of the settings only those that are not the connections' may change.
+    ///
+    /// # Errors
+    /// As [`Engine::new`].
+    pub(crate) fn varied(&self, change: impl FnOnce(&mut Config)) -> Result<Self, Error> {
+        let mut config = self.config.clone();
+        change(&mut config);
+        config.place_dirs()?;
+        let is_same = config.policy == self.config.policy
+            && config.local_dir == self.config.local_dir
+            && config.cache_dir == self.config.cache_dir;
+        let [shared, cache] = if is_same {
+            [self.shared.clone(), self.cache.clone()]
+        } else {
+            self.disks.caches(&config)?
+        };
+        let (http, decider) = (Arc::clone(&self.http), self.decider.clone());
+        let (budget, disks) = (Arc::clone(&self.budget), self.disks.clone());
+        let common = Arc::new(Common { config, http, cache, shared, decider, budget, disks });
+        Ok(Self { common, observer: self.observer.clone() })
+    }
+
+    /// Makes sure that requests can be waited for here.
+    ///
+    /// # Errors
+    /// What the host says is missing.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.disks.offload.check()
     }
 
     /// Sets who is told.
@@ -150,11 +192,4 @@ impl Transport for Sparing {
 fn out_of_reach(directory: &Path, error: io::Error) -> Error {
     let what = format!("`{}` can't be reached from here", directory.display());
     from_io(&what, error).with_detail(Detail::OutOfReach)
-}
-
-fn absolute(path: &Path) -> Result<PathBuf, Error> {
-    std::path::absolute(path).map_err(|error| {
-        let what = format!("`{}` can't be the name of a directory", path.display());
-        Error::new(ErrorKind::Usage, what).caused_by(error)
-    })
 }

@@ -10,5 +10,6 @@ pub(crate) mod pace;
 pub(crate) mod retry;
 pub(crate) mod session;
 pub(crate) mod throttle;
+mod transient;
 pub(crate) mod transport;
 pub(crate) mod xet;

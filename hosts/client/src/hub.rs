@@ -39,6 +39,17 @@ impl Hub {
         Self { engine: self.engine.told_to(Arc::new(observer)) }
     }
 
+    /// Returns the same hub with other settings for some questions; connections and what was learned stay common.
+    pub(crate) fn varied(&self, change: impl FnOnce(&mut Config)) -> Result<Self, Error> {
+        Ok(Self { engine: self.engine.varied(change)? })
+    }
+
+    /// Returns what every question has, to somebody who waits for requests.
+    pub(crate) fn engine(&self) -> Result<&Engine, Error> {
+        self.engine.check()?;
+        Ok(&self.engine)
+    }
+
     /// Returns the settings.
     #[must_use]
     pub fn config(&self) -> &Config {
@@ -56,6 +67,7 @@ impl Hub {
     /// # Errors
     /// See [`ErrorKind`](crate::ErrorKind). Whatever the error, nothing wrong is visible in the cache.
     pub async fn download(&self, request: &FileRequest) -> Result<FileReport, Error> {
+        self.engine.check()?;
         self.engine.download(&self.engine.cache, request).await
     }
 
@@ -82,6 +94,7 @@ impl Hub {
     /// # Errors
     /// See [`ErrorKind`](crate::ErrorKind).
     pub async fn explain(&self, request: &FileRequest) -> Result<Explanation, Error> {
+        self.engine.check()?;
         self.engine.explain(request).await
     }
 
@@ -91,6 +104,7 @@ impl Hub {
     /// See [`ErrorKind`](crate::ErrorKind). A file that fails does not stop the others; all failures are told together, and
     /// the next run goes on from there.
     pub async fn snapshot(&self, request: &SnapshotRequest) -> Result<SnapshotReport, Error> {
+        self.engine.check()?;
         self.engine.snapshot(request).await
     }
 
@@ -111,6 +125,7 @@ impl Hub {
     /// # Errors
     /// See [`ErrorKind`](crate::ErrorKind).
     pub async fn forecast(&self, request: &SnapshotRequest) -> Result<SnapshotReport, Error> {
+        self.engine.check()?;
         self.engine.forecast(request).await
     }
 

@@ -10,12 +10,15 @@
 //! - `receive`: bytes of content into a staged file, however often the line breaks
 //! - `file`: one file: what is meant, and how it gets to its place
 //! - `snapshot`: many files of one commit at once
+//! - `look`: what the hub has, without storing any of it
 //! - [`Hub`]: the face of all of that
+//! - `ask`: the same in one line, with strings where people have strings
 //!
 //! It decides nothing by itself: every placing decision and every reason in a report is the core's. It reads no
 //! environment unless [`Config::from_env`] is called, and installs no global state. A host plugs in by [`Parts`].
 
 mod api;
+mod ask;
 mod budget;
 mod engine;
 mod environment;
@@ -23,6 +26,7 @@ mod file;
 mod handle;
 mod http;
 mod hub;
+mod look;
 mod lookup;
 mod offload;
 mod open;
@@ -38,12 +42,21 @@ pub use api::{
     login::Login,
     pattern::Patterns,
     proxies::{Proxies, Proxy},
+    repo_path::RepoPath,
     report::{
         Done, Environment, Explanation, ExplanationLink, FileReport, MethodSupport, SnapshotReport,
         Traffic, Warning,
     },
     request::{FileRequest, SnapshotRequest},
     vars::env_var,
+};
+pub use ask::{
+    file::FileDownload,
+    look::{ListedFile, RefInfo, Refs, RepoInfo},
+    open::OpenDownload,
+    progress::Events,
+    repo::RepoHandle,
+    snapshot::SnapshotDownload,
 };
 pub use http::{
     transport::{

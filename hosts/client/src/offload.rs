@@ -39,6 +39,11 @@ impl Offload {
         Begun { tells, waiting }
     }
 
+    /// Makes sure that requests can be waited for here.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.0.check()
+    }
+
     /// Says whether work runs beside whoever asks for it.
     pub(crate) fn beside(&self) -> Beside {
         self.0.beside()

@@ -5,7 +5,10 @@ use std::{io, path::Path, sync::Arc};
 use hubstow_cache::Disk;
 use hubstow_core::decide::Decider;
 
-use crate::http::{transport::Transport, xet::XetStore};
+use crate::{
+    api::error::Error,
+    http::{transport::Transport, xet::XetStore},
+};
 
 /// What a host brings: who decides, how requests are sent, how directories are reached, and where their work is done.
 pub struct Parts {
@@ -33,6 +36,14 @@ pub trait Workers: Send + Sync {
     /// Runs work beside whoever asks for it, or at once where there are no threads. Work that can't be run is dropped;
     /// whoever waits for it is told so.
     fn start(&self, work: Box<dyn FnOnce() + Send>);
+
+    /// Makes sure that requests can be waited for on the present thread; every async question asks this first.
+    ///
+    /// # Errors
+    /// What is missing, such as a runtime.
+    fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// Says whether work runs beside whoever asks for it.
     fn beside(&self) -> Beside;

@@ -4,7 +4,7 @@
 //! cargo run -p hubstow-native --example download -- openai-community/gpt2 config.json
 //! ```
 
-use hubstow_native::{Config, Error, Event, FileRequest, Hub};
+use hubstow_native::{Error, Event, Hub};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
@@ -13,12 +13,12 @@ async fn main() -> Result<(), Error> {
         eprintln!("usage: download MODEL FILE");
         std::process::exit(2);
     };
-    let hub = Hub::new(Config::from_env()?)?.on_event(|event| {
+    let hub = Hub::from_env()?.on_event(|event| {
         if let Event::Finished { report } = event {
             eprintln!("{:?}, because {}", report.action, report.reason.sentence());
         }
     });
-    let report = hub.download(&FileRequest::parse(&model, &file)?).await?;
+    let report = hub.model(model).file(file).await?;
     println!("{}", report.path.display());
     Ok(())
 }

@@ -23,7 +23,7 @@ pub fn parts(config: &Config) -> Parts {
         decider: Arc::new(LinkedCore),
         transport: Arc::new(ReqwestTransport::new(config)),
         disk: Box::new(|directory| Ok(Arc::new(StdDisk::new(directory)))),
-        workers: Arc::new(BlockingPool),
+        workers: Arc::new(BlockingPool::default()),
         descriptors: descriptors::limit(),
     }
 }
@@ -40,6 +40,14 @@ fn xet_store(_config: &Config) -> Option<Arc<dyn XetStore>> {
 }
 
 impl Hub {
+    /// Makes a hub with the settings that the environment says, as [`Config::from_env`] reads them.
+    ///
+    /// # Errors
+    /// As [`Hub::new`]; no home directory.
+    pub fn from_env() -> Result<Self, Error> {
+        Self::new(Config::from_env()?)
+    }
+
     /// Makes a hub. Nothing is sent, looked at or written yet.
     ///
     /// # Errors

@@ -2,11 +2,11 @@
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), hubstow_native::Error> {
-//! use hubstow_native::{Config, FileRequest, Hub};
+//! use hubstow_native::Hub;
 //!
-//! let hub = Hub::new(Config::from_env()?)?;
-//! let report = hub.download(&FileRequest::parse("openai-community/gpt2", "config.json")?).await?;
-//! println!("{}", report.path.display());
+//! let hub = Hub::from_env()?;
+//! let config = hub.model("openai-community/gpt2").file("config.json").await?;
+//! println!("{}", config.path.display());
 //! # Ok(())
 //! # }
 //! ```
@@ -18,8 +18,13 @@
 //! With the cargo feature `xet`, content of Xet repos comes from their store. There, and only when the first such file is
 //! fetched, `ring` becomes the process's default provider of rustls unless the program has installed one.
 
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod descriptors;
 mod hub;
+mod reactor;
+#[doc = include_str!("recipes.md")]
+pub mod recipes {}
 mod reqwest;
 mod tls;
 mod workers;
@@ -31,12 +36,13 @@ pub use hub::{Hub, parts};
 pub use hubstow_cache::{Disk, StdDisk};
 pub use hubstow_client::{
     Beside, Body, BoxFuture, CachedCopy, Config, Connection, Detail, DiskOf, Distrust, Done,
-    Durability, Environment, Error, ErrorGroup, ErrorKind, Event, Explanation, ExplanationLink,
-    FailedFile, FailedFiles, FileReport, FileRequest, HubAnswer, Login, MethodSupport, Observer,
-    Parts, Patterns, Proxies, Proxy, Refused, Request, Response, SnapshotReport, SnapshotRequest,
-    Subject, Token, Traffic, Transport, TransportError, TransportErrorKind, UnreadToken,
-    UnusableSettings, Warning, Workers, Xet, XetAsked, XetGrant, XetStore, XetStoreError,
-    XetStream, default_user_agent, env_var,
+    Durability, Environment, Error, ErrorGroup, ErrorKind, Event, Events, Explanation,
+    ExplanationLink, FailedFile, FailedFiles, FileDownload, FileReport, FileRequest, HubAnswer,
+    ListedFile, Login, MethodSupport, Observer, OpenDownload, Parts, Patterns, Proxies, Proxy,
+    RefInfo, Refs, Refused, RepoHandle, RepoInfo, RepoPath, Request, Response, SnapshotDownload,
+    SnapshotReport, SnapshotRequest, Subject, Token, Traffic, Transport, TransportError,
+    TransportErrorKind, UnreadToken, UnusableSettings, Warning, Workers, Xet, XetAsked, XetGrant,
+    XetStore, XetStoreError, XetStream, default_user_agent, env_var,
 };
 pub use hubstow_core::{
     decide::{Decider, LinkedCore},

@@ -2,11 +2,14 @@
 
 use std::thread;
 
-use hubstow_client::{Beside, Workers};
+use hubstow_client::{Beside, Error, Workers};
 use tokio::runtime::Handle;
 
+use crate::reactor::Fit;
+
 /// The blocking pool of whichever runtime asks.
-pub(crate) struct BlockingPool;
+#[derive(Default)]
+pub(crate) struct BlockingPool(Fit);
 
 impl Workers for BlockingPool {
     fn start(&self, work: Box<dyn FnOnce() + Send>) {
@@ -16,6 +19,10 @@ impl Workers for BlockingPool {
             // A system without another thread drops the work.
             Err(_) => drop(thread::Builder::new().name("hubstow".to_owned()).spawn(work)),
         }
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        self.0.check()
     }
 
     fn beside(&self) -> Beside {
@@ -34,7 +41,8 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let there = || {
             let (tell, told) = mpsc::channel();
-            BlockingPool.start(Box::new(move || tell.send(thread::current().id()).unwrap()));
+            BlockingPool::default()
+                .start(Box::new(move || tell.send(thread::current().id()).unwrap()));
             told.recv().unwrap()
         };
         assert_ne!(there(), thread::current().id());
@@ -48,7 +56,7 @@ mod tests {
         drop(runtime);
         let (tell, told) = mpsc::channel::<()>();
         let _inside = handle.enter();
-        BlockingPool.start(Box::new(move || tell.send(()).unwrap()));
+        BlockingPool::default().start(Box::new(move || tell.send(()).unwrap()));
         assert!(told.recv().is_err());
     }
 }

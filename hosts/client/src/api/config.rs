@@ -1,6 +1,12 @@
 //! What a [`Hub`](crate::Hub) needs to know, given by the program or read from the environment on request.
 
-use std::{env, fmt, num::NonZeroU64, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    env, fmt,
+    num::NonZeroU64,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use hubstow_cache::Durability;
 use hubstow_core::{
@@ -173,6 +179,13 @@ impl Config {
         }
     }
 
+    /// Makes the directories absolute: a program that changes its working directory must not change its cache with it.
+    pub(crate) fn place_dirs(&mut self) -> Result<(), Error> {
+        self.cache_dir = absolute(&self.cache_dir)?;
+        self.local_dir = self.local_dir.as_deref().map(absolute).transpose()?;
+        Ok(())
+    }
+
     /// Makes the default settings for a cache root; the environment is not read.
     #[must_use]
     pub fn new(cache_dir: impl Into<PathBuf>) -> Self {
@@ -244,6 +257,13 @@ impl Config {
         (self.endpoint, self.login) = (Endpoint::parse(&url)?, login);
         Ok(())
     }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Error> {
+    std::path::absolute(path).map_err(|error| {
+        let what = format!("`{}` can't be the name of a directory", path.display());
+        Error::new(ErrorKind::Usage, what).caused_by(error)
+    })
 }
 
 fn public_endpoint() -> Endpoint {

@@ -1,8 +1,9 @@
 //! What is known of a refusal: facts by which a program chooses its own words of the way out.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
-use hubstow_core::{facts::Force, hub::Headers, why::Refusal};
+use hubstow_cache::disk::failure::causes;
+use hubstow_core::{facts::Force, why::Refusal};
 
 /// What is known of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,7 @@ pub enum CachedCopy {
 
 /// What a hub said when it did not give what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HubAnswer {
     /// The status.
     pub status: u16,
@@ -44,12 +46,28 @@ pub struct HubAnswer {
     pub code: Option<String>,
     /// The hub's own words (`X-Error-Message`), where it had any.
     pub message: Option<String>,
+    /// How long it asks to be left alone (`Retry-After`, `RateLimit`).
+    pub retry_after: Option<Duration>,
+    /// By what the hub's people find the request (`X-Request-Id`).
+    pub request_id: Option<String>,
 }
 
 impl HubAnswer {
-    pub(crate) fn new(status: u16, headers: &Headers<'_>) -> Self {
-        let owned = |text: Option<&str>| text.map(str::to_owned);
-        Self { status, code: owned(headers.error_code), message: owned(headers.error_message) }
+    /// Makes an answer that said nothing but this.
+    #[must_use]
+    pub fn new(status: u16, code: Option<String>, message: Option<String>) -> Self {
+        Self { status, code, message, retry_after: None, request_id: None }
+    }
+
+    /// Finds what the hub said among an error and its causes.
+    pub(crate) fn among<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e Self> {
+        causes(error).find_map(<dyn std::error::Error>::downcast_ref)
+    }
+
+    /// Tells whether the repo is one that users must be let in to.
+    #[must_use]
+    pub fn is_gated(&self) -> bool {
+        self.code.as_deref() == Some("GatedRepo")
     }
 
     /// Tells whether the hub has switched the repo off.

@@ -3,11 +3,11 @@
 //! The words are facts. What a user of some program can do about it, with its flags and variables, that program says; it
 //! chooses by the kind and the [`Detail`].
 
-use std::{error::Error as StdError, fmt, io};
+use std::{error::Error as StdError, fmt, io, time::Duration};
 
 use hubstow_cache::{
     FsError,
-    disk::failure::{ErrorGroup, causes, group, io_error, with_causes},
+    disk::failure::{ErrorGroup, group, io_error, with_causes},
 };
 use hubstow_core::{
     decide::Undecided,
@@ -15,7 +15,10 @@ use hubstow_core::{
     why::Refusal,
 };
 
-use crate::api::detail::{HubAnswer, Refused};
+use crate::api::{
+    detail::{HubAnswer, Refused},
+    report::FileReport,
+};
 
 /// The kind of an [`Error`]. The codes are stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,8 +34,14 @@ pub enum ErrorKind {
     EntryNotFound,
     /// Not in the cache, and the hub may not be asked.
     NotCached,
-    /// The hub refuses access: 401, 403, gated.
+    /// The hub refuses access: 403 without more words.
     AccessRefused,
+    /// The hub wants a token, or does not take the one it got: 401.
+    Unauthorized,
+    /// Users must be let in to this repo before they can download, and this one is not.
+    Gated,
+    /// The hub has switched the repo off.
+    Disabled,
     /// Content does not match its size or hash.
     ContentMismatch,
     /// No space, or over quota.
@@ -43,7 +52,12 @@ pub enum ErrorKind {
     ReadOnly,
     /// The hub can't be reached.
     HubUnreachable,
-    /// The hub fails, limits the rate, or answers what makes no sense.
+    /// The hub limits the rate.
+    Throttled {
+        /// How long it asks to be left alone, where it says so.
+        retry_after: Option<Duration>,
+    },
+    /// The hub fails, or answers what makes no sense.
     HubFailing,
     /// Something in the cache stands in the way.
     CacheObstructed,
@@ -56,7 +70,20 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// Returns the stable code, as JSON shows it.
+    /// Returns the kind of a refusal, where the hub said this to it.
+    pub(crate) fn of(refusal: Refusal, said: Option<&HubAnswer>) -> Self {
+        let is_refused = matches!(refusal, Refusal::Unauthorized | Refusal::Forbidden);
+        match said {
+            Some(said) if is_refused && said.is_disabled() => Self::Disabled,
+            Some(said) if is_refused && said.is_gated() => Self::Gated,
+            Some(said) if refusal == Refusal::Throttled => {
+                Self::Throttled { retry_after: said.retry_after }
+            }
+            Some(_) | None => refusal.into(),
+        }
+    }
+
+    /// Returns the stable code, as JSON shows it. Kinds that were told apart later share the code of the one that they were.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -65,13 +92,15 @@ impl ErrorKind {
             Self::RevisionNotFound => "revision-not-found",
             Self::EntryNotFound => "entry-not-found",
             Self::NotCached => "not-cached",
-            Self::AccessRefused => "access-refused",
+            Self::AccessRefused | Self::Unauthorized | Self::Gated | Self::Disabled => {
+                "access-refused"
+            }
             Self::ContentMismatch => "content-mismatch",
             Self::NoSpace => "no-space",
             Self::NotPermitted => "not-permitted",
             Self::ReadOnly => "read-only",
             Self::HubUnreachable => "hub-unreachable",
-            Self::HubFailing => "hub-failing",
+            Self::HubFailing | Self::Throttled { .. } => "hub-failing",
             Self::CacheObstructed => "cache-obstructed",
             Self::NoMethodLeft => "no-method-left",
             Self::Undecided => "undecided",
@@ -93,10 +122,11 @@ impl From<Refusal> for ErrorKind {
             Refusal::EntryNotFound => Self::EntryNotFound,
             Refusal::RevisionNotFound => Self::RevisionNotFound,
             Refusal::RepoNotFound => Self::RepoNotFound,
-            Refusal::Unauthorized | Refusal::Forbidden => Self::AccessRefused,
+            Refusal::Unauthorized => Self::Unauthorized,
+            Refusal::Forbidden => Self::AccessRefused,
             Refusal::HubUnreachable => Self::HubUnreachable,
-            Refusal::Throttled
-            | Refusal::HubFailing
+            Refusal::Throttled => Self::Throttled { retry_after: None },
+            Refusal::HubFailing
             | Refusal::AnswerIncomplete
             | Refusal::AnswerHostile
             | Refusal::OtherCommit
@@ -145,11 +175,22 @@ pub enum Detail {
 
 /// The files of a snapshot that failed, each with its error.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct FailedFiles {
     /// Which failed, and why; never empty.
     pub failures: Vec<FailedFile>,
     /// How many files were wanted.
     pub wanted: usize,
+    /// What was done for the others.
+    pub finished: Box<[FileReport]>,
+}
+
+impl FailedFiles {
+    /// Makes them of failures among so many files.
+    #[must_use]
+    pub fn new(failures: Vec<FailedFile>, wanted: usize) -> Self {
+        Self { failures, wanted, finished: Box::default() }
+    }
 }
 
 /// A file that failed.
@@ -175,7 +216,7 @@ pub struct Error {
     kind: ErrorKind,
     message: String,
     detail: Detail,
-    hint: Option<String>,
+    hint: Option<Box<str>>,
     source: Option<AnyError>,
 }
 
@@ -189,7 +230,7 @@ impl Error {
     /// Adds a way out: what is true for any program, or a program's own words.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(hint.into().into_boxed_str());
         self
     }
 
@@ -208,19 +249,28 @@ impl Error {
     }
 
     /// Tells all failures of a snapshot at once. The kind is the first one's, and a single one stands for itself.
-    pub(crate) fn of_files(mut failures: Vec<FailedFile>, wanted: usize) -> Self {
+    pub(crate) fn of_files(
+        mut failures: Vec<FailedFile>,
+        wanted: usize,
+        finished: Vec<FileReport>,
+    ) -> Self {
         if failures.len() == 1
             && wanted == 1
             && let Some(FailedFile { error, .. }) = failures.pop()
         {
             return error;
         }
+        let finished = finished.into_boxed_slice();
         let kind = failures.first().map_or(ErrorKind::Other, |first| first.error.kind);
         let message = match failures.as_slice() {
             [only] => only.error.message.clone(),
             _ => format!("{} of {wanted} files failed", failures.len()),
         };
-        Self::new(kind, message).with_detail(Detail::Files(FailedFiles { failures, wanted }))
+        Self::new(kind, message).with_detail(Detail::Files(FailedFiles {
+            failures,
+            wanted,
+            finished,
+        }))
     }
 
     /// Returns the kind.
@@ -250,7 +300,25 @@ impl Error {
     /// Returns what the hub said, where that is why.
     #[must_use]
     pub fn hub_answer(&self) -> Option<&HubAnswer> {
-        causes(self).find_map(<dyn StdError>::downcast_ref)
+        HubAnswer::among(self)
+    }
+
+    /// Returns the status of the hub's answer, where that is why.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.hub_answer().map(|said| said.status)
+    }
+
+    /// Returns by what the hub's people find the request that failed, where the hub said it.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        self.hub_answer()?.request_id.as_deref()
+    }
+
+    /// Returns the files of a snapshot that are in their places although others failed.
+    #[must_use]
+    pub fn finished_files(&self) -> &[FileReport] {
+        if let Detail::Files(FailedFiles { finished, .. }) = &self.detail { finished } else { &[] }
     }
 }
 

@@ -8,8 +8,8 @@ use hubstow_core::{
 
 use crate::api::{
     config::{Config, UnreadToken},
-    detail::{CachedCopy, Refused, Subject},
-    error::{AnyError, Detail, Error},
+    detail::{CachedCopy, HubAnswer, Refused, Subject},
+    error::{AnyError, Detail, Error, ErrorKind},
 };
 
 /// What a refusal is about.
@@ -32,7 +32,8 @@ impl About<'_> {
     pub(crate) fn error(&self, refusal: Refusal, cause: Option<AnyError>) -> Error {
         let subject = if self.file.is_some() { Subject::File } else { Subject::Snapshot };
         let Self { copy, force, .. } = *self;
-        let error = Error::new(refusal.into(), self.message(refusal))
+        let said = cause.as_ref().and_then(|cause| HubAnswer::among(&**cause));
+        let error = Error::new(ErrorKind::of(refusal, said), self.message(refusal))
             .with_detail(Detail::Refused(Refused { refusal, subject, copy, force }));
         match cause {
             // That the hub has no such file, it says itself; nothing is behind it.

@@ -12,6 +12,7 @@ use url::Url;
 use crate::{
     api::{
         config::Unusable,
+        detail::HubAnswer,
         error::{Error, ErrorKind},
     },
     http::transport::{Response, TransportError},
@@ -121,6 +122,16 @@ pub(crate) fn location(answer: &Response) -> Option<String> {
 /// Reads a header as text; one that is no text counts as present and wrong.
 pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name).map(|value| value.to_str().unwrap_or("\u{fffd}"))
+}
+
+/// Returns what an answer says that brings nothing.
+pub(crate) fn hub_answer(status: u16, headers: &HeaderMap) -> HubAnswer {
+    let Headers { error_code, error_message, .. } = core_headers(headers);
+    let owned = |text: Option<&str>| text.map(str::to_owned);
+    let mut said = HubAnswer::new(status, owned(error_code), owned(error_message));
+    said.retry_after = asked_wait(headers);
+    said.request_id = owned(text(headers, &HeaderName::from_static("x-request-id")));
+    said
 }
 
 /// Collects the headers that matter, for the core to read.

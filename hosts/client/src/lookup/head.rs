@@ -12,12 +12,11 @@ use url::Url;
 
 use crate::{
     api::{
-        detail::HubAnswer,
         error::{AnyError, Error},
         event::Event,
     },
     http::{
-        address::{Address, NoAnswer, core_headers, location},
+        address::{Address, NoAnswer, core_headers, hub_answer, location},
         gate::retry_of,
         session::{Http, Limits},
     },
@@ -124,7 +123,7 @@ impl Http {
                 // A redirect that says nothing of the file only says where to ask.
                 (Some(next), Answer::Incomplete) if headers.linked_etag.is_none() => at = next,
                 (next, _) => {
-                    let cause = (status >= 400).then(|| HubAnswer::new(status, &headers).into());
+                    let cause = (status >= 400).then(|| hub_answer(status, &answer.headers).into());
                     let content = match (&reply.commit, next) {
                         (_, Some(next)) => Some(next),
                         (Some(commit), None) => Some(pinned(&at, lookup.revision, commit)),

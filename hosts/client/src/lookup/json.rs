@@ -10,12 +10,11 @@ use serde::Deserialize;
 
 use crate::{
     api::{
-        detail::HubAnswer,
         error::{AnyError, Error, ErrorKind},
         event::Event,
     },
     http::{
-        address::{Address, NoAnswer, core_headers},
+        address::{Address, NoAnswer, core_headers, hub_answer},
         body::{Unread, whole},
         gate::retry_of,
         session::{Http, Limits},
@@ -39,6 +38,11 @@ impl Unlisted {
         Self::Refused(Refusal::AnswerIncomplete, cause.into())
     }
 
+    /// Nothing is kept of it, and nobody may be asked.
+    pub(crate) fn not_cached() -> Self {
+        Self::Refused(Refusal::NotCached, "nothing is kept of it".into())
+    }
+
     pub(super) fn words(&self) -> String {
         match self {
             Self::Refused(_, cause) => with_causes(&**cause),
@@ -54,14 +58,14 @@ impl From<Error> for Unlisted {
 }
 
 /// What is asked.
-pub(super) struct Question {
+pub(crate) struct Question {
     at: Address,
     /// The JSON of a POST.
     body: Option<Vec<u8>>,
 }
 
 impl Question {
-    pub(super) fn get(at: Address) -> Self {
+    pub(crate) fn get(at: Address) -> Self {
         Self { at, body: None }
     }
 
@@ -72,7 +76,7 @@ impl Question {
 
 impl Http {
     /// Asks for JSON, again where the failure may pass; returns the next page's link and the body.
-    pub(super) async fn json(
+    pub(crate) async fn json(
         &self,
         question: &Question,
         subject: &str,
@@ -98,7 +102,7 @@ impl Http {
                     }
                     Err(JsonError::Status(status, headers)) => {
                         let (number, core) = (status.as_u16(), core_headers(&headers));
-                        let cause = HubAnswer::new(number, &core).into();
+                        let cause = hub_answer(number, &headers).into();
                         (refusal_of_status(number, &core), cause, retry_of(status, &headers))
                     }
                     Err(JsonError::Malformed(cause)) => {
@@ -171,7 +175,7 @@ fn is_next(parameter: &str) -> bool {
     name.trim().eq_ignore_ascii_case("rel") && relations.any(|rel| rel.eq_ignore_ascii_case("next"))
 }
 
-pub(super) fn parse<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, Unlisted> {
+pub(crate) fn parse<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, Unlisted> {
     serde_json::from_slice(body).map_err(|error| {
         let what = "it is not what a hub says";
         Unlisted::malformed(Error::new(ErrorKind::HubFailing, what).caused_by(error))

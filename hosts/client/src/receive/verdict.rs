@@ -7,7 +7,10 @@ use hubstow_cache::{disk::failure::with_causes, staged::Mismatch};
 use hubstow_core::{hub::Retry, name::FileName, why::Refusal};
 
 use crate::{
-    api::error::{Detail, Error, ErrorKind, from_io},
+    api::{
+        detail::HubAnswer,
+        error::{Detail, Error, ErrorKind, from_io},
+    },
     http::{address::NoAnswer, xet::StoreFailure},
     lookup::complete::Doubt,
 };
@@ -56,8 +59,8 @@ pub(crate) enum Cause {
     NoAnswer(#[from] NoAnswer),
     #[error("the hub answered {0}")]
     Status(StatusCode),
-    #[error("the hub answered {status}")]
-    Refused { status: StatusCode, refusal: Refusal },
+    #[error("{said}")]
+    Refused { refusal: Refusal, said: Box<HubAnswer> },
     #[error("nothing came for {0} s")]
     Silent(u64),
     #[error("less than {bytes} bytes came in {span_s} s")]
@@ -99,9 +102,8 @@ impl Verdict {
                 not_fetched(ErrorKind::HubUnreachable, file, cause).with_detail(Detail::Kept)
             }
             Self::Expired(cause) | Self::Gone(cause) | Self::Unusable(cause) => {
-                if let Cause::Refused { status, refusal } = cause {
-                    let what = format!("the hub answered {status} to the GET of `{file}`");
-                    Error::new(refusal.into(), what)
+                if let Cause::Refused { refusal, said } = cause {
+                    not_fetched(ErrorKind::of(refusal, Some(&said)), file, *said)
                 } else {
                     not_fetched(ErrorKind::HubFailing, file, cause)
                 }
@@ -208,8 +210,10 @@ mod tests {
     #[test]
     fn an_error_has_the_kind_of_its_verdict_and_leads_to_the_cause() {
         let file = FileName::parse("config.json").unwrap();
-        let not_found =
-            || Cause::Refused { status: StatusCode::NOT_FOUND, refusal: Refusal::EntryNotFound };
+        let not_found = |refusal, code: &str| Cause::Refused {
+            refusal,
+            said: Box::new(HubAnswer::new(404, Some(code.to_owned()), None)),
+        };
         let wait = None;
         for (verdict, kind, words) in [
             (Verdict::Broke(Cause::Silent(10)), ErrorKind::HubUnreachable, "nothing came for 10 s"),
@@ -238,9 +242,17 @@ mod tests {
             let cause = error.source().unwrap().to_string();
             assert!(cause.contains(words), "{cause}");
         }
-        let error = Verdict::Gone(not_found()).into_error(&file);
-        assert_eq!(error.kind(), ErrorKind::EntryNotFound);
-        assert_eq!(error.to_string(), "the hub answered 404 Not Found to the GET of `config.json`");
+        for (refusal, code, kind) in [
+            (Refusal::EntryNotFound, "EntryNotFound", ErrorKind::EntryNotFound),
+            (Refusal::Forbidden, "GatedRepo", ErrorKind::Gated),
+        ] {
+            let error = Verdict::Gone(not_found(refusal, code)).into_error(&file);
+            assert_eq!(error.kind(), kind);
+            let expected =
+                format!("`config.json` could not be fetched: the hub answered 404: {code}");
+            assert_eq!(format!("{error:#}"), expected);
+            assert_eq!(error.status(), Some(404));
+        }
     }
 
     #[test]

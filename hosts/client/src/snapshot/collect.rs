@@ -56,7 +56,7 @@ pub(crate) fn collect(
     }
     failures.extend(batch.unusable.iter().map(Unusable::failure));
     if !failures.is_empty() {
-        return Err(Error::of_files(failures, wanted));
+        return Err(Error::of_files(failures, wanted, files));
     }
     if !in_order {
         files.sort_by(|one, other| one.file.cmp(&other.file));

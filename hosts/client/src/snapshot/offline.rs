@@ -76,7 +76,7 @@ impl Here<'_> {
             names.sort();
             names.dedup();
         }
-        let patterns = request.patterns.among(&names);
+        let (patterns, is_empty) = (request.patterns.among(&names), names.is_empty());
         let wanted = |name: &FileName| patterns.wants(name) && !layout.is_reserved(name);
         for file in names.into_iter().filter(wanted) {
             match self.file_as_it_is(request, known, &file) {
@@ -86,10 +86,15 @@ impl Here<'_> {
         }
         if !failures.is_empty() {
             let wanted = files.len() + failures.len();
-            return Err(Error::of_files(failures, wanted));
+            return Err(Error::of_files(failures, wanted, files));
         }
         if files.is_empty() {
-            return Err(self.engine.nothing_wanted(request, &[]));
+            // A snapshot that failed at once leaves its folder behind.
+            return Err(if is_empty {
+                self.engine.refused(request, Refusal::NotCached, None)
+            } else {
+                self.engine.nothing_wanted(request, &[])
+            });
         }
         Ok(SnapshotReport { path, commit: commit.clone(), files })
     }

@@ -10,6 +10,7 @@ use hubstow_core::{
 
 use super::*;
 use crate::{
+    api::detail::HubAnswer,
     http::{address::NoAnswer, xet::XetStoreError},
     receive::verdict::Cause,
 };
@@ -56,7 +57,7 @@ fn wrong() -> Verdict {
 }
 
 fn refused(refusal: Refusal) -> Cause {
-    Cause::Refused { status: StatusCode::FORBIDDEN, refusal }
+    Cause::Refused { refusal, said: Box::new(HubAnswer::new(403, None, None)) }
 }
 
 fn expired() -> Verdict {

@@ -1,0 +1,143 @@
+//! One file, in one line.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use hubstow_core::{facts::Reach, name::FileName};
+
+use super::{
+    repo::RepoHandle,
+    settings::{Settings, with_settings},
+};
+use crate::{
+    api::{
+        error::{Error, ErrorKind},
+        report::{Explanation, FileReport},
+        request::FileRequest,
+    },
+    http::transport::BoxFuture,
+    hub::Hub,
+};
+
+/// One file that is asked for. Awaiting it is [`download`](Self::download).
+#[derive(Clone)]
+#[must_use = "nothing is asked yet"]
+pub struct FileDownload {
+    repo: RepoHandle,
+    path: String,
+    settings: Settings,
+}
+
+with_settings!(FileDownload);
+
+impl FileDownload {
+    pub(crate) fn new(repo: RepoHandle, path: String) -> Self {
+        let settings = repo.settings.clone();
+        Self { repo, path, settings }
+    }
+
+    /// Downloads the file unless it is here, and returns where it is.
+    ///
+    /// # Errors
+    /// A name that is none; otherwise as [`Hub::download`].
+    pub async fn download(self) -> Result<FileReport, Error> {
+        let (hub, request) = self.prepared()?;
+        hub.download(&request).await
+    }
+
+    /// Returns where the file is in the cache; `None` where it is not. No request is sent, and no async runtime is needed.
+    ///
+    /// # Errors
+    /// A name that is none, or a cache that can't be read or is damaged.
+    pub fn cached(mut self) -> Result<Option<FileReport>, Error> {
+        self.settings.reach = Some(Reach::Offline);
+        self.settings.force = false;
+        let (hub, request) = self.prepared()?;
+        unless_missing(hub.download_cached(&request))
+    }
+
+    /// Answers from the cache alone where that is enough; `None` means that the hub must be asked. No async runtime is
+    /// needed.
+    ///
+    /// # Errors
+    /// As [`download`](Self::download).
+    pub fn without_request(&self) -> Result<Option<FileReport>, Error> {
+        let (hub, request) = self.clone().prepared()?;
+        hub.download_cached(&request)
+    }
+
+    /// Says what [`download`](Self::download) would do and why, without writing anything.
+    ///
+    /// # Errors
+    /// A name that is none; otherwise as [`Hub::explain`].
+    pub async fn plan(self) -> Result<Explanation, Error> {
+        let (hub, request) = self.prepared()?;
+        hub.explain(&request).await
+    }
+
+    /// Returns the content of the whole file, from the cache where it is there, and otherwise from the hub without storing
+    /// it. Its hash is checked. It is all in memory at once: this is for small files.
+    ///
+    /// # Errors
+    /// As [`download`](Self::download); [`ErrorKind::ContentMismatch`] where the bytes are not what was promised.
+    pub async fn read(self) -> Result<Bytes, Error> {
+        let (hub, request) = self.prepared()?;
+        hub.engine()?.read(&request).await
+    }
+
+    /// Returns some bytes of the file, from the cache where the file is there, and otherwise from the hub without storing
+    /// them. A part has no hash of its own: what comes from the hub is as true as the connection. A range that ends beyond
+    /// the file ends with it.
+    ///
+    /// # Errors
+    /// As [`download`](Self::download).
+    pub async fn read_range(self, range: Range<u64>) -> Result<Bytes, Error> {
+        let (hub, request) = self.prepared()?;
+        hub.engine()?.read_range(&request, range).await
+    }
+
+    /// Tells whether the revision has the file. Only the hub knows, unless a commit's listing or the file itself is cached.
+    ///
+    /// # Errors
+    /// As [`download`](Self::download); a file that is missing is no error.
+    pub async fn exists(self) -> Result<bool, Error> {
+        let (hub, request) = self.prepared()?;
+        match hub.engine()?.what_is(&request).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::EntryNotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns the hub as it is for this question, and the question.
+    fn prepared(self) -> Result<(Hub, FileRequest), Error> {
+        let Self { repo, path, settings } = self;
+        let hub = settings.hub(&repo.hub)?;
+        let request = FileRequest {
+            repo: repo.named.repo()?,
+            revision: settings.revision(None)?,
+            file: FileName::parse(&path)?,
+            force: settings.force(),
+        };
+        Ok((hub, request))
+    }
+}
+
+impl IntoFuture for FileDownload {
+    type Output = Result<FileReport, Error>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.download())
+    }
+}
+
+/// What is not in the cache is no error of who only looks.
+pub(crate) fn unless_missing<T>(found: Result<Option<T>, Error>) -> Result<Option<T>, Error> {
+    match found {
+        Err(error) if matches!(error.kind(), ErrorKind::NotCached | ErrorKind::EntryNotFound) => {
+            Ok(None)
+        }
+        found => found,
+    }
+}

@@ -1,0 +1,31 @@
+//! The events of one question as a stream.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use futures_util::Stream;
+use tokio::sync::mpsc;
+
+use crate::api::event::Event;
+
+/// The events of one question, in their order; the stream ends with the question. Events wait without limit for whoever
+/// reads them: a program that stops reading drops the stream.
+#[derive(Debug)]
+pub struct Events(mpsc::UnboundedReceiver<Event>);
+
+/// Makes a stream, and what feeds it.
+pub(crate) fn events() -> (impl Fn(&Event) + Send + Sync + 'static, Events) {
+    let (tell, told) = mpsc::unbounded_channel();
+    // Nobody may read any more.
+    (move |event: &Event| drop(tell.send(event.clone())), Events(told))
+}
+
+impl Stream for Events {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.0.poll_recv(context)
+    }
+}

@@ -1,0 +1,108 @@
+//! Many files of one commit, in one line.
+
+use hubstow_core::facts::Reach;
+
+use super::{
+    file::unless_missing,
+    repo::RepoHandle,
+    settings::{Settings, with_settings},
+};
+use crate::{
+    api::{error::Error, pattern::Patterns, report::SnapshotReport, request::SnapshotRequest},
+    http::transport::BoxFuture,
+    hub::Hub,
+};
+
+/// The files of a repo that are asked for. Awaiting it is [`download`](Self::download).
+#[derive(Clone)]
+#[must_use = "nothing is asked yet"]
+pub struct SnapshotDownload {
+    repo: RepoHandle,
+    include: Option<Vec<String>>,
+    exclude: Vec<String>,
+    settings: Settings,
+}
+
+with_settings!(SnapshotDownload);
+
+impl SnapshotDownload {
+    pub(crate) fn new(repo: RepoHandle) -> Self {
+        let settings = repo.settings.clone();
+        Self { repo, include: None, exclude: Vec::new(), settings }
+    }
+
+    /// Wants the files that one of these patterns matches (`allow_patterns` of the Python client); said again, these too. `*`
+    /// and `?` cross slashes, and `data/` is all that is below.
+    pub fn include<P: Into<String>>(mut self, patterns: impl IntoIterator<Item = P>) -> Self {
+        let include = self.include.get_or_insert_default();
+        include.extend(patterns.into_iter().map(Into::into));
+        self
+    }
+
+    /// Wants none of the files that one of these patterns matches (`ignore_patterns`).
+    pub fn exclude<P: Into<String>>(mut self, patterns: impl IntoIterator<Item = P>) -> Self {
+        self.exclude.extend(patterns.into_iter().map(Into::into));
+        self
+    }
+
+    /// Downloads the files that are missing, and returns what was done for each.
+    ///
+    /// # Errors
+    /// A name that is none; otherwise as [`Hub::snapshot`].
+    pub async fn download(self) -> Result<SnapshotReport, Error> {
+        let (hub, request) = self.prepared()?;
+        hub.snapshot(&request).await
+    }
+
+    /// Returns the snapshot as the cache has it; `None` where a file of it is missing. No request is sent, and no async
+    /// runtime is needed.
+    ///
+    /// # Errors
+    /// A name that is none, or a cache that can't be read or is damaged.
+    pub fn cached(mut self) -> Result<Option<SnapshotReport>, Error> {
+        self.settings.reach = Some(Reach::Offline);
+        self.settings.force = false;
+        let (hub, request) = self.prepared()?;
+        unless_missing(hub.snapshot_cached(&request))
+    }
+
+    /// Answers from the cache alone where that is enough; `None` means that the hub must be asked. No async runtime is
+    /// needed.
+    ///
+    /// # Errors
+    /// As [`download`](Self::download).
+    pub fn without_request(&self) -> Result<Option<SnapshotReport>, Error> {
+        let (hub, request) = self.clone().prepared()?;
+        hub.snapshot_cached(&request)
+    }
+
+    /// Says what [`download`](Self::download) would do, without writing anything.
+    ///
+    /// # Errors
+    /// A name that is none; otherwise as [`Hub::forecast`].
+    pub async fn plan(self) -> Result<SnapshotReport, Error> {
+        let (hub, request) = self.prepared()?;
+        hub.forecast(&request).await
+    }
+
+    fn prepared(self) -> Result<(Hub, SnapshotRequest), Error> {
+        let Self { repo, include, exclude, settings } = self;
+        let hub = settings.hub(&repo.hub)?;
+        let request = SnapshotRequest {
+            repo: repo.named.repo()?,
+            revision: settings.revision(None)?,
+            patterns: Patterns::new(include.as_deref(), &exclude)?,
+            force: settings.force(),
+        };
+        Ok((hub, request))
+    }
+}
+
+impl IntoFuture for SnapshotDownload {
+    type Output = Result<SnapshotReport, Error>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.download())
+    }
+}
