@@ -38,7 +38,7 @@ const CRATES: [(&str, &[&str]); 9] = [
 /// The folders of the cache crate, and files beside them, from below upwards.
 const CACHE: [&str; 6] = ["disk", "cache", "observe", "staged", "execute", "drive"];
 /// The same of the client.
-const CLIENT: [&str; 14] = [
+const CLIENT: [&str; 16] = [
     "api",
     "http",
     "lookup",
@@ -51,8 +51,10 @@ const CLIENT: [&str; 14] = [
     "engine",
     "file",
     "snapshot",
+    "look",
     "environment",
     "hub",
+    "ask",
 ];
 
 fn root() -> &'static Path {

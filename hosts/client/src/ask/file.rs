@@ -30,12 +30,15 @@ pub struct FileDownload {
 
 with_settings!(FileDownload);
 
-impl FileDownload {
-    pub(crate) fn new(repo: RepoHandle, path: String) -> Self {
-        let settings = repo.settings.clone();
-        Self { repo, path, settings }
+impl RepoHandle {
+    /// Begins a question about one file, by its path in the repo.
+    pub fn file(&self, path: impl Into<String>) -> FileDownload {
+        let (repo, settings) = (self.clone(), self.settings.clone());
+        FileDownload { repo, path: path.into(), settings }
     }
+}
 
+impl FileDownload {
     /// Downloads the file unless it is here, and returns where it is.
     ///
     /// # Errors

@@ -2,11 +2,7 @@
 
 use hubstow_core::name::{Repo, RepoId, RepoKind};
 
-use super::{
-    file::FileDownload,
-    settings::{Settings, with_settings},
-    snapshot::SnapshotDownload,
-};
+use super::settings::{Settings, with_settings};
 use crate::{api::error::Error, hub::Hub};
 
 /// Which repo is meant.
@@ -41,15 +37,5 @@ with_settings!(RepoHandle);
 impl RepoHandle {
     pub(crate) fn new(hub: Hub, named: Named) -> Self {
         Self { hub, named, settings: Settings::default() }
-    }
-
-    /// Begins a question about one file, by its path in the repo.
-    pub fn file(&self, path: impl Into<String>) -> FileDownload {
-        FileDownload::new(self.clone(), path.into())
-    }
-
-    /// Begins a question about all files, or those that patterns choose.
-    pub fn snapshot(&self) -> SnapshotDownload {
-        SnapshotDownload::new(self.clone())
     }
 }

@@ -25,12 +25,15 @@ pub struct SnapshotDownload {
 
 with_settings!(SnapshotDownload);
 
-impl SnapshotDownload {
-    pub(crate) fn new(repo: RepoHandle) -> Self {
-        let settings = repo.settings.clone();
-        Self { repo, include: None, exclude: Vec::new(), settings }
+impl RepoHandle {
+    /// Begins a question about all files, or those that patterns choose.
+    pub fn snapshot(&self) -> SnapshotDownload {
+        let (repo, settings) = (self.clone(), self.settings.clone());
+        SnapshotDownload { repo, include: None, exclude: Vec::new(), settings }
     }
+}
 
+impl SnapshotDownload {
     /// Wants the files that one of these patterns matches (`allow_patterns` of the Python client); said again, these too. `*`
     /// and `?` cross slashes, and `data/` is all that is below.
     pub fn include<P: Into<String>>(mut self, patterns: impl IntoIterator<Item = P>) -> Self {

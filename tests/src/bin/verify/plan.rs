@@ -80,7 +80,10 @@ pub(crate) fn steps() -> Vec<Planned> {
             runs_tests: true,
             missing: nothing,
             command: |shop| {
-                cargo(shop, "test --workspace --features hubstow/wasmtime,hubstow-native/blocking --no-fail-fast")
+                cargo(
+                    shop,
+                    "test --workspace --features hubstow/wasmtime,hubstow-native/blocking --no-fail-fast",
+                )
             },
         },
         Planned {
