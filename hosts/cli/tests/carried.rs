@@ -208,6 +208,23 @@ fn single_files_of_a_carried_cache_are_never_what_stands_in_for_them() {
     }
 }
 
+/// Images are built with a snapshot folder named by hand, a ref with that name and links to files elsewhere. Such a ref is none.
+#[test]
+fn a_snapshot_that_was_made_by_hand_is_no_revision_and_stays() {
+    let stage = Stage::new();
+    let cache = stage.folder.path().join("made");
+    let repo = cache.join("models--acme--tiny");
+    fs::create_dir_all(repo.join("snapshots/local")).unwrap();
+    fs::create_dir_all(repo.join("refs")).unwrap();
+    fs::write(repo.join("refs/main"), "local\n").unwrap();
+    let made = repo.join("snapshots/local/config.json");
+    std::os::unix::fs::symlink("/nowhere/config.json", &made).unwrap();
+    let output = stage.command(&cache, &["--offline"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", said(&output));
+    is_served(&stage.command(&cache, &[]).output().unwrap(), "with the hub");
+    assert!(fs::symlink_metadata(made).unwrap().is_symlink());
+}
+
 /// Caches that belong to somebody else: one that may be read serves, and one that may not names its owner.
 #[test]
 fn a_cache_of_another_owner_serves_or_says_whose_it_is() {
