@@ -100,7 +100,7 @@ impl View {
         let at = target.pointer();
         let pointer = match self.look(&at)? {
             Some(_) if !matches!(refused, FsError::FolderIsLink { .. }) => return Err(refused),
-            Some(_) if self.is_alias(&target.layout, &target.commit, &target.file) => {
+            Some(_) if self.is_alias(&target.layout, &target.commit, &target.file)? => {
                 Pointer::Alias
             }
             Some(entry) if entry.kind == Kind::File => self.regular_pointer(target, &at, &entry)?,

@@ -73,7 +73,7 @@ impl View {
         let Some(entry) = self.look(&at)? else {
             return Ok(plain(Cached::Absent));
         };
-        if self.is_alias(layout, commit, file) {
+        if self.is_alias(layout, commit, file)? {
             return Ok(plain(Cached::Alias));
         }
         let found = match entry.kind {

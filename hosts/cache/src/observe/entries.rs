@@ -28,10 +28,10 @@ impl View {
             Err(_) => (None, self.look(&at)?),
         };
         if text.is_none() && entry.is_none() {
-            let taken = self.is_below_alias(&target.layout, &target.commit, &target.file);
+            let taken = self.is_below_alias(&target.layout, &target.commit, &target.file)?;
             return Ok(if taken { Pointer::Alias } else { Pointer::Absent });
         }
-        if self.is_alias(&target.layout, &target.commit, &target.file) {
+        if self.is_alias(&target.layout, &target.commit, &target.file)? {
             return Ok(Pointer::Alias);
         }
         match entry {
@@ -178,29 +178,48 @@ impl View {
 
     /// Tells whether another name answers to this one, which something answers to: a filesystem that folds case or
     /// normalises Unicode would serve another file's bytes (invariant I16). Where it tells names apart, that costs one look.
-    pub(crate) fn is_alias(&self, layout: &RepoLayout, commit: &Commit, file: &FileName) -> bool {
-        let mut steps = layout.pointer_steps(commit, file);
-        self.may_have_aliases(layout, file)
-            && steps.any(|(folder, part)| !self.is_spelled(layout, &folder, part))
+    ///
+    /// # Errors
+    /// A folder that can't be listed: then nobody knows.
+    pub(crate) fn is_alias(
+        &self,
+        layout: &RepoLayout,
+        commit: &Commit,
+        file: &FileName,
+    ) -> Result<bool, FsError> {
+        if !self.may_have_aliases(layout, file) {
+            return Ok(false);
+        }
+        for (folder, part) in layout.pointer_steps(commit, file) {
+            if !self.is_spelled(layout, &folder, part)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Tells whether a folder on the way to a name that nothing answers to is there under another name: what is written
     /// would be in that one.
-    fn is_below_alias(&self, layout: &RepoLayout, commit: &Commit, file: &FileName) -> bool {
+    fn is_below_alias(
+        &self,
+        layout: &RepoLayout,
+        commit: &Commit,
+        file: &FileName,
+    ) -> Result<bool, FsError> {
         if file.depth() == 0 || !self.may_have_aliases(layout, file) {
-            return false;
+            return Ok(false);
         }
         let steps: Vec<_> = layout.pointer_steps(commit, file).collect();
         let folders = steps.iter().zip(steps.iter().skip(1));
         for ((above, part), (folder, _)) in folders {
             if !matches!(self.cache.disk.entry(folder), Ok(Some(_))) {
-                return false;
+                return Ok(false);
             }
-            if !self.is_spelled(layout, above, part) {
-                return true;
+            if !self.is_spelled(layout, above, part)? {
+                return Ok(true);
             }
         }
-        false
+        Ok(false)
     }
 
     /// Tells whether a disk could take this name for another. That one folds no case says nothing of composed letters.
@@ -209,11 +228,19 @@ impl View {
     }
 
     /// Tells whether what answers to a name in a folder has that very name.
-    fn is_spelled(&self, layout: &RepoLayout, folder: &CachePath, part: &str) -> bool {
-        let listed = || self.cache.disk.names(folder).unwrap_or_default();
+    fn is_spelled(
+        &self,
+        layout: &RepoLayout,
+        folder: &CachePath,
+        part: &str,
+    ) -> Result<bool, FsError> {
+        let listed = || {
+            let names = self.cache.disk.names(folder);
+            names.map_err(|error| FsError::io("list", folder, error))
+        };
         match self.memo_of(layout) {
             Some(memo) => memo.is_spelled(folder, part, listed),
-            None => listed().iter().any(|name| name == part),
+            None => Ok(listed()?.iter().any(|name| name == part)),
         }
     }
 }

@@ -19,7 +19,7 @@ use hubstow_core::{
 
 use crate::{
     cache::{Cache, target::Target},
-    disk::cancel::Cancel,
+    disk::{cancel::Cancel, failure::FsError},
     observe::twin_index::{Alike, TwinIndex},
 };
 
@@ -114,18 +114,21 @@ impl Memo {
     }
 
     /// Tells whether a folder holds this very name; it is listed where that is not known.
+    ///
+    /// # Errors
+    /// Whatever listing it says.
     pub(crate) fn is_spelled(
         &self,
         folder: &CachePath,
         part: &str,
-        listed: impl FnOnce() -> Vec<String>,
-    ) -> bool {
+        listed: impl FnOnce() -> Result<Vec<String>, FsError>,
+    ) -> Result<bool, FsError> {
         let mut spelled = locked(&self.spelled);
         let names = spelled.entry(folder.clone()).or_default();
         if !names.contains(part) {
-            names.extend(listed());
+            names.extend(listed()?);
         }
-        names.contains(part)
+        Ok(names.contains(part))
     }
 
     /// Tells whether names that differ in case are one name in the repo.
