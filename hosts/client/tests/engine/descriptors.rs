@@ -47,6 +47,10 @@ fn files_that_others_have_open_are_waited_for() {
 }
 
 #[test]
+#[cfg_attr(
+    windows,
+    ignore = "where case is folded, folders are listed too, for which nothing is left then"
+)]
 fn fewer_files_than_anybody_knows_of_are_made_to_do() {
     let scene = Scene::new(60, 0, Ranges::On);
     // Each file holds its lock, so the files of one group can't be open beside all locks.

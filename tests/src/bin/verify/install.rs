@@ -12,6 +12,7 @@ use std::{
 use crate::{
     plan::{COMPONENT, MACOS, Planned, SANDBOX, WINDOWS},
     step::{self, End},
+    wine::{self, WINE},
 };
 
 /// The C compiler for Windows, from Debian.
@@ -25,7 +26,7 @@ const NODE: u32 = 20;
 /// What says which JavaScript packages there are, and in which versions.
 const JAVASCRIPT_FILES: [&str; 2] = ["package.json", "package-lock.json"];
 /// Programs that tests run, and the Debian packages that have them.
-const PROGRAMS: [(&str, &str); 11] = [
+const PROGRAMS: [(&str, &str); 12] = [
     (MINGW_C_COMPILER, "gcc-mingw-w64-x86-64"),
     ("mkfs.vfat", "dosfstools"),
     ("fusefat", "fusefat"),
@@ -37,6 +38,7 @@ const PROGRAMS: [(&str, &str); 11] = [
     ("npm", "npm"),
     ("rsync", "rsync"),
     ("zip", "zip"),
+    (WINE, "wine"),
 ];
 
 /// The places that a run works in.
@@ -49,6 +51,8 @@ pub(crate) struct Workshop {
     venv: PathBuf,
     /// The folder of the JavaScript packages.
     javascript: PathBuf,
+    /// Where programs for Windows run.
+    wine: PathBuf,
 }
 
 impl Workshop {
@@ -61,9 +65,9 @@ impl Workshop {
             |given| env::current_dir().unwrap_or_default().join(given),
         );
         let place = target.join("verify");
-        let [logs, venv, javascript] =
-            ["logs", "python", "javascript"].map(|name| place.join(name));
-        let shop = Self { root, logs, venv, javascript };
+        let [logs, venv, javascript, wine] =
+            ["logs", "python", "javascript", "wine"].map(|name| place.join(name));
+        let shop = Self { root, logs, venv, javascript, wine };
         fs::create_dir_all(&shop.logs)?;
         Ok(shop)
     }
@@ -93,6 +97,13 @@ impl Workshop {
         if self.has_javascript() {
             command.env("HUBSTOW_JAVASCRIPT", &self.javascript);
         }
+        command
+    }
+
+    /// Makes the same where what is built for Windows is run.
+    pub(crate) fn cargo_with_wine(&self) -> Command {
+        let mut command = self.cargo();
+        wine::runs_programs(&mut command, &self.root.join("tests/wine/prng.c"), &self.wine);
         command
     }
 

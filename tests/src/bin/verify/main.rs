@@ -17,6 +17,7 @@ mod libtest;
 mod plan;
 mod step;
 mod tally;
+mod wine;
 
 use std::process::ExitCode;
 

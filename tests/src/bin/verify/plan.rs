@@ -2,11 +2,20 @@
 
 use std::process::Command;
 
-use crate::install::{MINGW_C_COMPILER, Workshop};
+use crate::{
+    install::{MINGW_C_COMPILER, Workshop},
+    wine::WINE,
+};
 
 /// The crates that must build for Windows: it is what they are for.
 const FOR_WINDOWS: [&str; 5] =
     ["hubstow-core", "hubstow-cache", "hubstow-client", "hubstow-native", "hubstow"];
+/// What is tested there: libraries with all their tests, and of the command the tests that are about it.
+const UNDER_WINE: [&str; 3] = [
+    "--package hubstow-core --package hubstow-cache --package hubstow-client --package hubstow-native",
+    "--package hubstow --features hubstow-native/blocking --lib",
+    "--test windows --test engine --test tables --test properties --test asking --test failures --test runtimes",
+];
 /// The crates that must build for macOS without any C compiler for it.
 const FOR_MACOS: [&str; 2] = ["hubstow-core", "hubstow-cache"];
 /// The targets that are checked besides the one this machine runs.
@@ -92,6 +101,21 @@ pub(crate) fn steps() -> Vec<Planned> {
             runs_tests: true,
             missing: nothing,
             command: |shop| cargo(shop, &format!("test --locked {XET} --target-dir target/xet")),
+        },
+        Planned {
+            name: "tests under Wine".to_owned(),
+            slow: true,
+            runs_tests: true,
+            missing: |shop| {
+                let lacks = [WINE, MINGW_C_COMPILER].into_iter().find(|program| !shop.has(program));
+                lacks.map(str::to_owned).or_else(|| shop.target_missing(WINDOWS))
+            },
+            command: |shop| {
+                let mut command = shop.cargo_with_wine();
+                command.args(["test", "--no-fail-fast", "--target", WINDOWS]);
+                command.args(UNDER_WINE.iter().flat_map(|words| words.split(' ')));
+                command
+            },
         },
         Planned {
             name: format!("check for {WINDOWS}"),
