@@ -25,7 +25,7 @@ use hubstow_client::{
     Config, Error, ErrorKind, Event, Explanation, FileReport, ListedFile, Refs, RepoInfo,
     SnapshotReport,
 };
-use hubstow_core::{facts::Stale, policy::Policy};
+use hubstow_core::{facts::Stale, name::Repo, policy::Policy};
 use tokio::runtime::Runtime;
 
 /// A few threads are enough: the work is waiting, receiving and hashing.
@@ -131,6 +131,11 @@ impl Hub {
     /// Begins a question about a space.
     pub fn space(&self, id: impl Into<String>) -> RepoHandle {
         self.of(self.hub.space(id))
+    }
+
+    /// Begins a question about a repo of any kind.
+    pub fn repo(&self, repo: Repo) -> RepoHandle {
+        self.of(self.hub.repo(repo))
     }
 
     /// Begins a question about what an address names: a file, a folder, or a whole repo.

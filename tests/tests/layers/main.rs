@@ -20,12 +20,13 @@ use std::{
 use graph::Graph;
 
 /// The crates from below upwards, and which of ours each may depend on.
-const CRATES: [(&str, &[&str]); 9] = [
+const CRATES: [(&str, &[&str]); 10] = [
     ("core", &[]),
     ("core/component", &["hubstow-core"]),
     ("hosts/cache", &["hubstow-core"]),
     ("hosts/client", &["hubstow-core", "hubstow-cache"]),
     ("hosts/native", &["hubstow-core", "hubstow-cache", "hubstow-client"]),
+    ("hosts/hf-hub", &["hubstow-core", "hubstow-client", "hubstow-native"]),
     ("hosts/wasmtime", &["hubstow-core"]),
     ("hosts/serve", &["hubstow-core"]),
     (

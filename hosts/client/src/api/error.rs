@@ -214,17 +214,20 @@ impl FailedFile {
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
-    message: String,
+    message: Box<str>,
     detail: Detail,
     hint: Option<Box<str>>,
     source: Option<AnyError>,
+    /// What the hub said, where that is why and is no cause that says more.
+    said: Option<Box<HubAnswer>>,
 }
 
 impl Error {
     /// Makes an error.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), detail: Detail::Nothing, hint: None, source: None }
+        let (message, detail) = (message.into().into_boxed_str(), Detail::Nothing);
+        Self { kind, message, detail, hint: None, source: None, said: None }
     }
 
     /// Adds a way out: what is true for any program, or a program's own words.
@@ -248,6 +251,12 @@ impl Error {
         self
     }
 
+    /// Adds what the hub said, where its words say no more than the error does.
+    pub(crate) fn after(mut self, said: HubAnswer) -> Self {
+        self.said = Some(Box::new(said));
+        self
+    }
+
     /// Tells all failures of a snapshot at once. The kind is the first one's, and a single one stands for itself.
     pub(crate) fn of_files(
         mut failures: Vec<FailedFile>,
@@ -263,7 +272,7 @@ impl Error {
         let finished = finished.into_boxed_slice();
         let kind = failures.first().map_or(ErrorKind::Other, |first| first.error.kind);
         let message = match failures.as_slice() {
-            [only] => only.error.message.clone(),
+            [only] => only.error.message.to_string(),
             _ => format!("{} of {wanted} files failed", failures.len()),
         };
         Self::new(kind, message).with_detail(Detail::Files(FailedFiles {
@@ -300,7 +309,7 @@ impl Error {
     /// Returns what the hub said, where that is why.
     #[must_use]
     pub fn hub_answer(&self) -> Option<&HubAnswer> {
-        HubAnswer::among(self)
+        HubAnswer::among(self).or(self.said.as_deref())
     }
 
     /// Returns the status of the hub's answer, where that is why.

@@ -37,8 +37,12 @@ impl About<'_> {
             .with_detail(Detail::Refused(Refused { refusal, subject, copy, force }));
         match cause {
             // That the hub has no such file, it says itself; nothing is behind it.
-            Some(cause) if refusal != Refusal::EntryNotFound => error.caused_by(cause),
-            Some(_) | None => error,
+            Some(_) if refusal == Refusal::EntryNotFound => match said.cloned() {
+                Some(said) => error.after(said),
+                None => error,
+            },
+            Some(cause) => error.caused_by(cause),
+            None => error,
         }
     }
 

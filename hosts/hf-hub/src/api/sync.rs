@@ -1,0 +1,133 @@
+//! Without async.
+
+use std::path::PathBuf;
+
+use hubstow_native::blocking;
+
+use super::{ApiError, Progress, RepoInfo, bars::Bars, url};
+use crate::{Cache, Repo};
+
+pub use super::builder::ApiBuilder;
+
+impl ApiBuilder {
+    /// Makes the hub.
+    ///
+    /// # Errors
+    /// A setting that can't be.
+    pub fn build(self) -> Result<Api, ApiError> {
+        let progress = self.progress;
+        let hub = blocking::Hub::new(self.config?)?;
+        Ok(Api { hub, progress })
+    }
+}
+
+/// A hub.
+#[derive(Clone)]
+pub struct Api {
+    hub: blocking::Hub,
+    progress: bool,
+}
+
+impl Api {
+    /// The hub that the environment says.
+    ///
+    /// # Errors
+    /// A setting that can't be.
+    pub fn new() -> Result<Self, ApiError> {
+        ApiBuilder::new().build()
+    }
+
+    /// A repo of it.
+    #[must_use]
+    pub fn repo(&self, repo: Repo) -> ApiRepo {
+        ApiRepo { api: self.clone(), repo }
+    }
+
+    /// A model of it.
+    #[must_use]
+    pub fn model(&self, model_id: String) -> ApiRepo {
+        self.repo(Repo::model(model_id))
+    }
+
+    /// A dataset of it.
+    #[must_use]
+    pub fn dataset(&self, dataset_id: String) -> ApiRepo {
+        self.repo(Repo::dataset(dataset_id))
+    }
+
+    /// A space of it.
+    #[must_use]
+    pub fn space(&self, space_id: String) -> ApiRepo {
+        self.repo(Repo::space(space_id))
+    }
+}
+
+/// A repo of a hub.
+#[derive(Clone)]
+pub struct ApiRepo {
+    api: Api,
+    repo: Repo,
+}
+
+impl ApiRepo {
+    /// Returns the address of a file.
+    #[must_use]
+    pub fn url(&self, filename: &str) -> String {
+        url(self.api.hub.config().endpoint.as_str(), &self.repo, filename)
+    }
+
+    /// Returns where a file is: in the cache as it is there, without asking the hub, and otherwise downloaded.
+    ///
+    /// # Errors
+    /// What kept it from coming.
+    pub fn get(&self, filename: &str) -> Result<PathBuf, ApiError> {
+        let cache = Cache::new(self.api.hub.config().cache_dir.clone());
+        match cache.repo(self.repo.clone()).get(filename) {
+            Some(path) => Ok(path),
+            None => self.download(filename),
+        }
+    }
+
+    /// Downloads a file unless the cache holds what the hub has now.
+    ///
+    /// # Errors
+    /// What kept it from coming.
+    pub fn download(&self, filename: &str) -> Result<PathBuf, ApiError> {
+        let question = self.asked(filename)?;
+        let question = if self.api.progress {
+            let bars = Bars::new(Bars::bar());
+            question.on_event(move |event| bars.show(event))
+        } else {
+            question
+        };
+        Ok(question.download()?.path)
+    }
+
+    /// Downloads a file, and shows progress in another way.
+    ///
+    /// # Errors
+    /// What kept it from coming.
+    pub fn download_with_progress<P: Progress + Send + 'static>(
+        &self,
+        filename: &str,
+        progress: P,
+    ) -> Result<PathBuf, ApiError> {
+        let bars = Bars::new(progress);
+        let question = self.asked(filename)?.on_event(move |event| bars.show(event));
+        Ok(question.download()?.path)
+    }
+
+    /// Asks what the repo holds.
+    ///
+    /// # Errors
+    /// A hub that refuses or can't be reached.
+    pub fn info(&self) -> Result<RepoInfo, ApiError> {
+        let (repo, revision) = self.repo.named()?;
+        Ok(self.api.hub.repo(repo).revision(revision.as_str()).info()?.into())
+    }
+
+    fn asked(&self, filename: &str) -> Result<blocking::FileDownload, ApiError> {
+        let (repo, revision) = self.repo.named()?;
+        Ok(self.api.hub.repo(repo).revision(revision.as_str()).file(filename))
+    }
+}

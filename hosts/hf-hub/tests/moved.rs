@@ -1,0 +1,154 @@
+//! Programs that were written for `hf-hub`, as they are.
+
+#![cfg(all(feature = "tokio", feature = "ureq"))]
+#![expect(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
+
+use std::{
+    fs,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use hubstow_hf_hub::{
+    Cache, Repo, RepoType,
+    api::{self, sync, tokio as asynchronous},
+};
+use hubstow_serve::{RunningServer, Server};
+use tempfile::TempDir;
+
+const MODEL: &[u8] = &[7; 300_000];
+
+struct Stage {
+    folder: TempDir,
+    hub: RunningServer,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in [
+            ("org/model/config.json", &b"{}\n"[..]),
+            ("org/model/model.bin", MODEL),
+            ("org/model@v1/config.json", b"{\"v\": 1}\n"),
+            ("datasets/org/rows/train.csv", b"a,b\n"),
+        ] {
+            let path = folder.path().join("hub").join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        let server = Server::builder(folder.path().join("hub")).lfs_from_bytes(1 << 16).build();
+        Self { hub: server.spawn_on_loopback().unwrap(), folder }
+    }
+
+    fn cache(&self) -> Cache {
+        Cache::new(self.folder.path().join("home/hub"))
+    }
+
+    fn sync(&self) -> sync::Api {
+        let builder = sync::ApiBuilder::from_cache(self.cache());
+        builder.with_endpoint(self.hub.url().to_owned()).with_progress(false).build().unwrap()
+    }
+
+    fn tokio(&self) -> asynchronous::Api {
+        let builder = asynchronous::ApiBuilder::from_cache(self.cache());
+        builder.with_endpoint(self.hub.url().to_owned()).with_progress(false).build().unwrap()
+    }
+}
+
+#[derive(Clone, Default)]
+struct Counted {
+    size: Arc<AtomicUsize>,
+    came: Arc<AtomicUsize>,
+    ended: Arc<AtomicUsize>,
+}
+
+impl Counted {
+    fn check(&self) {
+        let of = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+        assert_eq!(
+            (of(&self.size), of(&self.came), of(&self.ended)),
+            (MODEL.len(), MODEL.len(), 1)
+        );
+    }
+}
+
+impl api::Progress for Counted {
+    fn init(&mut self, size: usize, _filename: &str) {
+        self.size.store(size, Ordering::Relaxed);
+    }
+
+    fn update(&mut self, size: usize) {
+        self.came.fetch_add(size, Ordering::Relaxed);
+    }
+
+    fn finish(&mut self) {
+        self.ended.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl asynchronous::Progress for Counted {
+    async fn init(&mut self, size: usize, _filename: &str) {
+        self.size.store(size, Ordering::Relaxed);
+    }
+
+    async fn update(&mut self, size: usize) {
+        self.came.fetch_add(size, Ordering::Relaxed);
+    }
+
+    async fn finish(&mut self) {
+        self.ended.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn files_come_without_async() {
+    let stage = Stage::new();
+    let api = stage.sync();
+    let repo = api.model("org/model".to_owned());
+    assert!(stage.cache().model("org/model".to_owned()).get("config.json").is_none());
+    let path = repo.get("config.json").unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"{}\n");
+    assert_eq!(stage.cache().model("org/model".to_owned()).get("config.json"), Some(path.clone()));
+    stage.hub.clear_requests();
+    assert_eq!(repo.get("config.json").unwrap(), path);
+    assert_eq!(stage.hub.requests().len(), 0, "what is here is not asked for");
+    let old = Repo::with_revision("org/model".to_owned(), RepoType::Model, "v1".to_owned());
+    assert_eq!(fs::read(api.repo(old).get("config.json").unwrap()).unwrap(), b"{\"v\": 1}\n");
+    let rows = api.dataset("org/rows".to_owned()).get("train.csv").unwrap();
+    assert_eq!(fs::read(rows).unwrap(), b"a,b\n");
+    let counted = Counted::default();
+    repo.download_with_progress("model.bin", counted.clone()).unwrap();
+    counted.check();
+    let info = repo.info().unwrap();
+    assert_eq!(info.siblings.len(), 2);
+    assert_eq!(info.sha.len(), 40);
+    assert!(repo.url("config.json").ends_with("/org/model/resolve/main/config.json"));
+    assert_eq!(repo.get("nothing.bin").unwrap_err().error().status(), Some(404));
+}
+
+#[tokio::test]
+async fn files_come_with_async() {
+    let stage = Stage::new();
+    let repo = stage.tokio().model("org/model".to_owned());
+    let path: PathBuf = repo.get("config.json").await.unwrap();
+    assert_eq!(fs::read(path).unwrap(), b"{}\n");
+    let counted = Counted::default();
+    let model = repo.download_with_progress("model.bin", counted.clone()).await.unwrap();
+    assert_eq!(fs::read(model).unwrap(), MODEL);
+    counted.check();
+    assert_eq!(repo.info().await.unwrap().siblings.len(), 2);
+    assert!(repo.get("nothing.bin").await.is_err());
+}
+
+#[test]
+fn names_in_the_cache_are_those_of_everybody() {
+    let repo = Repo::dataset("org/rows".to_owned());
+    assert_eq!(repo.folder_name(), "datasets--org--rows");
+    assert_eq!(repo.url(), "datasets/org/rows");
+    assert_eq!(repo.api_url(), "datasets/org/rows/revision/main");
+    let of_pull = Repo::with_revision("gpt2".to_owned(), RepoType::Model, "refs/pr/1".to_owned());
+    assert_eq!(of_pull.url_revision(), "refs%2Fpr%2F1");
+}
