@@ -218,11 +218,7 @@ impl DownloadArgs {
                 return Ok(by_file(foretold, file.as_str()));
             }
         };
-        Ok(SnapshotReport {
-            path: report.path.clone(),
-            commit: report.commit.clone(),
-            files: vec![report],
-        })
+        Ok(report.into())
     }
 
     fn ask_for_all(&self, hub: &Hub, request: &SnapshotRequest) -> Result<SnapshotReport, Error> {

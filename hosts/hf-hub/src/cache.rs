@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use hubstow_native::{Config, Hub};
 
-use crate::Repo;
+use crate::{Repo, repos_by_kind};
 
 /// A cache directory.
 #[derive(Clone, Debug)]
@@ -52,23 +52,7 @@ impl Cache {
         CacheRepo { cache: self.clone(), repo }
     }
 
-    /// What the cache has of a model.
-    #[must_use]
-    pub fn model(&self, model_id: String) -> CacheRepo {
-        self.repo(Repo::model(model_id))
-    }
-
-    /// What the cache has of a dataset.
-    #[must_use]
-    pub fn dataset(&self, dataset_id: String) -> CacheRepo {
-        self.repo(Repo::dataset(dataset_id))
-    }
-
-    /// What the cache has of a space.
-    #[must_use]
-    pub fn space(&self, space_id: String) -> CacheRepo {
-        self.repo(Repo::space(space_id))
-    }
+    repos_by_kind!(CacheRepo);
 }
 
 impl Default for Cache {

@@ -15,6 +15,30 @@ pub use self::cache::{Cache, CacheRepo};
 
 use hubstow_core::name::{Repo as Named, RepoId, RepoKind, Revision};
 
+/// The ways to a repo by what it holds, where there is one by `repo`.
+macro_rules! repos_by_kind {
+    ($what:ty) => {
+        /// A model.
+        #[must_use]
+        pub fn model(&self, model_id: String) -> $what {
+            self.repo(Repo::model(model_id))
+        }
+
+        /// A dataset.
+        #[must_use]
+        pub fn dataset(&self, dataset_id: String) -> $what {
+            self.repo(Repo::dataset(dataset_id))
+        }
+
+        /// A space.
+        #[must_use]
+        pub fn space(&self, space_id: String) -> $what {
+            self.repo(Repo::space(space_id))
+        }
+    };
+}
+use repos_by_kind;
+
 /// What a repo holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RepoType {

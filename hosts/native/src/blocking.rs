@@ -221,6 +221,41 @@ macro_rules! blocking {
     };
 }
 
+/// Makes the ways in which a question for files ends.
+macro_rules! downloads {
+    ($name:ident -> $report:ty, planned as $plan:ty) => {
+        impl $name {
+            /// Downloads what is missing, and returns what was done. What the cache answers alone starts no runtime.
+            ///
+            /// # Errors
+            /// As the question of that name in [`hubstow_client`].
+            pub fn download(self) -> Result<$report, Error> {
+                let Driven { question, driver } = self.0;
+                match question.without_request()? {
+                    Some(report) => Ok(report),
+                    None => driver.run(question.download()),
+                }
+            }
+
+            /// Returns what the cache has; `None` where anything is missing.
+            ///
+            /// # Errors
+            /// As the question of that name in [`hubstow_client`].
+            pub fn cached(self) -> Result<Option<$report>, Error> {
+                self.0.question.cached()
+            }
+
+            /// Says what [`download`](Self::download) would do, without writing anything.
+            ///
+            /// # Errors
+            /// As the question of that name in [`hubstow_client`].
+            pub fn plan(self) -> Result<$plan, Error> {
+                self.0.driver.run(self.0.question.plan())
+            }
+        }
+    };
+}
+
 blocking! {
     /// A repo of a hub: what is asked of it begins here.
     RepoHandle of hubstow_client::RepoHandle
@@ -237,6 +272,10 @@ blocking! {
     /// What an address names.
     OpenDownload of hubstow_client::OpenDownload
 }
+
+downloads!(FileDownload -> FileReport, planned as Explanation);
+downloads!(SnapshotDownload -> SnapshotReport, planned as SnapshotReport);
+downloads!(OpenDownload -> SnapshotReport, planned as SnapshotReport);
 
 impl RepoHandle {
     /// Begins a question about one file, by its path in the repo.
@@ -287,34 +326,6 @@ impl RepoHandle {
 }
 
 impl FileDownload {
-    /// Downloads the file unless it is here, and returns where it is.
-    ///
-    /// # Errors
-    /// As [`hubstow_client::FileDownload::download`].
-    pub fn download(self) -> Result<FileReport, Error> {
-        let Driven { question, driver } = self.0;
-        match question.without_request()? {
-            Some(report) => Ok(report),
-            None => driver.run(question.download()),
-        }
-    }
-
-    /// Returns where the file is in the cache; `None` where it is not.
-    ///
-    /// # Errors
-    /// As [`hubstow_client::FileDownload::cached`].
-    pub fn cached(self) -> Result<Option<FileReport>, Error> {
-        self.0.question.cached()
-    }
-
-    /// Says what [`download`](Self::download) would do and why, without writing anything.
-    ///
-    /// # Errors
-    /// As [`hubstow_client::FileDownload::plan`].
-    pub fn plan(self) -> Result<Explanation, Error> {
-        self.0.driver.run(self.0.question.plan())
-    }
-
     /// Returns the content of the whole file, proved by its hash.
     ///
     /// # Errors
@@ -349,63 +360,5 @@ impl SnapshotDownload {
     /// Wants none of the files that one of these patterns matches.
     pub fn exclude<P: Into<String>>(self, patterns: impl IntoIterator<Item = P>) -> Self {
         Self(self.0.map(|question| question.exclude(patterns)))
-    }
-
-    /// Downloads the files that are missing, and returns what was done for each.
-    ///
-    /// # Errors
-    /// As [`hubstow_client::SnapshotDownload::download`].
-    pub fn download(self) -> Result<SnapshotReport, Error> {
-        let Driven { question, driver } = self.0;
-        match question.without_request()? {
-            Some(report) => Ok(report),
-            None => driver.run(question.download()),
-        }
-    }
-
-    /// Returns the snapshot as the cache has it; `None` where a file of it is missing.
-    ///
-    /// # Errors
-    /// As [`hubstow_client::SnapshotDownload::cached`].
-    pub fn cached(self) -> Result<Option<SnapshotReport>, Error> {
-        self.0.question.cached()
-    }
-
-    /// Says what [`download`](Self::download) would do, without writing anything.
-    ///
-    /// # Errors
-    /// As [`hubstow_client::SnapshotDownload::plan`].
-    pub fn plan(self) -> Result<SnapshotReport, Error> {
-        self.0.driver.run(self.0.question.plan())
-    }
-}
-
-impl OpenDownload {
-    /// Downloads what is missing. Where the address names one file, the path of the report is that file's.
-    ///
-    /// # Errors
-    /// As [`hubstow_client::OpenDownload::download`].
-    pub fn download(self) -> Result<SnapshotReport, Error> {
-        let Driven { question, driver } = self.0;
-        match question.without_request()? {
-            Some(report) => Ok(report),
-            None => driver.run(question.download()),
-        }
-    }
-
-    /// Returns what the cache has; `None` where anything is missing.
-    ///
-    /// # Errors
-    /// As [`hubstow_client::OpenDownload::cached`].
-    pub fn cached(self) -> Result<Option<SnapshotReport>, Error> {
-        self.0.question.cached()
-    }
-
-    /// Says what [`download`](Self::download) would do, without writing anything.
-    ///
-    /// # Errors
-    /// As [`hubstow_client::OpenDownload::plan`].
-    pub fn plan(self) -> Result<SnapshotReport, Error> {
-        self.0.driver.run(self.0.question.plan())
     }
 }

@@ -99,6 +99,13 @@ pub struct SnapshotReport {
     pub files: Vec<FileReport>,
 }
 
+impl From<FileReport> for SnapshotReport {
+    /// The report of that one file, whose path is the file's.
+    fn from(report: FileReport) -> Self {
+        Self { path: report.path.clone(), commit: report.commit.clone(), files: vec![report] }
+    }
+}
+
 /// One question that was put to the core.
 #[derive(Clone, Debug, Serialize)]
 pub struct ExplanationLink {

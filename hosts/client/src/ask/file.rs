@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use hubstow_core::{facts::Reach, name::FileName};
+use hubstow_core::name::FileName;
 
 use super::{
     repo::RepoHandle,
@@ -53,10 +53,8 @@ impl FileDownload {
     /// # Errors
     /// A name that is none, or a cache that can't be read or is damaged.
     pub fn cached(mut self) -> Result<Option<FileReport>, Error> {
-        self.settings.reach = Some(Reach::Offline);
-        self.settings.force = false;
-        let (hub, request) = self.prepared()?;
-        unless_missing(hub.download_cached(&request))
+        self.settings.cache_alone();
+        unless_missing(self.without_request())
     }
 
     /// Answers from the cache alone where that is enough; `None` means that the hub must be asked. No async runtime is

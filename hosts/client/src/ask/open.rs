@@ -1,6 +1,6 @@
 //! What an address names, in one line.
 
-use hubstow_core::{facts::Reach, name::FileName};
+use hubstow_core::name::FileName;
 
 use super::{
     file::unless_missing,
@@ -11,7 +11,7 @@ use crate::{
         error::{Error, ErrorKind},
         pattern::Patterns,
         repo_path::RepoPath,
-        report::{FileReport, SnapshotReport},
+        report::SnapshotReport,
         request::{FileRequest, SnapshotRequest},
     },
     http::transport::BoxFuture,
@@ -49,7 +49,7 @@ impl OpenDownload {
     pub async fn download(self) -> Result<SnapshotReport, Error> {
         let (hub, meant) = self.prepared()?;
         match meant {
-            Meant::File(file) => hub.download(&file).await.map(of_file),
+            Meant::File(file) => hub.download(&file).await.map(SnapshotReport::from),
             Meant::Files(files) => hub.snapshot(&files).await,
         }
     }
@@ -59,8 +59,7 @@ impl OpenDownload {
     /// # Errors
     /// An address that is none, or a cache that can't be read or is damaged.
     pub fn cached(mut self) -> Result<Option<SnapshotReport>, Error> {
-        self.settings.reach = Some(Reach::Offline);
-        self.settings.force = false;
+        self.settings.cache_alone();
         unless_missing(self.without_request())
     }
 
@@ -72,7 +71,7 @@ impl OpenDownload {
     pub fn without_request(&self) -> Result<Option<SnapshotReport>, Error> {
         let (hub, meant) = self.clone().prepared()?;
         match meant {
-            Meant::File(file) => Ok(hub.download_cached(&file)?.map(of_file)),
+            Meant::File(file) => Ok(hub.download_cached(&file)?.map(SnapshotReport::from)),
             Meant::Files(files) => hub.snapshot_cached(&files),
         }
     }
@@ -125,9 +124,4 @@ impl IntoFuture for OpenDownload {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.download())
     }
-}
-
-/// Lets the report of a file be one of files.
-fn of_file(report: FileReport) -> SnapshotReport {
-    SnapshotReport { path: report.path.clone(), commit: report.commit.clone(), files: vec![report] }
 }

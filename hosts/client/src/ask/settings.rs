@@ -63,6 +63,12 @@ impl Settings {
         if self.force { Force::On } else { Force::Off }
     }
 
+    /// Asks nobody but the cache, whatever was said before.
+    pub(crate) fn cache_alone(&mut self) {
+        self.reach = Some(Reach::Offline);
+        self.force = false;
+    }
+
     pub(crate) fn observe(&mut self, observer: impl Fn(&Event) + Send + Sync + 'static) {
         self.observer = Some(Arc::new(observer));
     }

@@ -1,7 +1,5 @@
 //! Many files of one commit, in one line.
 
-use hubstow_core::facts::Reach;
-
 use super::{
     file::unless_missing,
     repo::RepoHandle,
@@ -63,10 +61,8 @@ impl SnapshotDownload {
     /// # Errors
     /// A name that is none, or a cache that can't be read or is damaged.
     pub fn cached(mut self) -> Result<Option<SnapshotReport>, Error> {
-        self.settings.reach = Some(Reach::Offline);
-        self.settings.force = false;
-        let (hub, request) = self.prepared()?;
-        unless_missing(hub.snapshot_cached(&request))
+        self.settings.cache_alone();
+        unless_missing(self.without_request())
     }
 
     /// Answers from the cache alone where that is enough; `None` means that the hub must be asked. No async runtime is

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use hubstow_native::blocking;
 
 use super::{ApiError, Progress, RepoInfo, bars::Bars, url};
-use crate::{Cache, Repo};
+use crate::{Cache, Repo, repos_by_kind};
 
 pub use super::builder::ApiBuilder;
 
@@ -43,23 +43,7 @@ impl Api {
         ApiRepo { api: self.clone(), repo }
     }
 
-    /// A model of it.
-    #[must_use]
-    pub fn model(&self, model_id: String) -> ApiRepo {
-        self.repo(Repo::model(model_id))
-    }
-
-    /// A dataset of it.
-    #[must_use]
-    pub fn dataset(&self, dataset_id: String) -> ApiRepo {
-        self.repo(Repo::dataset(dataset_id))
-    }
-
-    /// A space of it.
-    #[must_use]
-    pub fn space(&self, space_id: String) -> ApiRepo {
-        self.repo(Repo::space(space_id))
-    }
+    repos_by_kind!(ApiRepo);
 }
 
 /// A repo of a hub.

@@ -6,7 +6,7 @@ use futures_util::{StreamExt as _, future::join};
 use hubstow_native::{Event, Hub};
 
 use super::{ApiError, RepoInfo, bars::Bars, url};
-use crate::{Cache, Repo};
+use crate::{Cache, Repo, repos_by_kind};
 
 /// Settings of a hub.
 #[derive(Debug, Default)]
@@ -125,23 +125,7 @@ impl Api {
         ApiRepo { api: self.clone(), repo }
     }
 
-    /// A model of it.
-    #[must_use]
-    pub fn model(&self, model_id: String) -> ApiRepo {
-        self.repo(Repo::model(model_id))
-    }
-
-    /// A dataset of it.
-    #[must_use]
-    pub fn dataset(&self, dataset_id: String) -> ApiRepo {
-        self.repo(Repo::dataset(dataset_id))
-    }
-
-    /// A space of it.
-    #[must_use]
-    pub fn space(&self, space_id: String) -> ApiRepo {
-        self.repo(Repo::space(space_id))
-    }
+    repos_by_kind!(ApiRepo);
 }
 
 /// A repo of a hub.
