@@ -4,6 +4,7 @@ pub(crate) mod config;
 pub(crate) mod detail;
 pub(crate) mod error;
 pub(crate) mod event;
+pub(crate) mod headers;
 pub(crate) mod login;
 pub(crate) mod pattern;
 pub(crate) mod proxies;

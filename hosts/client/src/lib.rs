@@ -39,6 +39,7 @@ pub use api::{
     detail::{CachedCopy, HubAnswer, Refused, Subject},
     error::{Detail, Error, ErrorKind, FailedFile, FailedFiles},
     event::{Event, Observer},
+    headers::Headers,
     login::Login,
     pattern::Patterns,
     proxies::{Proxies, Proxy},

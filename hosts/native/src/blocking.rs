@@ -89,6 +89,7 @@ impl Drop for Driver {
     }
 }
 
+#[cfg(feature = "reqwest")]
 impl Hub {
     /// Makes a hub with the settings that the environment says, as [`Config::from_env`] reads them.
     ///
@@ -104,6 +105,13 @@ impl Hub {
     /// As [`crate::Hub::new`].
     pub fn new(config: Config) -> Result<Self, Error> {
         crate::Hub::new(config).map(Self::from)
+    }
+}
+
+impl Hub {
+    /// Begins a hub, setting by setting; it ends in [`build_blocking`](crate::HubBuilder::build_blocking).
+    pub fn builder() -> crate::HubBuilder {
+        crate::Hub::builder()
     }
 
     /// Sets the function that is told of every event.

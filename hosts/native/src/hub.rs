@@ -3,10 +3,12 @@
 use std::{ops::Deref, sync::Arc};
 
 use hubstow_cache::StdDisk;
-use hubstow_client::{Config, Error, Event, Parts, XetStore};
-use hubstow_core::decide::{Decider, LinkedCore};
+use hubstow_client::{Config, Error, Event, Parts, Transport, XetStore};
+#[cfg(feature = "reqwest")]
+use hubstow_core::decide::Decider;
+use hubstow_core::decide::LinkedCore;
 
-use crate::{descriptors, reqwest::ReqwestTransport, workers::BlockingPool};
+use crate::{HubBuilder, descriptors, workers::BlockingPool};
 
 /// A hub and the cache that its files go to. Cloning is cheap; clones share connections and what was learned.
 ///
@@ -16,12 +18,19 @@ pub struct Hub(hubstow_client::Hub);
 
 /// Returns the parts of a native program: the linked core, reqwest, the system's own filesystem, tokio's blocking pool, and
 /// with the feature `xet` the Xet store.
+#[cfg(feature = "reqwest")]
 #[must_use]
 pub fn parts(config: &Config) -> Parts {
+    let transport = crate::transport::ReqwestTransport::new(config, Default::default());
+    parts_with(config, Arc::new(transport))
+}
+
+/// Returns the same with another transport.
+pub(crate) fn parts_with(config: &Config, transport: Arc<dyn Transport>) -> Parts {
     Parts {
         store: xet_store(config),
         decider: Arc::new(LinkedCore),
-        transport: Arc::new(ReqwestTransport::new(config)),
+        transport,
         disk: Box::new(|directory| Ok(Arc::new(StdDisk::new(directory)))),
         workers: Arc::new(BlockingPool::default()),
         descriptors: descriptors::limit(),
@@ -39,6 +48,7 @@ fn xet_store(_config: &Config) -> Option<Arc<dyn XetStore>> {
     None
 }
 
+#[cfg(feature = "reqwest")]
 impl Hub {
     /// Makes a hub with the settings that the environment says, as [`Config::from_env`] reads them.
     ///
@@ -65,6 +75,13 @@ impl Hub {
     pub fn with_decider(config: Config, decider: Arc<dyn Decider>) -> Result<Self, Error> {
         let parts = Parts { decider, ..parts(&config) };
         Self::with_parts(config, parts)
+    }
+}
+
+impl Hub {
+    /// Begins a hub, setting by setting.
+    pub fn builder() -> HubBuilder {
+        HubBuilder::default()
     }
 
     /// Makes a hub of other parts than those of a native program.

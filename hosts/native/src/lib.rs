@@ -20,31 +20,41 @@
 
 #[cfg(feature = "blocking")]
 pub mod blocking;
+mod builder;
+#[cfg(feature = "reqwest")]
+mod clients;
 mod descriptors;
 mod hub;
 mod reactor;
 #[doc = include_str!("recipes.md")]
 pub mod recipes {}
-mod reqwest;
+#[cfg(feature = "reqwest")]
 mod tls;
+#[cfg(feature = "reqwest")]
+mod transport;
 mod workers;
 #[cfg(feature = "xet")]
 mod xet;
 
+pub use builder::HubBuilder;
 pub use descriptors::raise_descriptor_limit;
-pub use hub::{Hub, parts};
+pub use hub::Hub;
+#[cfg(feature = "reqwest")]
+pub use hub::parts;
 pub use hubstow_cache::{Disk, StdDisk};
 pub use hubstow_client::{
     Beside, Body, BoxFuture, CachedCopy, Config, Connection, Detail, DiskOf, Distrust, Done,
     Durability, Environment, Error, ErrorGroup, ErrorKind, Event, Events, Explanation,
-    ExplanationLink, FailedFile, FailedFiles, FileDownload, FileReport, FileRequest, HubAnswer,
-    ListedFile, Login, MethodSupport, Observer, OpenDownload, Parts, Patterns, Proxies, Proxy,
-    RefInfo, Refs, Refused, RepoHandle, RepoInfo, RepoPath, Request, Response, SnapshotDownload,
-    SnapshotReport, SnapshotRequest, Subject, Token, Traffic, Transport, TransportError,
-    TransportErrorKind, UnreadToken, UnusableSettings, Warning, Workers, Xet, XetAsked, XetGrant,
-    XetStore, XetStoreError, XetStream, default_user_agent, env_var,
+    ExplanationLink, FailedFile, FailedFiles, FileDownload, FileReport, FileRequest, Headers,
+    HubAnswer, ListedFile, Login, MethodSupport, Observer, OpenDownload, Parts, Patterns, Proxies,
+    Proxy, RefInfo, Refs, Refused, RepoHandle, RepoInfo, RepoPath, Request, Response,
+    SnapshotDownload, SnapshotReport, SnapshotRequest, Subject, Token, Traffic, Transport,
+    TransportError, TransportErrorKind, UnreadToken, UnusableSettings, Warning, Workers, Xet,
+    XetAsked, XetGrant, XetStore, XetStoreError, XetStream, default_user_agent, env_var,
 };
 pub use hubstow_core::{
     decide::{Decider, LinkedCore},
     facts, name, policy, why,
 };
+#[cfg(feature = "reqwest")]
+pub use reqwest;

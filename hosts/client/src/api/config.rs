@@ -17,6 +17,7 @@ use hubstow_core::{
 
 use crate::api::{
     error::{Error, ErrorKind},
+    headers::Headers,
     login::Login,
     proxies::Proxies,
 };
@@ -113,6 +114,8 @@ pub struct Config {
     pub user_agent: String,
     /// The proxies that requests go through.
     pub proxies: Proxies,
+    /// Headers that are added to each request to the hub.
+    pub headers: Headers,
     /// Whether content may come from the Xet store.
     pub xet: Xet,
     /// What the environment has said that is of no use: an error of the first request, and of [`Config::check`].
@@ -210,6 +213,7 @@ impl Config {
             limit_rate: None,
             user_agent: default_user_agent(),
             proxies: Proxies::default(),
+            headers: Headers::default(),
             xet: Xet::On,
             unusable: UnusableSettings::default(),
         }

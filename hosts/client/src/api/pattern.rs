@@ -8,7 +8,7 @@
 use std::{iter::Peekable, str::Chars};
 
 use hubstow_core::name::FileName;
-use regex::Regex;
+use regex_lite::Regex;
 
 use crate::api::error::{Error, ErrorKind};
 

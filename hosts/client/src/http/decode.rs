@@ -3,15 +3,17 @@
 //! They are unpacked, and what comes out is judged as ever. Where only the header says so, and the body begins as no such
 //! body does, it is taken as it is.
 
-use std::io::{self, Write as _};
+mod unpacker;
+
+use std::io;
 
 use bytes::Bytes;
-use flate2::write::{MultiGzDecoder, ZlibDecoder};
 use http::{
     HeaderMap, StatusCode,
     header::{CONTENT_ENCODING, CONTENT_LENGTH},
 };
 
+use self::unpacker::Unpacker;
 use crate::http::transport::{Body, BoxFuture, Response, TransportError, TransportErrorKind};
 
 /// What a body is said to be packed by.
@@ -65,8 +67,7 @@ enum Way {
     /// As the header says, if what has come begins so.
     Unknown(Packed, Vec<u8>),
     Plain,
-    Gzip(MultiGzDecoder<Vec<u8>>),
-    Zlib(ZlibDecoder<Vec<u8>>),
+    Packed(Box<Unpacker>),
 }
 
 impl Way {
@@ -74,22 +75,15 @@ impl Way {
     fn unpack(&mut self, piece: Bytes) -> io::Result<Bytes> {
         match self {
             Self::Plain => Ok(piece),
-            Self::Gzip(decoder) => {
-                decoder.write_all(&piece)?;
-                Ok(std::mem::take(decoder.get_mut()).into())
-            }
-            Self::Zlib(decoder) => {
-                decoder.write_all(&piece)?;
-                Ok(std::mem::take(decoder.get_mut()).into())
-            }
+            Self::Packed(unpacker) => unpacker.unpack(&piece),
             Self::Unknown(packed, first) => {
                 first.extend_from_slice(&piece);
                 let Some(begins_so) = packed.begins_so(first) else { return Ok(Bytes::new()) };
                 let (packed, first) = (*packed, std::mem::take(first));
-                *self = match packed {
-                    Packed::Gzip if begins_so => Self::Gzip(MultiGzDecoder::new(Vec::new())),
-                    Packed::Zlib if begins_so => Self::Zlib(ZlibDecoder::new(Vec::new())),
-                    Packed::Gzip | Packed::Zlib => Self::Plain,
+                *self = if begins_so {
+                    Self::Packed(Box::new(Unpacker::new(packed)))
+                } else {
+                    Self::Plain
                 };
                 self.unpack(first.into())
             }
@@ -101,8 +95,7 @@ impl Way {
         match std::mem::replace(self, Self::Plain) {
             Self::Plain => Ok(Bytes::new()),
             Self::Unknown(_, first) => Ok(first.into()),
-            Self::Gzip(decoder) => Ok(decoder.finish()?.into()),
-            Self::Zlib(decoder) => Ok(decoder.finish()?.into()),
+            Self::Packed(unpacker) => unpacker.end(),
         }
     }
 }
@@ -110,8 +103,15 @@ impl Way {
 impl Body for Unpacking {
     fn chunk(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, TransportError>> {
         let broken = |error: io::Error| {
-            let what = "the compressed body is damaged, or ends too early";
-            TransportError::new(TransportErrorKind::Broken, what).caused_by(error)
+            let (kind, what) = if error.kind() == io::ErrorKind::Unsupported {
+                (
+                    TransportErrorKind::Other,
+                    "the body is compressed although nobody has asked for it",
+                )
+            } else {
+                (TransportErrorKind::Broken, "the compressed body is damaged, or ends too early")
+            };
+            TransportError::new(kind, what).caused_by(error)
         };
         Box::pin(async move {
             while let Some(piece) = self.body.chunk().await? {
@@ -127,8 +127,9 @@ impl Body for Unpacking {
 }
 
 #[cfg(test)]
+#[cfg(feature = "gzip")]
 mod tests {
-    use std::collections::VecDeque;
+    use std::{collections::VecDeque, io::Write as _};
 
     use flate2::{
         Compression,

@@ -69,8 +69,8 @@ pub(crate) struct Http {
     endpoint: Endpoint,
     /// A setting that is of no use, although every request needs it.
     unusable: Option<Unusable>,
-    /// What says who asks.
-    authorization: Option<HeaderValue>,
+    /// What says who asks, and what the program adds: for the hub only.
+    for_hub: HeaderMap,
     stall_timeout: Duration,
     pub(crate) gate: Gate,
     pub(crate) connections: Arc<Connections>,
@@ -102,7 +102,7 @@ impl Http {
             decider,
             endpoint: normalised(&config.endpoint),
             unusable: config.unusable.first(),
-            authorization: authorization(config),
+            for_hub: for_hub(config),
             stall_timeout: config.stall_timeout,
             gate: Gate::new(config.throttle_patience),
             connections: Arc::new(connections),
@@ -269,8 +269,8 @@ impl Http {
         limits: Limits,
     ) -> Request {
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        if let (Some(authorization), TokenUse::Send) = (&self.authorization, to.token) {
-            headers.insert(AUTHORIZATION, authorization.clone());
+        if to.token == TokenUse::Send {
+            headers.extend(self.for_hub.clone());
         }
         Request {
             method,
@@ -396,15 +396,18 @@ fn normalised(endpoint: &Endpoint) -> Endpoint {
     url.and_then(|url| Endpoint::parse(url.as_str()).ok()).unwrap_or_else(|| endpoint.clone())
 }
 
-/// Returns the header that says who asks. Whoever names a login means the hub's own door, which takes no other.
-fn authorization(config: &Config) -> Option<HeaderValue> {
-    let words = match (&config.login, &config.token) {
-        (Some(login), _) => format!("Basic {}", login.reveal()),
-        (None, Some(token)) => format!("Bearer {}", token.reveal()),
-        (None, None) => return None,
+/// Returns the headers that only the hub sees. Whoever names a login means the hub's own door, which takes no token.
+fn for_hub(config: &Config) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let who = match (&config.login, &config.token) {
+        (Some(login), _) => Some(format!("Basic {}", login.reveal())),
+        (None, token) => token.as_ref().map(|token| format!("Bearer {}", token.reveal())),
     };
     // Both hold only visible ASCII, so they always fit.
-    let mut value = HeaderValue::from_str(&words).ok()?;
-    value.set_sensitive(true);
-    Some(value)
+    if let Some(Ok(mut value)) = who.as_deref().map(HeaderValue::from_str) {
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+    }
+    headers.extend(config.headers.reveal().clone());
+    headers
 }

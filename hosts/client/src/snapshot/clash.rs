@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use hubstow_cache::Cache;
 use hubstow_core::{layout::RepoLayout, name::FileName};
-use unicode_normalization::UnicodeNormalization as _;
+use icu_normalizer::DecomposingNormalizerBorrowed;
 
 use super::batch::Batch;
 use crate::api::error::{Detail, Error, ErrorKind};
@@ -80,8 +80,9 @@ fn folded(name: &str) -> String {
     if name.is_ascii() {
         return name.to_ascii_lowercase();
     }
-    let capitals = name.nfd().flat_map(char::to_uppercase);
-    capitals.flat_map(char::to_lowercase).nfd().collect()
+    let nfd = DecomposingNormalizerBorrowed::new_nfd();
+    let capitals = nfd.normalize_iter(name.chars()).flat_map(char::to_uppercase);
+    nfd.normalize_iter(capitals.flat_map(char::to_lowercase)).collect()
 }
 
 #[cfg(test)]
