@@ -11,11 +11,9 @@ mod tree;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use hubstow_client::{
-    Config, Error, ErrorKind, FileRequest, Hub, Patterns, SnapshotReport, SnapshotRequest,
-};
+use hubstow_client::{Config, Error, ErrorKind, FileRequest, Hub, SnapshotReport, SnapshotRequest};
 use hubstow_core::{
-    facts::{Force, Reach},
+    facts::Reach,
     hub::Endpoint,
     name::{FileName, Repo, RepoId, RepoKind, Revision},
     policy::{Method, Policy, Support},
@@ -168,12 +166,8 @@ impl Demo {
     /// A file that does not exist, as the user sees it.
     async fn refused(&self, cache: &Cache, narrator: &mut Narrator) -> Result<(), Error> {
         narrator.title("A file that does not exist")?;
-        let request = FileRequest {
-            repo: self.repo.clone(),
-            revision: Revision::parse("main")?,
-            file: FileName::parse("modle.safetensors")?,
-            force: Force::Off,
-        };
+        let file = FileName::parse("modle.safetensors")?;
+        let request = FileRequest::new(self.repo.clone(), file)?;
         let Err(error) = self.hub(cache, Reach::Online)?.download(&request).await else {
             return Err(check::broken("a file that does not exist is not found"));
         };
@@ -186,13 +180,8 @@ impl Demo {
     }
 
     async fn snapshot(&self, hub: &Hub, revision: &str) -> Result<SnapshotReport, Error> {
-        hub.snapshot(&SnapshotRequest {
-            repo: self.repo.clone(),
-            revision: Revision::parse(revision)?,
-            patterns: Patterns::default(),
-            force: Force::Off,
-        })
-        .await
+        let revision = Revision::parse(revision)?;
+        hub.snapshot(&SnapshotRequest::new(self.repo.clone(), revision)).await
     }
 
     fn cache(&self, name: &str, policy: Policy) -> Cache {

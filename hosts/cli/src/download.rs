@@ -194,7 +194,8 @@ impl DownloadArgs {
         let file = match wanted {
             Wanted::File(file) => file,
             Wanted::Files { patterns, only } => {
-                let request = SnapshotRequest { repo, revision, patterns, force };
+                let mut request = SnapshotRequest::new(repo, revision).of(patterns);
+                request.force = force;
                 let report = self.ask_for_all(hub, &request)?;
                 return Ok(match only {
                     Some(name) => by_file(report, &name),
@@ -202,7 +203,8 @@ impl DownloadArgs {
                 });
             }
         };
-        let one = FileRequest { repo, revision, file, force };
+        let mut one = FileRequest::new(repo, file)?.at(revision);
+        one.force = force;
         let cached = match self.run() {
             Run::Real => hub.download_cached(&one)?,
             Run::Dry => hub.forecast_cached(&one)?,
@@ -211,11 +213,11 @@ impl DownloadArgs {
             (Some(report), _) => report,
             (None, Run::Real) => runtime::block_on(hub.download(&one))?,
             (None, Run::Dry) => {
-                let FileRequest { repo, revision, file, force } = one;
-                let patterns = Patterns::default().with_file(&file);
-                let request = SnapshotRequest { repo, revision, patterns, force };
+                let patterns = Patterns::default().with_file(&one.file);
+                let mut request = SnapshotRequest::new(one.repo, one.revision).of(patterns);
+                request.force = force;
                 let foretold = runtime::block_on(hub.forecast(&request))?;
-                return Ok(by_file(foretold, file.as_str()));
+                return Ok(by_file(foretold, one.file.as_str()));
             }
         };
         Ok(report.into())
@@ -237,13 +239,12 @@ impl DownloadArgs {
 }
 
 /// Lets the report of a snapshot be that of a file where it is of that file alone.
-fn by_file(report: SnapshotReport, name: &str) -> SnapshotReport {
+fn by_file(mut report: SnapshotReport, name: &str) -> SnapshotReport {
     match &report.files[..] {
-        [file] if file.file.as_str() == name => {
-            SnapshotReport { path: file.path.clone(), ..report }
-        }
-        _ => report,
+        [file] if file.file.as_str() == name => report.path = file.path.clone(),
+        _ => {}
     }
+    report
 }
 
 fn is_pattern(name: &str) -> bool {

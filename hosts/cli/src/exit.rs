@@ -211,10 +211,10 @@ mod tests {
 
     #[test]
     fn of_many_failures_each_cause_is_told_once() {
-        let failure = |number: usize| FailedFile {
-            file: format!("{number}.txt"),
-            error: Error::new(ErrorKind::NoSpace, "it can't be written")
-                .caused_by(std::io::Error::other("full")),
+        let failure = |number: usize| {
+            let error = Error::new(ErrorKind::NoSpace, "it can't be written");
+            let error = error.caused_by(std::io::Error::other("full"));
+            FailedFile::new(format!("{number}.txt"), error)
         };
         let of = |failed: usize| {
             let files = FailedFiles::new((0..failed).map(failure).collect(), 30);

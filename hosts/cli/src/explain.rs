@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clap::Args;
 use hubstow_client::{Error, ErrorKind, Explanation, ExplanationLink, FileRequest};
-use hubstow_core::{facts::Force, hub::Endpoint};
+use hubstow_core::hub::Endpoint;
 
 use crate::{
     global::{Format, Global},
@@ -70,12 +70,8 @@ impl ExplainArgs {
                     .hint("name it after REPO, or write hf://org/name/FILE"));
             }
         };
-        Ok(FileRequest {
-            file: file_name(name)?,
-            repo: place.repo,
-            revision: place.revision,
-            force: if self.force_download { Force::On } else { Force::Off },
-        })
+        let request = FileRequest::new(place.repo, file_name(name)?)?.at(place.revision);
+        Ok(if self.force_download { request.forced() } else { request })
     }
 }
 

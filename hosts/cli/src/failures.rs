@@ -21,7 +21,7 @@ struct Group<'a> {
 /// Tells failures, each cause on a line of its own with the files that it has struck; in the order in which they came.
 pub(crate) fn by_cause(failures: &[FailedFile]) -> String {
     let mut groups: Vec<Group<'_>> = Vec::new();
-    for FailedFile { file, error } in failures {
+    for FailedFile { file, error, .. } in failures {
         let words = with_causes(error);
         let key = without_quoted(&words);
         match groups.iter_mut().find(|group| group.key == key) {
@@ -64,7 +64,7 @@ mod tests {
 
     fn failed(file: &str, what: &str) -> FailedFile {
         let error = Error::new(ErrorKind::NoSpace, what).caused_by(std::io::Error::other("full"));
-        FailedFile { file: file.to_owned(), error }
+        FailedFile::new(file, error)
     }
 
     #[test]

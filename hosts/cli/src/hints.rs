@@ -87,7 +87,7 @@ fn hint(detail: &Detail, said: Option<&HubAnswer>) -> Option<&'static str> {
 }
 
 fn of_refusal(refused: &Refused, said: Option<&HubAnswer>) -> Option<&'static str> {
-    let Refused { refusal, subject, copy, force } = *refused;
+    let Refused { refusal, subject, copy, force, .. } = *refused;
     let denied =
         [Refusal::Unauthorized, Refusal::Forbidden, Refusal::RepoNotFound, Refusal::Throttled];
     // Who forces wants no cached copy.
@@ -172,7 +172,7 @@ mod tests {
     type Row = (Detail, Option<HubAnswer>, Option<&'static str>);
 
     fn refused(refusal: Refusal, subject: Subject, copy: CachedCopy, force: Force) -> Detail {
-        Detail::Refused(Refused { refusal, subject, copy, force })
+        Detail::Refused(Refused::new(refusal, subject, copy, force))
     }
 
     fn said(code: Option<&str>, message: Option<&str>) -> Option<HubAnswer> {
@@ -281,7 +281,7 @@ mod tests {
 
     fn failed(detail: Detail) -> FailedFile {
         let error = Error::new(ErrorKind::Other, "it failed").with_detail(detail);
-        FailedFile { file: "a.txt".to_owned(), error }
+        FailedFile::new("a.txt", error)
     }
 
     #[test]

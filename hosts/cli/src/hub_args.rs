@@ -135,11 +135,11 @@ impl HubArgs {
     /// # Errors
     /// A build that has no component; a component that can't be loaded.
     pub(crate) fn hub(&self, config: Config, parts: PartsOf) -> Result<Hub, Error> {
-        let parts = parts(&config);
-        let parts = match self.host {
-            HostArg::Native => parts,
-            HostArg::Wasmtime => Parts { decider: component()?, ..parts },
-        };
+        let mut parts = parts(&config);
+        match self.host {
+            HostArg::Native => {}
+            HostArg::Wasmtime => parts.decider = component()?,
+        }
         Hub::with_parts(config, parts)
     }
 

@@ -5,8 +5,6 @@
 //! command runs on other parts, with the subcommands that make sense there.
 
 mod args;
-#[cfg(not(target_family = "wasm"))]
-mod bars;
 mod folder;
 mod global;
 mod hub_args;

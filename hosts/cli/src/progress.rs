@@ -6,9 +6,9 @@
 use std::io::{self, IsTerminal as _};
 
 use hubstow_client::{Event, Warning};
-
 #[cfg(not(target_family = "wasm"))]
-use crate::bars::Bars;
+use hubstow_native::Bars;
+
 use crate::{
     failures::some_of,
     global::Format,
@@ -29,7 +29,8 @@ impl Progress {
             && verbose == 0
             && io::stderr().is_terminal()
             && !hub_args::is_set("HF_HUB_DISABLE_PROGRESS_BARS");
-        Self { format, bars: Bars::if_seen(visible) }
+        let color = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
+        Self { format, bars: visible.then(|| Bars::colored(color)) }
     }
 
     /// Shows an event.
@@ -119,8 +120,8 @@ struct Bars;
 
 #[cfg(target_family = "wasm")]
 impl Bars {
-    fn if_seen(_seen: bool) -> Option<Self> {
-        None
+    fn colored(_color: bool) -> Self {
+        Self
     }
 
     fn update(&self, _event: &Event) {}

@@ -3,7 +3,7 @@
 use std::{io, path::Path, sync::Arc};
 
 use hubstow_cache::Disk;
-use hubstow_core::decide::Decider;
+use hubstow_core::decide::{Decider, LinkedCore};
 
 use crate::{
     api::error::Error,
@@ -11,6 +11,7 @@ use crate::{
 };
 
 /// What a host brings: who decides, how requests are sent, how directories are reached, and where their work is done.
+#[non_exhaustive]
 pub struct Parts {
     /// Who decides.
     pub decider: Arc<dyn Decider>,
@@ -25,6 +26,16 @@ pub struct Parts {
     pub descriptors: Option<usize>,
     /// The store that content of Xet repos comes from; without one it comes from the hub's own address.
     pub store: Option<Arc<dyn XetStore>>,
+}
+
+impl Parts {
+    /// Puts the parts together that every host has to bring. The core that is linked decides, and no limit and no Xet store is
+    /// known; the fields say otherwise where they are set.
+    #[must_use]
+    pub fn new(transport: Arc<dyn Transport>, disk: DiskOf, workers: Arc<dyn Workers>) -> Self {
+        let decider = Arc::new(LinkedCore);
+        Self { decider, transport, disk, workers, descriptors: None, store: None }
+    }
 }
 
 /// Makes the disk of a directory, which need not exist yet. A host that can't reach the directory says so here, before

@@ -117,8 +117,8 @@ impl HubBuilder {
         let url = url.into();
         self.change(move |config| {
             let proxy = Proxy::parse(&url)?;
-            config.proxies =
-                Proxies { http: Some(proxy.clone()), https: Some(proxy), except: String::new() };
+            config.proxies = Proxies::default();
+            (config.proxies.http, config.proxies.https) = (Some(proxy.clone()), Some(proxy));
             Ok(())
         })
     }

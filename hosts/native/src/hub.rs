@@ -1,12 +1,11 @@
 //! The hub of a native program: the client with reqwest and the system's own filesystem below it.
 
-use std::{ops::Deref, sync::Arc};
+use std::{ops::Deref, path::Path, sync::Arc};
 
-use hubstow_cache::StdDisk;
+use hubstow_cache::{Disk, StdDisk};
 use hubstow_client::{Config, Error, Event, Parts, Transport, XetStore};
 #[cfg(feature = "reqwest")]
 use hubstow_core::decide::Decider;
-use hubstow_core::decide::LinkedCore;
 
 use crate::{HubBuilder, descriptors, workers::BlockingPool};
 
@@ -27,14 +26,11 @@ pub fn parts(config: &Config) -> Parts {
 
 /// Returns the same with another transport.
 pub(crate) fn parts_with(config: &Config, transport: Arc<dyn Transport>) -> Parts {
-    Parts {
-        store: xet_store(config),
-        decider: Arc::new(LinkedCore),
-        transport,
-        disk: Box::new(|directory| Ok(Arc::new(StdDisk::new(directory)))),
-        workers: Arc::new(BlockingPool::default()),
-        descriptors: descriptors::limit(),
-    }
+    let disk = Box::new(|directory: &Path| Ok(Arc::new(StdDisk::new(directory)) as Arc<dyn Disk>));
+    let mut parts = Parts::new(transport, disk, Arc::new(BlockingPool::default()));
+    parts.descriptors = descriptors::limit();
+    parts.store = xet_store(config);
+    parts
 }
 
 #[cfg(feature = "xet")]
@@ -73,7 +69,8 @@ impl Hub {
     /// # Errors
     /// As [`Hub::new`].
     pub fn with_decider(config: Config, decider: Arc<dyn Decider>) -> Result<Self, Error> {
-        let parts = Parts { decider, ..parts(&config) };
+        let mut parts = parts(&config);
+        parts.decider = decider;
         Self::with_parts(config, parts)
     }
 }

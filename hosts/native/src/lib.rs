@@ -18,6 +18,8 @@
 //! With the cargo feature `xet`, content of Xet repos comes from their store. There, and only when the first such file is
 //! fetched, `ring` becomes the process's default provider of rustls unless the program has installed one.
 
+#[cfg(feature = "indicatif")]
+mod bars;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 mod builder;
@@ -36,6 +38,8 @@ mod workers;
 #[cfg(feature = "xet")]
 mod xet;
 
+#[cfg(feature = "indicatif")]
+pub use bars::Bars;
 pub use builder::HubBuilder;
 pub use descriptors::raise_descriptor_limit;
 pub use hub::Hub;

@@ -52,7 +52,7 @@ impl ReqwestTransport {
             return Err(TransportError::new(TransportErrorKind::Other, what));
         }
         let headers = std::mem::take(response.headers_mut());
-        Ok(Response { status: response.status(), headers, body: Box::new(Received(response)) })
+        Ok(Response::new(response.status(), headers, Box::new(Received(response))))
     }
 }
 

@@ -12,8 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, Method};
-use hubstow_native::{Config, Connection, Request, Transport, parts};
+use http::Method;
+use hubstow_native::{Config, Request, Transport, parts};
 use tokio::{
     runtime::{Builder, Runtime},
     time::timeout,
@@ -49,15 +49,9 @@ fn answers_once_a_connection() -> Url {
 }
 
 fn request(url: &Url, made_after: Option<Instant>) -> Request {
-    Request {
-        method: Method::GET,
-        url: url.clone(),
-        headers: HeaderMap::new(),
-        body: None,
-        answer_within: PATIENCE,
-        connection: Connection::Shared,
-        made_after,
-    }
+    let mut request = Request::new(Method::GET, url.clone(), PATIENCE);
+    request.made_after = made_after;
+    request
 }
 
 /// Returns the number of the connection that has brought the answer; `None` where none came.

@@ -9,10 +9,8 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, Method};
-use hubstow_native::{
-    Config, Connection, Proxies, Proxy, Request, TransportError, TransportErrorKind, parts,
-};
+use http::Method;
+use hubstow_native::{Config, Proxies, Proxy, Request, TransportError, TransportErrorKind, parts};
 use url::Url;
 
 /// A server that reads what comes first on a connection, answers with these bytes, and closes it.
@@ -39,15 +37,7 @@ async fn failure(url: &str, proxies: Proxies) -> TransportError {
     let mut config = Config::new("cache");
     config.proxies = proxies;
     let transport = parts(&config).transport;
-    let request = Request {
-        method: Method::GET,
-        url: Url::parse(url).unwrap(),
-        headers: HeaderMap::new(),
-        body: None,
-        answer_within: Duration::from_secs(10),
-        connection: Connection::Shared,
-        made_after: None,
-    };
+    let request = Request::new(Method::GET, Url::parse(url).unwrap(), Duration::from_secs(10));
     let mut answer = match transport.send(request).await {
         Ok(answer) => answer,
         Err(error) => return error,
@@ -63,7 +53,8 @@ async fn failure(url: &str, proxies: Proxies) -> TransportError {
 #[tokio::test]
 async fn a_request_that_fails_says_of_which_kind_that_is_and_keeps_its_cause() {
     let refusing = Proxy::parse(&answers(b"HTTP/1.1 403 Forbidden\r\n\r\n").to_string()).unwrap();
-    let through = Proxies { https: Some(refusing), ..Proxies::default() };
+    let mut through = Proxies::default();
+    through.https = Some(refusing);
     let short = answers(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort");
     let plain = answers(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
     for (url, proxies, kind, words) in [

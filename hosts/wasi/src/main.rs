@@ -18,21 +18,21 @@ mod workers;
 
 #[cfg(all(target_os = "wasi", target_env = "p2"))]
 fn main() -> std::process::ExitCode {
-    use std::sync::Arc;
+    use std::{path::Path, sync::Arc};
 
+    use hubstow_cache::Disk;
     use hubstow_client::{Config, Parts};
-    use hubstow_core::decide::LinkedCore;
 
     use crate::{disk::WasiDisk, transport::WasiTransport, workers::InLine};
 
-    hubstow_command::main_with(|config: &Config| Parts {
-        decider: Arc::new(LinkedCore),
-        transport: Arc::new(WasiTransport::new(&config.user_agent, config.stall_timeout)),
-        disk: Box::new(|directory| Ok(Arc::new(WasiDisk::new(directory)?))),
-        workers: Arc::new(InLine),
+    hubstow_command::main_with(|config: &Config| {
+        let transport = WasiTransport::new(&config.user_agent, config.stall_timeout);
+        let disk =
+            Box::new(|directory: &Path| Ok(Arc::new(WasiDisk::new(directory)?) as Arc<dyn Disk>));
+        let mut parts = Parts::new(Arc::new(transport), disk, Arc::new(InLine));
         // A sandbox does not tell; this is what the smallest of the systems below it give.
-        descriptors: Some(256),
-        store: None,
+        parts.descriptors = Some(256);
+        parts
     })
 }
 

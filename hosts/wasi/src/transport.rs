@@ -74,7 +74,7 @@ impl WasiTransport {
         let stream = body.stream().map_err(|()| broken("the answer's body is taken"))?;
         let received =
             Received { stream: Some(stream), body: Some(body), stall: self.stall_timeout };
-        Ok(Response { status, headers, body: Box::new(received) })
+        Ok(Response::new(status, headers, Box::new(received)))
     }
 
     fn outgoing(&self, request: &Request) -> Result<OutgoingRequest, TransportError> {

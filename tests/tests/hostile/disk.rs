@@ -11,8 +11,8 @@ use std::{
 };
 
 use hubstow_core::decide::{Decider, LinkedCore};
-use hubstow_core::{facts::Force, hub::Endpoint};
-use hubstow_native::{Config, Error, ErrorKind, FileRequest, Hub, Patterns, SnapshotRequest};
+use hubstow_core::hub::Endpoint;
+use hubstow_native::{Config, Error, ErrorKind, FileRequest, Hub, SnapshotRequest};
 use hubstow_serve::{RunningServer, Server};
 use hubstow_wasmtime::{CoreError, Options};
 use tempfile::TempDir;
@@ -77,7 +77,9 @@ impl Scene {
 
     fn hub_of(&self, decider: Arc<dyn Decider>) -> Hub {
         let endpoint = Endpoint::parse(self.hub.url()).unwrap();
-        Hub::with_decider(Config { endpoint, ..Config::new(self.cache()) }, decider).unwrap()
+        let mut config = Config::new(self.cache());
+        config.endpoint = endpoint;
+        Hub::with_decider(config, decider).unwrap()
     }
 
     fn run(&self, hub: &Hub, wanted: Wanted) -> Result<(), Error> {
@@ -93,12 +95,7 @@ impl Scene {
                 }
                 Wanted::All => {
                     let repo = FileRequest::parse("org/model", "model.bin")?;
-                    let request = SnapshotRequest {
-                        repo: repo.repo,
-                        revision: repo.revision,
-                        patterns: Patterns::default(),
-                        force: Force::Off,
-                    };
+                    let request = SnapshotRequest::new(repo.repo, repo.revision);
                     hub.snapshot(&request).await.map(|_| ())
                 }
             }

@@ -7,8 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hubstow_native::{Config, Event, FileReport, FileRequest, Hub, Patterns, SnapshotRequest, Token, Xet};
-use hubstow_core::{facts::Force, hub::Endpoint};
+use hubstow_native::{Config, Event, FileReport, FileRequest, Hub, SnapshotRequest, Token, Xet};
+use hubstow_core::hub::Endpoint;
 use hubstow_xet_tests::{
     Asked, COMMIT, File, Grant, HUB_TOKEN, Hub as Served, STORE_TOKEN, Store, noise, sha256,
 };
@@ -67,7 +67,7 @@ fn request(name: &str) -> FileRequest {
 
 fn whole() -> SnapshotRequest {
     let FileRequest { repo, revision, .. } = request("any");
-    SnapshotRequest { repo, revision, patterns: Patterns::default(), force: Force::Off }
+    SnapshotRequest::new(repo, revision)
 }
 
 fn contents(asked: &[Asked]) -> usize {
@@ -180,7 +180,8 @@ async fn a_part_that_is_here_is_continued_from_the_store() {
     let (part, xet_hash) = (2 << 20, stage.store.upload(&content).await);
     let file = File { content: content.clone(), xet_hash: xet_hash.clone(), stall_at: Some(part) };
     stage.hub.put("noise.bin", file);
-    let config = Config { xet: Xet::Off, stall_timeout: Duration::from_secs(60), ..stage.config() };
+    let mut config = stage.config();
+    (config.xet, config.stall_timeout) = (Xet::Off, Duration::from_secs(60));
     let received = Arc::new(Mutex::new(0));
     let counted = Arc::clone(&received);
     let hub = Hub::new(config).unwrap().on_event(move |event| {
@@ -241,7 +242,8 @@ async fn a_store_that_stands_still_is_not_waited_for() {
     let content = noise(15, 3 << 20);
     stage.put("noise.bin", &content).await;
     stage.store.line.hold();
-    let config = Config { stall_timeout: Duration::from_millis(500), ..stage.config() };
+    let mut config = stage.config();
+    config.stall_timeout = Duration::from_millis(500);
     let hub = Hub::new(config).unwrap();
     let (begin, wanted) = (Instant::now(), request("noise.bin"));
     let report = hub.download(&wanted).await.unwrap();
@@ -272,7 +274,8 @@ async fn a_local_folder_is_filled_from_the_store_and_the_cache_is_left_alone() {
     let content = noise(17, 3 << 20);
     stage.put("noise.bin", &content).await;
     let local = tempfile::tempdir().unwrap();
-    let config = Config { local_dir: Some(local.path().to_owned()), ..stage.config() };
+    let mut config = stage.config();
+    config.local_dir = Some(local.path().to_owned());
     let hub = Hub::new(config).unwrap();
     let report = hub.download(&request("noise.bin")).await.unwrap();
     let asked = stage.checked(&report, &content);
@@ -334,7 +337,8 @@ async fn what_the_store_has_under_a_wrong_hash_is_never_taken() {
     }
     for (what, xet_hash, gets) in wrong {
         let cache = tempfile::tempdir().unwrap();
-        let config = Config { cache_dir: cache.path().to_owned(), ..stage.config() };
+        let mut config = stage.config();
+        config.cache_dir = cache.path().to_owned();
         stage.put_as("wrong.bin", &content, xet_hash);
         let hub = Hub::new(config).unwrap();
         let report = hub.download(&request("wrong.bin")).await.unwrap();

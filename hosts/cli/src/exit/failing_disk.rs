@@ -13,10 +13,8 @@ use hubstow_cache::{
     Disk, StdDisk,
     disk::{DiskFile, Entry, FolderName, LockFile},
 };
-use hubstow_client::{
-    Config, Error, ErrorKind, FileRequest, Hub, Parts, Patterns, SnapshotRequest, with_causes,
-};
-use hubstow_core::{facts::Force, hub::Endpoint, layout::CachePath};
+use hubstow_client::{Config, Error, ErrorKind, FileRequest, Hub, SnapshotRequest, with_causes};
+use hubstow_core::{hub::Endpoint, layout::CachePath};
 use hubstow_serve::Server;
 use tokio::runtime::{Builder, Runtime};
 
@@ -198,7 +196,8 @@ fn hub(endpoint: &Endpoint, cache: &Path, fails: Fails) -> Hub {
     let disk = move |directory: &Path| -> io::Result<Arc<dyn Disk>> {
         Ok(Arc::new(FailingDisk { disk: Arc::new(StdDisk::new(directory)), fails }))
     };
-    let parts = Parts { disk: Box::new(disk), ..hubstow_native::parts(&config) };
+    let mut parts = hubstow_native::parts(&config);
+    parts.disk = Box::new(disk);
     Hub::with_parts(config, parts).unwrap()
 }
 
@@ -206,12 +205,7 @@ fn hub(endpoint: &Endpoint, cache: &Path, fails: Fails) -> Hub {
 fn errors(runtime: &Runtime, endpoint: &Endpoint, fails: Fails) -> [Error; 2] {
     let folder = tempfile::tempdir().unwrap();
     let file = FileRequest::parse("acme/tiny", "a.json").unwrap();
-    let snapshot = SnapshotRequest {
-        repo: file.repo.clone(),
-        revision: file.revision.clone(),
-        patterns: Patterns::default(),
-        force: Force::Off,
-    };
+    let snapshot = SnapshotRequest::new(file.repo.clone(), file.revision.clone());
     let single = hub(endpoint, &folder.path().join("single"), fails);
     let many = hub(endpoint, &folder.path().join("many"), fails);
     [

@@ -67,6 +67,7 @@ pub enum Xet {
 
 /// Settings of a [`Hub`](crate::Hub).
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Config {
     /// The hub.
     pub endpoint: Endpoint,
@@ -127,6 +128,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// A token file that can't be read.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct UnreadToken {
     /// The file.
     pub path: PathBuf,

@@ -7,6 +7,7 @@ use hubstow_core::{facts::Force, why::Refusal};
 
 /// What is known of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Refused {
     /// Why.
     pub refusal: Refusal,
@@ -16,6 +17,14 @@ pub struct Refused {
     pub copy: CachedCopy,
     /// Whether it was told to fetch in any case.
     pub force: Force,
+}
+
+impl Refused {
+    /// Says what is known of a refusal.
+    #[must_use]
+    pub fn new(refusal: Refusal, subject: Subject, copy: CachedCopy, force: Force) -> Self {
+        Self { refusal, subject, copy, force }
+    }
 }
 
 /// What was asked for.

@@ -9,11 +9,7 @@ use hubstow_cache::{
     FsError,
     disk::failure::{ErrorGroup, group, io_error, with_causes},
 };
-use hubstow_core::{
-    decide::Undecided,
-    name::{FileName, NameError},
-    why::Refusal,
-};
+use hubstow_core::{decide::Undecided, name::NameError, why::Refusal};
 
 use crate::api::{
     detail::{HubAnswer, Refused},
@@ -195,6 +191,7 @@ impl FailedFiles {
 
 /// A file that failed.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct FailedFile {
     /// Its name. Of what can't be a file it is what the hub lists, shortened and without control characters.
     pub file: String,
@@ -203,8 +200,10 @@ pub struct FailedFile {
 }
 
 impl FailedFile {
-    pub(crate) fn new(file: &FileName, error: Error) -> Self {
-        Self { file: file.to_string(), error }
+    /// Says of a file why it failed.
+    #[must_use]
+    pub fn new(file: impl Into<String>, error: Error) -> Self {
+        Self { file: file.into(), error }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::api::error::{Error, ErrorKind};
 /// The proxies of a program. Nothing but [`Config::from_env`](crate::Config::from_env) and
 /// [`Config::from_vars`](crate::Config::from_vars) takes them from the environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Proxies {
     /// For http.
     pub http: Option<Proxy>,

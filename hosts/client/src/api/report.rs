@@ -59,6 +59,7 @@ pub enum Warning {
 
 /// What was done for one file.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct FileReport {
     /// The file's name in the repo.
     pub file: FileName,
@@ -79,8 +80,23 @@ pub struct FileReport {
     pub reason: Reason,
 }
 
+impl FileReport {
+    /// Reports a file of which no more is known; the fields say more where they are set.
+    #[must_use]
+    pub fn new(
+        file: FileName,
+        path: impl Into<PathBuf>,
+        commit: Commit,
+        action: Done,
+        reason: Reason,
+    ) -> Self {
+        Self { file, path: path.into(), commit, size: None, etag: None, action, by: None, reason }
+    }
+}
+
 /// What a run has cost so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Traffic {
     /// Bytes of content received.
     pub bytes_downloaded: u64,
@@ -90,6 +106,7 @@ pub struct Traffic {
 
 /// What was done for a snapshot, or would be.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct SnapshotReport {
     /// The snapshot folder.
     pub path: PathBuf,
@@ -108,6 +125,7 @@ impl From<FileReport> for SnapshotReport {
 
 /// One question that was put to the core.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct ExplanationLink {
     /// `resolve` or `place`.
     pub question: &'static str,
@@ -123,6 +141,7 @@ pub struct ExplanationLink {
 
 /// What would be done for a file now, as a chain of facts and decisions.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Explanation {
     /// The file.
     pub file: FileName,
@@ -142,6 +161,7 @@ pub struct Explanation {
 
 /// What is known of one method in a cache directory.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct MethodSupport {
     /// The method.
     pub method: Method,
@@ -153,6 +173,7 @@ pub struct MethodSupport {
 
 /// What a cache directory supports, found by doing.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Environment {
     /// The cache root.
     pub cache_dir: PathBuf,

@@ -9,6 +9,7 @@ use crate::api::{error::Error, pattern::Patterns};
 
 /// One file of a repo.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FileRequest {
     /// The repo.
     pub repo: Repo,
@@ -55,6 +56,7 @@ impl FileRequest {
 
 /// The files of a repo at one revision.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct SnapshotRequest {
     /// The repo.
     pub repo: Repo,
@@ -64,4 +66,26 @@ pub struct SnapshotRequest {
     pub patterns: Patterns,
     /// Whether to fetch files although they are here.
     pub force: Force,
+}
+
+impl SnapshotRequest {
+    /// Makes a request for all files of a revision; the fields say otherwise where they are set.
+    #[must_use]
+    pub fn new(repo: Repo, revision: Revision) -> Self {
+        Self { repo, revision, patterns: Patterns::default(), force: Force::Off }
+    }
+
+    /// Wants the files that these patterns choose.
+    #[must_use]
+    pub fn of(mut self, patterns: Patterns) -> Self {
+        self.patterns = patterns;
+        self
+    }
+
+    /// Fetches files although they are here.
+    #[must_use]
+    pub fn forced(mut self) -> Self {
+        self.force = Force::On;
+        self
+    }
 }

@@ -21,6 +21,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// One request.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Request {
     /// The method.
     pub method: Method,
@@ -39,6 +40,15 @@ pub struct Request {
     pub made_after: Option<Instant>,
 }
 
+impl Request {
+    /// Makes a request without headers, on any connection; the fields say otherwise where they are set.
+    #[must_use]
+    pub fn new(method: Method, url: Url, answer_within: Duration) -> Self {
+        let (headers, connection) = (HeaderMap::new(), Connection::Shared);
+        Self { method, url, headers, body: None, answer_within, connection, made_after: None }
+    }
+}
+
 /// Which connection a request may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Connection {
@@ -49,6 +59,7 @@ pub enum Connection {
 }
 
 /// What came back. The body is read piece by piece.
+#[non_exhaustive]
 pub struct Response {
     /// The status.
     pub status: StatusCode,
@@ -56,6 +67,14 @@ pub struct Response {
     pub headers: HeaderMap,
     /// The body. Dropping it gives the rest up.
     pub body: Box<dyn Body>,
+}
+
+impl Response {
+    /// Puts an answer together.
+    #[must_use]
+    pub fn new(status: StatusCode, headers: HeaderMap, body: Box<dyn Body>) -> Self {
+        Self { status, headers, body }
+    }
 }
 
 impl fmt::Debug for Response {

@@ -66,6 +66,7 @@ pub trait XetStream: Send {
 
 /// What is asked of the store.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct XetAsked<'a> {
     /// Where the store is and what opens it. Files of one commit come with the same grant.
     pub grant: &'a Arc<XetGrant>,
@@ -108,6 +109,7 @@ impl XetGrant {
 
 /// Why a store gave nothing, or not all.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum XetStoreError {
     /// It may go better next time.
     #[error(transparent)]

@@ -39,11 +39,11 @@ pub(crate) fn collect(
     for (WantedFile { target, .. }, result) in batch.files.iter().zip(results) {
         match result {
             Some(Ok(report)) => files.push(report),
-            Some(Err(error)) => failures.push(FailedFile::new(&target.file, error)),
+            Some(Err(error)) => failures.push(FailedFile::new(target.file.as_str(), error)),
             None => {
                 let what = format!("`{}` is not in the cache", target.file);
                 let error = Error::new(ErrorKind::NotCached, what);
-                failures.push(FailedFile::new(&target.file, error));
+                failures.push(FailedFile::new(target.file.as_str(), error));
             }
         }
     }
@@ -51,7 +51,7 @@ pub(crate) fn collect(
     for Asked { file, result } in asked {
         match result {
             Ok(report) => files.push(report),
-            Err(error) => failures.push(FailedFile::new(&file, error)),
+            Err(error) => failures.push(FailedFile::new(file.as_str(), error)),
         }
     }
     failures.extend(batch.unusable.iter().map(Unusable::failure));

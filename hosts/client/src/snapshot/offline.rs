@@ -81,7 +81,7 @@ impl Here<'_> {
         for file in names.into_iter().filter(wanted) {
             match self.file_as_it_is(request, known, &file) {
                 Ok(report) => files.extend(report),
-                Err(error) => failures.push(FailedFile::new(&file, error)),
+                Err(error) => failures.push(FailedFile::new(file.as_str(), error)),
             }
         }
         if !failures.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::{thread, time::Duration};
 
-use hubstow_client::{Config, Durability};
+use hubstow_client::Durability;
 
 use crate::{
     scene::{Scene, runtime, snapshot},
@@ -55,7 +55,8 @@ fn fewer_files_than_anybody_knows_of_are_made_to_do() {
     let scene = Scene::new(60, 0, Ranges::On);
     // Each file holds its lock, so the files of one group can't be open beside all locks.
     scene.watch.limit(20);
-    let config = Config { durability: Durability::Safe, ..scene.config() };
+    let mut config = scene.config();
+    config.durability = Durability::Safe;
     let hub = scene.hub_of(config, Some(64));
     scene.check(&runtime().block_on(hub.snapshot(&snapshot())).unwrap());
 }

@@ -10,12 +10,9 @@ use std::{
 
 use bytes::Bytes;
 use hubstow_client::{
-    Beside, Config, Durability, FileRequest, Hub, Parts, Patterns, SnapshotReport, SnapshotRequest,
-    Workers,
+    Beside, Config, Durability, FileRequest, Hub, Parts, SnapshotReport, SnapshotRequest, Workers,
 };
 use hubstow_core::{
-    decide::LinkedCore,
-    facts::Force,
     hub::Endpoint,
     name::{Repo, RepoId, RepoKind, Revision},
 };
@@ -115,14 +112,12 @@ impl Scene {
 
     pub(crate) fn hub_of(&self, config: Config, descriptors: Option<usize>) -> Hub {
         let watch = Arc::clone(&self.watch);
-        let parts = Parts {
-            decider: Arc::new(LinkedCore),
-            transport: Arc::clone(&self.script) as _,
-            disk: Box::new(move |directory| Ok(Arc::new(WatchedDisk::new(directory, &watch)))),
-            workers: Arc::new(SharedThreads(Arc::clone(&self.threads))),
-            descriptors,
-            store: None,
-        };
+        let mut parts = Parts::new(
+            Arc::clone(&self.script) as _,
+            Box::new(move |directory| Ok(Arc::new(WatchedDisk::new(directory, &watch)))),
+            Arc::new(SharedThreads(Arc::clone(&self.threads))),
+        );
+        parts.descriptors = descriptors;
         Hub::with_parts(config, parts).unwrap()
     }
 
@@ -149,12 +144,8 @@ pub(crate) fn file(name: &str) -> FileRequest {
 }
 
 pub(crate) fn snapshot() -> SnapshotRequest {
-    SnapshotRequest {
-        repo: Repo::new(RepoKind::Model, RepoId::parse("acme/model").unwrap()),
-        revision: Revision::parse("main").unwrap(),
-        patterns: Patterns::default(),
-        force: Force::Off,
-    }
+    let repo = Repo::new(RepoKind::Model, RepoId::parse("acme/model").unwrap());
+    SnapshotRequest::new(repo, Revision::parse("main").unwrap())
 }
 
 /// Lists all files below a folder.

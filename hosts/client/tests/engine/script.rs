@@ -129,7 +129,7 @@ impl Transport for ScriptedHub {
             self.most_in_flight.fetch_max(now, Ordering::SeqCst);
             let (status, headers, left) = self.answer(&request);
             let body = Box::new(Pieces { left, in_flight: Arc::clone(&self.in_flight) });
-            Ok(Response { status, headers, body })
+            Ok(Response::new(status, headers, body))
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::atomic::Ordering, thread};
 
-use hubstow_client::{Config, ErrorKind, FileRequest, Hub, SnapshotRequest};
+use hubstow_client::{ErrorKind, Hub, SnapshotRequest};
 use hubstow_core::{facts::Reach, name::Revision};
 
 use crate::{
@@ -22,7 +22,9 @@ fn check<T>(what: &str, scene: &Scene, asked: impl Future<Output = T>) -> T {
 }
 
 fn offline(scene: &Scene) -> Hub {
-    scene.hub_of(Config { reach: Reach::Offline, ..scene.config() }, None)
+    let mut config = scene.config();
+    config.reach = Reach::Offline;
+    scene.hub_of(config, None)
 }
 
 fn pinned() -> Revision {
@@ -58,7 +60,7 @@ fn a_snapshot_touches_the_disk_on_workers_only() {
     check("foretold", &scene, hub.forecast(&snapshot())).unwrap();
     scene.check(&check("cold", &scene, hub.snapshot(&snapshot())).unwrap());
     check("warm", &scene, hub.snapshot(&snapshot())).unwrap();
-    let pinned = SnapshotRequest { revision: pinned(), ..snapshot() };
+    let pinned = SnapshotRequest::new(snapshot().repo, pinned());
     check("pinned", &scene, hub.snapshot(&pinned)).unwrap();
     check("offline", &scene, offline(&scene).snapshot(&snapshot())).unwrap();
     scene.script.is_away.store(true, Ordering::SeqCst);
@@ -73,7 +75,9 @@ fn a_local_folder_is_touched_on_workers_only() {
     let scene = Scene::new(3, 3 << 20, Ranges::On);
     check("cached", &scene, scene.hub().download(&file(LARGE))).unwrap();
     let local_dir = Some(scene.folder.path().join("local"));
-    let hub = scene.hub_of(Config { local_dir, ..scene.config() }, None);
+    let mut config = scene.config();
+    config.local_dir = local_dir;
+    let hub = scene.hub_of(config, None);
     check("copied from the cache", &scene, hub.download(&file(LARGE))).unwrap();
     scene.check(&check("the others", &scene, hub.snapshot(&snapshot())).unwrap());
     check("warm", &scene, hub.snapshot(&snapshot())).unwrap();
@@ -83,7 +87,7 @@ fn a_local_folder_is_touched_on_workers_only() {
 #[test]
 fn questions_that_need_no_runtime_touch_the_disk_where_they_are_asked() {
     let scene = Scene::new(3, 0, Ranges::On);
-    let one = FileRequest { revision: pinned(), ..file("part-0/0000.txt") };
+    let one = file("part-0/0000.txt").at(pinned());
     assert!(scene.hub().download_cached(&one).unwrap().is_none());
     assert!(scene.watch.touched_by(thread::current().id()).is_some());
 }

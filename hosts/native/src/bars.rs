@@ -1,9 +1,10 @@
-//! The bars of a download: one for each file in flight, one for all of them.
+//! The progress bars of the command: one for each file in flight, one for all of them.
 
 use std::{
     collections::HashMap,
-    io,
-    sync::{Mutex, PoisonError},
+    env, fmt,
+    io::{self, IsTerminal as _},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -18,9 +19,23 @@ const SHOWN_LIMIT: usize = 12;
 /// The columns for a name: enough for most, and room for a bar on 80 columns.
 const NAME_WIDTH: usize = 26;
 
-/// The bars of one download.
-pub(crate) struct Bars {
+/// The bars of a download on stderr; where that is no terminal, nothing is drawn. Clones are the same bars.
+///
+/// ```
+/// # async fn run(hub: hubstow_native::Hub) -> Result<(), hubstow_native::Error> {
+/// let bars = hubstow_native::Bars::on_stderr();
+/// let shown = bars.clone();
+/// hub.model("org/model").snapshot().on_event(move |event| shown.update(event)).await?;
+/// bars.clear();
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Bars(Arc<Drawn>);
+
+struct Drawn {
     multi: MultiProgress,
+    is_colored: bool,
     state: Mutex<State>,
 }
 
@@ -34,39 +49,57 @@ struct State {
 }
 
 impl Bars {
-    /// Makes the bars, if there is somebody to see them.
-    pub(crate) fn if_seen(seen: bool) -> Option<Self> {
-        let target = ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND);
-        seen.then(|| Self {
-            multi: MultiProgress::with_draw_target(target),
-            state: Mutex::default(),
-        })
+    /// Makes bars, with colors on a terminal unless `NO_COLOR` is set.
+    #[must_use]
+    pub fn on_stderr() -> Self {
+        let refused = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self::colored(io::stderr().is_terminal() && !refused)
     }
 
-    /// Prints something above the bars.
-    pub(crate) fn above(&self, say: impl FnOnce()) {
-        self.multi.suspend(say);
+    /// Makes bars with colors or without.
+    #[must_use]
+    pub fn colored(is_colored: bool) -> Self {
+        let target = ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND);
+        let multi = MultiProgress::with_draw_target(target);
+        Self(Arc::new(Drawn { multi, is_colored, state: Mutex::default() }))
+    }
+
+    /// Runs what prints something, above the bars.
+    pub fn above(&self, say: impl FnOnce()) {
+        self.0.multi.suspend(say);
     }
 
     /// Removes the bars.
-    pub(crate) fn clear(&self) {
+    pub fn clear(&self) {
         // A terminal that is gone needs no clearing.
-        let _ = self.multi.clear();
+        let _ = self.0.multi.clear();
     }
 
     /// Shows an event.
-    pub(crate) fn update(&self, event: &Event) {
+    pub fn update(&self, event: &Event) {
+        self.0.update(event);
+    }
+}
+
+impl fmt::Debug for Bars {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Bars")
+    }
+}
+
+impl Drawn {
+    fn update(&self, event: &Event) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::Listed { files, bytes } if *files > 1 => {
                 state.wanted = *files;
-                let bar = self.multi.add(bar(*bytes, Line::Total));
+                let bar = self.multi.add(self.bar(*bytes, Line::Total));
                 bar.enable_steady_tick(Duration::from_millis(500));
                 state.total = Some(bar);
                 state.count();
             }
             Event::Started { file, size, already } => {
-                let bar = bar(*size, Line::File).with_prefix(shortened(file.as_str()));
+                let bar = self.bar(*size, Line::File).with_prefix(shortened(file.as_str()));
                 let shown = state.files.values().filter(|bar| !bar.is_hidden()).count();
                 let bar = if shown < SHOWN_LIMIT { self.multi.insert(0, bar) } else { bar };
                 bar.set_position(*already);
@@ -107,6 +140,11 @@ impl Bars {
             | Event::Warned { .. }
             | _ => {}
         }
+    }
+
+    fn bar(&self, bytes: Option<u64>, line: Line) -> ProgressBar {
+        let style = style(&template(bytes, line, self.is_colored));
+        ProgressBar::with_draw_target(bytes, ProgressDrawTarget::hidden()).with_style(style)
     }
 
     fn remove(&self, bar: &ProgressBar) {
@@ -156,12 +194,6 @@ fn template(bytes: Option<u64>, line: Line, color: bool) -> String {
         ),
         None => format!("{name} {{spinner}} {{decimal_bytes:>9}} {speed}"),
     }
-}
-
-fn bar(bytes: Option<u64>, line: Line) -> ProgressBar {
-    let color = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
-    let template = template(bytes, line, color);
-    ProgressBar::with_draw_target(bytes, ProgressDrawTarget::hidden()).with_style(style(&template))
 }
 
 /// Makes a style of a template. A template that is wrong shows in the first test; a plain bar is better than none.
