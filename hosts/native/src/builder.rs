@@ -30,7 +30,7 @@ type Authorities = ();
 ///
 /// ```
 /// # fn run() -> Result<(), hubstow_native::Error> {
-/// use hubstow_native::{Hub, policy::Policy};
+/// use hubstow_native::{Hub, Policy};
 ///
 /// let hub = Hub::builder()
 ///     .cache_dir("/models")

@@ -58,7 +58,11 @@ pub use hubstow_client::{
 };
 pub use hubstow_core::{
     decide::{Decider, LinkedCore},
-    facts, name, policy, why,
+    facts::{Force, Reach, Stale},
+    hub::Endpoint,
+    name::{Commit, Etag, FileName, NameError, Repo, RepoId, RepoKind, Revision},
+    policy::{Method, Policy, Support},
+    why::{Reason, Refusal},
 };
 #[cfg(feature = "reqwest")]
 pub use reqwest;
