@@ -7,10 +7,12 @@ pub mod tokio;
 
 mod bars;
 mod builder;
+mod error;
+mod metadata;
 
 use std::path::PathBuf;
 
-use hubstow_native::Error;
+pub use self::{error::RequestFailure, metadata::Metadata};
 
 /// One file of a repo.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,30 +34,6 @@ impl From<hubstow_native::RepoInfo> for RepoInfo {
     fn from(info: hubstow_native::RepoInfo) -> Self {
         let siblings = info.files.into_iter().map(|rfilename| Siblings { rfilename }).collect();
         Self { siblings, sha: info.commit.to_string() }
-    }
-}
-
-/// What can go wrong.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ApiError {
-    /// The hub, the cache or the name, as hubstow tells it.
-    #[error("{0:#}")]
-    RequestError(#[from] Box<Error>),
-}
-
-impl From<Error> for ApiError {
-    fn from(error: Error) -> Self {
-        Self::RequestError(Box::new(error))
-    }
-}
-
-impl ApiError {
-    /// Returns hubstow's error, which has a kind, the hub's status, and more.
-    #[must_use]
-    pub fn error(&self) -> &Error {
-        let Self::RequestError(error) = self;
-        error
     }
 }
 

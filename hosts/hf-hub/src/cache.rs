@@ -1,8 +1,8 @@
 //! What is in the cache, without asking anybody.
 
-use std::{fs, path::PathBuf};
+use std::{fs, io, path::PathBuf};
 
-use hubstow_native::{Config, Hub};
+use hubstow_native::{Commit, Config, Hub};
 
 use crate::{Repo, repos_by_kind};
 
@@ -77,4 +77,39 @@ impl CacheRepo {
         let asked = hub.repo(repo).revision(revision.as_str()).file(filename);
         Some(asked.cached().ok()??.path)
     }
+
+    /// Returns where the blob with this etag is or would be.
+    #[must_use]
+    pub fn blob_path(&self, etag: &str) -> PathBuf {
+        self.folder().join("blobs").join(etag)
+    }
+
+    /// Returns the snapshot folder of a commit.
+    #[must_use]
+    pub fn pointer_path(&self, commit_hash: &str) -> PathBuf {
+        self.folder().join("snapshots").join(commit_hash)
+    }
+
+    /// Lets the revision of this repo mean a commit, for everybody who reads the cache.
+    ///
+    /// # Errors
+    /// What is no commit or no revision; a folder that can't be written.
+    pub fn create_ref(&self, commit_hash: &str) -> Result<(), io::Error> {
+        let commit = Commit::parse(commit_hash).map_err(unusable)?;
+        let (_, revision) = self.repo.named().map_err(unusable)?;
+        let at = self.folder().join("refs").join(revision.as_str());
+        fs::create_dir_all(at.parent().unwrap_or(&self.cache.path))?;
+        // Whoever reads it meanwhile sees the one or the other.
+        let private = self.folder().join(format!(".ref-{}", std::process::id()));
+        fs::write(&private, commit.as_str())?;
+        fs::rename(&private, at).inspect_err(|_| drop(fs::remove_file(&private)))
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.cache.path.join(self.repo.folder_name())
+    }
+}
+
+fn unusable(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, error)
 }

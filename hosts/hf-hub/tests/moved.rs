@@ -126,7 +126,94 @@ fn files_come_without_async() {
     assert_eq!(info.siblings.len(), 2);
     assert_eq!(info.sha.len(), 40);
     assert!(repo.url("config.json").ends_with("/org/model/resolve/main/config.json"));
-    assert_eq!(repo.get("nothing.bin").unwrap_err().error().status(), Some(404));
+    let sync::ApiError::RequestError(missing) = repo.get("nothing.bin").unwrap_err() else {
+        panic!("a file that is not there is no matter of the disk");
+    };
+    assert_eq!(missing.status().map(|status| status.as_u16()), Some(404));
+    assert!(!missing.is_connect() && !missing.is_timeout());
+}
+
+#[test]
+fn what_the_hub_says_of_a_file_is_had_without_it() {
+    let stage = Stage::new();
+    let api = stage.sync();
+    let repo = api.model("org/model".to_owned());
+    let found = api.metadata(&repo.url("model.bin")).unwrap();
+    assert_eq!((found.size(), found.etag().len()), (MODEL.len(), 64));
+    assert_eq!(found.commit_hash(), repo.info().unwrap().sha);
+    assert!(api.metadata(&repo.url("nothing.bin")).is_err());
+    assert!(api.metadata("https://elsewhere.test/x").is_err());
+}
+
+#[test]
+fn a_program_that_writes_the_cache_itself_finds_its_places() {
+    let stage = Stage::new();
+    let commit = stage.sync().model("org/model".to_owned()).info().unwrap().sha;
+    let model = stage.cache().model("org/model".to_owned());
+    model.create_ref(&commit).unwrap();
+    let folder = model.pointer_path(&commit);
+    fs::create_dir_all(&folder).unwrap();
+    fs::create_dir_all(model.blob_path("x").parent().unwrap()).unwrap();
+    fs::write(folder.join("config.json"), "{}").unwrap();
+    assert_eq!(model.get("config.json"), Some(folder.join("config.json")));
+    assert!(model.create_ref("../../elsewhere").is_err());
+    let repo = stage.cache().path().join("models--org--model");
+    assert!(fs::read_dir(repo).unwrap().all(|it| !it.unwrap().path().ends_with(".ref-")));
+}
+
+/// Both errors can be one of a program's.
+#[derive(Debug)]
+enum Theirs {
+    Sync,
+    Tokio,
+}
+
+impl From<sync::ApiError> for Theirs {
+    fn from(_error: sync::ApiError) -> Self {
+        Self::Sync
+    }
+}
+
+impl From<asynchronous::ApiError> for Theirs {
+    fn from(_error: asynchronous::ApiError) -> Self {
+        Self::Tokio
+    }
+}
+
+#[tokio::test]
+async fn each_face_has_an_error_of_its_own() {
+    async fn fails(stage: &Stage) -> Result<(), Theirs> {
+        stage.tokio().model("org/nothing".to_owned()).get("config.json").await?;
+        Ok(())
+    }
+    fn fails_too(stage: &Stage) -> Result<(), Theirs> {
+        stage.sync().model("org/nothing".to_owned()).get("config.json")?;
+        Ok(())
+    }
+    let stage = Stage::new();
+    assert!(matches!(fails(&stage).await, Err(Theirs::Tokio)));
+    assert!(matches!(fails_too(&stage), Err(Theirs::Sync)));
+}
+
+/// Progress that can't leave its thread.
+struct Here<'a>(&'a std::cell::Cell<usize>);
+
+impl api::Progress for Here<'_> {
+    fn init(&mut self, _size: usize, _filename: &str) {}
+
+    fn update(&mut self, size: usize) {
+        self.0.set(self.0.get() + size);
+    }
+
+    fn finish(&mut self) {}
+}
+
+#[test]
+fn progress_is_told_on_the_thread_that_asks() {
+    let (stage, came) = (Stage::new(), std::cell::Cell::new(0));
+    let repo = stage.sync().model("org/model".to_owned());
+    repo.download_with_progress("model.bin", Here(&came)).unwrap();
+    assert_eq!(came.get(), MODEL.len());
 }
 
 #[tokio::test]

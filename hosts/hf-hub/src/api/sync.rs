@@ -1,13 +1,15 @@
 //! Without async.
 
-use std::path::PathBuf;
+use std::{panic::resume_unwind, path::PathBuf, sync::mpsc, thread};
 
-use hubstow_native::blocking;
+use hubstow_native::{RepoPath, Revision, blocking};
 
-use super::{ApiError, Progress, RepoInfo, bars::Bars, url};
+use super::{Metadata, Progress, RepoInfo, bars::Bars, url};
 use crate::{Cache, Repo, repos_by_kind};
 
 pub use super::builder::ApiBuilder;
+
+super::error::api_error!();
 
 impl ApiBuilder {
     /// Makes the hub.
@@ -44,6 +46,19 @@ impl Api {
     }
 
     repos_by_kind!(ApiRepo);
+
+    /// Asks what the hub says of the file at an address, as [`ApiRepo::url`] gives it.
+    ///
+    /// # Errors
+    /// What is no address of a file; a hub that refuses or can't be reached.
+    pub fn metadata(&self, url: &str) -> Result<Metadata, ApiError> {
+        let path = RepoPath::parse(url, &self.hub.config().endpoint)?;
+        let revision = path.revision.as_ref().map_or("main", Revision::as_str);
+        let repo = self.hub.repo(path.repo.clone()).revision(revision);
+        let commit = repo.info()?.commit;
+        let files = repo.revision(commit.as_str()).list_files()?;
+        Ok(Metadata::of(&path, commit.as_str(), files)?)
+    }
 }
 
 /// A repo of a hub.
@@ -91,14 +106,21 @@ impl ApiRepo {
     ///
     /// # Errors
     /// What kept it from coming.
-    pub fn download_with_progress<P: Progress + Send + 'static>(
+    pub fn download_with_progress<P: Progress>(
         &self,
         filename: &str,
         progress: P,
     ) -> Result<PathBuf, ApiError> {
         let bars = Bars::new(progress);
-        let question = self.asked(filename)?.on_event(move |event| bars.show(event));
-        Ok(question.download()?.path)
+        let (tell, told) = mpsc::channel();
+        let question = self.asked(filename)?.on_event(move |event| drop(tell.send(event.clone())));
+        // What shows progress may belong to this thread.
+        thread::scope(|scope| {
+            let asked = scope.spawn(|| question.download());
+            told.iter().for_each(|event| bars.show(&event));
+            let report = asked.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+            Ok(report.path)
+        })
     }
 
     /// Asks what the repo holds.

@@ -3,10 +3,12 @@
 use std::{future::Future, path::PathBuf};
 
 use futures_util::{StreamExt as _, future::join};
-use hubstow_native::{Event, Hub};
+use hubstow_native::{Event, Hub, RepoPath, Revision};
 
-use super::{ApiError, RepoInfo, bars::Bars, url};
+use super::{Metadata, RepoInfo, bars::Bars, url};
 use crate::{Cache, Repo, repos_by_kind};
+
+super::error::api_error!();
 
 /// Settings of a hub.
 #[derive(Debug, Default)]
@@ -126,6 +128,19 @@ impl Api {
     }
 
     repos_by_kind!(ApiRepo);
+
+    /// Asks what the hub says of the file at an address, as [`ApiRepo::url`] gives it.
+    ///
+    /// # Errors
+    /// What is no address of a file; a hub that refuses or can't be reached.
+    pub async fn metadata(&self, url: &str) -> Result<Metadata, ApiError> {
+        let path = RepoPath::parse(url, &self.hub.config().endpoint)?;
+        let revision = path.revision.as_ref().map_or("main", Revision::as_str);
+        let repo = self.hub.repo(path.repo.clone()).revision(revision);
+        let commit = repo.info().await?.commit;
+        let files = repo.revision(commit.as_str()).list_files().await?;
+        Ok(Metadata::of(&path, commit.as_str(), files)?)
+    }
 }
 
 /// A repo of a hub.
