@@ -12,17 +12,19 @@ mod metadata;
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 pub use self::{error::RequestFailure, metadata::Metadata};
 
 /// One file of a repo.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Siblings {
     /// Its path in the repo.
     pub rfilename: String,
 }
 
 /// What the hub tells of a repo at a revision.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct RepoInfo {
     /// Its files.
     pub siblings: Vec<Siblings>,

@@ -230,6 +230,23 @@ async fn files_come_with_async() {
     assert!(repo.get("nothing.bin").await.is_err());
 }
 
+/// What `hf-hub` tests of itself, where it needs no network.
+#[test]
+fn the_facts_that_hf_hub_tests_hold_here() {
+    let home = std::env::var("HF_HOME").map(|home| home + "/token");
+    let path = Cache::from_env().token_path().to_str().unwrap().to_owned();
+    assert!(home.map_or(path.ends_with("huggingface/token"), |home| home == path), "{path}");
+    for (text, is_one) in [
+        (r#"{"siblings": [{"rfilename": "a.txt"}], "sha": "abc"}"#, true),
+        (r#"{"siblings": [], "sha": "abc", "more": 1}"#, true),
+        (r#"{"sha": "abc"}"#, false),
+        (r#"{"siblings": [{"name": "a.txt"}], "sha": "abc"}"#, false),
+        (r#"{"error": "Repository not found"}"#, false),
+    ] {
+        assert_eq!(serde_json::from_str::<api::RepoInfo>(text).is_ok(), is_one, "{text}");
+    }
+}
+
 #[test]
 fn names_in_the_cache_are_those_of_everybody() {
     let repo = Repo::dataset("org/rows".to_owned());
