@@ -337,3 +337,19 @@ fn a_cache_directory_that_can_not_be_made_is_named_at_once() {
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     assert!(stderr(&output).contains(&format!("can't make the folder `{}`", cache.display())));
 }
+
+#[test]
+fn logs_say_within_which_question_a_request_was_sent() {
+    let stage = Stage::new();
+    let logged = |args: &[&str]| stderr(&stage.run(args));
+    let one = logged(&["download", "acme/tiny", "config.json", "-v", "--color", "never"]);
+    for words in [
+        "download{repo=model acme/tiny revision=main file=config.json}",
+        "request{method=HEAD url=",
+        "asked status=",
+    ] {
+        assert!(one.contains(words), "{words}: {one}");
+    }
+    let all = logged(&["download", "acme/tiny", "-v", "--color", "never"]);
+    assert!(all.contains("snapshot{repo=model acme/tiny revision=main}"), "{all}");
+}

@@ -7,6 +7,7 @@ pub(crate) mod decode;
 pub(crate) mod gate;
 pub(crate) mod origins;
 pub(crate) mod pace;
+mod redirects;
 pub(crate) mod retry;
 pub(crate) mod session;
 pub(crate) mod throttle;

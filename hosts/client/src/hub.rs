@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tracing::Instrument as _;
+
 use crate::{
     api::{
         config::Config,
@@ -68,7 +70,9 @@ impl Hub {
     /// See [`ErrorKind`](crate::ErrorKind). Whatever the error, nothing wrong is visible in the cache.
     pub async fn download(&self, request: &FileRequest) -> Result<FileReport, Error> {
         self.engine.check()?;
-        self.engine.download(&self.engine.cache, request).await
+        let FileRequest { repo, revision, file, .. } = request;
+        let span = tracing::debug_span!(target: "hubstow", "download", %repo, %revision, %file);
+        self.engine.download(&self.engine.cache, request).instrument(span).await
     }
 
     /// Answers a request from the cache alone where that is enough (a pinned commit that is cached, offline mode), without
@@ -105,7 +109,9 @@ impl Hub {
     /// the next run goes on from there.
     pub async fn snapshot(&self, request: &SnapshotRequest) -> Result<SnapshotReport, Error> {
         self.engine.check()?;
-        self.engine.snapshot(request).await
+        let SnapshotRequest { repo, revision, .. } = request;
+        let span = tracing::debug_span!(target: "hubstow", "snapshot", %repo, %revision);
+        self.engine.snapshot(request).instrument(span).await
     }
 
     /// Answers a request from the cache alone where that is enough (a pinned commit that is cached whole, offline mode),

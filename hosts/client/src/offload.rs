@@ -8,6 +8,7 @@ use std::{
 
 use hubstow_cache::disk::cancel::Cancel;
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use crate::{
     api::error::{Error, ErrorKind},
@@ -49,9 +50,10 @@ impl Offload {
         self.0.beside()
     }
 
-    /// Runs work that nobody waits for.
+    /// Runs work that nobody waits for, within the span of whoever asks.
     pub(crate) fn start(&self, work: impl FnOnce() + Send + 'static) {
-        self.0.start(Box::new(work));
+        let span = Span::current();
+        self.0.start(Box::new(move || span.in_scope(work)));
     }
 }
 

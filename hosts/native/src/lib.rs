@@ -27,6 +27,8 @@ mod builder;
 mod clients;
 mod descriptors;
 mod hub;
+#[doc = include_str!("promises.md")]
+pub mod promises {}
 mod reactor;
 #[doc = include_str!("recipes.md")]
 pub mod recipes {}

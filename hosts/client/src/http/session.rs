@@ -14,9 +14,10 @@ use http::{
 };
 use hubstow_core::{
     decide::Guarded,
-    hub::{Endpoint, Hop, REDIRECT_LIMIT, Redirect},
+    hub::{Endpoint, REDIRECT_LIMIT},
 };
 use tokio::{runtime::Handle, sync::Semaphore, time::Instant};
+use tracing::Instrument as _;
 use url::Url;
 
 use crate::{
@@ -308,7 +309,10 @@ impl Http {
                 request.answer_within = request.answer_within.min(left);
             }
             request.made_after = pass.broke_at();
-            let answer = self.send_now(request.clone(), &pass).await?;
+            let method = &request.method;
+            let span =
+                tracing::debug_span!(target: "hubstow", "request", %method, url = %shown(&url));
+            let answer = self.send_now(request.clone(), &pass).instrument(span).await?;
             if !is_refusal_for_now(answer.status, &answer.headers) {
                 pass.taken();
                 let body = Passed::new(answer.body, pass, self.stall_timeout);
@@ -339,54 +343,13 @@ impl Http {
             }
             _ => Ok(answer),
         });
-        tracing::debug!(url = %shown(&url), status = ?answer.as_ref().map(|a| a.status.as_u16()), "asked");
+        let status = answer.as_ref().map(|answer| answer.status.as_u16());
+        tracing::debug!(target: "hubstow", ?status, "asked");
         match &answer {
             Ok(_) => pass.answered(asked.elapsed()),
             Err(_) => pass.broke(),
         }
         answer
-    }
-
-    /// Decides about one redirect.
-    pub(crate) fn hop(
-        &self,
-        from: &Address,
-        to: &str,
-        followed: usize,
-    ) -> Result<Address, NoAnswer> {
-        let joined = from.url.join(to);
-        let target = joined.as_ref().map_or(to, Url::as_str);
-        let hop =
-            Hop { from: from.url.as_str(), to: target, endpoint: self.endpoint.origin(), followed };
-        let rule = self
-            .decider
-            .redirect(&hop)
-            .map_err(|source| NoAnswer::Undecided { from: shown(&from.url), source })?;
-        let token = match (rule, from.token) {
-            (Redirect::FollowWithToken, TokenUse::Send) => TokenUse::Send,
-            (Redirect::FollowWithToken, TokenUse::Withhold) | (Redirect::FollowWithoutToken, _) => {
-                TokenUse::Withhold
-            }
-            (Redirect::WrongScheme | Redirect::Downgrade | Redirect::TooMany, _) => {
-                return Err(NoAnswer::Redirected {
-                    from: shown(&from.url),
-                    to: joined.as_ref().map_or_else(|_| "no URL".to_owned(), shown),
-                    rule,
-                });
-            }
-        };
-        match joined {
-            Ok(url) => Ok(Address { url, token }),
-            Err(error) => {
-                let what = "it leads to what is no URL";
-                let none = TransportError::new(TransportErrorKind::Other, what).caused_by(error);
-                Err(transport(&from.url, none))
-            }
-        }
-    }
-
-    pub(crate) fn too_many(&self, at: &Address) -> NoAnswer {
-        NoAnswer::Redirected { from: shown(&at.url), to: shown(&at.url), rule: Redirect::TooMany }
     }
 }
 
