@@ -1,6 +1,6 @@
 //! A component that fits the interface and does everything that a host must not suffer.
 //!
-//! A component has no way to be told what to do, so its attack is written into it: a host overwrites [`ATTACK`] in the
+//! A component has no way to be told what to do, so its attack is written into it: a host overwrites `ATTACK` in the
 //! bytes of the file. Without one it is as honest as the core.
 
 mod attack;

@@ -6,7 +6,7 @@
 //! format, costs one more reading, nothing else.
 //!
 //! What was read of a file that had just been changed is not written down, and counts in this process for a moment only,
-//! see [`settled`](super::settled). What this process has published itself is written down at once: its bytes passed the
+//! see `settled`. What this process has published itself is written down at once: its bytes passed the
 //! hasher on their way to a private file that was locked, and whoever has the public name only since then changes it in a
 //! later tick. Only where times are whole seconds, as on FAT, that is no promise: there the next run reads it once.
 

@@ -73,6 +73,17 @@ pub(crate) fn steps() -> Vec<Planned> {
             },
         },
         Planned {
+            name: "docs".to_owned(),
+            slow: false,
+            runs_tests: false,
+            missing: nothing,
+            command: |shop| {
+                let mut command = cargo(shop, "doc --workspace --no-deps --all-features");
+                command.env("RUSTDOCFLAGS", "-D warnings");
+                command
+            },
+        },
+        Planned {
             name: format!("lints for {SANDBOX}"),
             slow: false,
             runs_tests: false,
