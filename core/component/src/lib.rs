@@ -3,6 +3,7 @@
 //! Built for `wasm32-unknown-unknown` and linked as a component, it imports nothing: the standard library of that target
 //! has no system to ask. Names come in as text and are parsed before anything else, as at every edge.
 
+#[path = "../../../hosts/wasmtime/src/convert.rs"]
 mod convert;
 mod hub;
 mod layout;

@@ -23,7 +23,6 @@
 
 mod bounds;
 mod component;
-#[path = "../../../core/component/src/convert.rs"]
 mod convert;
 mod decider;
 mod engine;
@@ -34,7 +33,7 @@ mod watch;
 
 #[expect(missing_docs, reason = "generated; the interface's own file has the documentation")]
 mod generated {
-    wasmtime::component::bindgen!({ path: "../../wit", world: "core" });
+    wasmtime::component::bindgen!({ path: "component/placement.wit", world: "core" });
 }
 pub use generated::exports::hubstow::placement::decisions as wit;
 
@@ -44,3 +43,8 @@ pub use error::CoreError;
 
 /// The component itself, as it was built with this crate: for other engines and other languages.
 pub const COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/core.wasm"));
+
+/// The example of the page beside this crate.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

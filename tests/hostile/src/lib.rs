@@ -4,7 +4,7 @@
 //! bytes of the file. Without one it is as honest as the core.
 
 mod attack;
-#[path = "../../../core/component/src/convert.rs"]
+#[path = "../../../hosts/wasmtime/src/convert.rs"]
 mod convert;
 mod lie;
 

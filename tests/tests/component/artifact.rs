@@ -57,6 +57,14 @@ fn an_import_would_be_seen() {
     assert_eq!(surface.imports, ["a:b/c@0.1.0"]);
 }
 
+/// Where the toolchain that has made it is not here, what it does is compared with the crate all the same, by every other test.
+#[test]
+fn the_component_that_the_package_carries_is_what_the_source_gives() {
+    let output = Command::new(env!("CARGO_BIN_EXE_carry")).arg("--check").output().unwrap();
+    println!("{}", String::from_utf8_lossy(&output.stdout));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// A released interface never changes. `BLESS=1` writes a new one down.
 #[test]
 fn the_interface_is_the_one_that_is_written_down() {
