@@ -42,6 +42,14 @@ impl CachePath {
         plain.then(|| Self(format!("{self}/{name}")))
     }
 
+    /// Returns the path of an entry that was listed in this folder, whoever has named it. A name that is none leads nowhere.
+    #[must_use]
+    pub fn listed(&self, name: &str) -> Option<Self> {
+        let plain = !matches!(name, "" | "." | "..") && !name.contains(['/', '\0']);
+        let above = if self.0.is_empty() { "" } else { "/" };
+        plain.then(|| Self(format!("{self}{above}{name}")))
+    }
+
     /// Returns the path of the cache directory tag.
     #[must_use]
     pub fn cache_tag() -> Self {
@@ -272,6 +280,22 @@ impl RepoLayout {
     #[must_use]
     pub fn parse_map(name: &str) -> Option<Nonce> {
         Nonce::parse(name.strip_suffix(".map")?).ok()
+    }
+
+    /// Returns the path of the file that says what users have pinned.
+    #[must_use]
+    pub fn pins(&self) -> CachePath {
+        self.below(".hubstow/pins")
+    }
+
+    /// Returns the path of the lock that says who works in a repo: shared by those who rely on what it holds, and had alone
+    /// by whoever removes some of it. It is never removed, so that all lock the same file.
+    #[must_use]
+    pub fn lease(&self) -> CachePath {
+        match &self.tree {
+            Tree::Shared(folder) => CachePath(format!(".locks/.hubstow/{folder}.lease")),
+            Tree::Local => self.below("lease"),
+        }
     }
 
     /// Returns the folder for probes of the cache root: among the locks, which no peer scans.

@@ -13,6 +13,7 @@
 //! - [`resolve`], [`place`]: the two decision tables; [`why`]: the reasons they give
 //! - [`learn`]: what a failed action says about this disk
 //! - [`decide`]: who decides, and the guard before it
+//! - [`care`]: what of a cache may go, and why, as plans
 //! - [`model`]: an in-memory cache for forecasts and tests
 //! - [`hub`]: the hub's HTTP contract: URLs, response headers, redirects, retries
 
@@ -23,6 +24,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod action;
+pub mod care;
 pub mod decide;
 pub mod facts;
 pub mod hub;

@@ -97,10 +97,20 @@ pub struct Entry {
     pub allocated_bytes: u64,
     /// Which bytes it holds.
     pub identity: Identity,
-    /// Whether the file has no other name, as far as the system tells.
-    pub only_name: bool,
+    /// How many names the file has; 1 where the system does not tell.
+    pub names: u64,
+    /// When its content was last read, in nanoseconds since 1970; 0 where the system does not tell.
+    pub accessed_ns: i128,
     /// Whether its mode alone says that everybody can read it; where it does not, only opening tells.
     pub readable_by_all: bool,
+}
+
+impl Entry {
+    /// Tells whether the file has no other name, as far as the system tells.
+    #[must_use]
+    pub fn has_only_name(&self) -> bool {
+        self.names <= 1
+    }
 }
 
 /// A name in a folder.
@@ -225,6 +235,14 @@ pub trait DiskFile: Read + Write + Seek + Send {
     /// # Errors
     /// `WouldBlock` where somebody holds it; anything else where locks are not to be had.
     fn try_lock(&mut self) -> io::Result<()>;
+
+    /// Tries to lock the file together with others who lock it in this way.
+    ///
+    /// # Errors
+    /// `WouldBlock` where somebody holds it alone; anything else where such locks are not to be had.
+    fn try_lock_shared(&mut self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// Primitive operations on paths below one cache root. None follows a symlink at the last part unless it says so.

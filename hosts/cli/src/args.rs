@@ -2,15 +2,16 @@
 
 use clap::{Parser, Subcommand};
 
-#[cfg(not(target_family = "wasm"))]
-use crate::{demo::DemoArgs, serve::ServeArgs};
 use crate::{
+    cache::CacheArgs,
     download::DownloadArgs,
     env::EnvArgs,
     explain::ExplainArgs,
     global::Global,
     shell::{CompletionsArgs, ManArgs},
 };
+#[cfg(not(target_family = "wasm"))]
+use crate::{demo::DemoArgs, serve::ServeArgs};
 
 /// Downloads from Hugging Face-compatible hubs into the cache that every tool shares
 ///
@@ -35,6 +36,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Download(DownloadArgs),
     Explain(ExplainArgs),
+    Cache(CacheArgs),
     Env(EnvArgs),
     #[cfg(not(target_family = "wasm"))]
     Serve(ServeArgs),

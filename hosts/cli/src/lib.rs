@@ -5,6 +5,7 @@
 //! command runs on other parts, with the subcommands that make sense there.
 
 mod args;
+mod cache;
 mod folder;
 mod global;
 mod hub_args;
@@ -62,6 +63,7 @@ fn run(command: &Command, global: &Global, parts: PartsOf) -> Result<(), Error> 
     match command {
         Command::Download(args) => download::run(args, global, parts),
         Command::Explain(args) => explain::run(args, global, parts),
+        Command::Cache(args) => cache::run(args, global, parts),
         Command::Env(args) => env::run(args, global, parts),
         #[cfg(not(target_family = "wasm"))]
         Command::Serve(args) => serve::run(args, global),

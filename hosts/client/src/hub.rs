@@ -12,6 +12,7 @@ use crate::{
         report::{Environment, Explanation, FileReport, SnapshotReport, Traffic},
         request::{FileRequest, SnapshotRequest},
     },
+    care::CacheDir,
     engine::Engine,
     handle::CallerBlocks,
     parts::Parts,
@@ -133,6 +134,12 @@ impl Hub {
     pub async fn forecast(&self, request: &SnapshotRequest) -> Result<SnapshotReport, Error> {
         self.engine.check()?;
         self.engine.forecast(request).await
+    }
+
+    /// Returns the cache directory as a whole, to look at it and to clean it.
+    #[must_use]
+    pub fn cache(&self) -> CacheDir {
+        CacheDir::of(self.engine.clone())
     }
 
     /// Says what the cache directory supports, by probing it.

@@ -10,6 +10,7 @@
 //! - `receive`: bytes of content into a staged file, however often the line breaks
 //! - `file`: one file: what is meant, and how it gets to its place
 //! - `snapshot`: many files of one commit at once
+//! - [`care`]: what the cache holds as a whole, and cleaning it
 //! - `look`: what the hub has, without storing any of it
 //! - [`Hub`]: the face of all of that
 //! - `ask`: the same in one line, with strings where people have strings
@@ -20,12 +21,14 @@
 mod api;
 mod ask;
 mod budget;
+pub mod care;
 mod engine;
 mod environment;
 mod file;
 mod handle;
 mod http;
 mod hub;
+mod lease;
 mod look;
 mod lookup;
 mod offload;

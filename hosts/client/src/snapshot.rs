@@ -68,6 +68,7 @@ impl Engine {
             return self.only_what_is_here(known, batch, unknown).await;
         }
         batch.check_names(&unknown).await?;
+        let _lease = self.lease(&batch.cache, &known.layout).await?;
         let keep = cache.run({
             let (layout, commit) = (known.layout.clone(), known.commit.clone());
             move |cache, _| to_keep.keep(cache, &layout, &commit)

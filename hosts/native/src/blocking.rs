@@ -151,6 +151,12 @@ impl Hub {
         self.of(self.hub.open(address))
     }
 
+    /// Returns the cache directory as a whole, to look at it and to clean it.
+    #[must_use]
+    pub fn cache(&self) -> hubstow_client::care::CacheDir {
+        self.hub.cache()
+    }
+
     fn of<Q, B: From<Driven<Q>>>(&self, question: Q) -> B {
         B::from(Driven { question, driver: Arc::clone(&self.driver) })
     }

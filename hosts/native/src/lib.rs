@@ -56,7 +56,7 @@ pub use hubstow_client::{
     Proxy, RefInfo, Refs, Refused, RepoHandle, RepoInfo, RepoPath, Request, Response,
     SnapshotDownload, SnapshotReport, SnapshotRequest, Subject, Token, Traffic, Transport,
     TransportError, TransportErrorKind, UnreadToken, UnusableSettings, Warning, Workers, Xet,
-    XetAsked, XetGrant, XetStore, XetStoreError, XetStream, default_user_agent, env_var,
+    XetAsked, XetGrant, XetStore, XetStoreError, XetStream, care, default_user_agent, env_var,
 };
 pub use hubstow_core::{
     decide::{Decider, LinkedCore},

@@ -124,7 +124,8 @@ fn entry_of(stat: &DescriptorStat, hash: &MetadataHashValue) -> Entry {
             modified_ns: nanos(stat.data_modification_timestamp),
             changed_ns: nanos(stat.status_change_timestamp),
         },
-        only_name: stat.link_count <= 1,
+        names: stat.link_count,
+        accessed_ns: nanos(stat.data_access_timestamp),
         readable_by_all: false,
     }
 }

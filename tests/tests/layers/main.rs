@@ -37,9 +37,9 @@ const CRATES: [(&str, &[&str]); 10] = [
 ];
 
 /// The folders of the cache crate, and files beside them, from below upwards.
-const CACHE: [&str; 6] = ["disk", "cache", "observe", "staged", "execute", "drive"];
+const CACHE: [&str; 7] = ["disk", "cache", "observe", "staged", "execute", "drive", "care"];
 /// The same of the client.
-const CLIENT: [&str; 16] = [
+const CLIENT: [&str; 18] = [
     "api",
     "http",
     "lookup",
@@ -50,10 +50,12 @@ const CLIENT: [&str; 16] = [
     "open",
     "receive",
     "engine",
+    "lease",
     "file",
     "snapshot",
     "look",
     "environment",
+    "care",
     "hub",
     "ask",
 ];

@@ -107,6 +107,10 @@ impl DiskFile for StdFile {
     fn try_lock(&mut self) -> io::Result<()> {
         self.0.try_lock().map_err(io::Error::from)
     }
+
+    fn try_lock_shared(&mut self) -> io::Result<()> {
+        self.0.try_lock_shared().map_err(io::Error::from)
+    }
 }
 
 fn kind_of(kind: fs::FileType) -> Kind {
@@ -124,19 +128,26 @@ fn entry_of(metadata: &fs::Metadata) -> Entry {
         len_bytes: metadata.len(),
         allocated_bytes: system::allocated_bytes(metadata),
         identity: identity_of(metadata),
-        only_name: only_name(metadata),
+        names: names(metadata),
+        accessed_ns: accessed_ns(metadata),
         readable_by_all: system::readable_by_all(metadata),
     }
 }
 
 #[cfg(unix)]
-fn only_name(metadata: &fs::Metadata) -> bool {
-    std::os::unix::fs::MetadataExt::nlink(metadata) <= 1
+fn names(metadata: &fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::nlink(metadata)
 }
 
 #[cfg(not(unix))]
-fn only_name(_metadata: &fs::Metadata) -> bool {
-    true
+fn names(_metadata: &fs::Metadata) -> u64 {
+    1
+}
+
+fn accessed_ns(metadata: &fs::Metadata) -> i128 {
+    let accessed = metadata.accessed().ok();
+    let since = accessed.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+    since.map_or(0, |since| since.as_nanos().cast_signed())
 }
 
 #[cfg(unix)]

@@ -151,7 +151,7 @@ impl View {
     /// Tells whether a leftover has one name and nobody has written to it for a while. On filesystems whose locks end at
     /// the host, a free lock alone says nothing of other hosts; a live writer never pauses that long within a transfer.
     fn is_quiet(&self, at: &CachePath) -> bool {
-        let alone = matches!(self.cache.disk.entry(at), Ok(Some(entry)) if entry.only_name);
+        let alone = matches!(self.cache.disk.entry(at), Ok(Some(entry)) if entry.has_only_name());
         alone && self.cache.is_untouched_for(at, QUIET)
     }
 

@@ -159,4 +159,13 @@ impl DiskFile for TestFile {
             Locks::Granted => Ok(()),
         }
     }
+
+    fn try_lock_shared(&mut self) -> io::Result<()> {
+        self.watch.pass(Op::TryLock, &self.at)?;
+        match self.kind.locks {
+            Locks::Work => self.real.try_lock_shared(),
+            Locks::Missing(errno) => Err(errno.into()),
+            Locks::Granted => Ok(()),
+        }
+    }
 }

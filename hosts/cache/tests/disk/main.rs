@@ -26,6 +26,7 @@ mod adoption;
 mod apart;
 mod bulk;
 mod cancelled;
+mod care;
 mod crash;
 mod ends;
 mod fault;

@@ -85,6 +85,7 @@ impl Engine {
         content: &Content,
         force: Force,
     ) -> Result<Placed, Error> {
+        let _lease = self.lease(cache, &content.target.layout).await?;
         let placement = Placement { engine: self, cache, content, force, slots: None };
         placement.run(Underway::default()).await
     }

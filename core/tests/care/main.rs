@@ -1,0 +1,133 @@
+//! Plans over all small caches, against a second statement of what may go.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::std_instead_of_alloc,
+    reason = "a test has the standard library, and says what is wrong by failing"
+)]
+
+mod oracle;
+mod world;
+
+use std::{collections::BTreeSet, thread};
+
+use hubstow_core::care::{Plan, Role, Rules, prune, remove};
+use oracle::Expected;
+use world::{Name, World};
+
+/// What is asked of a cache.
+#[derive(Clone, Copy, Debug)]
+enum Request {
+    Remove(Name),
+    Prune { keep_last: Option<usize>, unused_since: Option<u64> },
+}
+
+const REQUESTS: [Request; 13] = [
+    Request::Remove(Name::Repo(0)),
+    Request::Remove(Name::Repo(1)),
+    Request::Remove(Name::Revision(0, 0)),
+    Request::Remove(Name::Revision(0, 1)),
+    Request::Remove(Name::Revision(1, 0)),
+    Request::Remove(Name::Pointer(0, 0)),
+    Request::Remove(Name::Pointer(0, 1)),
+    Request::Remove(Name::Pointer(1, 1)),
+    Request::Remove(Name::Blob(0, 0)),
+    Request::Prune { keep_last: None, unused_since: None },
+    Request::Prune { keep_last: Some(1), unused_since: None },
+    Request::Prune { keep_last: None, unused_since: Some(15) },
+    Request::Prune { keep_last: Some(0), unused_since: None },
+];
+
+fn plan(world: &World, request: Request) -> Plan {
+    let (held, names) = world.held();
+    let id =
+        |name: Name| hubstow_core::care::Id::at(names.iter().position(|n| *n == name).unwrap());
+    match request {
+        Request::Remove(name) => remove(&held, &[id(name)]),
+        Request::Prune { keep_last, unused_since } => {
+            prune(&held, &Rules { keep_last, unused_since, max_bytes: None })
+        }
+    }
+}
+
+#[test]
+fn all_that_was_asked_for_goes_and_nothing_that_is_needed() {
+    let half = |parity: usize| {
+        World::all().skip(parity).step_by(2).map(|world| check(&world)).sum::<usize>()
+    };
+    let plans: usize = thread::scope(|scope| {
+        let other = scope.spawn(|| half(1));
+        half(0) + other.join().unwrap()
+    });
+    println!("{plans} plans");
+    assert!(plans > 10_000, "{plans}");
+}
+
+fn check(world: &World) -> usize {
+    let (_, names) = world.held();
+    for request in REQUESTS {
+        let plan = plan(world, request);
+        let found: BTreeSet<Name> = plan.steps.iter().map(|step| names[step.id.place()]).collect();
+        let expected = Expected::of(world, request);
+        let differs: Vec<_> = found.symmetric_difference(&expected.gone).collect();
+        assert!(differs.is_empty(), "{request:?} of {world:?}: {differs:?}, of {found:?}");
+        assert_eq!(plan.freed_bytes, expected.freed_bytes, "{request:?} of {world:?}");
+        assert_eq!(found.len(), plan.steps.len(), "{request:?} of {world:?}: twice");
+        check_order(&plan, &names);
+    }
+    REQUESTS.len()
+}
+
+/// Refs go before snapshots, pointers before blobs, folders after all that is in them.
+fn check_order(plan: &Plan, names: &[Name]) {
+    let roles: Vec<Role> = plan.steps.iter().map(|step| step.role).collect();
+    let last = |role| roles.iter().rposition(|it| *it == role);
+    let first = |role| roles.iter().position(|it| *it == role);
+    for (before, after) in [
+        (Role::Ref, Role::Pointer),
+        (Role::Pointer, Role::Blob),
+        (Role::Blob, Role::Payload),
+        (Role::Pointer, Role::Revision),
+        (Role::Frame, Role::Repo),
+    ] {
+        if let (Some(before), Some(after)) = (last(before), first(after)) {
+            assert!(before < after, "{plan:?} of {names:?}");
+        }
+    }
+}
+
+#[test]
+fn a_cache_that_is_too_large_loses_what_was_used_least_recently_and_no_more() {
+    let mut tried = 0;
+    for world in World::all().step_by(7) {
+        let (held, names) = world.held();
+        let none = prune(&held, &Rules::default());
+        let total: u64 = world.total_bytes();
+        for max_bytes in [0, total / 4, total / 2, total - none.freed_bytes, total] {
+            let plan = prune(&held, &Rules { max_bytes: Some(max_bytes), ..Rules::default() });
+            let gone = |plan: &Plan| -> BTreeSet<Name> {
+                let revisions = plan.steps.iter().filter(|step| step.role == Role::Revision);
+                revisions.map(|step| names[step.id.place()]).collect()
+            };
+            let (gone, useless) = (gone(&plan), gone(&none));
+            let more: Vec<_> = gone.difference(&useless).copied().collect();
+            let may_go =
+                world.revisions().filter(|it| !world.is_held(*it) && !useless.contains(it));
+            let mut may_go: Vec<Name> = may_go.collect();
+            may_go.sort_by_key(|name| (world.used(*name), *name));
+            let mut expected = may_go[..more.len()].to_vec();
+            expected.sort();
+            assert_eq!(more, expected, "{max_bytes} of {world:?}");
+            let left = total - plan.freed_bytes;
+            assert!(left <= max_bytes || more.len() == may_go.len(), "{max_bytes} of {world:?}");
+            if let Some(last) = more.len().checked_sub(1) {
+                let one_less =
+                    Expected::with_revisions(&world, useless.iter().chain(&may_go[..last]));
+                assert!(total - one_less.freed_bytes > max_bytes, "{max_bytes} of {world:?}");
+            }
+            tried += 1;
+        }
+    }
+    assert!(tried > 1000, "{tried}");
+}

@@ -1,0 +1,17 @@
+//! Care of a whole cache directory: what it holds, and carrying out plans of what may go.
+//!
+//! An inventory is one pass that writes nothing, follows no link and leaves the cache directory nowhere. What may go, the
+//! core says ([`hubstow_core::care`]); what is done is looked at again before each step.
+
+mod complete;
+pub mod damage;
+pub mod execute;
+pub mod inventory;
+pub mod leads;
+pub mod lease;
+mod life;
+mod look;
+pub mod pins;
+mod role;
+pub mod summary;
+mod walk;

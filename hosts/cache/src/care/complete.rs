@@ -1,0 +1,331 @@
+//! What is found out about entries when all of them have been listed: where links lead, what refs mean, what is pinned, who
+//! works where.
+
+use std::collections::{HashMap, HashSet};
+
+use hubstow_core::{
+    care::{Hold, Id, Role},
+    layout::{CachePath, RepoLayout},
+    name::{Commit, Nonce, Repo, RepoId},
+};
+
+use crate::{
+    care::{
+        damage::{Damage, Flaw},
+        inventory::{HeldRepo, Inventory, Item},
+        leads::{Leads, Places},
+        life::Life,
+        role::Owner,
+    },
+    disk::Kind,
+    observe::view::View,
+};
+
+/// The longest ref file that is read.
+const REF_LIMIT_BYTES: u64 = 256;
+
+impl HeldRepo {
+    /// Returns the repo, where the folder's name is that of one.
+    #[must_use]
+    pub fn repo(&self) -> Option<Repo> {
+        Some(Repo::new(self.kind, RepoId::parse(&self.name).ok()?))
+    }
+}
+
+/// Completes an inventory.
+pub(crate) fn complete(view: &View, inventory: &mut Inventory) {
+    sort_pointers(inventory);
+    follow_links(view, inventory);
+    let refs = read_refs(view, inventory);
+    follow_owners(inventory, &refs);
+    join_names(inventory);
+    look_for_life(view, inventory);
+    hold_what_is_unsure(inventory);
+    take_pins(view, inventory);
+    check_repos(inventory);
+}
+
+fn set(inventory: &mut Inventory, id: Id, change: impl FnOnce(&mut Item)) {
+    if let Some(item) = inventory.items.get_mut(id.place()) {
+        change(item);
+    }
+}
+
+fn sort_pointers(inventory: &mut Inventory) {
+    let pointers = inventory.iter().filter(|(_, item)| item.role == Role::Pointer);
+    let pointers = pointers.filter_map(|(id, _)| Some((inventory.revision_of(id)?, id)));
+    let pointers: Vec<(Id, Id)> = pointers.collect();
+    for (revision, pointer) in pointers {
+        inventory.pointers.entry(revision).or_default().push(pointer);
+    }
+}
+
+fn follow_links(view: &View, inventory: &mut Inventory) {
+    let root = view.cache.disk.native(&CachePath::root());
+    let root = root.to_string_lossy().replace('\\', "/");
+    let places = Places::of(root.trim_end_matches('/').to_owned(), &inventory.items);
+    let links = inventory.iter().filter_map(|(id, item)| {
+        let text = item.link.as_ref()?;
+        Some((id, places.leads(item.at.parent().as_str(), text)))
+    });
+    let links: Vec<(Id, Leads)> = links.collect();
+    for (id, leads) in links {
+        set(inventory, id, |item| {
+            item.leads = Some(leads);
+            if let Leads::To(to) = leads {
+                item.leads_to.push(to);
+            }
+        });
+    }
+    let damage = inventory.iter().filter(|(_, item)| item.role == Role::Pointer);
+    let damage = damage.filter_map(|(id, item)| match item.leads {
+        Some(Leads::Outside) => Some(Damage::new(&item.at, Flaw::LinkLeadsOutside)),
+        Some(_) if leads_nowhere(inventory, id) => {
+            Some(Damage::new(&item.at, Flaw::LinkLeadsNowhere))
+        }
+        Some(_) | None => None,
+    });
+    let damage: Vec<Damage> = damage.collect();
+    inventory.damage.extend(damage);
+}
+
+/// Tells whether a link ends where nothing is, over however many hops.
+fn leads_nowhere(inventory: &Inventory, id: Id) -> bool {
+    let mut next = Some(id);
+    for _ in 0..8 {
+        match next.and_then(|id| inventory.get(id)).map(|item| item.leads) {
+            Some(Some(Leads::To(to))) => next = Some(to),
+            Some(Some(Leads::Outside) | None) => return false,
+            Some(Some(Leads::Nowhere)) | None => return true,
+        }
+    }
+    true
+}
+
+/// Reads what refs say; returns the refs of each repo by that.
+fn read_refs(view: &View, inventory: &mut Inventory) -> HashMap<(Id, String), Vec<Id>> {
+    let revisions: HashMap<(Id, String), Id> = inventory
+        .iter()
+        .filter(|(_, item)| item.role == Role::Revision)
+        .map(|(id, item)| ((inventory.outermost(id), item.at.base().to_owned()), id))
+        .collect();
+    let mut of_commit: HashMap<(Id, String), Vec<Id>> = HashMap::new();
+    let refs = inventory.iter().filter(|(_, item)| item.role == Role::Ref);
+    let refs: Vec<(Id, Option<String>)> = refs
+        .map(|(id, item)| {
+            // A link among refs is not followed.
+            let content = Some(item).filter(|item| item.kind == Kind::File);
+            let content = content.and_then(|item| view.cache.read(&item.at, REF_LIMIT_BYTES));
+            let text = content.map(|content| String::from_utf8_lossy(&content).trim().to_owned());
+            (id, text)
+        })
+        .collect();
+    for (id, text) in refs {
+        let repo = inventory.outermost(id);
+        let Some(at) = inventory.get(id).map(|item| item.at.clone()) else { continue };
+        let said = text.filter(|text| !text.is_empty());
+        let revision = said.clone().and_then(|said| revisions.get(&(repo, said)).copied());
+        match (said, revision) {
+            (Some(said), Some(revision)) => {
+                set(inventory, id, |item| item.leads_to.push(revision));
+                of_commit.entry((repo, said)).or_default().push(id);
+            }
+            (Some(said), None) if Commit::parse(&said).is_ok() => {
+                inventory.damage.push(Damage::new(&at, Flaw::RefLeadsNowhere));
+                of_commit.entry((repo, said)).or_default().push(id);
+            }
+            (Some(_) | None, _) => inventory.damage.push(Damage::new(&at, Flaw::RefDamaged)),
+        }
+    }
+    of_commit
+}
+
+/// Finds what listings, markers and records belong to: the snapshot, or else the refs of its commit.
+fn follow_owners(inventory: &mut Inventory, refs: &HashMap<(Id, String), Vec<Id>>) {
+    let mut revisions: HashMap<(Id, String), Id> = HashMap::new();
+    let mut staged: HashMap<Nonce, Id> = HashMap::new();
+    for (id, item) in inventory.iter() {
+        if item.role == Role::Revision {
+            revisions.insert((inventory.outermost(id), item.at.base().to_owned()), id);
+        } else if item.role == Role::Staged
+            && let Some((_, nonce)) = RepoLayout::parse_staged(item.at.base())
+        {
+            staged.insert(nonce, id);
+        }
+    }
+    let payloads: HashMap<String, Id> = inventory
+        .iter()
+        .filter(|(_, item)| item.role == Role::Payload)
+        .map(|(id, item)| (item.at.as_str().to_owned(), id))
+        .collect();
+    let companions = inventory.iter().filter(|(_, item)| item.role == Role::Companion);
+    let owners: Vec<(Id, Vec<Id>)> = companions
+        .map(|(id, item)| {
+            let owners = match &item.owner {
+                Owner::Commit(commit) => {
+                    let key = (inventory.outermost(id), commit.clone());
+                    let of_refs = || refs.get(&key).cloned().unwrap_or_default();
+                    revisions.get(&key).map_or_else(of_refs, |revision| vec![*revision])
+                }
+                Owner::Staged(nonce) => staged.get(nonce).copied().into_iter().collect(),
+                Owner::Nothing => {
+                    let payload = item.at.as_str().strip_suffix(".refs");
+                    payload.and_then(|at| payloads.get(at)).copied().into_iter().collect()
+                }
+            };
+            (id, owners)
+        })
+        .collect();
+    for (id, owners) in owners {
+        set(inventory, id, |item| item.leads_to.extend(owners));
+    }
+}
+
+/// Where a pointer is another name of a blob, it leads to that.
+fn join_names(inventory: &mut Inventory) {
+    let key = |item: &Item| {
+        let entry =
+            item.entry.as_ref().filter(|entry| item.kind == Kind::File && entry.names > 1)?;
+        Some((entry.identity.device, entry.identity.file))
+    };
+    let with_role = |role: Role| inventory.iter().filter(move |(_, item)| item.role == role);
+    let blobs: HashMap<(u64, u128), Id> =
+        with_role(Role::Blob).filter_map(|(id, item)| Some((key(item)?, id))).collect();
+    let twins: Vec<(Id, Id)> = with_role(Role::Pointer)
+        .filter_map(|(id, item)| Some((id, *blobs.get(&key(item)?)?)))
+        .collect();
+    for (pointer, blob) in twins {
+        set(inventory, pointer, |item| item.leads_to.push(blob));
+    }
+}
+
+/// Looks who still writes what is unfinished, and who works in a repo. Where another tool stages a file, it works in the
+/// repo: it takes no lease.
+fn look_for_life(view: &View, inventory: &mut Inventory) {
+    let records = inventory.iter().filter(|(_, item)| matches!(item.owner, Owner::Staged(_)));
+    let records = records.map(|(id, _)| id);
+    let staged = inventory.iter().filter(|(_, item)| item.role == Role::Staged).map(|(id, _)| id);
+    let unfinished: Vec<Id> = staged.chain(records).collect();
+    for id in unfinished {
+        let Some(item) = inventory.get(id) else { continue };
+        let hold = match view.cache.life_of(&item.at, item.kind, is_ours(item)) {
+            Life::Lives => Hold::InUse,
+            Life::Dead(_) => Hold::Free,
+        };
+        let by_peer = hold == Hold::InUse && !is_ours(item);
+        let repo = inventory.outermost(id);
+        set(inventory, id, |item| item.hold = hold);
+        if by_peer {
+            set(inventory, repo, |item| item.hold = Hold::InUse);
+        }
+    }
+    for HeldRepo { id, .. } in inventory.repos.clone() {
+        let Some(repo) = inventory.get(id) else { continue };
+        if lease_of(&repo.at).is_some_and(|lease| view.cache.is_leased(&lease)) {
+            set(inventory, id, |item| item.hold = Hold::InUse);
+        }
+    }
+}
+
+/// Tells whether an unfinished file is one that we have made, which its writer locks.
+pub(crate) fn is_ours(item: &Item) -> bool {
+    let base = item.at.base();
+    let nonce = base.strip_suffix(".tmp").or_else(|| base.strip_suffix(".map"));
+    let nonce = nonce.map(|name| name.strip_prefix(".hubstow-").unwrap_or(name));
+    RepoLayout::parse_staged(base).is_some() || nonce.is_some_and(|it| Nonce::parse(it).is_ok())
+}
+
+/// Returns the lease of a repo folder, whatever its name is.
+pub(crate) fn lease_of(repo: &CachePath) -> Option<CachePath> {
+    RepoLayout::probe_folder().listed(&format!("{repo}.lease"))
+}
+
+/// Where something can't be read, nobody knows what it leads to: nothing of its repo goes, and nothing of the store that
+/// repos share. Without its list of users nobody removes a payload either: whoever publishes one writes that first.
+fn hold_what_is_unsure(inventory: &mut Inventory) {
+    let unread = inventory.damage.iter().filter(|damage| damage.flaw == Flaw::Unreadable);
+    let tops: HashSet<String> = unread.map(|damage| top(&damage.at).to_owned()).collect();
+    let outermost = inventory.iter().filter(|(_, item)| item.within.is_none());
+    let unsure = outermost.filter(|(_, item)| {
+        let is_store = item.role != Role::Repo;
+        tops.contains(item.at.as_str()) || (is_store && !tops.is_empty())
+    });
+    let unsure: Vec<Id> = unsure.map(|(id, _)| id).collect();
+    for id in unsure {
+        set(inventory, id, |item| item.hold = Hold::Unsure);
+    }
+    let listed: HashSet<Id> = inventory
+        .iter()
+        .filter(|(_, item)| item.role == Role::Companion)
+        .flat_map(|(_, item)| item.leads_to.clone())
+        .collect();
+    let payloads = inventory.iter().filter(|(_, item)| item.role == Role::Payload);
+    let unsure: Vec<Id> = payloads.map(|(id, _)| id).filter(|id| !listed.contains(id)).collect();
+    for id in unsure {
+        set(inventory, id, |item| item.hold = Hold::Unsure);
+    }
+}
+
+/// Returns the first part of a path: the repo folder, or the store.
+fn top(at: &CachePath) -> &str {
+    at.as_str().split('/').next().unwrap_or_default()
+}
+
+fn take_pins(view: &View, inventory: &mut Inventory) {
+    let mut pinned: Vec<Id> = Vec::new();
+    let mut repos = inventory.repos.clone();
+    for held in &mut repos {
+        let Some(repo) = held.repo() else { continue };
+        held.pins = view.pins(&RepoLayout::new(&repo));
+        if held.pins.is_empty() {
+            continue;
+        }
+        let prefix = format!("{}/refs/", repo.folder());
+        let named = |item: &Item| match item.role {
+            Role::Revision => {
+                item.at.as_str().starts_with(&format!("{}/", repo.folder()))
+                    && held.pins.revisions.contains(item.at.base())
+            }
+            Role::Ref => {
+                let name = item.at.as_str().strip_prefix(&prefix);
+                name.is_some_and(|name| held.pins.revisions.contains(name))
+            }
+            Role::Repo
+            | Role::Frame
+            | Role::Folder
+            | Role::Pointer
+            | Role::Blob
+            | Role::Staged
+            | Role::Companion
+            | Role::Payload
+            | Role::Stranger => false,
+        };
+        for (id, item) in inventory.iter().filter(|(_, item)| named(item)) {
+            let is_ref = item.role == Role::Ref;
+            pinned.extend(if is_ref { item.leads_to.clone() } else { vec![id] });
+        }
+        pinned.extend(held.pins.whole.then_some(held.id));
+    }
+    inventory.repos = repos;
+    for id in pinned {
+        set(inventory, id, |item| {
+            if item.hold == Hold::Free {
+                item.hold = Hold::Pinned;
+            }
+        });
+    }
+}
+
+fn check_repos(inventory: &mut Inventory) {
+    let with_snapshots: Vec<Id> = inventory
+        .iter()
+        .filter(|(_, item)| item.role == Role::Frame && item.at.base() == "snapshots")
+        .filter_map(|(_, item)| item.within)
+        .collect();
+    let without = inventory.repos.iter().map(|repo| repo.id);
+    let without = without.filter(|id| !with_snapshots.contains(id));
+    let at = without.filter_map(|id| Some(inventory.get(id)?.at.clone()));
+    let damage: Vec<Damage> = at.map(|at| Damage::new(&at, Flaw::NoSnapshots)).collect();
+    inventory.damage.extend(damage);
+    inventory.damage.sort_by(|one, other| one.at.cmp(&other.at));
+}

@@ -1,0 +1,422 @@
+//! Carrying out a plan. Each step looks again, and leaves alone what is no longer as it was decided over.
+//!
+//! Who removes something of a repo has it alone: nobody who holds its lease relies on it meanwhile. Blobs go under the locks
+//! of their etags, which other tools hold while they place them, and only those that no pointer leads to by then. That
+//! something can't be removed is told, and no error: what stays is safe.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    io, thread,
+    time::Duration,
+};
+
+use hubstow_core::{
+    care::{Id, Plan, Role, Step},
+    layout::{CachePath, RepoLayout},
+};
+
+use crate::{
+    cache::folders::KnownFolders,
+    care::{
+        complete::{is_ours, lease_of},
+        inventory::{Inventory, Item, stamp},
+        lease::{Leased, Share},
+        life::{Life, peer_lock},
+        walk::walk,
+    },
+    disk::{DiskFile, Kind},
+    observe::view::View,
+};
+
+/// How many locks are held at once.
+const LOCKS: usize = 64;
+/// How often a lock is asked for that somebody holds, and how long is waited in between: what places a blob does it in
+/// moments, what downloads one holds its lock for long.
+const LOCK_TRIES: usize = 5;
+const LOCK_WAIT: Duration = Duration::from_millis(20);
+/// The longest list of a payload's users that is read.
+const USERS_LIMIT_BYTES: u64 = 16 << 20;
+/// The longest ref file that is read.
+const REF_LIMIT_BYTES: u64 = 256;
+
+/// Why a step was not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Skip {
+    /// It is gone already.
+    Gone,
+    /// It is not what it was any more.
+    Changed,
+    /// Somebody works with it.
+    InUse,
+    /// Something leads to it by now.
+    Needed,
+    /// Something in it, or what it belongs to, stays.
+    Holds,
+    /// The system refuses, and says why.
+    Refused(String),
+}
+
+/// What became of a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// The entry.
+    pub id: Id,
+    /// Why it stays, if it does.
+    pub skipped: Option<Skip>,
+}
+
+/// Whether anybody could be kept out while something was removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kept {
+    /// They were.
+    #[default]
+    Out,
+    /// Locks are not to be had here.
+    Nobody,
+}
+
+/// What came of a plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Executed {
+    /// What became of each step.
+    pub steps: Vec<Done>,
+    /// How many bytes of files are free.
+    pub freed_bytes: u64,
+    /// Whether others could be kept out.
+    pub others: Kept,
+}
+
+impl View {
+    /// Carries a plan out that was made of this inventory, telling what becomes of each step.
+    pub fn execute(
+        &self,
+        inventory: &Inventory,
+        plan: &Plan,
+        tell: &mut dyn FnMut(&Done),
+    ) -> Executed {
+        let mut groups: BTreeMap<Id, Vec<Step>> = BTreeMap::new();
+        for step in &plan.steps {
+            groups.entry(inventory.outermost(step.id)).or_default().push(*step);
+        }
+        let mut all = Executed::default();
+        // What repos share goes after what leads to it.
+        let is_repo = |id: &Id| inventory.get(*id).is_some_and(|item| item.role == Role::Repo);
+        let (repos, store): (Vec<_>, Vec<_>) = groups.into_iter().partition(|(id, _)| is_repo(id));
+        for (outer, steps) in repos.into_iter().chain(store) {
+            let mut work = Work::new(self, inventory, outer);
+            work.run(&steps);
+            for step in &work.steps {
+                tell(step);
+            }
+            if work.others == Kept::Nobody {
+                all.others = Kept::Nobody;
+            }
+            all.steps.append(&mut work.steps);
+        }
+        all.freed_bytes = freed_bytes(inventory, &all.steps);
+        all
+    }
+}
+
+/// Returns how many bytes of files have lost their last name.
+fn freed_bytes(inventory: &Inventory, steps: &[Done]) -> u64 {
+    let held = inventory.held();
+    let mut names: HashMap<u64, u64> = HashMap::new();
+    let mut freed = 0;
+    for done in steps.iter().filter(|done| done.skipped.is_none()) {
+        if let Some(content) = held.get(done.id).and_then(|entry| entry.content) {
+            let gone = names.entry(content.file).or_default();
+            *gone += 1;
+            if *gone == content.names {
+                freed += content.len_bytes;
+            }
+        }
+    }
+    freed
+}
+
+/// What is done in one repo, or in the store.
+struct Work<'a> {
+    view: &'a View,
+    inventory: &'a Inventory,
+    outer: Id,
+    known: KnownFolders,
+    steps: Vec<Done>,
+    stays: HashSet<Id>,
+    others: Kept,
+}
+
+impl<'a> Work<'a> {
+    fn new(view: &'a View, inventory: &'a Inventory, outer: Id) -> Self {
+        let (known, steps) = (KnownFolders::remembering(), Vec::new());
+        let (stays, others) = (HashSet::new(), Kept::default());
+        Self { view, inventory, outer, known, steps, stays, others }
+    }
+
+    fn end(&mut self, id: Id, skipped: Option<Skip>) {
+        if skipped.as_ref().is_some_and(|skip| *skip != Skip::Gone) {
+            self.stays.insert(id);
+        }
+        self.steps.push(Done { id, skipped });
+    }
+
+    fn run(&mut self, steps: &[Step]) {
+        let Some(outer) = self.inventory.get(self.outer) else { return };
+        let lease = lease_of(&outer.at).filter(|_| outer.role == Role::Repo);
+        let leased = lease.map(|at| self.view.cache.try_lease(&at, Share::Alone));
+        let refused = match &leased {
+            Some(Leased::Busy) => Some(Skip::InUse),
+            Some(Leased::Unavailable) => {
+                self.others = Kept::Nobody;
+                None
+            }
+            Some(Leased::Held(_)) | None => None,
+        };
+        if let Some(skip) = refused.or_else(|| self.pins_have_changed().then_some(Skip::Changed)) {
+            steps.iter().for_each(|step| self.end(step.id, Some(skip.clone())));
+            return;
+        }
+        let mut blobs = Vec::new();
+        let mut refs_are_gone = false;
+        for step in steps {
+            if self.view.cancel.is_cancelled() {
+                self.end(step.id, Some(Skip::Refused("it was cancelled".to_owned())));
+                continue;
+            }
+            if step.role != Role::Ref && !refs_are_gone {
+                refs_are_gone = true;
+                self.keep_what_refs_name(steps);
+            }
+            if step.role == Role::Blob {
+                blobs.push(*step);
+            } else {
+                self.take_blobs(&std::mem::take(&mut blobs));
+                self.take_one(step);
+            }
+        }
+        self.take_blobs(&blobs);
+        drop(leased);
+    }
+
+    /// Tells whether a user has pinned something meanwhile.
+    fn pins_have_changed(&self) -> bool {
+        let held = self.inventory.repos.iter().find(|held| held.id == self.outer);
+        let repo = held.and_then(|held| Some((held.repo()?, &held.pins)));
+        repo.is_some_and(|(repo, pins)| self.view.pins(&RepoLayout::new(&repo)) != *pins)
+    }
+
+    /// A ref that has come, or has changed, keeps the revision that it leads to.
+    fn keep_what_refs_name(&mut self, steps: &[Step]) {
+        let revisions = steps.iter().filter(|step| step.role == Role::Revision);
+        let revisions: Vec<(Id, String)> = revisions
+            .filter_map(|step| Some((step.id, self.inventory.get(step.id)?.at.base().to_owned())))
+            .collect();
+        let folder = self.inventory.get(self.outer).and_then(|repo| repo.at.listed("refs"));
+        let Some(folder) = folder.filter(|_| !revisions.is_empty()) else { return };
+        let cache = &self.view.cache;
+        let listed = walk(&*cache.disk, folder, &self.view.cancel, &mut Vec::new());
+        let files = listed.iter().filter(|listed| listed.kind == Kind::File);
+        let said: HashSet<String> = files
+            .filter_map(|file| cache.read(&file.at, REF_LIMIT_BYTES))
+            .map(|content| String::from_utf8_lossy(&content).trim().to_owned())
+            .collect();
+        let named = revisions.into_iter().filter(|(_, commit)| said.contains(commit));
+        self.stays.extend(named.map(|(id, _)| id));
+    }
+
+    /// Tells whether an entry is in something that stays, or belongs to it.
+    fn follows_what_stays(&self, step: &Step, item: &Item) -> bool {
+        let within = self
+            .inventory
+            .around(step.id)
+            .any(|(id, outer)| outer.role == Role::Revision && self.stays.contains(&id));
+        let belongs = step.role == Role::Companion
+            && item.leads_to.iter().any(|owner| self.stays.contains(owner));
+        within || belongs
+    }
+
+    fn take_one(&mut self, step: &Step) {
+        let Some(item) = self.inventory.get(step.id) else { return };
+        if self.follows_what_stays(step, item) {
+            let is_revision = step.role == Role::Revision;
+            let skip = if is_revision { Skip::Needed } else { Skip::Holds };
+            self.end(step.id, Some(skip));
+            return;
+        }
+        let skipped = match step.role {
+            Role::Staged => match self.view.cache.life_of(&item.at, item.kind, is_ours(item)) {
+                Life::Lives => Some(Skip::InUse),
+                Life::Dead(_held) => self.take(step, item),
+            },
+            Role::Payload => self.take_payload(step, item),
+            Role::Repo
+            | Role::Frame
+            | Role::Ref
+            | Role::Revision
+            | Role::Folder
+            | Role::Pointer
+            | Role::Blob
+            | Role::Companion
+            | Role::Stranger => self.take(step, item),
+        };
+        self.end(step.id, skipped);
+    }
+
+    /// Removes an entry, if it is still what it was.
+    fn take(&self, step: &Step, item: &Item) -> Option<Skip> {
+        let (cache, at) = (&self.view.cache, &item.at);
+        if cache.check_folders(&at.parent(), &self.known).is_err() {
+            return Some(Skip::Changed);
+        }
+        let now = match item.kind {
+            Kind::Symlink => match cache.disk.link_text(at) {
+                Ok(text) => stamp(Kind::Symlink, None, Some(&text)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Some(Skip::Gone),
+                Err(_) => return Some(Skip::Changed),
+            },
+            Kind::File | Kind::Directory | Kind::Other => match cache.disk.entry(at) {
+                Ok(Some(entry)) => stamp(entry.kind, Some(&entry), None),
+                Ok(None) => return Some(Skip::Gone),
+                Err(error) => return Some(Skip::Refused(error.to_string())),
+            },
+        };
+        if now != step.over {
+            return Some(Skip::Changed);
+        }
+        let removed = match item.kind {
+            Kind::Directory => cache.disk.remove_folder(at),
+            Kind::File | Kind::Symlink | Kind::Other => cache.disk.remove(at),
+        };
+        match removed {
+            Ok(()) => None,
+            Err(error)
+                if error.kind() == io::ErrorKind::NotFound
+                    && matches!(cache.disk.entry(at), Ok(None)) =>
+            {
+                Some(Skip::Gone)
+            }
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Some(Skip::Holds),
+            Err(error) => Some(Skip::Refused(error.to_string())),
+        }
+    }
+
+    /// Removes blobs, some at a time: their locks in order, then another look at who needs them.
+    fn take_blobs(&mut self, blobs: &[Step]) {
+        let mut blobs: Vec<(Step, &Item)> =
+            blobs.iter().filter_map(|step| Some((*step, self.inventory.get(step.id)?))).collect();
+        blobs.sort_by(|(_, one), (_, other)| one.at.cmp(&other.at));
+        for some in blobs.chunks(LOCKS) {
+            let locks: Vec<_> = some.iter().map(|(_, blob)| self.lock(blob)).collect();
+            let needed = self.needed();
+            for ((step, blob), lock) in some.iter().zip(&locks) {
+                let skipped = match lock {
+                    PeerLock::Busy => Some(Skip::InUse),
+                    PeerLock::Held(_) | PeerLock::Unavailable if needed.needs(blob) => {
+                        Some(Skip::Needed)
+                    }
+                    PeerLock::Held(_) | PeerLock::Unavailable => self.take(step, blob),
+                };
+                if matches!(lock, PeerLock::Unavailable) {
+                    self.others = Kept::Nobody;
+                }
+                self.end(step.id, skipped);
+            }
+        }
+    }
+
+    fn lock(&self, blob: &Item) -> PeerLock {
+        let cache = &self.view.cache;
+        let at = peer_lock(&blob.at.parent().parent(), blob.at.base());
+        let Some(at) = at else { return PeerLock::Unavailable };
+        if cache.make_folders(&at.parent(), &self.known).is_err() {
+            return PeerLock::Unavailable;
+        }
+        self.lock_at(&at)
+    }
+
+    fn lock_at(&self, at: &CachePath) -> PeerLock {
+        for _ in 0..LOCK_TRIES {
+            let Ok(mut opened) = self.view.cache.disk.open_lock(at) else {
+                return PeerLock::Unavailable;
+            };
+            match opened.file.try_lock() {
+                Ok(()) => return PeerLock::Held(opened.file),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    thread::sleep(LOCK_WAIT);
+                }
+                Err(_) => return PeerLock::Unavailable,
+            }
+        }
+        PeerLock::Busy
+    }
+
+    /// Looks what the snapshots of the repo lead to now.
+    fn needed(&self) -> Needed {
+        let folder = self.inventory.get(self.outer).and_then(|repo| repo.at.listed("snapshots"));
+        let disk = &*self.view.cache.disk;
+        let mut damage = Vec::new();
+        let listed = folder.map(|at| {
+            let is_there = !matches!(disk.entry(&at), Ok(None));
+            if is_there { walk(disk, at, &self.view.cancel, &mut damage) } else { Vec::new() }
+        });
+        let listed = listed.unwrap_or_default();
+        let links = listed.iter().filter_map(|listed| listed.link.as_deref());
+        let names = links.filter_map(|text| text.rsplit('/').next()).map(str::to_owned).collect();
+        let files = listed.iter().filter_map(|listed| listed.entry.as_ref());
+        let files = files.map(|entry| (entry.identity.device, entry.identity.file)).collect();
+        Needed { names, files, is_whole: damage.is_empty() && !self.view.cancel.is_cancelled() }
+    }
+
+    /// Removes a payload of the shared store under its own lock, unless one of the users in its list still leads to it.
+    fn take_payload(&mut self, step: &Step, item: &Item) -> Option<Skip> {
+        let named = |suffix: &str| item.at.parent().listed(&format!("{}{suffix}", item.at.base()));
+        let (Some(lock), Some(users)) = (named(".lock"), named(".refs")) else {
+            return Some(Skip::Changed);
+        };
+        let locked = self.lock_at(&lock);
+        match locked {
+            PeerLock::Busy => return Some(Skip::InUse),
+            PeerLock::Unavailable => self.others = Kept::Nobody,
+            PeerLock::Held(_) => {}
+        }
+        let cache = &self.view.cache;
+        let is_file = matches!(cache.disk.entry(&users), Ok(Some(it)) if it.kind == Kind::File);
+        let list = cache.read(&users, USERS_LIMIT_BYTES).filter(|_| is_file);
+        let Some(list) = list else { return Some(Skip::Needed) };
+        let list = String::from_utf8_lossy(&list);
+        let is_used = list.lines().any(|line| {
+            let mut parts = line.split('/');
+            let at = [parts.next(), parts.next(), parts.next()]
+                .into_iter()
+                .try_fold(CachePath::root(), |at, part| at.listed(part?));
+            let text = at.and_then(|at| cache.disk.link_text(&at).ok());
+            text.is_some_and(|text| text.rsplit('/').next() == Some(item.at.base()))
+        });
+        let skipped = if is_used { Some(Skip::Needed) } else { self.take(step, item) };
+        drop(locked);
+        skipped
+    }
+}
+
+/// What came of asking for a lock that other tools heed.
+enum PeerLock {
+    Held(#[expect(dead_code, reason = "it is held until it is dropped")] Box<dyn DiskFile>),
+    Busy,
+    Unavailable,
+}
+
+/// What snapshots lead to: by name, so that a link counts whatever way it leads, and by file.
+struct Needed {
+    names: HashSet<String>,
+    files: HashSet<(u64, u128)>,
+    /// Whether all of them could be looked at.
+    is_whole: bool,
+}
+
+impl Needed {
+    fn needs(&self, blob: &Item) -> bool {
+        let file = blob.entry.as_ref().map(|entry| (entry.identity.device, entry.identity.file));
+        let is_named_file = file.is_some_and(|file| file.0 != 0 && self.files.contains(&file));
+        !self.is_whole || self.names.contains(blob.at.base()) || is_named_file
+    }
+}

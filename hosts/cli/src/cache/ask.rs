@@ -1,0 +1,40 @@
+//! Asking before something is removed.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+
+use clap::Args;
+use hubstow_client::{Error, ErrorKind};
+
+/// Whether it is asked, and whether anything is done.
+#[derive(Args)]
+pub(super) struct Consent {
+    /// Show what would go, and remove nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+}
+
+impl Consent {
+    /// Tells whether the user wants it; asks on a terminal.
+    ///
+    /// # Errors
+    /// Nobody who could be asked, and no `--yes`.
+    pub(super) fn given(&self) -> Result<bool, Error> {
+        if self.yes {
+            return Ok(true);
+        }
+        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            let what = "nobody is there to be asked, so nothing was removed";
+            return Err(Error::new(ErrorKind::Usage, what)
+                .hint("--yes removes without asking, --dry-run shows what would go"));
+        }
+        let mut stderr = anstream::stderr().lock();
+        let _ = write!(stderr, "Remove this? [y/N] ");
+        let _ = stderr.flush();
+        let mut answer = String::new();
+        let _ = io::stdin().lock().read_line(&mut answer);
+        Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    }
+}
