@@ -6,7 +6,7 @@ use hubstow_core::care::Hold;
 
 use crate::{
     Request,
-    world::{BORROWED, Held2, Leads, Name, World},
+    world::{BORROWED, Holder, Leads, Name, World},
 };
 
 /// What must go, no more and no less.
@@ -98,7 +98,7 @@ impl Expected {
         let vacated = |gone: &BTreeSet<Name>, repo: usize| {
             [0, 1].iter().all(|rev| gone.contains(&Name::Revision(repo, *rev)))
         };
-        let in_use = |repo: usize| world.repos[repo].held == Held2::InUse;
+        let in_use = |repo: usize| world.repos[repo].held == Holder::InUse;
         for repo in REPOS {
             let takes_all = useless == Useless::Goes || vacated(&self.gone, repo);
             for blob in [0, 1] {

@@ -38,21 +38,21 @@ pub(crate) const LEADS: [Leads; 6] =
 
 /// What holds something of a repo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Held2 {
+pub(crate) enum Holder {
     Nothing,
     FirstRevision,
     Pinned,
     InUse,
 }
 
-pub(crate) const HELD: [Held2; 4] =
-    [Held2::Nothing, Held2::FirstRevision, Held2::Pinned, Held2::InUse];
+pub(crate) const HELD: [Holder; 4] =
+    [Holder::Nothing, Holder::FirstRevision, Holder::Pinned, Holder::InUse];
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Repo {
     pub(crate) leads: [Leads; 2],
     pub(crate) has_ref: [bool; 2],
-    pub(crate) held: Held2,
+    pub(crate) held: Holder,
     pub(crate) staged: Hold,
 }
 
@@ -71,12 +71,15 @@ impl World {
         let calm = Repo {
             leads: [Leads::Blob(0), Leads::Blob(1)],
             has_ref: [true, true],
-            held: Held2::Nothing,
+            held: Holder::Nothing,
             staged: Hold::Free,
         };
         let others = [
             (calm, Hold::Free),
-            (Repo { leads: [Leads::Other, Leads::Itself], held: Held2::InUse, ..calm }, Hold::Free),
+            (
+                Repo { leads: [Leads::Other, Leads::Itself], held: Holder::InUse, ..calm },
+                Hold::Free,
+            ),
             (
                 Repo { leads: [Leads::Other, Leads::Blob(0)], has_ref: [false, true], ..calm },
                 Hold::Free,
@@ -119,9 +122,9 @@ impl World {
     pub(crate) fn is_held(&self, name: Name) -> bool {
         let Name::Revision(repo, rev) = name else { return false };
         match self.repos[repo].held {
-            Held2::Nothing => false,
-            Held2::FirstRevision => rev == 0,
-            Held2::Pinned | Held2::InUse => true,
+            Holder::Nothing => false,
+            Holder::FirstRevision => rev == 0,
+            Holder::Pinned | Holder::InUse => true,
         }
     }
 
@@ -206,9 +209,9 @@ impl World {
             Name::Payload => (Role::Payload, None, vec![], self.payload),
             Name::Repo(repo) => {
                 let hold = match self.repos[repo].held {
-                    Held2::Pinned => Hold::Pinned,
-                    Held2::InUse => Hold::InUse,
-                    Held2::Nothing | Held2::FirstRevision => free,
+                    Holder::Pinned => Hold::Pinned,
+                    Holder::InUse => Hold::InUse,
+                    Holder::Nothing | Holder::FirstRevision => free,
                 };
                 (Role::Repo, None, vec![], hold)
             }
@@ -216,7 +219,7 @@ impl World {
                 (Role::Frame, Some(Name::Repo(repo)), vec![], free)
             }
             Name::Revision(repo, rev) => {
-                let pinned = self.repos[repo].held == Held2::FirstRevision && rev == 0;
+                let pinned = self.repos[repo].held == Holder::FirstRevision && rev == 0;
                 let hold = if pinned { Hold::Pinned } else { free };
                 (Role::Revision, Some(Name::Snapshots(repo)), vec![], hold)
             }

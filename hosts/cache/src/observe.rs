@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// The longest ref file that is read; a commit and some white space.
-const REF_LIMIT_BYTES: u64 = 256;
+pub(crate) const REF_LIMIT_BYTES: u64 = 256;
 
 /// What a host itself knows of its way to a target, besides what is on the disk.
 #[derive(Clone, Copy, Debug)]

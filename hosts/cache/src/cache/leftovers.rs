@@ -27,7 +27,7 @@ const DEPTH_LIMIT: usize = 64;
 
 /// How long a private file must have been left alone to count as dead where locks tell nothing: no transfer pauses that
 /// long, and clocks of two hosts differ by less.
-const SILENCE: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const SILENCE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// From how many missing bytes on space is reserved: for fewer it costs more than it tells.
 pub(crate) const RESERVE_FROM_BYTES: u64 = 1 << 20;

@@ -18,11 +18,8 @@ use crate::{
         role::Owner,
     },
     disk::Kind,
-    observe::view::View,
+    observe::{REF_LIMIT_BYTES, view::View},
 };
-
-/// The longest ref file that is read.
-const REF_LIMIT_BYTES: u64 = 256;
 
 impl HeldRepo {
     /// Returns the repo, where the folder's name is that of one.

@@ -5,15 +5,16 @@ use std::{io, time::Duration};
 use hubstow_core::layout::CachePath;
 
 use crate::{
-    cache::{Cache, leftovers::Writer},
+    cache::{
+        Cache,
+        leftovers::{SILENCE, Writer},
+    },
     disk::{DiskFile, Kind, exclusion::second_is_kept_out},
 };
 
 /// How long nobody may have written to what another tool has staged before a free lock counts: longer than any pause within
 /// a transfer.
 const QUIET: Duration = Duration::from_secs(60);
-/// The same where locks tell nothing.
-const SILENCE: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a link under a private name may live: it is made and renamed within moments.
 const MOMENT: Duration = Duration::from_secs(60);
 

@@ -64,7 +64,7 @@ pub(crate) fn known(parts: &[&str], kind: Kind) -> Known {
         (["snapshots", ..], File | Symlink | Other) => Role::Pointer.into(),
         (["trees", name], File) => match name.strip_suffix(".json") {
             Some(commit) => Known::of(Role::Companion, Owner::Commit(commit.to_owned())),
-            None if has_suffix(name, ".tmp") => Role::Staged.into(),
+            None if name.ends_with(".tmp") => Role::Staged.into(),
             None => Role::Stranger.into(),
         },
         ([".no_exist", ..], Directory) => Role::Folder.into(),
@@ -97,7 +97,7 @@ fn in_blobs(rest: &[&str], kind: Kind) -> Known {
 /// client replaces a blob by and through.
 fn is_unfinished(name: &str) -> bool {
     let replaces = [".new", ".old", ".shared"].iter().any(|suffix| name.ends_with(suffix));
-    has_suffix(name, ".incomplete")
+    name.ends_with(".incomplete")
         || name.starts_with("tmp_")
         || (name.starts_with('.') && replaces)
         || is_private(name)
@@ -118,10 +118,6 @@ fn in_private(rest: &[&str], kind: Kind) -> Known {
         ([name] | ["links", .., name], File | Symlink) if is_scratch(name) => Role::Staged.into(),
         ([..], _) => Role::Stranger.into(),
     }
-}
-
-fn has_suffix(name: &str, suffix: &str) -> bool {
-    name.ends_with(suffix)
 }
 
 /// Tells whether a name is one that we make beside others.

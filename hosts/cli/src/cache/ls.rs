@@ -1,6 +1,6 @@
 //! `hubstow cache ls`: what the cache holds.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use clap::Args;
 use hubstow_client::{
@@ -147,18 +147,21 @@ pub(super) fn run(args: &LsArgs, global: &Global, parts: PartsOf) -> Result<(), 
         Format::Quiet => rows.iter().try_for_each(|row| output::line(row.quiet())),
         Format::Human => {
             output::line(args.table(&rows, now))?;
-            output::line(format_args!("\n{}", total(&rows)))
+            output::line(format_args!("\n{}", total(&rows, &inventory)))
         }
     }
 }
 
-/// Adds up what is shown: each content once for each repo.
-fn total(rows: &[Row<'_>]) -> String {
-    let repos: std::collections::BTreeMap<_, _> =
-        rows.iter().map(|row| (row.repo.id, row.repo)).collect();
-    let bytes: u64 = repos.values().map(|repo| repo.size).sum();
-    let revisions: usize = repos.values().map(|repo| repo.revisions.len()).sum();
-    let (repos, size) = (repos.len(), output::size(bytes));
+/// Adds up the repos that are shown, each content once, whatever leads to it.
+fn total(rows: &[Row<'_>], inventory: &Inventory) -> String {
+    let repos: BTreeMap<_, _> = rows.iter().map(|row| (row.repo.id, row.repo)).collect();
+    let revisions = || repos.values().flat_map(|repo| &repo.revisions);
+    let files = revisions().flat_map(|revision| &revision.files);
+    let contents: BTreeMap<&str, u64> = files
+        .filter_map(|file| Some((inventory.content_of(file.id)?.at.as_str(), file.size?)))
+        .collect();
+    let (repos, revisions) = (repos.len(), revisions().count());
+    let size = output::size(contents.values().sum());
     format!("Found {repos} repo(s) for a total of {revisions} revision(s) and {size} on disk.")
 }
 

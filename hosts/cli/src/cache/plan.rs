@@ -1,6 +1,6 @@
 //! Plans as people and scripts read them, and carrying them out.
 
-use std::fmt::Write as _;
+use std::{collections::HashSet, fmt::Write as _};
 
 use hubstow_client::{
     Error, ErrorKind,
@@ -145,9 +145,9 @@ fn report(
         let what = "locks are not to be had here, so nobody could be kept out meanwhile";
         output::say(output::warning(format, what));
     }
-    let gone = |id: Id| done.steps.iter().any(|step| step.id == id && step.skipped.is_none());
-    let gone_steps: Vec<&Step> = plan.steps.iter().filter(|step| gone(step.id)).collect();
-    let counts = count(gone_steps.into_iter());
+    let gone = done.steps.iter().filter(|step| step.skipped.is_none());
+    let gone: HashSet<Id> = gone.map(|step| step.id).collect();
+    let counts = count(plan.steps.iter().filter(|step| gone.contains(&step.id)));
     match format {
         Format::Json => output::json(&PlanJson {
             dry_run: false,
@@ -218,7 +218,8 @@ fn for_people(inventory: &Inventory, plan: &Plan) -> String {
         in_words(&counts),
         styled(GOOD, output::size(plan.freed_bytes))
     );
-    let goes = |id: Id| plan.steps.iter().any(|step| step.id == id);
+    let all: HashSet<Id> = plan.steps.iter().map(|step| step.id).collect();
+    let goes = |id: Id| all.contains(&id);
     let is_told = |step: &&Step| match step.role {
         Role::Repo => true,
         Role::Revision => !goes(inventory.outermost(step.id)),

@@ -19,7 +19,8 @@ Examples:
   hubstow cache prune --max-size 200G --yes
   hubstow cache prune --keep-last 2")]
 pub(super) struct PruneArgs {
-    /// Also revisions that nobody has used for so long: 30d, 8w, 6mo, 1y
+    /// Also revisions that nobody has used for so long: 30d, 8w, 6mo, 1y; where the system keeps no times of reading, that
+    /// nobody has changed
     #[arg(long, value_name = "TIME")]
     unused_for: Option<String>,
     /// Also as many revisions as it takes until no more than this is left, those first that were not used for longest
