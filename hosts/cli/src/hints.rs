@@ -61,7 +61,7 @@ fn hint(detail: &Detail, said: Option<&HubAnswer>) -> Option<&'static str> {
         Detail::Refused(refused) => return of_refusal(refused, said),
         Detail::System(group) => return of_system(*group),
         Detail::OutOfReach if cfg!(target_family = "wasm") => {
-            "open the folder, or one above it, for this program: `wasmtime run --dir HOST::GUEST`"
+            "open that folder, or one above it, for this program: `wasmtime run --dir FOLDER::PATH`, where PATH is what it is called here"
         }
         Detail::OutOfReach => "choose another directory with --cache-dir or --local-dir",
         Detail::NoFolder => {
@@ -79,6 +79,9 @@ fn hint(detail: &Detail, said: Option<&HubAnswer>) -> Option<&'static str> {
             "leave it out with --exclude; without --local-dir it goes to the cache, where nobody obeys it"
         }
         Detail::UnusableEntry => "leave it out with --exclude; all else is in place",
+        Detail::Homeless if cfg!(target_family = "wasm") => {
+            "say where the cache is: `wasmtime run --dir FOLDER::/cache --env HF_HUB_CACHE=/cache`"
+        }
         Detail::Homeless => "set HF_HOME or HF_HUB_CACHE, or pass --cache-dir",
         Detail::Kept => "what has arrived is kept; the same command goes on from there",
         // What is known may grow; where nothing is, nothing is said.

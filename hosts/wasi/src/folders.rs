@@ -16,9 +16,12 @@ pub(crate) struct Way {
 ///
 /// # Errors
 /// `PermissionDenied` for a path that is in none of them; `InvalidFilename` for one that is none in a sandbox.
-pub(crate) fn way_to<'a>(path: &Path, opened: impl Iterator<Item = &'a str>) -> io::Result<Way> {
+pub(crate) fn way_to<'a>(
+    path: &Path,
+    opened: impl Iterator<Item = &'a str> + Clone,
+) -> io::Result<Way> {
     let wanted = parts(path)?;
-    let fitting = opened.enumerate().filter_map(|(folder, name)| {
+    let fitting = opened.clone().enumerate().filter_map(|(folder, name)| {
         let given = parts(Path::new(name)).ok()?;
         let rest = wanted.strip_prefix(given.as_slice())?;
         let rest = if rest.is_empty() { ".".to_owned() } else { rest.join("/") };
@@ -27,6 +30,12 @@ pub(crate) fn way_to<'a>(path: &Path, opened: impl Iterator<Item = &'a str>) -> 
     let longest = fitting.max_by_key(|(length, _)| *length);
     longest.map(|(_, way)| way).ok_or_else(|| {
         let what = "no folder that holds it is open to this program";
+        let names: Vec<_> = opened.map(|name| format!("`{name}`")).collect();
+        let what = match names.as_slice() {
+            [] => format!("{what}, and none at all"),
+            [one] => format!("{what}, only {one}"),
+            several => format!("{what}, only {}", several.join(", ")),
+        };
         io::Error::new(io::ErrorKind::PermissionDenied, what)
     })
 }
@@ -64,6 +73,18 @@ mod tests {
             let found = way_to(Path::new(path), opened.iter().copied());
             let expected = expected.map(|(folder, rest)| Way { folder, rest: rest.to_owned() });
             assert_eq!(found.map_err(|error| error.kind()), expected, "{path} in {opened:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_in_none_of_them_is_told_with_what_is_open() {
+        for (opened, words) in [
+            (&[][..], "this program, and none at all"),
+            (&["/cache"], "this program, only `/cache`"),
+            (&["/cache", "/work"], "this program, only `/cache`, `/work`"),
+        ] {
+            let error = way_to(Path::new("/else"), opened.iter().copied()).unwrap_err();
+            assert!(error.to_string().ends_with(words), "{error}");
         }
     }
 }

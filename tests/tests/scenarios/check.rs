@@ -5,7 +5,7 @@
 //! - No private file is left (I6), and none is where users or peers would see it.
 //! - Every ref is 40 lower-case hex digits and names a snapshot that is there (I4).
 //! - Nothing outside the cache root changed (I15), and in the cache root nothing is that does not belong there.
-//! - The token went nowhere but to the hub (I23).
+//! - The token and the password went nowhere but to the hub, and are in nothing that is printed or stored (I23).
 
 use std::{
     collections::BTreeMap,
@@ -46,6 +46,18 @@ pub(crate) fn cache(root: &Path, scenario: &Scenario, names: &Names) -> Result<C
         check.leftovers(root)?;
     }
     Ok(check.complaints)
+}
+
+/// Looks for secrets in every file below the cache root, and in its name.
+pub(crate) fn stored(root: &Path, secrets: &[&str]) -> Result<Complaints> {
+    let has = |text: &str| secrets.iter().any(|secret| text.contains(secret));
+    let files = if root.is_dir() { files_below(root)? } else { Vec::new() };
+    let told = files.iter().filter(|file| {
+        let path = root.join(file);
+        let content = if path.is_file() { fs::read(&path).unwrap_or_default() } else { Vec::new() };
+        has(file) || has(&String::from_utf8_lossy(&content))
+    });
+    Ok(told.map(|file| format!("a secret is stored in {file}")).collect())
 }
 
 struct Check<'a> {

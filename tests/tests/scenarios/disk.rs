@@ -33,7 +33,14 @@ pub(crate) enum DiskKind {
     Exfat,
     /// One with room for 4 MiB.
     Tiny,
+    /// The blobs of the repo are on a disk of their own: neither a rename nor a hard link leads from there to a pointer.
+    BlobsApart,
+    /// So are its refs.
+    RefsApart,
 }
+
+/// Where the cache is on a disk: deep enough that a climbing name stays in the watched folder.
+pub(crate) const CACHE: &str = "some/deep/cache";
 
 impl DiskKind {
     /// Returns the word for it, as scenario files use it.
@@ -48,13 +55,15 @@ impl DiskKind {
             Self::Fat => "fat",
             Self::Exfat => "exfat",
             Self::Tiny => "tiny",
+            Self::BlobsApart => "blobs-apart",
+            Self::RefsApart => "refs-apart",
         }
     }
 
     /// Tells whether this kind is a filesystem of its own, which can't be unmounted while a file on it is open.
     pub(crate) fn is_mounted(self) -> bool {
         match self {
-            Self::Fat | Self::Exfat | Self::Tiny => true,
+            Self::Fat | Self::Exfat | Self::Tiny | Self::BlobsApart | Self::RefsApart => true,
             Self::Plain
             | Self::NoSymlinks
             | Self::NoLinks
@@ -72,7 +81,12 @@ impl DiskKind {
             Self::NoLocks => &["flock=ENOLCK"],
             Self::LyingLocks => &["flock=OK"],
             Self::NoSync => &["fsync=EIO"],
-            Self::Plain | Self::Fat | Self::Exfat | Self::Tiny => &[],
+            Self::Plain
+            | Self::Fat
+            | Self::Exfat
+            | Self::Tiny
+            | Self::BlobsApart
+            | Self::RefsApart => &[],
         }
     }
 
@@ -80,11 +94,11 @@ impl DiskKind {
     pub(crate) fn missing(self) -> Option<String> {
         static FAT: OnceLock<Option<String>> = OnceLock::new();
         static EXFAT: OnceLock<Option<String>> = OnceLock::new();
-        static TINY: OnceLock<Option<String>> = OnceLock::new();
+        static TMPFS: OnceLock<Option<String>> = OnceLock::new();
         let tried = match self {
             Self::Fat => &FAT,
             Self::Exfat => &EXFAT,
-            Self::Tiny => &TINY,
+            Self::Tiny | Self::BlobsApart | Self::RefsApart => &TMPFS,
             Self::Plain
             | Self::NoSymlinks
             | Self::NoLinks
@@ -122,6 +136,8 @@ impl Disk {
             DiskKind::Fat => disk.mount_fat(&image)?,
             DiskKind::Exfat => disk.mount_exfat(&image)?,
             DiskKind::Tiny => disk.mount(&["-t", "tmpfs", "-o", "size=4m", "tmpfs"])?,
+            DiskKind::BlobsApart => disk.mount_in_repo("blobs")?,
+            DiskKind::RefsApart => disk.mount_in_repo("refs")?,
             DiskKind::Plain
             | DiskKind::NoSymlinks
             | DiskKind::NoLinks
@@ -147,6 +163,15 @@ impl Disk {
     fn mount(&mut self, arguments: &[&str]) -> Result<()> {
         run(Command::new("mount").args(arguments).arg(&self.folder))?;
         self.mounted.push(self.folder.clone());
+        Ok(())
+    }
+
+    /// Puts a folder of the repo on a disk of its own.
+    fn mount_in_repo(&mut self, name: &str) -> Result<()> {
+        let folder = self.folder.join(CACHE).join("models--org--model").join(name);
+        std::fs::create_dir_all(&folder)?;
+        run(Command::new("mount").args(["-t", "tmpfs", "tmpfs"]).arg(&folder))?;
+        self.mounted.push(folder);
         Ok(())
     }
 

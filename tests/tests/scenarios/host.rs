@@ -2,15 +2,16 @@
 //! reaches the disk is its own affair. To add one, add a line to [`ALL`] and say how it is started.
 
 use std::{
-    env,
     ffi::OsString,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
     sync::OnceLock,
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::Result;
 use serde::Deserialize;
+
+use crate::build::{answer, build};
 
 /// A host.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
@@ -117,21 +118,4 @@ fn once(
 ) -> Result<&'static Path> {
     let path = built.get_or_init(|| build().map_err(|error| format!("{error:#}")));
     path.as_deref().map_err(|error| anyhow::anyhow!("the host can't be built: {error}"))
-}
-
-fn build(arguments: &[&str]) -> Result<PathBuf> {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "--message-format=json"]);
-    let messages = answer(cargo.current_dir(env!("CARGO_MANIFEST_DIR")), arguments)?;
-    let mut executables = messages.lines().filter_map(|line| {
-        let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        message.get("executable")?.as_str().map(PathBuf::from)
-    });
-    executables.next_back().context("cargo named no executable")
-}
-
-fn answer(command: &mut Command, arguments: &[impl AsRef<std::ffi::OsStr>]) -> Result<String> {
-    let output = command.args(arguments).stdin(Stdio::null()).output()?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

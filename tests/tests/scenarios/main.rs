@@ -4,6 +4,7 @@
 //! A test is skipped, and says why, where this machine can't make its disk or has no Python client.
 
 mod big;
+mod build;
 mod check;
 mod content;
 mod crash;

@@ -7,7 +7,7 @@ use libtest_mimic::Trial;
 use crate::{disk::DiskKind, host::Host, play, scenario::Scenario, told};
 
 /// What is tried, the steps, and what the failure must say.
-const MUST_FAIL: [(&str, &str, &str); 14] = [
+const MUST_FAIL: [(&str, &str, &str); 16] = [
     (
         "torn-pointer-is-noticed",
         r#"edit = "write"
@@ -82,7 +82,20 @@ const MUST_FAIL: [(&str, &str, &str); 14] = [
         "printed-token-is-noticed",
         r#"run = "download org/model hf_canaryThatMustNeverBeSeen"
            exit = 3"#,
-        "the token was printed",
+        "a secret was printed",
+    ),
+    (
+        "printed-password-is-noticed",
+        r#"run = "download org/model canaryPasswordThatMustNeverBeSeen"
+           exit = 3"#,
+        "a secret was printed",
+    ),
+    (
+        "stored-secret-is-noticed",
+        r#"edit = "write"
+           path = "/models--org--model/trees/v1.json"
+           text = "Bearer hf_canaryThatMustNeverBeSeen""#,
+        "a secret is stored in models--org--model/trees/v1.json",
     ),
     (
         "fault-that-never-strikes-is-noticed",

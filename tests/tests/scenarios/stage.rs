@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::{
     check,
-    disk::{Disk, DiskKind},
+    disk::{self, Disk, DiskKind},
     host::Host,
     hub::Hub,
     names::Names,
@@ -25,7 +25,13 @@ use crate::{
 };
 
 /// The token that every command is given. It must be seen by nobody but the hub.
-pub(crate) const TOKEN: &str = "hf_canaryThatMustNeverBeSeen";
+const TOKEN: &str = "hf_canaryThatMustNeverBeSeen";
+/// The password in the address of the hub, for hosts that log in by one. It must be seen by nobody at all.
+const PASSWORD: &str = "canaryPasswordThatMustNeverBeSeen";
+/// The login as it is sent: base64 of `user:` and the password.
+const LOGIN: &str = "dXNlcjpjYW5hcnlQYXNzd29yZFRoYXRNdXN0TmV2ZXJCZVNlZW4=";
+/// What must be in nothing that is printed or stored.
+const SECRETS: [&str; 3] = [TOKEN, PASSWORD, LOGIN];
 /// Where the real client is: set by `cargo verify`.
 pub(crate) const PYTHON: &str = "HUBSTOW_PYTHON";
 
@@ -37,7 +43,7 @@ pub(crate) struct Stage {
     pub(crate) names: Names,
     kind: DiskKind,
     pub(crate) host: Host,
-    /// The cache root, deep enough that a climbing name stays in the watched folder.
+    /// The cache root.
     cache: PathBuf,
     outside: BTreeMap<String, String>,
     /// Everything that any command has printed.
@@ -58,7 +64,7 @@ impl Stage {
         fs::create_dir(&disk_folder)?;
         let disk = Disk::open(kind, &disk_folder)?;
         disk_folder = disk.folder().to_owned();
-        let cache = disk_folder.join("some/deep/cache");
+        let cache = disk_folder.join(disk::CACHE);
         fs::create_dir_all(&cache)?;
         fs::write(disk_folder.join("victim"), "untouched")?;
         fs::write(below("home/victim"), "untouched")?;
@@ -165,15 +171,27 @@ impl Stage {
         set("XDG_STATE_HOME", folder.join("state").into());
         set("TMPDIR", folder.join("temporary").into());
         set("HF_HUB_CACHE", self.cache.clone().into());
-        set("HF_ENDPOINT", self.hub.url().into());
+        set("HF_ENDPOINT", self.endpoint().into());
         set("HF_TOKEN", TOKEN.into());
         env
+    }
+
+    /// Returns the address of the hub as a command is given it. A login in it is sent in place of the token, so one host goes
+    /// through everything with the token, and the others with a password.
+    fn endpoint(&self) -> String {
+        match self.host {
+            Host::Native => self.hub.url(),
+            Host::Wasmtime | Host::Wasi => {
+                self.hub.url().replacen("//", &format!("//user:{PASSWORD}@"), 1)
+            }
+        }
     }
 
     /// The Python client keeps things of its own in its home, which is no part of what is watched.
     fn peer_env(&self) -> BTreeMap<String, OsString> {
         let mut env = self.host_env();
         let peer = self.folder.path().join("peer");
+        env.insert("HF_ENDPOINT".to_owned(), self.hub.url().into());
         for (name, value) in [
             ("HOME", peer.as_os_str()),
             ("HF_HOME", peer.as_os_str()),
@@ -205,12 +223,16 @@ impl Stage {
         {
             complaints.push(error.to_string());
         }
-        if let Some(text) = self.printed.borrow().iter().find(|text| text.contains(TOKEN)) {
-            complaints.push(format!("the token was printed: {text}"));
-        }
+        let printed = self.printed.borrow();
+        let told = printed.iter().filter(|text| SECRETS.iter().any(|secret| text.contains(secret)));
+        complaints.extend(told.map(|text| format!("a secret was printed: {text}")));
+        complaints.extend(check::stored(&self.cache, &SECRETS)?);
         for request in self.hub.requests_since(0) {
             if request.with_token && request.origin == crate::hub::Origin::Other {
-                complaints.push(format!("the token went to another origin: {}", request.line));
+                complaints.push(format!("a secret went to another origin: {}", request.line));
+            }
+            if SECRETS.iter().any(|secret| request.line.contains(secret)) {
+                complaints.push(format!("a secret is in an address: {}", request.line));
             }
         }
         anyhow::ensure!(complaints.is_empty(), "afterwards:\n  {}", complaints.join("\n  "));

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -81,6 +81,8 @@ pub(crate) struct Http {
     pace: Option<Pace>,
     /// The Xet store, where there is one that may be used.
     pub(crate) xet: Option<XetAccess>,
+    /// Whether the hub has shown that it can't be asked for chosen paths: it is not asked again.
+    pub(crate) lacks_paths: AtomicBool,
     requests: AtomicU64,
     bytes: AtomicU64,
 }
@@ -110,6 +112,7 @@ impl Http {
             room: Arc::new(Semaphore::new(ROOM_BYTES)),
             pace: config.limit_rate.map(Pace::new),
             xet: XetAccess::new(config, store),
+            lacks_paths: AtomicBool::new(false),
             requests: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
         }

@@ -1,6 +1,8 @@
 //! What a commit holds, of hubs that can say it in one way or the other: chosen paths, the listing, or the names that come
 //! with the revision.
 
+use std::sync::atomic::Ordering;
+
 use hubstow_core::{
     name::{Commit, Etag, FileName, Repo, Revision},
     why::Refusal,
@@ -94,12 +96,23 @@ impl Http {
         patience: Patience,
         tell: &(dyn Fn(Event) + Sync),
     ) -> Result<Entry, Unlisted> {
-        if let Ok(chosen) = self.chosen(of, file, patience, tell).await
-            && let Some(entry) = entry_of(&chosen, file)
-        {
-            return Ok(entry);
+        let mut is_refused = false;
+        if !self.lacks_paths.load(Ordering::Relaxed) {
+            match self.chosen(of, file, patience, tell).await {
+                Ok(chosen) => {
+                    if let Some(entry) = entry_of(&chosen, file) {
+                        return Ok(entry);
+                    }
+                }
+                Err(Unlisted::Refused(refusal, _)) => is_refused = is_no_listing(refusal),
+                Err(Unlisted::Error(_)) => {}
+            }
         }
         let (files, _) = self.files(of, patience, tell).await?;
+        // That it knows the commit shows that it is this question which it does not know.
+        if is_refused {
+            self.lacks_paths.store(true, Ordering::Relaxed);
+        }
         Ok(entry_of(&files, file).unwrap_or(Entry::Missing))
     }
 

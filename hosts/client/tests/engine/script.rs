@@ -35,6 +35,8 @@ pub(crate) struct ScriptedHub {
     pub(crate) is_away: AtomicBool,
     /// The content that is sent instead of the next file's.
     pub(crate) wrong: Mutex<Option<Bytes>>,
+    /// How often it was asked for chosen paths, of which it knows nothing.
+    pub(crate) asked_for_paths: AtomicUsize,
     in_flight: Arc<AtomicUsize>,
     most_in_flight: AtomicUsize,
 }
@@ -46,6 +48,7 @@ impl ScriptedHub {
             ranges,
             is_away: AtomicBool::new(false),
             wrong: Mutex::default(),
+            asked_for_paths: AtomicUsize::new(0),
             in_flight: Arc::default(),
             most_in_flight: AtomicUsize::new(0),
         }
@@ -65,6 +68,9 @@ impl ScriptedHub {
             let entries: Vec<_> =
                 self.files.iter().map(|(name, content)| entry(name, content)).collect();
             json(format!("[{}]", entries.join(",")))
+        } else if path.contains("/paths-info/") {
+            self.asked_for_paths.fetch_add(1, Ordering::SeqCst);
+            (StatusCode::NOT_FOUND, HeaderMap::new(), Bytes::new())
         } else {
             self.file(request)
         }

