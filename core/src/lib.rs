@@ -71,3 +71,8 @@ macro_rules! cases {
     };
 }
 pub(crate) use cases;
+
+/// The example of the page beside this crate.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

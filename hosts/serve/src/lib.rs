@@ -42,3 +42,8 @@ pub use left_out::LeftOut;
 pub use log::RecordedRequest;
 pub use running::RunningServer;
 pub use server::{Builder, Server};
+
+/// The example of the page beside this crate.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -7,6 +7,8 @@ use crate::{
     wine::WINE,
 };
 
+/// What is tested here.
+const TESTED: &str = "--workspace --features hubstow/wasmtime,hubstow-native/blocking";
 /// The crates that must build for Windows: it is what they are for.
 const FOR_WINDOWS: [&str; 5] =
     ["hubstow-core", "hubstow-cache", "hubstow-client", "hubstow-native", "hubstow"];
@@ -88,12 +90,7 @@ pub(crate) fn steps() -> Vec<Planned> {
             slow: false,
             runs_tests: true,
             missing: nothing,
-            command: |shop| {
-                cargo(
-                    shop,
-                    "test --workspace --features hubstow/wasmtime,hubstow-native/blocking --no-fail-fast",
-                )
-            },
+            command: |shop| cargo(shop, &format!("test {TESTED} --no-fail-fast")),
         },
         Planned {
             name: "xet".to_owned(),
@@ -101,6 +98,13 @@ pub(crate) fn steps() -> Vec<Planned> {
             runs_tests: true,
             missing: nothing,
             command: |shop| cargo(shop, &format!("test --locked {XET} --target-dir target/xet")),
+        },
+        Planned {
+            name: "packages".to_owned(),
+            slow: true,
+            runs_tests: true,
+            missing: nothing,
+            command: |shop| cargo(shop, &format!("test {TESTED} --test packages")),
         },
         Planned {
             name: "tests under Wine".to_owned(),
