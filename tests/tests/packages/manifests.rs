@@ -17,7 +17,7 @@ pub(crate) fn are_complete(outside: &Outside) -> Result<()> {
     for name in &outside.packages {
         let text = fs::read_to_string(outside.package(name).join("Cargo.toml"))?;
         let manifest: Table = text.parse()?;
-        let package = manifest["package"].as_table().context("a table")?;
+        let package = manifest.get("package").and_then(Value::as_table).context("a table")?;
         for key in TOLD {
             let value = package.get(key).and_then(Value::as_str).unwrap_or_default();
             ensure!(!value.is_empty(), "{name} says no {key}");

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// The programs that are built there.
@@ -87,10 +88,12 @@ impl Outside {
 fn published(root: &Path) -> Result<Vec<String>> {
     let arguments = ["metadata", "--no-deps", "--format-version=1"];
     let output = cargo(root, &root.join("target"), arguments)?;
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)?;
-    let packages = metadata["packages"].as_array().context("cargo lists packages")?.iter();
-    let names = packages.filter(|package| package["publish"].is_null());
-    Ok(names.filter_map(|package| package["name"].as_str().map(str::to_owned)).collect())
+    let metadata: Value = serde_json::from_slice(&output.stdout)?;
+    let packages = metadata.get("packages").and_then(Value::as_array);
+    let packages = packages.context("cargo lists packages")?.iter();
+    let published = packages.filter(|package| package.get("publish").is_none_or(Value::is_null));
+    let names = published.filter_map(|package| package.get("name")?.as_str().map(str::to_owned));
+    Ok(names.collect())
 }
 
 /// Runs cargo without asking the registry: everything is downloaded.

@@ -1,0 +1,98 @@
+//! The public API of each library is the one that is written down in `docs/api`. `BLESS=1` writes a new one down.
+//!
+//! A line that goes or changes is what semantic versioning calls breaking; one that comes is not. The listings are made of
+//! what rustdoc says in JSON, whose format is of one version of Rust: another one skips the tests.
+
+#![expect(clippy::print_stdout, reason = "a test says how much it has compared")]
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode, Stdio},
+    sync::LazyLock,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use libtest_mimic::{Arguments, Completion, Trial};
+use public_api::Builder;
+
+const LIBRARIES: [&str; 7] = [
+    "hubstow-cache",
+    "hubstow-client",
+    "hubstow-core",
+    "hubstow-hf-hub",
+    "hubstow-native",
+    "hubstow-serve",
+    "hubstow-wasmtime",
+];
+/// The format that is understood here: that of Rust 1.95.
+const FORMAT: u64 = 57;
+/// As the lints are built, so that nothing but our own crates is checked again.
+const DOCUMENT: [&str; 6] =
+    ["doc", "--workspace", "--all-features", "--no-deps", "--lib", "--examples"];
+
+/// Where rustdoc has written, or why it has not.
+static DOCUMENTED: LazyLock<Result<PathBuf, String>> =
+    LazyLock::new(|| document().map_err(|error| format!("{error:#}")));
+
+fn main() -> ExitCode {
+    let trials = LIBRARIES.map(|library| {
+        Trial::ignorable_test(library, move || match is_as_written(library) {
+            Ok(None) => Ok(Completion::Completed),
+            Ok(Some(other)) => Ok(Completion::ignored_with(other)),
+            Err(error) => Err(format!("{error:#}").into()),
+        })
+    });
+    libtest_mimic::run(&Arguments::from_args(), trials.into()).exit_code()
+}
+
+/// Compares a library; returns why that is not possible here.
+fn is_as_written(library: &str) -> Result<Option<String>> {
+    let folder = DOCUMENTED.as_ref().map_err(|error| anyhow::anyhow!("{error}"))?;
+    let json = folder.join(format!("{}.json", library.replace('-', "_")));
+    let said: serde_json::Value = serde_json::from_slice(&fs::read(&json)?)?;
+    let format = said.get("format_version").and_then(serde_json::Value::as_u64);
+    let format = format.context("the format has a version")?;
+    if format != FORMAT {
+        return Ok(Some(format!("rustdoc writes format {format} instead of {FORMAT}")));
+    }
+    let api = Builder::from_rustdoc_json(json)
+        .omit_blanket_impls(true)
+        .omit_auto_trait_impls(true)
+        .omit_auto_derived_impls(true)
+        .build()?;
+    let came = api.to_string();
+    let golden = root().join(format!("docs/api/{library}.txt"));
+    if env::var_os("BLESS").is_some() {
+        fs::create_dir_all(root().join("docs/api"))?;
+        fs::write(&golden, &came)?;
+    }
+    let written = fs::read_to_string(&golden).unwrap_or_default();
+    println!("{library}: {} lines", came.lines().count());
+    ensure!(written == came, "{}\n{}", golden.display(), difference(&written, &came));
+    Ok(None)
+}
+
+fn difference(written: &str, came: &str) -> String {
+    let [old, new] = [written, came].map(|text| text.lines().collect::<Vec<_>>());
+    let gone = old.iter().filter(|line| !new.contains(line)).map(|line| format!("- {line}"));
+    let come = new.iter().filter(|line| !old.contains(line)).map(|line| format!("+ {line}"));
+    gone.chain(come).collect::<Vec<_>>().join("\n")
+}
+
+fn document() -> Result<PathBuf> {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root()).stdin(Stdio::null()).args(DOCUMENT);
+    cargo.env("RUSTDOC", env!("CARGO_BIN_EXE_rustdoc-unstable"));
+    cargo.env("RUSTDOCFLAGS", "-Z unstable-options --output-format json");
+    let output = cargo.output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let target = env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| root().join("target"), |given| root().join(given));
+    Ok(target.join("doc"))
+}
+
+fn root() -> &'static Path {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().unwrap_or(tests)
+}
