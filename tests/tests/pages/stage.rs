@@ -43,7 +43,7 @@ pub(crate) struct Stage {
 impl Stage {
     /// Sets it up: a model with two revisions that have one large file in common.
     pub(crate) fn open() -> Result<Self> {
-        Self::with_store(|server| server.spawn_on_loopback())
+        Self::with_store(Server::spawn_on_loopback)
     }
 
     /// Does the same where content comes from another server.
