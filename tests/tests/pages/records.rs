@@ -38,8 +38,8 @@ fn listing(repo: &Path, commit: &str) -> Result<()> {
     let kept: Value =
         serde_json::from_slice(&fs::read(repo.join(format!("trees/{commit}.json")))?)?;
     println!("{kept}");
-    let git = kept.get("files").and_then(|files| files.get(WEIGHTS)?.get("blob_id"));
-    let git = git.context("the large file has no `blob_id`")?;
+    let entry = kept.get("files").and_then(|files| files.get(WEIGHTS));
+    let git = entry.and_then(|entry| entry.get("blob_id")).context("no `blob_id`")?;
     let told = json!({"format_version": 1, "files": {
         CONFIG: {"size": LAYERS.len(), "blob_id": etag(repo, commit, CONFIG)?},
         WEIGHTS: {"size": WEIGHTS_BYTES, "blob_id": git,
