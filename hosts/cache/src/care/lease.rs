@@ -50,7 +50,14 @@ impl Cache {
             tracing::debug!(error = %with_causes(&error), "no folder for leases");
             return Leased::Unavailable;
         }
-        lease_at(&self.disk, at, share)
+        let leased = lease_at(&self.disk, at, share);
+        if matches!(leased, Leased::Unavailable) {
+            // Nobody needs them then; where they are not empty, they stay.
+            let folder = at.parent();
+            let _ = self.disk.remove_folder(&folder);
+            let _ = self.disk.remove_folder(&folder.parent());
+        }
+        leased
     }
 
     /// Tells whether somebody relies on a repo, without writing anything.
