@@ -85,7 +85,8 @@ fn lease_at(disk: &Arc<dyn Disk>, at: &CachePath, share: Share) -> Leased {
         Err(error) => {
             tracing::debug!(path = %at, %error, "leases are not to be had here");
             drop(file);
-            if origin == Origin::Made {
+            // Where there are no such locks at all, one that a killed run has left is of use to nobody.
+            if origin == Origin::Made || error.kind() == io::ErrorKind::Unsupported {
                 let _ = disk.remove(at);
             }
             Leased::Unavailable
