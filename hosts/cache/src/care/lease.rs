@@ -50,7 +50,14 @@ impl Cache {
             tracing::debug!(error = %with_causes(&error), "no folder for leases");
             return Leased::Unavailable;
         }
-        lease_at(&self.disk, at, share)
+        let leased = lease_at(&self.disk, at, share);
+        if matches!(leased, Leased::Unavailable) {
+            // Nobody needs them then; where they are not empty, they stay.
+            let folder = at.parent();
+            let _ = self.disk.remove_folder(&folder);
+            let _ = self.disk.remove_folder(&folder.parent());
+        }
+        leased
     }
 
     /// Tells whether somebody relies on a repo, without writing anything.
@@ -78,7 +85,8 @@ fn lease_at(disk: &Arc<dyn Disk>, at: &CachePath, share: Share) -> Leased {
         Err(error) => {
             tracing::debug!(path = %at, %error, "leases are not to be had here");
             drop(file);
-            if origin == Origin::Made {
+            // Where there are no such locks at all, one that a killed run has left is of use to nobody.
+            if origin == Origin::Made || error.kind() == io::ErrorKind::Unsupported {
                 let _ = disk.remove(at);
             }
             Leased::Unavailable
