@@ -1,7 +1,7 @@
 //! `hubstow env`: the settings in force, and what the cache directory supports.
 
 use clap::Args;
-use hubstow_client::{Config, Environment, Error};
+use hubstow_client::{Config, Environment, Error, with_causes};
 use hubstow_core::{
     facts::Reach,
     policy::{Method, Support},
@@ -40,6 +40,9 @@ pub(crate) fn run(args: &EnvArgs, global: &Global, parts: PartsOf) -> Result<(),
     let hub = args.hub.hub(args.hub.config()?, parts)?;
     let environment = hub.environment()?;
     let config = hub.config();
+    if let Err(error) = config.check() {
+        output::say(output::warning(global.format(), &with_causes(&error)));
+    }
     match global.format() {
         Format::Json => output::json(&EnvJson {
             version: env!("CARGO_PKG_VERSION"),

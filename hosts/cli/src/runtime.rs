@@ -5,28 +5,29 @@ use tokio::runtime::Runtime;
 
 /// Runs a future to its end.
 pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let runtime = runtime().map_err(|error| {
-        Error::new(ErrorKind::Other, "the system gives no threads to work with").caused_by(error)
-    })?;
-    runtime.block_on(future)
+    runtime()?.block_on(future)
 }
 
 #[cfg(not(target_family = "wasm"))]
-fn runtime() -> std::io::Result<Runtime> {
+fn runtime() -> Result<Runtime, Error> {
     use std::{num::NonZero, thread};
 
     /// A few threads are enough: the work is waiting, receiving and hashing, and the disk is driven from threads of its
     /// own.
     const THREAD_LIMIT: usize = 4;
-    let threads = thread::available_parallelism().map_or(1, NonZero::get);
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads.min(THREAD_LIMIT))
-        .enable_all()
-        .build()
+    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(THREAD_LIMIT);
+    hubstow_native::check_threads(threads)?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.worker_threads(threads).enable_all().build().map_err(no_runtime)
 }
 
 /// A sandbox has one thread.
 #[cfg(target_family = "wasm")]
-fn runtime() -> std::io::Result<Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_time().build()
+fn runtime() -> Result<Runtime, Error> {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_time().build().map_err(no_runtime)
+}
+
+fn no_runtime(error: std::io::Error) -> Error {
+    Error::new(ErrorKind::Other, "the system gives no threads to work with").caused_by(error)
 }

@@ -262,7 +262,11 @@ fn a_setting_that_is_of_no_use_stops_only_who_needs_it() {
             &["env"],
             &["explain", "acme/tiny", "config.json", "--offline"],
         ] {
-            succeeds(&stage.run(&vars, args));
+            let ended = stage.run(&vars, args);
+            succeeds(&ended);
+            if args == ["env"] {
+                assert!(told(&ended).contains(name), "{}", told(&ended));
+            }
         }
         let online =
             stage.run(&[("HF_ENDPOINT", hub.url()), (name, value)], &["download", "acme/tiny"]);

@@ -205,3 +205,31 @@ fn jobs_that_start_at_once_share_one_transfer() {
         .filter(|request| request.method == "GET" && request.path.contains("/resolve/"));
     assert_eq!(fetches.count(), 2, "each file once, however many want it");
 }
+
+#[test]
+fn whoever_may_start_too_few_threads_is_told_so_and_does_not_wait() {
+    let stage = Stage::new();
+    if !is_root(&stage) {
+        return;
+    }
+    fs::set_permissions(stage.folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let mut ways = [0; 2];
+    for limit in [1, 2, 3, 4, 6, 8, 12, 64] {
+        let mut program = Command::new("timeout");
+        // Nobody else is this user, so that all of its processes are counted here.
+        let user = 5000 + limit;
+        program.args(["60", "prlimit", &format!("--nproc={limit}")]);
+        program.args(["setpriv", &format!("--reuid={user}"), &format!("--regid={user}")]);
+        program.args(["--clear-groups", "--", env!("CARGO_BIN_EXE_hubstow")]);
+        let cache = stage.folder.path().join(format!("cache-{limit}"));
+        let mut command = stage.command_by(program, &["acme/tiny", "--quiet"]);
+        let ended = command.env("HF_HUB_CACHE", cache).output().unwrap();
+        let told = String::from_utf8_lossy(&ended.stderr);
+        match ended.status.code() {
+            Some(0) => ways[1] += 1,
+            Some(1) if told.contains("ulimit -u") => ways[0] += 1,
+            code => panic!("{limit} threads: {code:?}, {told}"),
+        }
+    }
+    assert!(ways[0] >= 4 && ways[1] >= 1, "{ways:?}");
+}

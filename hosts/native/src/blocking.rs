@@ -64,6 +64,7 @@ impl Driver {
             return Ok(runtime);
         }
         let threads = thread::available_parallelism().map_or(1, usize::from).min(THREAD_LIMIT);
+        crate::check_threads(threads)?;
         let made = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads)
             .thread_name("hubstow")

@@ -32,6 +32,7 @@ pub mod promises {}
 mod reactor;
 #[doc = include_str!("recipes.md")]
 pub mod recipes {}
+mod threads;
 #[cfg(feature = "reqwest")]
 mod tls;
 #[cfg(feature = "reqwest")]
@@ -68,3 +69,4 @@ pub use hubstow_core::{
 };
 #[cfg(feature = "reqwest")]
 pub use reqwest;
+pub use threads::check_threads;

@@ -1,6 +1,9 @@
 //! Where a native program's disk work is done: on tokio's blocking pool, or on plain threads where no runtime runs.
 
-use std::thread;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    thread,
+};
 
 use hubstow_client::{Beside, Error, Workers};
 use tokio::runtime::Handle;
@@ -14,8 +17,10 @@ pub(crate) struct BlockingPool(Fit);
 impl Workers for BlockingPool {
     fn start(&self, work: Box<dyn FnOnce() + Send>) {
         match Handle::try_current() {
-            // A runtime that ends drops what it has not begun.
-            Ok(runtime) => drop(runtime.spawn_blocking(work)),
+            // A runtime that ends drops what it has not begun, and one that gets no thread for it panics.
+            Ok(runtime) => {
+                drop(catch_unwind(AssertUnwindSafe(|| drop(runtime.spawn_blocking(work)))));
+            }
             // A system without another thread drops the work.
             Err(_) => drop(thread::Builder::new().name("hubstow".to_owned()).spawn(work)),
         }
