@@ -22,7 +22,10 @@ pub struct Pins {
 impl Pins {
     fn parse(content: &[u8]) -> Self {
         let mut pins = Self::default();
-        for line in String::from_utf8_lossy(content).lines() {
+        // What is no text is no revision either.
+        let lines =
+            content.split(|byte| *byte == b'\n').filter_map(|line| str::from_utf8(line).ok());
+        for line in lines {
             match line.trim() {
                 WHOLE => pins.whole = true,
                 line if Revision::parse(line).is_ok() => {
