@@ -86,7 +86,7 @@ impl Disk for WasiDisk {
     }
 
     fn hardlink(&self, from: &CachePath, at: &CachePath) -> io::Result<()> {
-        self.0.hardlink(from, at)
+        self.0.hardlink(from, at).map_err(between_folders)
     }
 
     fn reflink(&self, from: &CachePath, at: &CachePath) -> io::Result<()> {
@@ -94,7 +94,7 @@ impl Disk for WasiDisk {
     }
 
     fn rename(&self, from: &CachePath, to: &CachePath) -> io::Result<()> {
-        self.0.rename(from, to)
+        self.0.rename(from, to).map_err(between_folders)
     }
 
     fn remove(&self, at: &CachePath) -> io::Result<()> {
@@ -103,5 +103,16 @@ impl Disk for WasiDisk {
 
     fn remove_folder(&self, at: &CachePath) -> io::Result<()> {
         self.0.remove_folder(at)
+    }
+}
+
+/// Understands why a name could not come to another folder. Runtimes that have no word for two disks say that the system
+/// failed; a disk that does fail says so again when the next method is tried.
+fn between_folders(error: io::Error) -> io::Error {
+    /// `EIO` of wasi-libc.
+    const FAILED: i32 = 29;
+    match error.raw_os_error() {
+        Some(FAILED) => io::Error::new(io::ErrorKind::CrossesDevices, error),
+        Some(_) | None => error,
     }
 }
