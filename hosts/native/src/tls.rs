@@ -81,8 +81,19 @@ impl Tls {
     }
 }
 
-#[cfg(not(target_os = "android"))]
+/// Makes what judges certificates. Only who names authorities of his own needs them judged apart.
 fn verifier(
+    trusted: &Authorities,
+    provider: Arc<CryptoProvider>,
+) -> Result<Verifier, TransportError> {
+    if trusted.0.is_empty() {
+        return Verifier::new(provider).map_err(unusable);
+    }
+    with_others(trusted, provider)
+}
+
+#[cfg(not(target_os = "android"))]
+fn with_others(
     trusted: &Authorities,
     provider: Arc<CryptoProvider>,
 ) -> Result<Verifier, TransportError> {
@@ -90,15 +101,9 @@ fn verifier(
 }
 
 #[cfg(target_os = "android")]
-fn verifier(
-    trusted: &Authorities,
-    provider: Arc<CryptoProvider>,
-) -> Result<Verifier, TransportError> {
-    if !trusted.0.is_empty() {
-        let what = "Android believes the authorities of the system only";
-        return Err(TransportError::new(TransportErrorKind::Tls, what));
-    }
-    Verifier::new(provider).map_err(unusable)
+fn with_others(_: &Authorities, _: Arc<CryptoProvider>) -> Result<Verifier, TransportError> {
+    let what = "Android believes the authorities of the system only";
+    Err(TransportError::new(TransportErrorKind::Tls, what))
 }
 
 fn builder(
