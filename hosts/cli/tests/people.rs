@@ -233,3 +233,21 @@ fn whoever_may_start_too_few_threads_is_told_so_and_does_not_wait() {
     }
     assert!(ways[0] >= 4 && ways[1] >= 1, "{ways:?}");
 }
+
+#[test]
+fn whoever_may_remove_nothing_is_told_so() {
+    let stage = Stage::new();
+    if !is_root(&stage) {
+        return;
+    }
+    fs::set_permissions(stage.folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    printed(&stage.command(&["acme/tiny", "--quiet"]).output().unwrap());
+    let mut program = Command::new("setpriv");
+    program.args(["--reuid=4321", "--regid=4321", "--clear-groups", "--"]);
+    program.args([env!("CARGO_BIN_EXE_hubstow"), "cache", "rm", "acme/tiny", "--yes"]);
+    let ended = program.env_clear().env("HF_HUB_CACHE", stage.cache()).output().unwrap();
+    let told = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(7), "{told}");
+    assert!(told.contains("nothing could be removed") && ended.stdout.is_empty(), "{told}");
+    assert_eq!(fs::read_dir(stage.repo().join("blobs")).unwrap().count(), 2);
+}

@@ -156,13 +156,21 @@ fn report(
             kept: kept(inventory, plan),
             skipped,
             steps: None,
-        }),
-        Format::Quiet => output::line(done.freed_bytes),
+        })?,
+        Format::Quiet => output::line(done.freed_bytes)?,
+        Format::Human if gone.is_empty() => {}
         Format::Human => {
             let freed = styled(GOOD, output::size(done.freed_bytes));
-            output::line(format_args!("Deleted {}; {freed} freed.", in_words(&counts)))
+            output::line(format_args!("Deleted {}; {freed} freed.", in_words(&counts)))?;
         }
     }
+    let is_refused = |step: &StepDone| matches!(&step.skipped, Some(Skip::Refused(_)));
+    if gone.is_empty() && done.steps.iter().any(is_refused) {
+        let what = "nothing could be removed: the system refuses";
+        return Err(Error::new(ErrorKind::NotPermitted, what)
+            .hint("remove it as the user whom the cache belongs to"));
+    }
+    Ok(())
 }
 
 fn count<'a>(steps: impl Iterator<Item = &'a Step>) -> Counts {
