@@ -24,18 +24,13 @@ pub enum Leads {
 pub(crate) struct Places<'a> {
     root: String,
     by_path: HashMap<&'a str, Id>,
-    /// Files of repos by the last three parts of their paths: an absolute link may name the cache by another way.
-    by_end: HashMap<String, Id>,
     items: &'a [Item],
 }
 
 impl<'a> Places<'a> {
     pub(crate) fn of(root: String, items: &'a [Item]) -> Self {
-        let each =
-            || items.iter().enumerate().map(|(place, item)| (item.at.as_str(), Id::at(place)));
-        let by_end = each().filter(|(at, _)| at.matches('/').count() == 2);
-        let by_end = by_end.map(|(at, id)| (at.to_owned(), id)).collect();
-        Self { root, by_path: each().collect(), by_end, items }
+        let each = items.iter().enumerate().map(|(place, item)| (item.at.as_str(), Id::at(place)));
+        Self { root, by_path: each.collect(), items }
     }
 
     pub(crate) fn at(&self, path: &str) -> Option<Id> {
@@ -51,12 +46,12 @@ impl<'a> Places<'a> {
         }
     }
 
-    /// A link out of the cache may come back into it by another name of its directory.
+    /// A link out of the cache may come back into it by another name of its directory: the last three parts are those of a
+    /// file of a repo.
     fn by_its_end(&self, text: &str) -> Leads {
         let parts: Vec<&str> = text.split('/').collect();
         let end = parts.len().checked_sub(3).and_then(|from| parts.get(from..));
-        let found = end.and_then(|end| self.by_end.get(&end.join("/")));
-        found.map_or(Leads::Outside, |id| Leads::To(*id))
+        end.and_then(|end| self.at(&end.join("/"))).map_or(Leads::Outside, Leads::To)
     }
 
     /// Returns the path below the cache directory that a text means; `None` where it leaves it.

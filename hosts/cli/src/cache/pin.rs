@@ -61,17 +61,7 @@ pub(super) fn run(args: &PinArgs, global: &Global, parts: PartsOf) -> Result<(),
     let (repo, revision) = named(&target)?;
     let is_new = cache.pin(&repo, revision.as_ref())?;
     let said = if is_new { "Pinned" } else { "Already pinned:" };
-    tell(
-        global,
-        &target,
-        said,
-        PinJson {
-            id: target::id(target.repo),
-            revision: target.said.as_deref(),
-            pinned: true,
-            changed: is_new,
-        },
-    )
+    tell(global, &target, said, [true, is_new])
 }
 
 /// Takes a pin away.
@@ -82,17 +72,7 @@ pub(super) fn undo(args: &UnpinArgs, global: &Global, parts: PartsOf) -> Result<
     let (repo, revision) = named(&target)?;
     let was = cache.unpin(&repo, revision.as_ref())?;
     let said = if was { "No longer pinned:" } else { "Was not pinned:" };
-    tell(
-        global,
-        &target,
-        said,
-        PinJson {
-            id: target::id(target.repo),
-            revision: target.said.as_deref(),
-            pinned: false,
-            changed: was,
-        },
-    )
+    tell(global, &target, said, [false, was])
 }
 
 /// Finds what is to be unpinned; a revision that is pinned may be gone from the cache.
@@ -118,13 +98,19 @@ fn named(target: &Target<'_>) -> Result<(Repo, Option<Revision>), Error> {
     Ok((Repo::new(target.repo.kind, id), revision))
 }
 
-fn tell(global: &Global, target: &Target<'_>, said: &str, json: PinJson<'_>) -> Result<(), Error> {
+fn tell(
+    global: &Global,
+    target: &Target<'_>,
+    said: &str,
+    [pinned, changed]: [bool; 2],
+) -> Result<(), Error> {
+    let (id, revision) = (target::id(target.repo), target.said.as_deref());
     match global.format() {
-        Format::Json => output::json(&json),
+        Format::Json => output::json(&PinJson { id, revision, pinned, changed }),
         Format::Quiet => Ok(()),
         Format::Human => {
-            let revision = target.said.as_ref().map_or_else(String::new, |it| format!("@{it}"));
-            output::line(format_args!("{said} {}{revision}", target::id(target.repo)))
+            let revision = revision.map_or_else(String::new, |it| format!("@{it}"));
+            output::line(format_args!("{said} {id}{revision}"))
         }
     }
 }

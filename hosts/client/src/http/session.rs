@@ -274,7 +274,7 @@ impl Http {
     ) -> Request {
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if to.token == TokenUse::Send {
-            headers.extend(self.for_hub.clone());
+            headers.extend(self.for_hub.iter().map(|(name, value)| (name.clone(), value.clone())));
         }
         Request {
             method,
