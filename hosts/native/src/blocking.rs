@@ -17,7 +17,6 @@ use std::{
     ops::Range,
     path::PathBuf,
     sync::{Arc, OnceLock, mpsc},
-    thread,
 };
 
 use bytes::Bytes;
@@ -28,8 +27,7 @@ use hubstow_client::{
 use hubstow_core::{facts::Stale, name::Repo, policy::Policy};
 use tokio::runtime::Runtime;
 
-/// A few threads are enough: the work is waiting, receiving and hashing.
-const THREAD_LIMIT: usize = 4;
+pub use crate::threads::runtime;
 
 /// A hub and the cache that its files go to. Cloning is cheap.
 #[derive(Clone)]
@@ -63,17 +61,7 @@ impl Driver {
         if let Some(runtime) = self.0.get() {
             return Ok(runtime);
         }
-        let threads = thread::available_parallelism().map_or(1, usize::from).min(THREAD_LIMIT);
-        crate::check_threads(threads)?;
-        let made = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(threads)
-            .thread_name("hubstow")
-            .enable_all()
-            .build();
-        let made = made.map_err(|error| {
-            let what = "the system gives no threads to work with";
-            Error::new(ErrorKind::Other, what).caused_by(error)
-        })?;
+        let made = runtime()?;
         if let Err(second) = self.0.set(made) {
             second.shutdown_background();
         }

@@ -32,6 +32,7 @@ pub mod promises {}
 mod reactor;
 #[doc = include_str!("recipes.md")]
 pub mod recipes {}
+#[cfg(feature = "blocking")]
 mod threads;
 #[cfg(feature = "reqwest")]
 mod tls;
@@ -69,4 +70,3 @@ pub use hubstow_core::{
 };
 #[cfg(feature = "reqwest")]
 pub use reqwest;
-pub use threads::check_threads;
