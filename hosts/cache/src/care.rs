@@ -12,6 +12,7 @@ pub mod lease;
 mod life;
 mod look;
 pub mod pins;
+pub mod portions;
 mod role;
 pub mod summary;
 mod walk;

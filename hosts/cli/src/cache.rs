@@ -6,6 +6,7 @@ mod ls;
 mod pin;
 mod plan;
 mod prune;
+mod report;
 mod rm;
 mod sort;
 mod table;
@@ -52,6 +53,7 @@ enum CacheCommand {
     Ls(ls::LsArgs),
     Rm(rm::RmArgs),
     Prune(prune::PruneArgs),
+    Report(report::ReportArgs),
     Pin(pin::PinArgs),
     Unpin(pin::UnpinArgs),
 }
@@ -62,6 +64,7 @@ pub(crate) fn run(args: &CacheArgs, global: &Global, parts: PartsOf) -> Result<(
         CacheCommand::Ls(args) => ls::run(args, global, parts),
         CacheCommand::Rm(args) => rm::run(args, global, parts),
         CacheCommand::Prune(args) => prune::run(args, global, parts),
+        CacheCommand::Report(args) => report::run(args, global, parts),
         CacheCommand::Pin(args) => pin::run(args, global, parts),
         CacheCommand::Unpin(args) => pin::undo(args, global, parts),
     }

@@ -9,6 +9,7 @@ pub use hubstow_cache::care::{
     inventory::{HeldRepo, Inventory, Item, Store},
     leads::Leads,
     pins::Pins,
+    portions::{Need, Portion},
     summary::{FileSum, RepoSum, RevisionSum},
 };
 pub use hubstow_cache::disk::Kind;

@@ -114,13 +114,19 @@ impl Inventory {
     /// Follows links to the entry with the content; `None` where there is none in the cache.
     #[must_use]
     pub fn content_of(&self, id: Id) -> Option<&Item> {
+        self.content_id_of(id).and_then(|id| self.get(id))
+    }
+
+    /// Follows links to the entry with the content, and returns its number.
+    pub(crate) fn content_id_of(&self, id: Id) -> Option<Id> {
         /// A pointer, a blob and a payload are two links.
         const LINKS: usize = 8;
-        let mut item = self.get(id)?;
+        let mut id = id;
         for _ in 0..LINKS {
+            let item = self.get(id)?;
             match item.leads {
-                None => return Some(item).filter(|item| item.kind == Kind::File),
-                Some(Leads::To(next)) => item = self.get(next)?,
+                None => return Some(id).filter(|_| item.kind == Kind::File),
+                Some(Leads::To(next)) => id = next,
                 Some(Leads::Nowhere | Leads::Outside) => return None,
             }
         }

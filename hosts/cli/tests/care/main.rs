@@ -9,6 +9,7 @@
 
 mod beside;
 mod peer;
+mod report;
 mod stage;
 
 use std::{fs, os::unix::fs::symlink};

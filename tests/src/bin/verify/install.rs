@@ -29,7 +29,7 @@ const NODE: u32 = 20;
 /// What says which JavaScript packages there are, and in which versions.
 const JAVASCRIPT_FILES: [&str; 2] = ["package.json", "package-lock.json"];
 /// Programs that tests run, and the Debian packages that have them.
-const PROGRAMS: [(&str, &str); 12] = [
+const PROGRAMS: [(&str, &str); 13] = [
     (MINGW_C_COMPILER, "gcc-mingw-w64-x86-64"),
     ("mkfs.vfat", "dosfstools"),
     ("fusefat", "fusefat"),
@@ -41,6 +41,7 @@ const PROGRAMS: [(&str, &str); 12] = [
     ("npm", "npm"),
     ("rsync", "rsync"),
     ("zip", "zip"),
+    ("chromium", "chromium"),
     (WINE, "wine"),
 ];
 
