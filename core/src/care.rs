@@ -5,12 +5,14 @@
 //! are no paths here, and nothing is ever in a plan that something which stays leads to, that is in use, or that is pinned.
 
 mod draft;
+mod guard;
 pub mod held;
 pub mod plan;
 mod prune;
 mod reach;
 
 pub use self::{
+    guard::Unfit,
     held::{Content, Entry, Held, Hold, Id, Role, Stamp},
     plan::{Kept, Plan, Step, Why},
     prune::{Rules, prune},

@@ -39,7 +39,8 @@ impl<'a> Draft<'a> {
         let mut inside: BTreeMap<Id, Vec<Id>> = BTreeMap::new();
         let mut refs: BTreeMap<Id, Vec<Id>> = BTreeMap::new();
         for (id, entry) in held.iter() {
-            if let Some(outer) = entry.within {
+            // What is outside has a smaller number, so nothing is in itself.
+            if let Some(outer) = entry.within.filter(|outer| *outer < id) {
                 inside.entry(outer).or_default().push(id);
             }
             for revision in entry.leads_to.iter().filter(|_| entry.role == Role::Ref) {
@@ -277,15 +278,7 @@ impl<'a> Draft<'a> {
 
     /// Returns how many bytes of files are free when all is done.
     pub(super) fn freed_bytes(&self) -> u64 {
-        let mut files: BTreeMap<u64, (u64, u64, u64)> = BTreeMap::new();
-        for (_, entry) in self.held.iter().filter(|(id, _)| self.is_doomed(*id)) {
-            if let Some(content) = entry.content {
-                let file =
-                    files.entry(content.file).or_insert((content.len_bytes, content.names, 0));
-                file.2 += 1;
-            }
-        }
-        files.values().filter(|(_, names, gone)| gone >= names).map(|(len, ..)| len).sum()
+        self.held.freed_bytes(|id| self.is_doomed(id))
     }
 
     /// Returns the plan as it is.

@@ -1,6 +1,6 @@
 //! What a cache holds, as a host tells it: entries by number, and what they have to do with each other.
 
-use alloc::vec::Vec;
+use alloc::{collections::BTreeMap, vec::Vec};
 
 use crate::cases;
 
@@ -137,5 +137,17 @@ impl Held {
     #[must_use]
     pub fn repo_of(&self, id: Id) -> Option<Id> {
         self.around(id).find(|(_, entry)| entry.role == Role::Repo).map(|(id, _)| id)
+    }
+
+    /// Returns how many bytes of files are free when these entries are gone: the lengths of those that lose their last name.
+    #[must_use]
+    pub fn freed_bytes(&self, goes: impl Fn(Id) -> bool) -> u64 {
+        let mut files: BTreeMap<u64, (u64, u64, u64)> = BTreeMap::new();
+        let gone = self.iter().filter(|(id, _)| goes(*id));
+        for content in gone.filter_map(|(_, entry)| entry.content) {
+            let file = files.entry(content.file).or_insert((content.len_bytes, content.names, 0));
+            file.2 += 1;
+        }
+        files.values().filter(|(_, names, gone)| gone >= names).map(|(len, ..)| len).sum()
     }
 }

@@ -12,7 +12,7 @@ mod world;
 
 use std::{collections::BTreeSet, thread};
 
-use hubstow_core::care::{Plan, Role, Rules, prune, remove};
+use hubstow_core::care::{Entry, Hold, Id, Plan, Role, Rules, Step, Unfit, Why, prune, remove};
 use oracle::Expected;
 use world::{Name, World};
 
@@ -41,8 +41,7 @@ const REQUESTS: [Request; 13] = [
 
 fn plan(world: &World, request: Request) -> Plan {
     let (held, names) = world.held();
-    let id =
-        |name: Name| hubstow_core::care::Id::at(names.iter().position(|n| *n == name).unwrap());
+    let id = |name: Name| Id::at(names.iter().position(|n| *n == name).unwrap());
     match request {
         Request::Remove(name) => remove(&held, &[id(name)]),
         Request::Prune { keep_last, unused_since } => {
@@ -75,6 +74,7 @@ fn check(world: &World) -> usize {
         assert_eq!(plan.freed_bytes, expected.freed_bytes, "{request:?} of {world:?}");
         assert_eq!(found.len(), plan.steps.len(), "{request:?} of {world:?}: twice");
         check_order(&plan, &names);
+        assert_eq!(plan.check(&world.held().0), Ok(()), "{request:?} of {world:?}");
     }
     REQUESTS.len()
 }
@@ -130,4 +130,60 @@ fn a_cache_that_is_too_large_loses_what_was_used_least_recently_and_no_more() {
         }
     }
     assert!(tried > 1000, "{tried}");
+}
+
+/// Whatever is done to a plan that takes anything, the guard sees, unless it still takes no more than it may.
+#[test]
+fn a_plan_that_would_take_what_it_must_not_is_refused() {
+    let (mut refused, mut kinds) = (0, BTreeSet::new());
+    let mut see = |unfit: Unfit| {
+        kinds.insert(format!("{unfit:?}").split('(').next().unwrap().to_owned());
+        refused += 1;
+    };
+    for world in World::all().step_by(53) {
+        let (held, _) = world.held();
+        for request in REQUESTS {
+            let plan = plan(&world, request);
+            let goes: BTreeSet<Id> = plan.steps.iter().map(|step| step.id).collect();
+            for (id, entry) in held.iter().filter(|(id, _)| !goes.contains(id)) {
+                let over = entry.over;
+                let more = Step { id, role: entry.role, why: Why::Asked, over };
+                let mut bad = plan.clone();
+                let place = bad.steps.iter().position(|step| step.role == entry.role);
+                bad.steps.insert(place.unwrap_or(0), more);
+                bad.freed_bytes = held.freed_bytes(|it| it == id || goes.contains(&it));
+                match bad.check(&held) {
+                    Err(unfit) => see(unfit),
+                    Ok(()) => {
+                        let mut left =
+                            held.iter().filter(|(it, _)| *it != id && !goes.contains(it));
+                        let needs = |entry: &Entry| {
+                            entry.within == Some(id)
+                                || (entry.role != Role::Companion && entry.leads_to.contains(&id))
+                        };
+                        assert!(left.all(|(_, other)| !needs(other)), "{entry:?} in {world:?}");
+                        assert_eq!(entry.hold, Hold::Free, "{entry:?} in {world:?}");
+                    }
+                }
+            }
+            for place in 0..plan.steps.len() {
+                let mut twice = plan.clone();
+                twice.steps.push(plan.steps[place]);
+                see(twice.check(&held).unwrap_err());
+                let mut other = plan.clone();
+                other.steps[place].over.0 ^= 1;
+                see(other.check(&held).unwrap_err());
+                if place > 0 && plan.steps[place].role != plan.steps[0].role {
+                    let mut early = plan.clone();
+                    early.steps.swap(0, place);
+                    see(early.check(&held).unwrap_err());
+                }
+            }
+            let mut more = plan.clone();
+            more.freed_bytes += 1;
+            see(more.check(&held).unwrap_err());
+        }
+    }
+    println!("{refused} refused: {kinds:?}");
+    assert_eq!(kinds.len(), 6, "{kinds:?}");
 }
