@@ -12,7 +12,7 @@ import { basename, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { inspect, isDeepStrictEqual } from 'node:util';
 
-const INTERFACE = 'hubstow:placement/decisions@0.1.0';
+const INTERFACE = 'hubstow:placement/decisions@0.2.0';
 const NO_RETRY_LEFT = 2 ** 32 - 1;
 
 /** Loads a package from the folder in which they were installed. */

@@ -14,7 +14,7 @@ from wasmtime import Engine, Store
 from wasmtime.component import Component, Linker, Record, Variant
 from wasmtime.component import EnumType, ListType, OptionType, RecordType, ResultType, TupleType, VariantType
 
-INTERFACE = "hubstow:placement/decisions@0.1.0"
+INTERFACE = "hubstow:placement/decisions@0.2.0"
 NO_RETRY_LEFT = 2**32 - 1
 
 

@@ -3,8 +3,12 @@
 //! Built for `wasm32-unknown-unknown` and linked as a component, it imports nothing: the standard library of that target
 //! has no system to ask. Names come in as text and are parsed before anything else, as at every edge.
 
+mod care;
+#[macro_use]
 #[path = "../../../hosts/wasmtime/src/convert.rs"]
 mod convert;
+#[path = "../../../hosts/wasmtime/src/convert_care.rs"]
+mod convert_care;
 mod hub;
 mod layout;
 mod names;
@@ -22,7 +26,7 @@ mod generated {
     #[cfg(target_arch = "wasm32")]
     use super::Core;
 }
-use generated::exports::hubstow::placement::decisions as wit;
+use generated::exports::hubstow::placement::{care as wit_care, decisions as wit};
 
 use hubstow_core::{learn, model, place, resolve};
 

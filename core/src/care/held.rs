@@ -23,6 +23,18 @@ impl Id {
     }
 }
 
+impl From<u32> for Id {
+    fn from(place: u32) -> Self {
+        Self(place)
+    }
+}
+
+impl From<Id> for u32 {
+    fn from(id: Id) -> Self {
+        id.0
+    }
+}
+
 cases! {
     /// What an entry is for.
     pub enum Role {

@@ -8,45 +8,21 @@
 )]
 
 mod oracle;
+mod request;
 mod world;
 
 use std::{collections::BTreeSet, thread};
 
 use hubstow_core::care::{Entry, Hold, Id, Plan, Role, Rules, Step, Unfit, Why, prune, remove};
 use oracle::Expected;
+use request::{Question, REQUESTS, Request};
 use world::{Name, World};
-
-/// What is asked of a cache.
-#[derive(Clone, Copy, Debug)]
-enum Request {
-    Remove(Name),
-    Prune { keep_last: Option<usize>, unused_since: Option<u64> },
-}
-
-const REQUESTS: [Request; 13] = [
-    Request::Remove(Name::Repo(0)),
-    Request::Remove(Name::Repo(1)),
-    Request::Remove(Name::Revision(0, 0)),
-    Request::Remove(Name::Revision(0, 1)),
-    Request::Remove(Name::Revision(1, 0)),
-    Request::Remove(Name::Pointer(0, 0)),
-    Request::Remove(Name::Pointer(0, 1)),
-    Request::Remove(Name::Pointer(1, 1)),
-    Request::Remove(Name::Blob(0, 0)),
-    Request::Prune { keep_last: None, unused_since: None },
-    Request::Prune { keep_last: Some(1), unused_since: None },
-    Request::Prune { keep_last: None, unused_since: Some(15) },
-    Request::Prune { keep_last: Some(0), unused_since: None },
-];
 
 fn plan(world: &World, request: Request) -> Plan {
     let (held, names) = world.held();
-    let id = |name: Name| Id::at(names.iter().position(|n| *n == name).unwrap());
-    match request {
-        Request::Remove(name) => remove(&held, &[id(name)]),
-        Request::Prune { keep_last, unused_since } => {
-            prune(&held, &Rules { keep_last, unused_since, max_bytes: None })
-        }
+    match request.question(&names) {
+        Question::Remove(asked) => remove(&held, &asked),
+        Question::Prune(rules) => prune(&held, &rules),
     }
 }
 

@@ -26,6 +26,22 @@ enum Useless {
     Stays,
 }
 
+impl World {
+    pub(crate) fn revisions(&self) -> impl Iterator<Item = Name> {
+        [(0, 0), (0, 1), (1, 0), (1, 1)].into_iter().map(|(repo, rev)| Name::Revision(repo, rev))
+    }
+
+    /// Whether a revision is pinned or in use.
+    pub(crate) fn is_held(&self, name: Name) -> bool {
+        let Name::Revision(repo, rev) = name else { return false };
+        match self.repos[repo].held {
+            Holder::Nothing => false,
+            Holder::FirstRevision => rev == 0,
+            Holder::Pinned | Holder::InUse => true,
+        }
+    }
+}
+
 impl Expected {
     pub(crate) fn of(world: &World, request: Request) -> Self {
         let mut expected = Self::default();

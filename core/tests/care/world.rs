@@ -94,10 +94,6 @@ impl World {
         })
     }
 
-    pub(crate) fn revisions(&self) -> impl Iterator<Item = Name> {
-        [(0, 0), (0, 1), (1, 0), (1, 1)].into_iter().map(|(repo, rev)| Name::Revision(repo, rev))
-    }
-
     /// When a revision was last used and changed.
     pub(crate) fn used(&self, name: Name) -> u64 {
         match name {
@@ -115,16 +111,6 @@ impl World {
             | Name::Listing(..)
             | Name::Blob(..)
             | Name::Staged(_) => 30,
-        }
-    }
-
-    /// Whether a revision is pinned or in use.
-    pub(crate) fn is_held(&self, name: Name) -> bool {
-        let Name::Revision(repo, rev) = name else { return false };
-        match self.repos[repo].held {
-            Holder::Nothing => false,
-            Holder::FirstRevision => rev == 0,
-            Holder::Pinned | Holder::InUse => true,
         }
     }
 

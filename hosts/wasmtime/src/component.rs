@@ -163,14 +163,32 @@ impl ComponentCore {
     ) -> Result<T, CoreError> {
         self.component.ask(questions, call)
     }
+
+    /// The same for any interface of the component.
+    pub(crate) fn ask_of<T>(
+        &self,
+        questions: usize,
+        call: impl FnOnce(&Core, &mut Store<Limits>) -> wasmtime::Result<T>,
+    ) -> Result<T, CoreError> {
+        self.component.ask_of(questions, call)
+    }
 }
 
 impl Component {
-    /// Makes one call in a fresh instance, within the bounds.
+    /// Asks for a decision in a fresh instance, within the bounds.
     pub(crate) fn ask<T>(
         &self,
         questions: usize,
         call: impl FnOnce(&Guest, &mut Store<Limits>) -> wasmtime::Result<T>,
+    ) -> Result<T, CoreError> {
+        self.ask_of(questions, |core, store| call(core.hubstow_placement_decisions(), store))
+    }
+
+    /// Makes one call in a fresh instance, within the bounds.
+    fn ask_of<T>(
+        &self,
+        questions: usize,
+        call: impl FnOnce(&Core, &mut Store<Limits>) -> wasmtime::Result<T>,
     ) -> Result<T, CoreError> {
         let had = Had {
             fuel: self.bounds.fuel_for(questions),
@@ -188,7 +206,7 @@ impl Component {
     fn answer<T>(
         &self,
         had: &Had,
-        call: impl FnOnce(&Guest, &mut Store<Limits>) -> wasmtime::Result<T>,
+        call: impl FnOnce(&Core, &mut Store<Limits>) -> wasmtime::Result<T>,
     ) -> wasmtime::Result<T> {
         let mut store = Store::new(&self.engine, Limits { memory_bytes: self.bounds.memory_bytes });
         store.limiter(|limits| limits);
@@ -197,7 +215,7 @@ impl Component {
         store.set_hostcall_fuel(had.answer_bytes);
         let _running = self.watch.run(&self.engine);
         let core: Core = self.pre.instantiate(&mut store)?;
-        call(core.hubstow_placement_decisions(), &mut store)
+        call(&core, &mut store)
     }
 }
 

@@ -16,7 +16,7 @@ pub enum CoreError {
     },
     /// It wants something from its host, and gets nothing.
     #[error(
-        "the component does not fit: {cause}; it must import nothing and export hubstow:placement/decisions@0.1"
+        "the component does not fit: {cause}; it must import nothing and export hubstow:placement/decisions@0.2"
     )]
     Unfit {
         /// The engine's own words.

@@ -19,11 +19,17 @@
 //! every decision is compared with the facts it was made of before anything follows from it. What goes wrong is a
 //! [`CoreError`], and the cache is untouched.
 //!
+//! What of a cache may go, it says as well: [`ComponentCore::plan_prune`] and [`ComponentCore::plan_remove`] take what a host
+//! holds, and check the plan that comes back.
+//!
 //! What this crate does not do: it has no filesystem and no network of its own, and gives none to the component.
 
 mod bounds;
+mod care;
 mod component;
+#[macro_use]
 mod convert;
+mod convert_care;
 mod decider;
 mod engine;
 mod error;
@@ -33,9 +39,9 @@ mod watch;
 
 #[expect(missing_docs, reason = "generated; the interface's own file has the documentation")]
 mod generated {
-    wasmtime::component::bindgen!({ path: "component/placement.wit", world: "core" });
+    wasmtime::component::bindgen!({ path: "component", world: "core" });
 }
-pub use generated::exports::hubstow::placement::decisions as wit;
+pub use generated::exports::hubstow::placement::{care as wit_care, decisions as wit};
 
 pub use bounds::{Bounds, Limits};
 pub use component::{ComponentCore, Options, Pool};

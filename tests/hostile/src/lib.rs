@@ -4,8 +4,12 @@
 //! bytes of the file. Without one it is as honest as the core.
 
 mod attack;
+mod care;
+#[macro_use]
 #[path = "../../../hosts/wasmtime/src/convert.rs"]
 mod convert;
+#[path = "../../../hosts/wasmtime/src/convert_care.rs"]
+mod convert_care;
 mod lie;
 
 #[cfg_attr(
@@ -20,7 +24,7 @@ mod generated {
     #[cfg(target_arch = "wasm32")]
     use super::Hostile;
 }
-use generated::exports::hubstow::placement::decisions as wit;
+use generated::exports::hubstow::placement::{care as wit_care, decisions as wit};
 
 use hubstow_core::{learn, model, place, resolve};
 

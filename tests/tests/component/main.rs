@@ -3,6 +3,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stdout,
     reason = "a test says what is wrong by failing, and how much it has compared"
@@ -12,6 +13,9 @@ mod artifact;
 mod every;
 #[path = "../../../core/tests/properties/odd.rs"]
 mod odd;
+mod plans;
+#[path = "../../../core/tests/care/request.rs"]
+mod request;
 #[path = "../../../core/tests/tables/rows/mod.rs"]
 mod rows;
 mod subject;
@@ -19,6 +23,8 @@ mod texts;
 /// The same functions over the crate.
 #[path = "../../../core/tests/tables/subject.rs"]
 mod the_crate;
+#[path = "../../../core/tests/care/world.rs"]
+mod world;
 
 use rows::check_story;
 

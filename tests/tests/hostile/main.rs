@@ -10,4 +10,5 @@
 mod disk;
 mod guest;
 mod names;
+mod plans;
 mod process;

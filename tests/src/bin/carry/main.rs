@@ -18,8 +18,9 @@ use recipe::{Toolchain, build, content, made_by};
 const CARRIED: &str = "hosts/wasmtime/component";
 const COMPONENT: &str = "hubstow.wasm";
 const MADE_BY: &str = "made-by.toml";
-/// The contract: below the root, and in the package.
-const CONTRACTS: [&str; 2] = ["wit/placement.wit", "placement.wit"];
+/// The files of the contract, and where they are below the root. In the package they lie beside the component.
+const CONTRACT: &str = "wit";
+const CONTRACTS: [&str; 2] = ["placement.wit", "care.wit"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -50,8 +51,9 @@ fn carry(root: &Path) -> Result<String, Box<dyn Error>> {
     let by = made_by(&component, &Toolchain::in_use()?);
     let folder = root.join(CARRIED);
     fs::create_dir_all(&folder)?;
-    let [contract, carried] = CONTRACTS;
-    fs::copy(root.join(contract), folder.join(carried))?;
+    for file in CONTRACTS {
+        fs::copy(root.join(CONTRACT).join(file), folder.join(file))?;
+    }
     fs::write(folder.join(COMPONENT), &component)?;
     fs::write(folder.join(MADE_BY), &by)?;
     Ok(by)
@@ -61,9 +63,10 @@ fn check(root: &Path) -> Result<String, Box<dyn Error>> {
     let folder = root.join(CARRIED);
     let differs =
         |what: &str| format!("{CARRIED}/{what} is not what the source gives: run `cargo carry`");
-    let [contract, carried] = CONTRACTS;
-    if fs::read(root.join(contract))? != fs::read(folder.join(carried))? {
-        return Err(differs(carried).into());
+    for file in CONTRACTS {
+        if fs::read(root.join(CONTRACT).join(file))? != fs::read(folder.join(file))? {
+            return Err(differs(file).into());
+        }
     }
     let component = fs::read(folder.join(COMPONENT))?;
     let by = fs::read_to_string(folder.join(MADE_BY))?.replace("\r\n", "\n");
