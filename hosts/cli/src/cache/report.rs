@@ -5,7 +5,7 @@ mod page;
 mod treemap;
 
 use std::{
-    io::{self, Write as _},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -74,15 +74,27 @@ fn write(file: &Path, page: &[u8]) -> Result<(), Error> {
     if file.is_dir() {
         return Err(failed(io::ErrorKind::IsADirectory.into()));
     }
+    publish(file, page).map_err(failed)
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn publish(file: &Path, page: &[u8]) -> io::Result<()> {
+    use std::io::Write as _;
+
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or_else(|| Path::new("."));
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut beside = builder.tempfile_in(folder).map_err(failed)?;
-    beside.write_all(page).map_err(failed)?;
-    beside.persist(file).map_err(|error| failed(error.error))?;
+    let mut beside = builder.tempfile_in(folder.unwrap_or_else(|| Path::new(".")))?;
+    beside.write_all(page)?;
+    beside.persist(file)?;
     Ok(())
+}
+
+/// A sandbox has no private names to be had.
+#[cfg(target_family = "wasm")]
+fn publish(file: &Path, page: &[u8]) -> io::Result<()> {
+    std::fs::write(file, page)
 }
 
 fn for_people(facts: &Facts) -> String {
