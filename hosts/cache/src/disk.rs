@@ -122,6 +122,26 @@ pub struct FolderName {
     pub kind: Kind,
 }
 
+/// A name in a folder, and what was seen there.
+#[derive(Debug)]
+pub struct Looked {
+    /// The name.
+    pub name: String,
+    /// What it is the name of.
+    pub kind: Kind,
+    /// What the system says of it; of a symlink its text, as far as it can be had.
+    pub found: io::Result<Found>,
+}
+
+/// What was seen of an entry itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A file, a folder or something else.
+    Entry(Entry),
+    /// A symlink, by its text; empty where that can't be had.
+    Link(String),
+}
+
 /// Whether a file was there before it was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -279,6 +299,28 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// As [`Disk::names`].
     fn kinds(&self, folder: &CachePath) -> io::Result<Vec<FolderName>>;
+    /// Lists a folder and looks at every entry itself, as [`Disk::entry`] and [`Disk::link_text`] do. What is gone by then, or has
+    /// become something else, is left out.
+    ///
+    /// # Errors
+    /// As [`Disk::names`].
+    fn look_into(&self, folder: &CachePath) -> io::Result<Vec<Looked>> {
+        let mut looked = Vec::new();
+        for FolderName { name, kind } in self.kinds(folder)? {
+            let Some(at) = folder.listed(&name) else { continue };
+            let found = if kind == Kind::Symlink {
+                Ok(Found::Link(self.link_text(&at).unwrap_or_default()))
+            } else {
+                match self.entry(&at) {
+                    Ok(Some(entry)) if entry.kind == kind => Ok(Found::Entry(entry)),
+                    Ok(_) => continue,
+                    Err(error) => Err(error),
+                }
+            };
+            looked.push(Looked { name, kind, found });
+        }
+        Ok(looked)
+    }
     /// Returns how many bytes may still be written on the filesystem of a path, or of the nearest folder above it that is
     /// there; `None` where that is not known.
     ///

@@ -13,7 +13,7 @@ use crate::{
     care::{
         damage::{Damage, Flaw},
         inventory::{HeldRepo, Inventory, Item},
-        leads::{Leads, Places},
+        leads::{Leads, Places, folder_of},
         life::Life,
         role::Owner,
     },
@@ -63,7 +63,7 @@ fn follow_links(view: &View, inventory: &mut Inventory) {
     let places = Places::of(root.trim_end_matches('/').to_owned(), &inventory.items);
     let links = inventory.iter().filter_map(|(id, item)| {
         let text = item.link.as_ref()?;
-        Some((id, places.leads(item.at.parent().as_str(), text)))
+        Some((id, places.leads(folder_of(&item.at), text)))
     });
     let links: Vec<(Id, Leads)> = links.collect();
     for (id, leads) in links {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use hubstow_core::care::Id;
+use hubstow_core::{care::Id, layout::CachePath};
 
 use crate::care::inventory::Item;
 
@@ -55,12 +55,12 @@ impl<'a> Places<'a> {
     }
 
     /// Returns the path below the cache directory that a text means; `None` where it leaves it.
-    fn inside(&self, folder: &str, text: &str) -> Option<Vec<String>> {
+    fn inside<'t>(&self, folder: &'t str, text: &'t str) -> Option<Vec<&'t str>> {
         let below_root = text.strip_prefix(&self.root).filter(|below| below.starts_with('/'));
-        let (mut path, rest): (Vec<String>, &str) = match below_root {
+        let (mut path, rest): (Vec<&str>, &str) = match below_root {
             Some(below) => (Vec::new(), below),
             None if text.starts_with('/') || text.contains(':') => return None,
-            None => (folder.split('/').map(str::to_owned).collect(), text),
+            None => (folder.split('/').collect(), text),
         };
         for part in rest.split('/') {
             match part {
@@ -68,31 +68,36 @@ impl<'a> Places<'a> {
                 ".." => {
                     path.pop()?;
                 }
-                part => path.push(part.to_owned()),
+                part => path.push(part),
             }
         }
         Some(path)
     }
 
     /// Finds what is at a path, through links on the way.
-    fn walk(&self, path: &[String], links_left: usize) -> Leads {
-        if let Some(id) = self.by_path.get(path.join("/").as_str()) {
-            return Leads::To(*id);
+    fn walk(&self, path: &[&str], links_left: usize) -> Leads {
+        if let Some(id) = self.at(&path.join("/")) {
+            return Leads::To(id);
         }
         for len in 1..path.len() {
             let (before, rest) = path.split_at(len);
-            let at = before.join("/");
-            let Some(item) = self.at(&at).and_then(|id| self.items.get(id.place())) else {
+            let Some(item) = self.at(&before.join("/")).and_then(|id| self.items.get(id.place()))
+            else {
                 return Leads::Nowhere;
             };
             let Some(text) = &item.link else { continue };
             let Some(left) = links_left.checked_sub(1) else { return Leads::Nowhere };
-            let Some(mut to) = self.inside(item.at.parent().as_str(), text) else {
+            let Some(mut to) = self.inside(folder_of(&item.at), text) else {
                 return Leads::Outside;
             };
-            to.extend(rest.iter().cloned());
+            to.extend(rest);
             return self.walk(&to, left);
         }
         Leads::Nowhere
     }
+}
+
+/// Returns the path of the folder that an entry is in.
+pub(crate) fn folder_of(at: &CachePath) -> &str {
+    at.as_str().rsplit_once('/').map_or("", |(folder, _)| folder)
 }

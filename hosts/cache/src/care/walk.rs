@@ -4,7 +4,7 @@ use hubstow_core::layout::CachePath;
 
 use crate::{
     care::damage::{Damage, Flaw},
-    disk::{Disk, Entry, Kind, cancel::Cancel},
+    disk::{Disk, Entry, Found, Kind, Looked, cancel::Cancel},
 };
 
 /// How deep folders are listed: deeper than any name of a file can be.
@@ -36,8 +36,8 @@ pub(crate) fn walk(
     let mut folders = vec![(0, 0)];
     while let Some((place, depth)) = folders.pop() {
         let Some(folder) = all.get(place).map(|listed| listed.at.clone()) else { continue };
-        let names = match disk.kinds(&folder) {
-            Ok(names) if depth < DEPTH_LIMIT => names,
+        let looked = match disk.look_into(&folder) {
+            Ok(looked) if depth < DEPTH_LIMIT => looked,
             Ok(_) => {
                 damage.push(Damage::new(&folder, Flaw::Unreadable));
                 continue;
@@ -48,44 +48,25 @@ pub(crate) fn walk(
                 continue;
             }
         };
-        for name in names {
-            if cancel.is_cancelled() {
-                return all;
-            }
-            let Some(at) = folder.listed(&name.name) else { continue };
-            let Some(listed) = look(disk, at, place, name.kind, damage) else { continue };
-            if listed.kind == Kind::Directory {
+        if cancel.is_cancelled() {
+            return all;
+        }
+        for Looked { name, kind, found } in looked {
+            let Some(at) = folder.listed(&name) else { continue };
+            let (entry, link) = match found {
+                Ok(Found::Entry(entry)) => (Some(entry), None),
+                Ok(Found::Link(text)) => (None, Some(text)),
+                Err(error) => {
+                    let said = Some(error.to_string());
+                    damage.push(Damage { said, ..Damage::new(&at, Flaw::Unreadable) });
+                    continue;
+                }
+            };
+            if kind == Kind::Directory {
                 folders.push((all.len(), depth + 1));
             }
-            all.push(listed);
+            all.push(Listed { at, within: Some(place), kind, entry, link });
         }
     }
     all
-}
-
-/// Looks at one entry; `None` where it is gone, or can't be looked at.
-fn look(
-    disk: &dyn Disk,
-    at: CachePath,
-    place: usize,
-    kind: Kind,
-    damage: &mut Vec<Damage>,
-) -> Option<Listed> {
-    let within = Some(place);
-    if kind == Kind::Symlink {
-        // A text that can't be had leads nowhere.
-        let link = Some(disk.link_text(&at).unwrap_or_default());
-        return Some(Listed { at, within, kind, entry: None, link });
-    }
-    match disk.entry(&at) {
-        Ok(Some(entry)) if entry.kind == kind => {
-            Some(Listed { at, within, kind, entry: Some(entry), link: None })
-        }
-        Ok(_) => None,
-        Err(error) => {
-            let said = Some(error.to_string());
-            damage.push(Damage { said, ..Damage::new(&at, Flaw::Unreadable) });
-            None
-        }
-    }
 }

@@ -8,7 +8,7 @@ use std::{io, path::PathBuf, sync::Arc, thread, time::Duration, time::Instant, t
 use hubstow_core::layout::CachePath;
 
 use crate::disk::{
-    Disk, DiskFile, Entry, FolderName, LockFile,
+    Disk, DiskFile, Entry, FolderName, LockFile, Looked,
     failure::{ErrorGroup, group},
 };
 
@@ -78,6 +78,10 @@ impl Disk for PatientDisk {
 
     fn kinds(&self, folder: &CachePath) -> io::Result<Vec<FolderName>> {
         self.patiently(|disk| disk.kinds(folder))
+    }
+
+    fn look_into(&self, folder: &CachePath) -> io::Result<Vec<Looked>> {
+        self.patiently(|disk| disk.look_into(folder))
     }
 
     fn free_bytes(&self, at: &CachePath) -> io::Result<Option<u64>> {

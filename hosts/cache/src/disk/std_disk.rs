@@ -1,5 +1,8 @@
 //! The system's own filesystem, natively and under WASI: the only place where this crate meets `std::fs`.
 
+#[cfg(unix)]
+mod listing;
+
 use std::{
     fs,
     io::{self, Read, Seek, Write},
@@ -9,6 +12,8 @@ use std::{
 
 use hubstow_core::layout::CachePath;
 
+#[cfg(unix)]
+use crate::disk::Looked;
 use crate::disk::{
     Disk, DiskFile, Entry, FolderName, Identity, Kind, LockFile, Origin,
     failure::{ErrorGroup, group},
@@ -310,6 +315,11 @@ impl Disk for StdDisk {
             }
         }
         Ok(kinds)
+    }
+
+    #[cfg(unix)]
+    fn look_into(&self, folder: &CachePath) -> io::Result<Vec<Looked>> {
+        listing::look_into(&self.native(folder))
     }
 
     fn free_bytes(&self, at: &CachePath) -> io::Result<Option<u64>> {
