@@ -14,6 +14,9 @@ pub(crate) struct Args {
     /// The matrix of lines instead of the other cases: each cell once, and one table for all
     #[arg(long)]
     pub(crate) matrix: bool,
+    /// The care of a cache instead of the other cases
+    #[arg(long, conflicts_with = "matrix")]
+    pub(crate) care: bool,
     /// Only cases with TEXT in their name; may be repeated
     #[arg(long, value_name = "TEXT")]
     pub(crate) only: Vec<String>,
@@ -64,6 +67,9 @@ pub(crate) enum Role {
         #[arg(long)]
         sync: bool,
     },
+    /// Read and hash files, two at a time
+    #[command(hide = true)]
+    Hash { files: Vec<PathBuf> },
 }
 
 /// How much there is to download.

@@ -10,6 +10,7 @@
 //! of them with its sha256.
 
 mod args;
+mod care;
 mod case;
 mod cases;
 mod check;
@@ -58,6 +59,7 @@ fn try_main(scratch: &Path) -> Result<ExitCode> {
             });
             limit::receive(&pairs.collect::<Vec<_>>(), *sync).map(|()| ExitCode::SUCCESS)
         }
+        Some(Role::Hash { files }) => limit::hash(files).map(|()| ExitCode::SUCCESS),
         None if args.bench => measure::all(&args, scratch),
         None => {
             println!("nothing is measured but by `cargo bench -p hubstow-bench`");

@@ -1,11 +1,15 @@
-//! The fair limit: receive and write on one thread, hash on another, and nothing else; or bring it all to the disk as well.
+//! The fair limits: receive and write on one thread, hash on another, and nothing else, or bring it all to the disk as well; and
+//! read and hash on two threads.
 
 use std::{
     fs::File,
-    io::Write as _,
+    io::{Read as _, Write as _},
     num::NonZeroU64,
     path::PathBuf,
-    sync::mpsc::{Receiver, sync_channel},
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{Receiver, sync_channel},
+    },
     thread,
 };
 
@@ -36,7 +40,7 @@ enum Received {
 /// Receives files one after the other over one connection, each from an address to a path, and prints their sha256.
 pub(crate) fn receive(files: &[(String, PathBuf)], sync: bool) -> Result<()> {
     let (to_hasher, received) = sync_channel(QUEUE_PIECES);
-    let hasher = thread::spawn(move || hash(received));
+    let hasher = thread::spawn(move || hash_pieces(received));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     runtime.block_on(async {
         let uri: Uri = files.first().context("no file is named")?.0.parse()?;
@@ -79,7 +83,7 @@ pub(crate) fn receive(files: &[(String, PathBuf)], sync: bool) -> Result<()> {
     Ok(())
 }
 
-fn hash(received: Receiver<Received>) -> Vec<String> {
+fn hash_pieces(received: Receiver<Received>) -> Vec<String> {
     let (mut hasher, mut hashes) = (Sha256::new(), Vec::new());
     for it in received {
         match it {
@@ -88,4 +92,28 @@ fn hash(received: Receiver<Received>) -> Vec<String> {
         }
     }
     hashes
+}
+
+/// Reads and hashes files, two at a time, and prints their sha256.
+pub(crate) fn hash(files: &[PathBuf]) -> Result<()> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut buffer = vec![0; 1 << 20];
+        while let Some(path) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let (mut file, mut hasher) = (File::open(path)?, Sha256::new());
+            loop {
+                match file.read(&mut buffer)? {
+                    0 => break,
+                    len => hasher.update(buffer.get(..len).unwrap_or_default()),
+                }
+            }
+            println!("{}", hex(&hasher.finalize()));
+        }
+        anyhow::Ok(())
+    };
+    thread::scope(|scope| {
+        let other = scope.spawn(work);
+        work()?;
+        other.join().map_err(|_| anyhow::anyhow!("the other thread panicked"))?
+    })
 }

@@ -14,6 +14,7 @@ use wait4::Wait4 as _;
 
 use crate::{
     args::Args,
+    care,
     case::{Case, State},
     cases, check,
     client::{Client, HUBSTOW, Job, Order},
@@ -129,6 +130,9 @@ const MACHINE_RUNS: usize = 3;
 
 /// Measures every case that is asked for, and prints a table for each, and one for all cells of the matrix.
 pub(crate) fn all(args: &Args, scratch: &Path) -> Result<ExitCode> {
+    if args.care {
+        return care::all(args, scratch);
+    }
     let cases = chosen(args)?;
     if args.list {
         cases.iter().for_each(|case| println!("{:<26} {}", case.name, case.about));
@@ -290,24 +294,11 @@ impl Bench {
         let Some(mut command) = client.command(&self.tools, &order, patience_s)? else {
             return Ok(None);
         };
-        let told = dest.with_extension("told");
-        let errors = fs::File::create(&told)?;
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
         self.hub.counts()?;
-        let begin = Instant::now();
-        let end = command.spawn().context("it can't be started")?.wait4()?;
-        let wall_s = begin.elapsed().as_secs_f64();
-        let counts = self.hub.counts()?;
-        let status = end.status;
-        if let Some(seconds) = patience_s {
-            ensure!(wall_s < f64::from(seconds), "it was killed after {seconds} s");
-        }
-        let last = || fs::read_to_string(&told).unwrap_or_default();
-        ensure!(status.success(), "{status}: {}", last().lines().last().unwrap_or_default());
+        let mut run = watch(&mut command, &dest.with_extension("told"), patience_s)?;
+        run.counts = self.hub.counts()?;
         check::right(client, &order)?;
-        let cpu_s = (end.rusage.utime + end.rusage.stime).as_secs_f64();
-        let peak_bytes = end.rusage.maxrss;
-        Ok(Some(Run { wall_s, cpu_s, peak_bytes, counts, written_bytes: 0, hub_cpu_s: None }))
+        Ok(Some(run))
     }
 
     /// Asks for the commit every time, which also lets the hub hash everything before any clock runs.
@@ -316,8 +307,25 @@ impl Bench {
     }
 }
 
+/// Runs a program to its end, and takes its numbers. What it says on stderr goes to the file `told`.
+pub(crate) fn watch(command: &mut Command, told: &Path, patience_s: Option<u32>) -> Result<Run> {
+    let errors = fs::File::create(told)?;
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
+    let begin = Instant::now();
+    let end = command.spawn().context("it can't be started")?.wait4()?;
+    let wall_s = begin.elapsed().as_secs_f64();
+    if let Some(seconds) = patience_s {
+        ensure!(wall_s < f64::from(seconds), "it was killed after {seconds} s");
+    }
+    let (status, said) = (end.status, fs::read_to_string(told).unwrap_or_default());
+    ensure!(status.success(), "{status}: {}", said.lines().last().unwrap_or_default());
+    let cpu_s = (end.rusage.utime + end.rusage.stime).as_secs_f64();
+    let (peak_bytes, counts) = (end.rusage.maxrss, Counts::default());
+    Ok(Run { wall_s, cpu_s, peak_bytes, counts, written_bytes: 0, hub_cpu_s: None })
+}
+
 /// Writes back what was written so far.
-fn flush_disks() -> Result<()> {
+pub(crate) fn flush_disks() -> Result<()> {
     ensure!(Command::new("sync").status()?.success(), "`sync` failed");
     Ok(())
 }

@@ -11,6 +11,7 @@ use crate::{
     matrix::Machine,
     measure::{Medians, Run},
     report::matrix::Judged,
+    target::Target,
 };
 
 /// The runs of one client.
@@ -39,14 +40,27 @@ pub(crate) struct Report {
     cell: Option<Judged>,
 }
 
+/// The runs of one program, added up.
 #[derive(Debug, Serialize)]
-struct Measured {
+pub(crate) struct Measured {
     client: &'static str,
     is_hubstow: bool,
     /// `None` where no run came to its end.
     medians: Option<Medians>,
     runs: Vec<Run>,
     failure: Option<String>,
+}
+
+impl Measured {
+    pub(crate) fn new(
+        client: &'static str,
+        is_hubstow: bool,
+        runs: Vec<Run>,
+        failure: Option<String>,
+    ) -> Self {
+        let medians = (failure.is_none() && !runs.is_empty()).then(|| Medians::of(&runs));
+        Self { client, is_hubstow, medians, runs, failure }
+    }
 }
 
 /// Prints what holds for all tables.
@@ -66,19 +80,27 @@ impl Report {
     ///
     /// `machine` is what this machine needs for the work of a cell.
     pub(crate) fn new(case: &Case, rows: Vec<Row>, machine: Machine) -> Self {
-        let measured = |Row { client, runs, failure }: Row| Measured {
-            client: client.name(),
-            is_hubstow: client.is_hubstow(),
-            medians: (failure.is_none() && !runs.is_empty()).then(|| Medians::of(&runs)),
-            runs,
-            failure,
+        let measured = |Row { client, runs, failure }: Row| {
+            Measured::new(client.name(), client.is_hubstow(), runs, failure)
         };
         let clients: Vec<Measured> = rows.into_iter().map(measured).collect();
-        let medians: Vec<_> =
-            clients.iter().filter_map(|it| Some((it.client, it.medians.clone()?))).collect();
-        let targets = case.targets.iter().map(|target| target.verdict(&medians)).collect();
-        let cell = case.cell.map(|cell| Judged::new(cell, machine, &medians));
-        Self { case: case.name.clone(), about: case.about.clone(), clients, targets, cell }
+        let mut report = Self::of(&case.name, &case.about, clients, &case.targets);
+        let medians = report.medians();
+        report.cell = case.cell.map(|cell| Judged::new(cell, machine, &medians));
+        report
+    }
+
+    /// The same of any work.
+    pub(crate) fn of(case: &str, about: &str, clients: Vec<Measured>, targets: &[Target]) -> Self {
+        let (case, about) = (case.to_owned(), about.to_owned());
+        let mut report = Self { case, about, clients, targets: Vec::new(), cell: None };
+        let medians = report.medians();
+        report.targets = targets.iter().map(|target| target.verdict(&medians)).collect();
+        report
+    }
+
+    fn medians(&self) -> Vec<(&'static str, Medians)> {
+        self.clients.iter().filter_map(|it| Some((it.client, it.medians.clone()?))).collect()
     }
 
     /// Tells whether hubstow did not do the work.

@@ -91,14 +91,14 @@ fn with_component(target: &Path) -> Result<PathBuf> {
 }
 
 /// The driver is a workspace of its own and is built into a folder of its own.
-fn hf_hub(target: &Path) -> Result<PathBuf> {
+pub(crate) fn hf_hub(target: &Path) -> Result<PathBuf> {
     let manifest = format!("{PACKAGE}/hf-hub/Cargo.toml");
     let folder = target.join("hf-hub").display().to_string();
     build(&["--locked", "--manifest-path", &manifest, "--target-dir", &folder])
 }
 
 /// Builds a program as it is released, and returns where it is.
-fn build(arguments: &[&str]) -> Result<PathBuf> {
+pub(crate) fn build(arguments: &[&str]) -> Result<PathBuf> {
     let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["build", "--quiet", "--release", "--message-format=json"])
         .args(arguments)
@@ -116,7 +116,7 @@ fn build(arguments: &[&str]) -> Result<PathBuf> {
 }
 
 /// Takes the Python that the tests install, unless another is named. Its first start writes what later ones only read.
-fn python(target: &Path) -> Result<PathBuf> {
+pub(crate) fn python(target: &Path) -> Result<PathBuf> {
     let installed = || target.join("verify/python/bin/python");
     let python = env::var_os("HUBSTOW_PYTHON").map_or_else(installed, PathBuf::from);
     let script = "import huggingface_hub as h; h.snapshot_download; h.hf_hub_download; \
@@ -131,7 +131,7 @@ fn python(target: &Path) -> Result<PathBuf> {
     Ok(python)
 }
 
-fn find(program: &str) -> Result<PathBuf> {
+pub(crate) fn find(program: &str) -> Result<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let mut places = env::split_paths(&path).map(|folder| folder.join(program));
     places.find(|place| place.is_file()).context("it is not installed")
