@@ -14,4 +14,5 @@ mod look;
 pub mod pins;
 mod role;
 pub mod summary;
+pub mod verify;
 mod walk;
