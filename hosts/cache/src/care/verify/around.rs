@@ -8,8 +8,8 @@ use hubstow_core::{
 };
 
 use super::{
-    Fault, Verified,
     claims::{listed, name_in_repo, named_by_link},
+    found::{Fault, Verified},
     listed::{Kept, Listings},
     scope::Covered,
 };

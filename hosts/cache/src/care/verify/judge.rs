@@ -9,8 +9,8 @@ use hubstow_core::{
 };
 
 use super::{
-    Fault, Verified,
     claims::{Claim, Claims, Job, blob_of, content_at, is_named, listed, name_in_repo},
+    found::{Fault, Verified},
     listed::{Listings, Word},
     read::{End, Shown},
     scope::Covered,

@@ -16,10 +16,7 @@ use hubstow_core::{
     name::{ContentHash, Etag},
 };
 
-use super::{
-    Reading,
-    claims::{Claims, Job},
-};
+use super::claims::{Claims, Job};
 use crate::{
     care::inventory::Inventory,
     disk::{content::Hasher, failure::FsError},
@@ -35,6 +32,23 @@ const THREADS_A_PROCESSOR: usize = 2;
 const THREAD_LIMIT: usize = 32;
 /// Files up to this length are kept whole, to be looked at for what stands in a file's place.
 pub(super) const TEXT_LIMIT_BYTES: u64 = 4 << 10;
+
+/// How far reading has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// What there is to read: so many files, so many bytes.
+    Begins {
+        /// How many files.
+        files: usize,
+        /// Their bytes together.
+        bytes: u64,
+    },
+    /// So many bytes more were read.
+    Read {
+        /// How many.
+        bytes: u64,
+    },
+}
 
 /// What reading a file has shown.
 #[derive(Clone, Debug, Default)]
