@@ -125,8 +125,12 @@ pub struct Repair {
 pub fn repair(held: &Held, wounds: &[Wound], reach: Reach) -> Repair {
     let wounded: BTreeSet<Id> = wounds.iter().map(|wound| wound.id).collect();
     let mut making = Making { held, wounded, reach, fetched: BTreeMap::new() };
-    let mut plan = Repair::default();
+    let (mut plan, mut seen) = (Repair::default(), BTreeSet::new());
     for wound in wounds {
+        // What is wrong in two ways is healed once.
+        if !seen.insert((wound.id, wound.ill)) {
+            continue;
+        }
         match making.cure(wound) {
             Ok((cure, from)) => {
                 let entry = held.get(wound.id);
@@ -196,19 +200,20 @@ impl Making<'_> {
         Ok(cure)
     }
 
-    /// Returns the place of a step in the order: what others take from is changed last among contents, what is fetched
-    /// comes before what takes it over, and a ref is written when all else is in its place.
+    /// Returns the place of a step in the order: what is in the way goes first, what is fetched comes before what takes it
+    /// over, and a blob that nobody leads to goes when nobody takes from it any more.
     fn rank(&self, step: &Heal) -> u8 {
         let from_wounded = step.from.is_some_and(|from| self.wounded.contains(&from));
         match step.cure {
-            Cure::List => 0,
-            Cure::Place if from_wounded => 1,
-            Cure::Place if step.from.is_some() => 2,
-            Cure::Fetch => 3,
-            Cure::Place => 4,
-            Cure::Enlist => 5,
-            Cure::Remove => 6,
+            Cure::Remove if step.role != Role::Blob => 0,
+            Cure::List => 1,
+            Cure::Place if from_wounded => 2,
+            Cure::Place if step.from.is_some() => 3,
+            Cure::Fetch => 4,
+            Cure::Place => 5,
+            Cure::Enlist => 6,
             Cure::Point => 7,
+            Cure::Remove => 8,
         }
     }
 }
