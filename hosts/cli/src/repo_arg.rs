@@ -29,7 +29,7 @@ pub(crate) struct RepoArgs {
 
 /// The kinds of repos.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum KindArg {
+pub(crate) enum KindArg {
     Model,
     Dataset,
     Space,

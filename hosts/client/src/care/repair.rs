@@ -64,6 +64,24 @@ impl Healed {
             End::Skipped(_) | End::Failed(_) => false,
         }
     }
+
+    /// Returns what was done for a file that was brought to its place.
+    #[must_use]
+    pub fn report(&self) -> Option<&FileReport> {
+        if let End::Placed(report) = &self.end { Some(report) } else { None }
+    }
+
+    /// Returns why it was left alone.
+    #[must_use]
+    pub fn skipped(&self) -> Option<&Skip> {
+        if let End::Skipped(skip) = &self.end { Some(skip) } else { None }
+    }
+
+    /// Returns why it could not be done.
+    #[must_use]
+    pub fn error(&self) -> Option<&Error> {
+        if let End::Failed(error) = &self.end { Some(error) } else { None }
+    }
 }
 
 impl CacheDir {
