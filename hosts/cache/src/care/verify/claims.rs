@@ -57,12 +57,18 @@ impl Claims {
         }
         for (id, item) in of(Role::Pointer).filter(|(id, _)| in_scope(id)) {
             let promised = listed(inventory, listings, id);
-            match (&promised, blob_of(inventory, item)) {
+            match (promised, blob_of(inventory, item)) {
                 // Who says the same as the blob's name adds no more than the size.
-                (Some(promised), Some(blob)) if is_named(inventory, blob, &promised.etag) => {
-                    claims.add(inventory, blob, Some(promised.clone()));
+                (Some(promised), Some(blob))
+                    if item.kind == Kind::Symlink && is_named(inventory, blob, &promised.etag) =>
+                {
+                    claims.add(inventory, blob, Some(promised));
                 }
-                _ => claims.add(inventory, id, promised),
+                // Another name of a blob is healed by itself.
+                (None, Some(blob)) if item.kind == Kind::File => {
+                    claims.add(inventory, id, by_name(inventory, blob));
+                }
+                (promised, _) => claims.add(inventory, id, promised),
             }
         }
         for (id, _) in of(Role::Payload).filter(|(id, _)| in_scope(id)) {
@@ -118,6 +124,12 @@ pub(super) fn content_at(inventory: &Inventory, id: Id) -> Option<(Id, &Item)> {
         }
     }
     None
+}
+
+/// Says what the name of a blob promises.
+fn by_name(inventory: &Inventory, blob: Id) -> Option<Promised> {
+    let etag = Etag::parse(inventory.get(blob)?.at.base()).ok()?;
+    Some(Promised { etag, size: None })
 }
 
 /// Returns the blob that a file of a snapshot leads to, or is another name of.
