@@ -12,10 +12,16 @@ pub mod listed;
 mod read;
 mod scope;
 
+use std::ops::ControlFlow;
+
 use self::{
     around::Around, claims::Claims, judge::Judge, listed::Listings, read::read_all, scope::Covered,
 };
-use crate::{care::inventory::Inventory, disk::failure::FsError, observe::view::View};
+use crate::{
+    care::inventory::Inventory,
+    disk::{cancel::Cancel, failure::FsError},
+    observe::view::View,
+};
 
 pub use self::{
     found::{Fault, Verified},
@@ -26,6 +32,8 @@ pub use self::{
 impl View {
     /// Reads all that is in scope, and says what is wrong.
     ///
+    /// Who is told of progress can end it.
+    ///
     /// # Errors
     /// That the work was cancelled.
     pub fn verify(
@@ -33,11 +41,18 @@ impl View {
         inventory: &Inventory,
         scope: &Scope,
         listings: &Listings,
-        tell: &(dyn Fn(Reading) + Sync),
+        tell: &(dyn Fn(Reading) -> ControlFlow<()> + Sync),
     ) -> Result<Verified, FsError> {
+        let stop = Cancel::default();
+        let tell = |reading: Reading| {
+            if self.cancel.is_cancelled() || tell(reading).is_break() {
+                stop.cancel();
+            }
+        };
+        let view = &self.stopped_by(stop.clone());
         let covered = Covered::of(inventory, scope);
         let claims = Claims::gather(inventory, &covered, listings);
-        let readings = read_all(self, inventory, &claims, tell)?;
+        let readings = read_all(view, inventory, &claims, &tell)?;
         let mut verified = Verified::default();
         Around { view: self, inventory, covered: &covered, listings }.look(&mut verified);
         let judge =

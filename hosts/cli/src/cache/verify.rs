@@ -3,7 +3,7 @@
 mod heal;
 mod told;
 
-use std::sync::Arc;
+use std::{ops::ControlFlow, sync::Arc};
 
 use clap::Args;
 use hubstow_client::{
@@ -35,7 +35,7 @@ use crate::{
 Examples:
   hubstow cache verify                                   all of it; nothing is sent
   hubstow cache verify openai-community/gpt2             one repo
-  hubstow cache verify openai-community/gpt2 --online    also what is missing or extra, as the hub lists it
+  hubstow cache verify openai-community/gpt2 --online    also what is missing there, or extra
   hubstow cache verify hf://org/name@main/model.bin      one file
   hubstow cache verify --repair                          heal what is wrong, after asking
   hubstow cache verify --repair --offline --yes          heal it from what is here
@@ -98,6 +98,7 @@ pub(super) fn run(args: &VerifyArgs, global: &Global, parts: PartsOf) -> Result<
     };
     let verified = cache.verify(&inventory, &scope, &listings, |reading| {
         show(&progress, reading);
+        ControlFlow::Continue(())
     });
     progress.stop();
     let found = Found { inventory, verified: verified? };

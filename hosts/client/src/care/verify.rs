@@ -1,6 +1,6 @@
 //! Whether the cache holds what it says: against names, kept listings, and the hub's own where it was asked.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::ControlFlow};
 
 use futures_util::{StreamExt as _, stream};
 use hubstow_cache::{
@@ -94,16 +94,19 @@ impl CacheDir {
     /// Reads every byte of what is in scope, whatever has been proved before, and says what is wrong. Nothing is changed; what is
     /// right is written down as proved where that is allowed.
     ///
-    /// It blocks, and reads on several threads.
+    /// It blocks, and reads on several threads. Whoever is told how far it has come ends it by
+    /// [`ControlFlow::Break`].
     ///
     /// ```no_run
     /// # fn run(hub: &hubstow_client::Hub) -> Result<(), hubstow_client::Error> {
+    /// use std::ops::ControlFlow;
+    ///
     /// use hubstow_client::care::Scope;
     ///
     /// let cache = hub.cache();
     /// let inventory = cache.inventory()?;
     /// let listings = cache.kept_listings(&inventory, &Scope::All);
-    /// let verified = cache.verify(&inventory, &Scope::All, &listings, |_| {})?;
+    /// let verified = cache.verify(&inventory, &Scope::All, &listings, |_| ControlFlow::Continue(()))?;
     /// for fault in &verified.faults {
     ///     println!("{}: {}", fault.damage.at, fault.damage.flaw);
     /// }
@@ -118,7 +121,7 @@ impl CacheDir {
         inventory: &Inventory,
         scope: &Scope,
         listings: &Listings,
-        tell: impl Fn(Reading) + Sync,
+        tell: impl Fn(Reading) -> ControlFlow<()> + Sync,
     ) -> Result<Verified, Error> {
         Ok(self.cache().verify(inventory, scope, listings, &tell)?)
     }

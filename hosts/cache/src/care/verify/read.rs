@@ -31,7 +31,9 @@ const TELL_BYTES: u64 = 4 << 20;
 const THREADS_A_PROCESSOR: usize = 2;
 const THREAD_LIMIT: usize = 32;
 /// Files up to this length are kept whole, to be looked at for what stands in a file's place.
-pub(super) const TEXT_LIMIT_BYTES: u64 = 4 << 10;
+const TEXT_LIMIT_BYTES: u64 = 4 << 10;
+/// How what stands in a file's place begins: the text of a link, by either separator, and what git keeps of a large file.
+const INSTEAD: [&[u8]; 3] = [b"../", b"..\\", b"version https://git-lfs"];
 
 /// How far reading has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,7 +223,9 @@ fn hash(
         }
     }
     tell(Reading::Read { bytes: untold });
-    shown.text = (len_bytes <= TEXT_LIMIT_BYTES).then_some(text);
+    // Most small files are nothing of that kind, and there may be many.
+    let is_odd = INSTEAD.iter().any(|begins| text.starts_with(begins));
+    shown.text = is_odd.then_some(text);
     for hasher in hashers {
         let (kind, hash) = hasher.into_hash();
         match kind {

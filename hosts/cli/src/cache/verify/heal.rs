@@ -104,15 +104,20 @@ fn show(found: &Found, plan: &Repair, args: &VerifyArgs, format: Format) -> Resu
         }
         Format::Human => output::line(for_people(found, plan))?,
     }
-    verdict.map_err(|error| error.hint(way_out(plan)))
+    verdict.map_err(|error| {
+        let is_planned = !plan.steps.is_empty();
+        error.hint(if is_planned {
+            "without --dry-run it is repaired, after asking"
+        } else {
+            way_out(&plan.unhealed)
+        })
+    })
 }
 
 /// Returns what a user can do about what stays.
-fn way_out(plan: &Repair) -> &'static str {
-    let needs: HashSet<Need> = plan.unhealed.iter().map(|stays| stays.need).collect();
-    if !plan.steps.is_empty() {
-        "without --dry-run it is repaired, after asking"
-    } else if needs.contains(&Need::Hub) {
+fn way_out(unhealed: &[Unhealed]) -> &'static str {
+    let needs: HashSet<Need> = unhealed.iter().map(|stays| stays.need).collect();
+    if needs.contains(&Need::Hub) {
         "the content is not here: repair it again without --offline, to download it"
     } else if needs.contains(&Need::Right) {
         "repair it as the user whom the cache belongs to"
@@ -130,7 +135,7 @@ fn tell(
     format: Format,
 ) -> Result<(), Error> {
     let failed: Vec<&Healed> = healed.iter().filter(|healed| !healed.is_well()).collect();
-    let verdict = still_wrong(found, healed).and_then(|()| told::listed(found, args));
+    let verdict = still_wrong(found, plan, healed).and_then(|()| told::listed(found, args));
     if format != Format::Json {
         for healed in failed.iter().take(NAMED) {
             let why = why(healed).unwrap_or_default();
@@ -166,7 +171,7 @@ fn tell(
 }
 
 /// Says what is still wrong. Where nothing could be repaired, the first failure says why.
-fn still_wrong(found: &Found, healed: &[Healed]) -> Result<(), Error> {
+fn still_wrong(found: &Found, plan: &Repair, healed: &[Healed]) -> Result<(), Error> {
     let well: HashSet<Id> = healed.iter().filter(|it| it.is_well()).map(|it| it.id).collect();
     let harm = found.verified.faults.iter().filter(|fault| fault.weight == Weight::Harm);
     let left = harm.filter(|fault| !fault.id.is_some_and(|id| well.contains(&id))).count();
@@ -181,7 +186,11 @@ fn still_wrong(found: &Found, healed: &[Healed]) -> Result<(), Error> {
     let is_refusal = |kind: &ErrorKind| exit_code(*kind) == exit_code(ErrorKind::ReadOnly);
     let refused = errors.into_iter().find(is_refusal);
     let kind = refused.filter(|_| well.is_empty()).unwrap_or(ErrorKind::ContentMismatch);
-    Err(Error::new(kind, what).hint("what is right, and what could not be healed, is as it was"))
+    Err(Error::new(kind, what).hint(if plan.unhealed.is_empty() {
+        "what could not be repaired is as it was; the warnings say why"
+    } else {
+        way_out(&plan.unhealed)
+    }))
 }
 
 fn fetched_bytes(healed: &[Healed]) -> u64 {
@@ -244,11 +253,15 @@ fn why(healed: &Healed) -> Option<String> {
 /// Tells a plan: what is done for each entry, and what stays.
 fn for_people(found: &Found, plan: &Repair) -> String {
     let fault = |id: Id| found.verified.faults.iter().find(|fault| fault.id == Some(id));
-    let mut text = if plan.steps.is_empty() {
-        styled(TITLE, "There is nothing that can be repaired.")
-    } else {
-        styled(TITLE, "To be repaired:")
-    };
+    let stays: Vec<&Unhealed> = unhealed(found, plan).collect();
+    let mut text = styled(
+        TITLE,
+        match (plan.steps.is_empty(), stays.is_empty()) {
+            (true, true) => "Nothing to repair.",
+            (true, false) => "There is nothing that can be repaired.",
+            (false, _) => "To be repaired:",
+        },
+    );
     for step in plan.steps.iter().take(NAMED) {
         let Some(fault) = fault(step.id) else { continue };
         let how = styled(FAINT, how(found, step, fault));
@@ -257,7 +270,6 @@ fn for_people(found: &Found, plan: &Repair) -> String {
     if let Some(more) = plan.steps.len().checked_sub(NAMED).filter(|more| *more > 0) {
         let _ = write!(text, "\n  … and {more} more");
     }
-    let stays: Vec<&Unhealed> = unhealed(found, plan).collect();
     if !stays.is_empty() {
         let _ = write!(text, "\n{}", styled(CAUTION, "Stays as it is:"));
     }

@@ -139,11 +139,39 @@ fn file_of(found: &Found, revision: Id, file: &str) -> String {
     format!("{}/{file}", words(&found.inventory, revision))
 }
 
-/// Returns the name of what is wrong: as a user would say it, or else its path in the cache.
+/// Returns the name of what is wrong: that of the file which is read through it, as a user would say it, or else its path in
+/// the cache.
 pub(super) fn name(found: &Found, fault: &Fault) -> String {
-    let path = fault.damage.at.as_str();
-    let name = fault.id.map(|id| words(&found.inventory, id));
-    plain(&name.unwrap_or_else(|| path.to_owned()))
+    let of_reader = fault.readers.first().copied().or(fault.id);
+    let name = of_reader.map(|id| words(&found.inventory, id));
+    plain(&name.unwrap_or_else(|| fault.damage.at.as_str().to_owned()))
+}
+
+/// Says more of what is wrong: how much of it there is, which hash it has, where it lies, and who else reads it.
+fn details(found: &Found, fault: &Fault) -> Vec<String> {
+    let mut details = Vec::new();
+    let len = fault.id.and_then(|id| found.inventory.content_of(id)?.entry.as_ref());
+    let len = len.map(|entry| entry.len_bytes);
+    let size = fault.expected.as_ref().and_then(|expected| expected.size);
+    match (len, size) {
+        (Some(len), Some(size)) if len != size => {
+            details.push(format!("{} of {}", output::size(len), output::size(size)));
+        }
+        (Some(_) | None, _) => {
+            if let (Some(expected), Some(hash)) = (&fault.expected, &fault.found) {
+                details.push(format!("expected {}, found {hash}", expected.etag));
+            }
+        }
+    }
+    if let Some(more) = fault.readers.len().checked_sub(1) {
+        let also = match more {
+            0 => String::new(),
+            1 => ", and read as 1 other file".to_owned(),
+            more => format!(", and read as {more} other files"),
+        };
+        details.push(format!("in {}{also}", plain(fault.damage.at.as_str())));
+    }
+    details
 }
 
 /// Prints the paths of what is wrong.
@@ -168,17 +196,8 @@ pub(super) fn tell_faults(found: &Found) {
             fault.damage.flaw,
             plain(&said)
         );
-        if let (Some(expected), Some(hash)) = (&fault.expected, &fault.found) {
-            let hashes = format!("expected {}, found {hash}", expected.etag);
-            let _ = write!(text, "\n    {}", styled(FAINT, hashes));
-        }
-        if let Some(first) = fault.readers.first() {
-            let first = plain(&words(&found.inventory, *first));
-            let more = match fault.readers.len() {
-                1 => String::new(),
-                count => format!(" and {} more", count - 1),
-            };
-            let _ = write!(text, "\n    {}", styled(FAINT, format!("read as {first}{more}")));
+        for detail in details(found, fault) {
+            let _ = write!(text, "\n    {}", styled(FAINT, detail));
         }
         output::say(text);
     }
