@@ -8,6 +8,7 @@
 )]
 
 mod oracle;
+mod repair;
 mod world;
 
 use std::{collections::BTreeSet, thread};

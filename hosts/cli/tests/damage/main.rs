@@ -9,6 +9,8 @@
     reason = "a helper that panics fails the test that called it"
 )]
 
+mod habits;
+mod peer;
 mod rows;
 mod scene;
 

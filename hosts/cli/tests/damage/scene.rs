@@ -123,10 +123,6 @@ impl Scene {
         scene
     }
 
-    pub(crate) fn made(&self) -> Made {
-        self.made
-    }
-
     pub(crate) fn cache(&self) -> PathBuf {
         self.folder.path().join("cache")
     }
@@ -180,12 +176,15 @@ impl Scene {
         fs::create_dir_all(at).unwrap();
     }
 
+    /// Returns the command on this cache.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = command(self.folder.path(), &self.cache(), model().hub.url());
+        command.env("HF_HUB_DISABLE_SYMLINKS", if self.made == Made::Plain { "1" } else { "0" });
+        command
+    }
+
     pub(crate) fn run(&self, args: &[&str]) -> Output {
-        command(self.folder.path(), &self.cache(), model().hub.url())
-            .env("HF_HUB_DISABLE_SYMLINKS", if self.made == Made::Plain { "1" } else { "0" })
-            .args(args)
-            .output()
-            .unwrap()
+        self.command().args(args).output().unwrap()
     }
 
     /// Verifies, and returns the exit code and what is said.
@@ -248,7 +247,7 @@ impl Scene {
     }
 }
 
-fn hash(content: &[u8]) -> String {
+pub(crate) fn hash(content: &[u8]) -> String {
     Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
