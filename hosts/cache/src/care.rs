@@ -12,6 +12,7 @@ pub mod inventory;
 pub mod leads;
 pub mod lease;
 mod life;
+pub mod local;
 mod look;
 mod peer_lock;
 pub mod pins;

@@ -14,6 +14,8 @@ mod scope;
 
 use std::ops::ControlFlow;
 
+use hubstow_core::care::Id;
+
 use self::{
     around::Around, claims::Claims, judge::Judge, listed::Listings, read::read_all, scope::Covered,
 };
@@ -58,6 +60,10 @@ impl View {
         let judge =
             Judge { inventory, covered: &covered, listings, claims: &claims, readings: &readings };
         judge.judge(&mut verified);
+        let path = |id: &Id| inventory.get(*id).map(|item| item.at.clone());
+        verified.extra.sort_by_cached_key(path);
+        verified.untold.sort_by_cached_key(path);
+        verified.missing.sort_by_cached_key(|(id, name)| (path(id), name.clone()));
         verified.faults.sort_by(|one, other| {
             (&one.damage.at, one.damage.flaw).cmp(&(&other.damage.at, other.damage.flaw))
         });

@@ -1,9 +1,10 @@
 //! `hubstow cache verify`: whether the cache holds what it says, and healing what is wrong.
 
 mod heal;
+mod local;
 mod told;
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::{ops::ControlFlow, path::PathBuf, sync::Arc};
 
 use clap::Args;
 use hubstow_client::{
@@ -37,6 +38,7 @@ Examples:
   hubstow cache verify openai-community/gpt2             one repo
   hubstow cache verify openai-community/gpt2 --online    also what is missing there, or extra
   hubstow cache verify hf://org/name@main/model.bin      one file
+  hubstow cache verify org/name --local-dir models/x     a folder that it was downloaded into
   hubstow cache verify --repair                          heal what is wrong, after asking
   hubstow cache verify --repair --offline --yes          heal it from what is here
   hubstow cache verify --json | jq '.damage[].path'
@@ -62,6 +64,9 @@ pub(super) struct VerifyArgs {
     /// Fail where the cache has a file that the listing does not have
     #[arg(long)]
     fail_on_extra_files: bool,
+    /// Verify the files of a folder that REPO was downloaded into, not those of the cache
+    #[arg(long, value_name = "DIR", requires = "targets", conflicts_with_all = ["cache_dir", "repair"])]
+    local_dir: Option<PathBuf>,
     /// Heal what is wrong
     #[arg(long)]
     repair: bool,
@@ -85,6 +90,9 @@ struct Found {
 pub(super) fn run(args: &VerifyArgs, global: &Global, parts: PartsOf) -> Result<(), Error> {
     let format = global.format();
     let progress = Arc::new(Progress::start(format, global.verbose));
+    if let Some(dir) = &args.local_dir {
+        return local::run(args, dir, format, parts, &progress);
+    }
     let (cache, reach) = args.open(parts, &progress)?;
     let asks = args.asks(reach)?;
     let inventory = cache.inventory()?;

@@ -141,6 +141,55 @@ fn what_no_listing_is_kept_of_is_told_by_the_hub() {
 }
 
 #[test]
+fn the_files_of_a_local_folder_are_compared_with_their_records_and_with_the_hub() {
+    let scene = Scene::new(Made::Linked);
+    let folder = scene.home().join("here");
+    let dir = folder.to_str().unwrap();
+    let output = scene.run(&["download", "acme/tiny", "--local-dir", dir, "-q"]);
+    assert!(output.status.success(), "{output:?}");
+    let verify = |args: &[&str]| scene.verify(&[&["acme/tiny", "--local-dir", dir], args].concat());
+    for args in [&["--offline"][..], &["--online"]] {
+        let (code, said) = verify(args);
+        assert_eq!(
+            (code, said["checked"].as_u64(), said["proved"].as_u64()),
+            (0, Some(4), Some(4))
+        );
+        assert_eq!((&said["missing"], &said["extra"]), (&json!([]), &json!([])));
+    }
+    fs::write(folder.join("mine.txt"), "mine").unwrap();
+    fs::create_dir_all(folder.join(".git")).unwrap();
+    fs::write(folder.join(".git/config"), "mine").unwrap();
+    fs::create_dir_all(folder.join("refs/empty")).unwrap();
+    fs::remove_file(folder.join("other.json")).unwrap();
+    fs::write(folder.join("config.json"), "{}").unwrap();
+    for args in [&["--offline"][..], &["--online"]] {
+        let (code, said) = verify(args);
+        assert_eq!((code, said["checked"].as_u64()), (6, Some(4)), "{said}");
+        assert_eq!(said["damage"][0]["path"], "config.json");
+        assert_eq!(said["damage"].as_array().unwrap().len(), 1, "{said}");
+        assert_eq!(
+            (&said["missing"], &said["extra"]),
+            (&json!(["other.json"]), &json!(["mine.txt"]))
+        );
+    }
+    // Of another revision, as the hub lists it, one file is the same.
+    let (_, said) = verify(&["--online", "--revision", "v1"]);
+    assert_eq!(
+        (said["proved"].as_u64(), &said["extra"]),
+        (Some(1), &json!(["mine.txt", "own.bin"]))
+    );
+    let output = scene.run(&["cache", "verify", "acme/tiny", "--local-dir", dir]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("download REPO --local-dir"), "{told}");
+    for args in [&["--repair"][..], &["--cache-dir", dir], &["acme/twin"]] {
+        let all = [&["cache", "verify", "acme/tiny", "--local-dir", dir], args].concat();
+        assert_eq!(scene.run(&all).status.code(), Some(2), "{args:?}");
+    }
+    let none = scene.run(&["cache", "verify", "acme/tiny", "--local-dir", "/nowhere/at/all"]);
+    assert_eq!(none.status.code(), Some(2));
+}
+
+#[test]
 fn a_hub_that_is_away_leaves_what_is_kept_as_the_word() {
     let scene = Scene::new(Made::Linked);
     scene.remove("blobs/{config}");

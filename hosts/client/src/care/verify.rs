@@ -152,7 +152,7 @@ fn kept(cache: &Cache, layout: &RepoLayout, commit: &Commit) -> Option<Listed> {
     let at = layout.tree(commit);
     match Listing::of_cache(cache, layout, commit) {
         Some(listing) => {
-            Some(Listed { files: files(&listing), word: Word::Kept, kept: Kept::Whole })
+            Some(Listed { files: files_of(&listing), word: Word::Kept, kept: Kept::Whole })
         }
         // Nobody knows whether one that can't be read is whole.
         None => cache.disk().open(&at).ok().map(|_| Listed {
@@ -165,7 +165,7 @@ fn kept(cache: &Cache, layout: &RepoLayout, commit: &Commit) -> Option<Listed> {
 
 /// Takes the hub's word for what was kept before.
 fn of_hub(listing: &Listing, before: Option<Listed>) -> Listed {
-    let files = files(listing);
+    let files = files_of(listing);
     let kept = match before {
         None => Kept::None,
         Some(before) if before.kept == Kept::Damaged => Kept::Damaged,
@@ -175,7 +175,8 @@ fn of_hub(listing: &Listing, before: Option<Listed>) -> Listed {
     Listed { files, word: Word::Hub, kept }
 }
 
-fn files(listing: &Listing) -> HashMap<String, Option<Promised>> {
+/// Says what a listing promises of each file.
+pub(super) fn files_of(listing: &Listing) -> HashMap<String, Option<Promised>> {
     let each = listing.files.iter().map(|listed| {
         let content = listed.content.clone();
         let promised = content.map(|(etag, size)| Promised { etag, size: Some(size) });

@@ -45,7 +45,7 @@ impl Around<'_> {
                     (Flaw::MarkerWrong, Ill::Void)
                 }
                 Role::Staged if item.hold == Hold::Free => (Flaw::Leftover, Ill::Litter),
-                Role::Folder if empty.contains(&id) && self.is_instead_of_ref(item) => {
+                Role::Folder if empty.contains(&id) && self.is_instead_of_ref(id, item) => {
                     (Flaw::RefIsFolder, Ill::Void)
                 }
                 Role::Repo
@@ -179,10 +179,11 @@ impl Around<'_> {
 
     /// Tells whether an empty folder among the refs has the place of a ref. Those of pull requests are made and left so by
     /// every client.
-    fn is_instead_of_ref(&self, item: &Item) -> bool {
-        item.at.parent().base() == "refs"
+    fn is_instead_of_ref(&self, id: Id, item: &Item) -> bool {
+        let outer = self.inventory.get(self.inventory.outermost(id));
+        outer.is_some_and(|outer| outer.role == Role::Repo)
+            && item.at.parent().base() == "refs"
             && item.at.base() != "refs"
-            && !item.at.as_str().contains("/snapshots/")
             && item.at.parent().parent().parent() == CachePath::root()
     }
 

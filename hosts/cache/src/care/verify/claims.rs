@@ -146,8 +146,10 @@ pub(super) fn is_named(inventory: &Inventory, blob: Id, etag: &Etag) -> bool {
 pub(super) fn name_in_repo(inventory: &Inventory, id: Id) -> Option<(Id, &str)> {
     let revision = inventory.revision_of(id)?;
     let above = inventory.get(revision)?.at.as_str();
-    let name = inventory.get(id)?.at.as_str().strip_prefix(above)?.strip_prefix('/')?;
-    Some((revision, name))
+    let below = inventory.get(id)?.at.as_str().strip_prefix(above)?;
+    // A local folder is a revision at the root.
+    let name = if above.is_empty() { Some(below) } else { below.strip_prefix('/') };
+    Some((revision, name.filter(|name| !name.is_empty())?))
 }
 
 /// Says what the listing has of a file of a snapshot.

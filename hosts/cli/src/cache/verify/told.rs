@@ -136,7 +136,11 @@ fn damage_json<'a>(found: &'a Found, fault: &'a Fault) -> DamageJson<'a> {
 }
 
 fn file_of(found: &Found, revision: Id, file: &str) -> String {
-    format!("{}/{file}", words(&found.inventory, revision))
+    match words(&found.inventory, revision).as_str() {
+        // A local folder has no name of its own.
+        "" => file.to_owned(),
+        revision => format!("{revision}/{file}"),
+    }
 }
 
 /// Returns the name of what is wrong: that of the file which is read through it, as a user would say it, or else its path in
