@@ -34,7 +34,8 @@ pub use self::{
 impl View {
     /// Reads all that is in scope, and says what is wrong.
     ///
-    /// Who is told of progress can end it.
+    /// Who is told of progress can end it. What was read `before`, of this inventory, is not read again, so that what was found can
+    /// be judged once more by other listings.
     ///
     /// # Errors
     /// That the work was cancelled.
@@ -43,6 +44,7 @@ impl View {
         inventory: &Inventory,
         scope: &Scope,
         listings: &Listings,
+        before: Option<&Verified>,
         tell: &(dyn Fn(Reading) -> ControlFlow<()> + Sync),
     ) -> Result<Verified, FsError> {
         let stop = Cancel::default();
@@ -54,12 +56,16 @@ impl View {
         let view = &self.stopped_by(stop.clone());
         let covered = Covered::of(inventory, scope);
         let claims = Claims::gather(inventory, &covered, listings);
-        let readings = read_all(view, inventory, &claims, &tell)?;
+        let nothing = Verified::default();
+        let known = &before.unwrap_or(&nothing).readings;
+        let readings = read_all(view, inventory, &claims, known, &tell)?;
         let mut verified = Verified::default();
         Around { view: self, inventory, covered: &covered, listings }.look(&mut verified);
         let judge =
             Judge { inventory, covered: &covered, listings, claims: &claims, readings: &readings };
         judge.judge(&mut verified);
+        let names = claims.jobs.iter().map(|job| job.id);
+        verified.readings = names.zip(readings).collect();
         let path = |id: &Id| inventory.get(*id).map(|item| item.at.clone());
         verified.extra.sort_by_cached_key(path);
         verified.untold.sort_by_cached_key(path);

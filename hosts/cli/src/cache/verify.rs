@@ -9,7 +9,7 @@ use std::{ops::ControlFlow, path::PathBuf, sync::Arc};
 use clap::Args;
 use hubstow_client::{
     Error, ErrorKind, Event,
-    care::{CacheDir, Inventory, Reading, RepoSum, Scope, Verified, verify::Told},
+    care::{CacheDir, Inventory, Reading, RepoSum, Scope, Verified, listed, verify::Told},
 };
 use hubstow_core::{facts::Reach, name::FileName};
 
@@ -43,7 +43,7 @@ Examples:
   hubstow cache verify --repair --offline --yes          heal it from what is here
   hubstow cache verify --json | jq '.damage[].path'
 
-The hub is asked with --online, --repair or --fail-on-…, and never with --offline.
+The hub is asked with --online and --fail-on-…, by --repair of what is wrong, and never with --offline.
 Exit codes: 0 nothing is wrong, or all of it was healed; 6 something is wrong.")]
 pub(super) struct VerifyArgs {
     /// org/name, dataset/org/name, a commit, or hf://… of a revision or a file [default: all that the cache holds]
@@ -98,9 +98,7 @@ pub(super) fn run(args: &VerifyArgs, global: &Global, parts: PartsOf) -> Result<
     let inventory = cache.inventory()?;
     let scope = args.scope(&inventory.sums())?;
     let listings = if asks {
-        let told = runtime::block_on(cache.ask_listings(&inventory, &scope))?;
-        tell_unasked(&inventory, &told, format);
-        told.listings
+        ask(&cache, &inventory, &scope, format)?
     } else {
         cache.kept_listings(&inventory, &scope)
     };
@@ -109,11 +107,44 @@ pub(super) fn run(args: &VerifyArgs, global: &Global, parts: PartsOf) -> Result<
         ControlFlow::Continue(())
     });
     progress.stop();
-    let found = Found { inventory, verified: verified? };
-    if args.repair {
-        heal::settle(&cache, &found, args, format, &progress)
-    } else {
-        told::report(&found, args, format)
+    let mut found = Found { inventory, verified: verified? };
+    if !args.repair {
+        return told::report(&found, args, format);
+    }
+    if reach == Reach::Online && !asks {
+        found.confirm(&cache, &scope, listings, format)?;
+    }
+    heal::settle(&cache, &found, args, format, &progress)
+}
+
+/// Asks the hub what revisions hold, and says of which it did not say it.
+fn ask(
+    cache: &CacheDir,
+    inventory: &Inventory,
+    scope: &Scope,
+    format: Format,
+) -> Result<listed::Listings, Error> {
+    let told = runtime::block_on(cache.ask_listings(inventory, scope))?;
+    tell_unasked(inventory, &told, format);
+    Ok(told.listings)
+}
+
+impl Found {
+    /// Asks the hub for the listings of those revisions in which something is wrong, before anything is made by what is kept
+    /// here.
+    fn confirm(
+        &mut self,
+        cache: &CacheDir,
+        scope: &Scope,
+        mut listings: listed::Listings,
+        format: Format,
+    ) -> Result<(), Error> {
+        let doubtful = cache.doubtful(&self.inventory, &self.verified);
+        if !doubtful.is_empty() {
+            listings.extend(ask(cache, &self.inventory, &Scope::Of(doubtful), format)?);
+            self.verified = cache.judge_again(&self.inventory, scope, &listings, &self.verified)?;
+        }
+        Ok(())
     }
 }
 
@@ -126,7 +157,7 @@ impl VerifyArgs {
         Ok((hub.on_event(move |event| progress.show(event)).cache(), reach))
     }
 
-    /// Tells whether the hub is asked.
+    /// Tells whether the hub is asked for all listings.
     fn asks(&self, reach: Reach) -> Result<bool, Error> {
         match (self.online, reach) {
             (true, Reach::Offline) => {
@@ -137,7 +168,7 @@ impl VerifyArgs {
             (_, Reach::Offline) => Ok(false),
             (online, Reach::Online) => {
                 let compares = self.fail_on_missing_files || self.fail_on_extra_files;
-                Ok(online || self.repair || compares)
+                Ok(online || compares)
             }
         }
     }

@@ -136,8 +136,23 @@ fn what_no_listing_is_kept_of_is_told_by_the_hub() {
     let (code, said) = scene.verify(&["--online"]);
     assert_eq!((code, said["untold"].as_u64()), (6, Some(0)), "{said}");
     assert_eq!(text(&said["damage"][0]["kind"]), "truncated");
-    assert_eq!(scene.verify(&["--repair", "--yes"]).0, 0);
+    assert_eq!(scene.verify(&["--online", "--repair", "--yes"]).0, 0);
     assert_eq!(scene.right().len(), FILES);
+}
+
+#[test]
+fn what_is_right_costs_no_request_and_what_is_wrong_those_of_its_revision() {
+    let scene = Scene::new(Made::Linked);
+    let hub = Scene::own_hub();
+    let args = ["cache", "verify", "--repair", "--yes", "--json", "--endpoint", hub.url()];
+    assert!(scene.run(&args).status.success());
+    assert_eq!(hub.requests().len(), 0);
+    scene.write("snapshots/{main}/config.json", "{}");
+    assert!(scene.run(&args).status.success());
+    let asked: Vec<String> = hub.requests().iter().map(|it| it.path.clone()).collect();
+    let commit = scene.named("{main}");
+    assert!(asked.iter().all(|path| path.contains(&commit)), "{asked:?}");
+    assert_eq!(asked.len(), 2, "a listing and a file: {asked:?}");
 }
 
 #[test]
@@ -194,6 +209,7 @@ fn a_hub_that_is_away_leaves_what_is_kept_as_the_word() {
     let scene = Scene::new(Made::Linked);
     scene.remove("blobs/{config}");
     scene.remove("blobs/{model}");
+    scene.link("snapshots/{main}/own.bin", "../../blobs/{other}");
     let args = ["cache", "verify", "--repair", "--yes", "--json", "--endpoint"];
     let output = scene.run(&[&args[..], &["http://127.0.0.1:1"]].concat());
     let told = String::from_utf8(output.stderr).unwrap();
@@ -203,7 +219,10 @@ fn a_hub_that_is_away_leaves_what_is_kept_as_the_word() {
     let ends: BTreeSet<String> =
         said["repair"]["steps"].as_array().unwrap().iter().map(|it| text(&it["end"])).collect();
     assert_eq!(ends, ["done", "failed"].map(str::to_owned).into(), "{said}");
-    assert_eq!(scene.right().len(), FILES - 1, "what is here was healed all the same");
+    assert_eq!(scene.right().len(), FILES - 2, "what is here was healed all the same");
+    let own = said["repair"]["steps"].as_array().unwrap().iter();
+    let own = own.filter(|it| text(&it["path"]).ends_with("own.bin")).map(|it| text(&it["end"]));
+    assert_eq!(own.collect::<Vec<_>>(), ["failed"], "nobody tells who is wrong: {said}");
 }
 
 #[test]

@@ -135,6 +135,12 @@ impl Scene {
         model().hub.url()
     }
 
+    /// Starts another hub of the same files.
+    pub(crate) fn own_hub() -> RunningServer {
+        let hub = Server::builder(model().folder.path().join("hub")).lfs_glob("*.bin").build();
+        hub.spawn_on_loopback().unwrap()
+    }
+
     /// Puts commits and etags for their names in braces.
     pub(crate) fn named(&self, text: &str) -> String {
         self.names.iter().fold(text.to_owned(), |text, (name, value)| {

@@ -102,6 +102,6 @@ impl CacheDir {
         listings: &Listings,
         tell: impl Fn(Reading) -> ControlFlow<()> + Sync,
     ) -> Result<Verified, Error> {
-        Ok(self.folder().verify(inventory, &Scope::All, listings, &tell)?)
+        Ok(self.folder().verify(inventory, &Scope::All, listings, None, &tell)?)
     }
 }

@@ -17,7 +17,7 @@ use hubstow_core::{
     name::{Commit, Repo, Revision},
 };
 
-use super::{CacheDir, Inventory};
+use super::{CacheDir, Inventory, Weight};
 use crate::{
     api::error::Error,
     lookup::{
@@ -51,6 +51,22 @@ impl CacheDir {
             }
         }
         listings
+    }
+
+    /// Returns the revisions in which something is wrong that a listing has a say in.
+    #[must_use]
+    pub fn doubtful(&self, inventory: &Inventory, verified: &Verified) -> Vec<Id> {
+        let of_commit: HashMap<(Repo, Commit), Id> = revisions(inventory, &Scope::All)
+            .into_iter()
+            .map(|(id, repo, commit)| ((repo, commit), id))
+            .collect();
+        let faults = verified.faults.iter().filter(|fault| fault.weight == Weight::Harm);
+        let faults = faults.filter_map(|fault| fault.through.or(fault.id));
+        let mut doubtful: Vec<Id> =
+            faults.filter_map(|id| of_commit.get(&inventory.commit_of(id)?).copied()).collect();
+        doubtful.sort();
+        doubtful.dedup();
+        doubtful
     }
 
     /// Asks the hub what revisions in scope hold; where it does not say, what is kept counts.
@@ -123,7 +139,22 @@ impl CacheDir {
         listings: &Listings,
         tell: impl Fn(Reading) -> ControlFlow<()> + Sync,
     ) -> Result<Verified, Error> {
-        Ok(self.cache().verify(inventory, scope, listings, &tell)?)
+        Ok(self.cache().verify(inventory, scope, listings, None, &tell)?)
+    }
+
+    /// Judges what was found once more, by other listings: what was read of this inventory is not read again.
+    ///
+    /// # Errors
+    /// That the work was cancelled.
+    pub fn judge_again(
+        &self,
+        inventory: &Inventory,
+        scope: &Scope,
+        listings: &Listings,
+        before: &Verified,
+    ) -> Result<Verified, Error> {
+        let go_on = |_| ControlFlow::Continue(());
+        Ok(self.cache().verify(inventory, scope, listings, Some(before), &go_on)?)
     }
 
     /// Plans how what was found is healed. Where the hub may not be asked, what is not here stays as it is.

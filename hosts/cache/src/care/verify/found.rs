@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use hubstow_core::care::{Id, Ill, Wound};
 
+use super::read::Readings;
 use crate::{
     care::{
         damage::{Damage, Flaw, Weight},
@@ -68,6 +69,7 @@ pub struct Verified {
     pub missing: Vec<(Id, String)>,
     /// Files that are here, and that the listing does not have.
     pub extra: Vec<Id>,
+    pub(super) readings: Readings,
 }
 
 impl Verified {

@@ -2,6 +2,7 @@
 
 use std::{
     cmp::Reverse,
+    collections::HashMap,
     io::{self, Read as _},
     sync::{
         Mutex, PoisonError,
@@ -52,6 +53,9 @@ pub enum Reading {
     },
 }
 
+/// What reading files has shown, by one of the names of each.
+pub(super) type Readings = HashMap<Id, Shown>;
+
 /// What reading a file has shown.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shown {
@@ -78,6 +82,14 @@ pub(super) enum End {
 }
 
 impl Shown {
+    /// Tells whether all was read that is asked of a file.
+    fn tells(&self, job: &Job) -> bool {
+        let mut etags = job.claims.iter().map(|claim| &claim.promised.etag);
+        matches!(self.end, End::Whole)
+            && etags
+                .all(|etag| etag.content_hash() == ContentHash::Opaque || self.hash(etag).is_some())
+    }
+
     /// Returns the hash of the kind of an etag.
     pub(super) fn hash(&self, etag: &Etag) -> Option<&str> {
         match etag.content_hash() {
@@ -88,20 +100,29 @@ impl Shown {
     }
 }
 
-/// Reads all files that something is said of; what comes back is in their order.
+/// Reads all files that something is said of, but for those of which all is known that is asked; what comes back is in their
+/// order.
 pub(super) fn read_all(
     view: &View,
     inventory: &Inventory,
     claims: &Claims,
+    known: &Readings,
     tell: &(dyn Fn(Reading) + Sync),
 ) -> Result<Vec<Shown>, FsError> {
     let jobs = &claims.jobs;
-    tell(Reading::Begins { files: jobs.len(), bytes: jobs.iter().map(|job| job.len_bytes).sum() });
+    let told = |job: &Job| known.get(&job.id).filter(|shown| shown.tells(job)).cloned();
+    let shown: Vec<Shown> = jobs.iter().map(|job| told(job).unwrap_or_default()).collect();
+    let is_unread = |at: &usize| shown.get(*at).is_some_and(|it| matches!(it.end, End::Unread));
     // The largest go first, so that no thread is left with one at the end.
-    let mut order: Vec<usize> = (0..jobs.len()).collect();
+    let mut order: Vec<usize> = (0..jobs.len()).filter(is_unread).collect();
+    let to_read = || order.iter().filter_map(|at| jobs.get(*at));
+    tell(Reading::Begins {
+        files: to_read().count(),
+        bytes: to_read().map(|job| job.len_bytes).sum(),
+    });
     order.sort_by_key(|at| jobs.get(*at).map(|job| (Reverse(job.len_bytes), job.id)));
     let next = AtomicUsize::new(0);
-    let shown: Mutex<Vec<Shown>> = Mutex::new(vec![Shown::default(); jobs.len()]);
+    let shown = Mutex::new(shown);
     let work = || {
         let mut buffer = vec![0; PIECE_BYTES];
         while !view.cancel.is_cancelled() {
@@ -115,7 +136,7 @@ pub(super) fn read_all(
     };
     let threads = thread::available_parallelism().map_or(1, usize::from) * THREADS_A_PROCESSOR;
     thread::scope(|scope| {
-        for _ in 1..threads.min(THREAD_LIMIT).min(jobs.len()) {
+        for _ in 1..threads.min(THREAD_LIMIT).min(order.len()) {
             // A host without threads does it all on this one.
             let _ = thread::Builder::new().spawn_scoped(scope, work);
         }

@@ -2,7 +2,7 @@
 
 use hubstow_cache::{Target, care::execute::Skip};
 use hubstow_core::{
-    care::{Cure, Heal, Id, Role},
+    care::{Cure, Heal, Id, Ill, Role},
     facts::{Force, Reach},
     layout::{CachePath, RepoLayout},
     name::Repo,
@@ -14,6 +14,7 @@ use crate::{
         error::{Error, ErrorKind},
         report::FileReport,
     },
+    care::Flaw,
     file::{
         content::Placed,
         here::Here,
@@ -31,6 +32,11 @@ impl Work<'_> {
         };
         match step.cure {
             Cure::Place | Cure::Fetch => {
+                // Asked for the file alone, the hub would be believed to have said what is kept.
+                if fault.ill == Ill::Unnamed && fault.damage.flaw == Flaw::OtherThanListed {
+                    let what = "only the hub's listing tells whether the link or the kept listing is wrong";
+                    return Err(Error::new(ErrorKind::NotCached, what));
+                }
                 let Some(goal) = Goal::of(self.inventory, fault) else {
                     return Ok(End::Skipped(Skip::Changed));
                 };
