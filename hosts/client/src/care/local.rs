@@ -78,16 +78,16 @@ impl CacheDir {
         revision: &Revision,
     ) -> Result<Listings, Error> {
         self.engine.check()?;
+        let patience = Patience::lasting(&self.engine.config);
         let commit = match revision.as_commit() {
             Some(commit) => commit,
             None => {
-                let patience = Patience::lasting(&self.engine.config);
                 let tell = |event| self.engine.tell(event);
                 let asked = self.engine.http.commit_of(repo, revision, patience, &tell).await;
                 asked.map_err(|unlisted| self.engine.unlisted(repo, revision, unlisted))?
             }
         };
-        let (listing, _) = self.ask_listing(repo, &commit).await?;
+        let (listing, _) = self.ask_listing(repo, &commit, patience).await?;
         let listed = Listed { files: files_of(&listing), word: Word::Hub, kept: Kept::None };
         Ok(Listings::from([(FOLDER, listed)]))
     }

@@ -3,7 +3,7 @@
 mod goal;
 mod step;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use hubstow_cache::{
     Cache, FsError,
@@ -105,7 +105,8 @@ impl CacheDir {
         let mut work = Work {
             cache: Self::of(engine.clone()),
             engine,
-            inventory,
+            inventory: Arc::new(inventory.clone()),
+            is_away: false,
             faults: HashMap::new(),
             leases: HashMap::new(),
             asides: HashMap::new(),
@@ -123,11 +124,11 @@ impl CacheDir {
                 removals.push(*step);
                 continue;
             }
-            work.remove(std::mem::take(&mut removals), plan, &mut tell);
+            work.remove(std::mem::take(&mut removals), plan, &mut tell).await?;
             let end = work.heal(step).await.unwrap_or_else(End::Failed);
             work.end(step, end, &mut tell);
         }
-        work.remove(removals, plan, &mut tell);
+        work.remove(removals, plan, &mut tell).await?;
         work.forget_asides().await?;
         Ok(work.healed)
     }
@@ -151,7 +152,10 @@ fn can_be_healed(ill: Ill) -> bool {
 struct Work<'a> {
     engine: Engine,
     cache: CacheDir,
-    inventory: &'a Inventory,
+    /// A copy, for the workers.
+    inventory: Arc<Inventory>,
+    /// Whether the hub could not be reached for something before.
+    is_away: bool,
     faults: HashMap<Id, &'a Fault>,
     leases: HashMap<Repo, Option<DiskBound<Lease>>>,
     /// Copies of what is overwritten while others still need it.
@@ -174,7 +178,7 @@ impl Work<'_> {
         };
         for step in &plan.steps {
             let Some(from) = step.from.filter(|from| overwritten(*from)) else { continue };
-            let goal = self.faults.get(&step.id).and_then(|fault| Goal::of(self.inventory, fault));
+            let goal = self.faults.get(&step.id).and_then(|fault| Goal::of(&self.inventory, fault));
             let (Some(goal), Some(item)) = (goal, self.inventory.get(from)) else { continue };
             if self.asides.contains_key(&from) {
                 continue;
@@ -205,9 +209,14 @@ impl Work<'_> {
     }
 
     /// Removes by the ordinary way of removing, which has a repo alone; what a step that failed was to take from stays.
-    fn remove(&mut self, steps: Vec<Heal>, plan: &Repair, tell: &mut dyn FnMut(&Healed)) {
+    async fn remove(
+        &mut self,
+        steps: Vec<Heal>,
+        plan: &Repair,
+        tell: &mut dyn FnMut(&Healed),
+    ) -> Result<(), Error> {
         if steps.is_empty() {
-            return;
+            return Ok(());
         }
         self.leases.clear();
         let is_needed = |id: Id| {
@@ -225,7 +234,12 @@ impl Work<'_> {
         let removal =
             |heal: &Heal| Step { id: heal.id, role: heal.role, why: Why::Asked, over: heal.over };
         let removals = Plan { steps: free.iter().map(removal).collect(), ..Plan::default() };
-        let done = self.cache.execute(self.inventory, &removals, |_| {});
+        let inventory = Arc::clone(&self.inventory);
+        let done = self
+            .engine
+            .shared
+            .run(move |cache, _| cache.execute(&inventory, &removals, &mut |_| {}))
+            .await?;
         for step in free {
             let of_step = done.steps.iter().find(|done| done.id == step.id);
             let end = match of_step.and_then(|done| done.skipped.clone()) {
@@ -234,5 +248,6 @@ impl Work<'_> {
             };
             self.end(&step, end, tell);
         }
+        Ok(())
     }
 }

@@ -77,9 +77,17 @@ impl CacheDir {
         self.engine.check()?;
         let mut told = Told { listings: self.kept_listings(inventory, scope), unasked: Vec::new() };
         let revisions = revisions(inventory, scope);
-        let asked = revisions
+        let (lasting, brief) =
+            (Patience::lasting(&self.engine.config), Patience::brief(&self.engine.config));
+        let asked: Vec<_> = revisions
             .into_iter()
-            .map(|(id, repo, commit)| async move { (id, self.ask_listing(&repo, &commit).await) });
+            .map(|(id, repo, commit)| {
+                // With something to fall back on, nobody has to wait long.
+                let is_kept = told.listings.get(&id).is_some_and(|kept| kept.kept == Kept::Whole);
+                let patience = if is_kept { brief } else { lasting };
+                async move { (id, self.ask_listing(&repo, &commit, patience).await) }
+            })
+            .collect();
         let mut answers = stream::iter(asked).buffer_unordered(QUESTIONS);
         while let Some((id, answer)) = answers.next().await {
             match answer {
@@ -98,10 +106,10 @@ impl CacheDir {
         &self,
         repo: &Repo,
         commit: &Commit,
+        patience: Patience,
     ) -> Result<(Listing, ToKeep), Error> {
         let revision = Revision::from(commit);
         let of = OfCommit { repo, revision: &revision, commit };
-        let patience = Patience::lasting(&self.engine.config);
         let tell = |event| self.engine.tell(event);
         let asked = self.engine.http.files(of, patience, &tell).await;
         asked.map_err(|unlisted| self.engine.unlisted(repo, &revision, unlisted))

@@ -1,6 +1,8 @@
 //! One step of a repair.
 
-use hubstow_cache::{Target, care::execute::Skip};
+use std::sync::Arc;
+
+use hubstow_cache::{Cache, Target, care::execute::Skip};
 use hubstow_core::{
     care::{Cure, Heal, Id, Ill, Role},
     facts::{Force, Reach},
@@ -21,7 +23,7 @@ use crate::{
         place::{Origin, Placement, report},
         underway::Underway,
     },
-    lookup::listing::Listing,
+    lookup::{listing::Listing, patience::Patience},
 };
 
 impl Work<'_> {
@@ -37,7 +39,7 @@ impl Work<'_> {
                     let what = "only the hub's listing tells whether the link or the kept listing is wrong";
                     return Err(Error::new(ErrorKind::NotCached, what));
                 }
-                let Some(goal) = Goal::of(self.inventory, fault) else {
+                let Some(goal) = Goal::of(&self.inventory, fault) else {
                     return Ok(End::Skipped(Skip::Changed));
                 };
                 self.rely_on(&goal.repo).await?;
@@ -48,11 +50,17 @@ impl Work<'_> {
             }
             Cure::List => self.list(step.id).await,
             Cure::Enlist => {
-                let skipped = self.cache.cache().enlist(self.inventory, step.id, &fault.good)?;
+                let (inventory, id) = (Arc::clone(&self.inventory), step.id);
+                let users = fault.good.clone();
+                let enlisted = move |cache: &Cache, _: &_| cache.enlist(&inventory, id, &users);
+                let skipped = self.engine.shared.run(enlisted).await??;
                 Ok(skipped.map_or(End::Done, End::Skipped))
             }
             Cure::Point => {
-                let skipped = self.cache.cache().tidy_ref(self.inventory, step.id, step.over)?;
+                let (inventory, step) = (Arc::clone(&self.inventory), *step);
+                let pointed =
+                    move |cache: &Cache, _: &_| cache.tidy_ref(&inventory, step.id, step.over);
+                let skipped = self.engine.shared.run(pointed).await??;
                 Ok(skipped.map_or(End::Done, End::Skipped))
             }
             Cure::Remove => Ok(End::Skipped(Skip::Changed)),
@@ -77,7 +85,7 @@ impl Work<'_> {
     }
 
     /// Brings a file to its place: from what is here, and else from the hub.
-    async fn bring(&self, step: &Heal, goal: Goal) -> Result<FileReport, Error> {
+    async fn bring(&mut self, step: &Heal, goal: Goal) -> Result<FileReport, Error> {
         let from = step.from.and_then(|id| self.content_of(id));
         if let Some(target) = &goal.target {
             let target =
@@ -100,7 +108,15 @@ impl Work<'_> {
             let what = format!("the content of `{}` is not here", goal.file);
             return Err(Error::new(ErrorKind::NotCached, what));
         }
-        self.fetch(&goal).await
+        if self.is_away {
+            return Err(Error::new(
+                ErrorKind::HubUnreachable,
+                "the hub could not be reached before",
+            ));
+        }
+        let fetched = self.fetch(&goal).await;
+        self.is_away = matches!(&fetched, Err(error) if error.kind() == ErrorKind::HubUnreachable);
+        fetched
     }
 
     async fn fetch(&self, goal: &Goal) -> Result<FileReport, Error> {
@@ -132,7 +148,8 @@ impl Work<'_> {
         let Some((repo, commit)) = self.inventory.commit_of(id) else {
             return Ok(End::Skipped(Skip::Changed));
         };
-        let (_, to_keep) = self.cache.ask_listing(&repo, &commit).await?;
+        let (_, to_keep) =
+            self.cache.ask_listing(&repo, &commit, Patience::lasting(&self.engine.config)).await?;
         let kept = self.engine.shared.run(move |cache, _| {
             let layout = RepoLayout::new(&repo);
             to_keep.keep(cache, &layout, &commit);
