@@ -10,12 +10,14 @@ pub mod held;
 pub mod plan;
 mod prune;
 mod reach;
+mod repair;
 
 pub use self::{
     guard::Unfit,
     held::{Content, Entry, Held, Hold, Id, Role, Stamp},
     plan::{Kept, Plan, Step, Why},
     prune::{Rules, prune},
+    repair::{Cure, Heal, Ill, Need, Repair, Unhealed, Wound, repair},
 };
 use draft::{Draft, Sweep};
 

@@ -3,6 +3,7 @@
     get KIND REPO [REV] [DIR]      fetch a whole revision into the shared cache, or into a folder
     offline KIND REPO [REV]        read every file of it with the network forbidden
     scan                           print what `scan_cache_dir` says, as one JSON object
+    read KIND REPO REV…            `offline` for each revision, and then `scan`
 
 Cache root and endpoint come from the environment.
 """
@@ -62,5 +63,11 @@ def scan():
     print(json.dumps({"repos": repos, "warnings": [str(warning) for warning in cache.warnings]}))
 
 
+def read(kind, repo, *revisions):
+    for revision in revisions:
+        offline(kind, repo, revision)
+    scan()
+
+
 verb, *words = sys.argv[1:]
-{"get": get, "offline": offline, "scan": scan}[verb](*(word or None for word in words))
+{"get": get, "offline": offline, "read": read, "scan": scan}[verb](*(word or None for word in words))

@@ -8,6 +8,7 @@
 )]
 
 mod oracle;
+mod repair;
 mod request;
 mod world;
 

@@ -3,16 +3,21 @@
 //! An inventory is one pass that writes nothing, follows no link and leaves the cache directory nowhere. What may go, the
 //! core says ([`hubstow_core::care`]); what is done is looked at again before each step.
 
+mod again;
 mod complete;
 pub mod damage;
 pub mod execute;
+pub mod heal;
 pub mod inventory;
 pub mod leads;
 pub mod lease;
 mod life;
+pub mod local;
 mod look;
+mod peer_lock;
 pub mod pins;
 pub mod portions;
 mod role;
 pub mod summary;
+pub mod verify;
 mod walk;

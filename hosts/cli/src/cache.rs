@@ -12,6 +12,7 @@ mod sort;
 mod table;
 mod target;
 mod tree;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -28,7 +29,8 @@ use crate::{
 /// See what the cache holds, and clean it
 ///
 /// The cache is the folder that all tools of this world share. `ls` shows what is in it, `rm` removes what you name, `prune`
-/// removes what nothing needs any more, and `pin` keeps something from ever being pruned. Nothing here asks the hub.
+/// removes what nothing needs any more, and `pin` keeps something from ever being pruned. `verify` reads every byte, says what
+/// is damaged, and heals it with --repair. Nothing here asks the hub, but for `verify` where that is said.
 ///
 /// Whatever removes something shows first what would go and how many bytes that frees, and asks. What another process
 /// downloads at the same time is left alone, and so is all that a snapshot which stays still links to.
@@ -41,6 +43,8 @@ Examples:
   hubstow cache rm openai-community/gpt2        remove a repo, after asking
   hubstow cache prune --dry-run                 what could go; nothing is removed
   hubstow cache prune --unused-for 90d --yes    also what nobody has used for 90 days
+  hubstow cache verify                          read all of it, and say what is damaged
+  hubstow cache verify --repair                 heal what is damaged, after asking
   hubstow cache pin openai-community/gpt2@main  never prune this")]
 pub(crate) struct CacheArgs {
     #[command(subcommand)]
@@ -54,6 +58,7 @@ enum CacheCommand {
     Rm(rm::RmArgs),
     Prune(prune::PruneArgs),
     Report(report::ReportArgs),
+    Verify(Box<verify::VerifyArgs>),
     Pin(pin::PinArgs),
     Unpin(pin::UnpinArgs),
 }
@@ -65,6 +70,7 @@ pub(crate) fn run(args: &CacheArgs, global: &Global, parts: PartsOf) -> Result<(
         CacheCommand::Rm(args) => rm::run(args, global, parts),
         CacheCommand::Prune(args) => prune::run(args, global, parts),
         CacheCommand::Report(args) => report::run(args, global, parts),
+        CacheCommand::Verify(args) => verify::run(args, global, parts),
         CacheCommand::Pin(args) => pin::run(args, global, parts),
         CacheCommand::Unpin(args) => pin::undo(args, global, parts),
     }
@@ -86,16 +92,12 @@ impl WhichCache {
         if let Some(dir) = &self.cache_dir {
             config.cache_dir = folder::named("--cache-dir", dir)?;
         }
-        folder::check(&config.cache_dir)?;
-        let dir = &config.cache_dir;
-        let is_wrong = if dir.exists() { !dir.is_dir() } else { self.cache_dir.is_some() };
-        if is_wrong {
-            let what = format!("`{}` is no cache directory", dir.display());
-            return Err(Error::new(ErrorKind::Usage, what)
-                .hint("it is the folder that holds `models--org--name` and the like"));
-        }
-        let parts = parts(&config);
-        Ok(Hub::with_parts(config, parts)?.cache())
+        let is_named = self.cache_dir.is_some();
+        let hub = open_hub(config, is_named, |config| {
+            let parts = parts(&config);
+            Hub::with_parts(config, parts)
+        });
+        Ok(hub?.cache())
     }
 
     /// Reads a variable, unless it is about a hub, which is not asked.
@@ -109,6 +111,23 @@ impl WhichCache {
             _ => env_var(name),
         }
     }
+}
+
+/// Opens the hub of a cache. One that is not there is empty, unless it was named.
+fn open_hub(
+    config: Config,
+    is_named: bool,
+    open: impl FnOnce(Config) -> Result<Hub, Error>,
+) -> Result<Hub, Error> {
+    folder::check(&config.cache_dir)?;
+    let dir = &config.cache_dir;
+    let is_wrong = if dir.exists() { !dir.is_dir() } else { is_named };
+    if is_wrong {
+        let what = format!("`{}` is no cache directory", dir.display());
+        return Err(Error::new(ErrorKind::Usage, what)
+            .hint("it is the folder that holds `models--org--name` and the like"));
+    }
+    open(config)
 }
 
 /// Tells that nothing was found, in words or as an empty list.

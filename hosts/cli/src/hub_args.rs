@@ -130,6 +130,11 @@ impl HubArgs {
         Ok(config)
     }
 
+    /// Tells whether the cache was named.
+    pub(crate) fn names_cache(&self) -> bool {
+        self.cache_dir.is_some()
+    }
+
     /// Makes the hub of these settings, on the parts of the host; the component decides where that was asked for.
     ///
     /// # Errors

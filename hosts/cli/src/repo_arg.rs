@@ -29,7 +29,7 @@ pub(crate) struct RepoArgs {
 
 /// The kinds of repos.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum KindArg {
+pub(crate) enum KindArg {
     Model,
     Dataset,
     Space,
@@ -57,6 +57,15 @@ pub(crate) struct Place {
 }
 
 impl RepoArgs {
+    /// Takes what other flags have said.
+    pub(crate) fn named(
+        repo: String,
+        repo_type: Option<KindArg>,
+        revision: Option<String>,
+    ) -> Self {
+        Self { repo, repo_type, revision }
+    }
+
     /// Understands what was typed, for the hub at this endpoint.
     ///
     /// # Errors

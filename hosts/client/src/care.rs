@@ -1,19 +1,27 @@
 //! The cache of a hub as a whole: what it holds, what may go, and removing it.
 
+mod local;
+pub mod repair;
+pub mod verify;
+
 use std::path::PathBuf;
 
 use hubstow_cache::Cache;
 pub use hubstow_cache::care::{
-    damage::{Damage, Flaw},
+    damage::{Damage, Flaw, Weight},
     execute::{Done as StepDone, Executed, Kept as KeptOut, Skip},
     inventory::{HeldRepo, Inventory, Item, Store},
     leads::Leads,
     pins::Pins,
-    portions::{Need, Portion},
+    portions::{NeededBy, Portion},
     summary::{FileSum, RepoSum, RevisionSum},
+    verify::{Fault, Reading, Scope, Verified, listed},
 };
 pub use hubstow_cache::disk::Kind;
-pub use hubstow_core::care::{Held, Hold, Id, Kept, Plan, Role, Rules, Step, Why};
+pub use hubstow_cache::observe::cached::Promised;
+pub use hubstow_core::care::{
+    Cure, Heal, Held, Hold, Id, Ill, Kept, Need, Plan, Repair, Role, Rules, Step, Unhealed, Why,
+};
 use hubstow_core::{
     care,
     layout::{CachePath, RepoLayout},

@@ -248,7 +248,7 @@ impl Engine {
         asked.await.map_err(|unlisted| self.unlisted(repo, revision, unlisted))
     }
 
-    fn unlisted(&self, repo: &Repo, revision: &Revision, unlisted: Unlisted) -> Error {
+    pub(crate) fn unlisted(&self, repo: &Repo, revision: &Revision, unlisted: Unlisted) -> Error {
         let (refusal, cause) = match unlisted {
             Unlisted::Error(error) => return error,
             Unlisted::Refused(refusal, cause) => (refusal, cause),

@@ -21,6 +21,9 @@ use crate::{
     observe::{REF_LIMIT_BYTES, view::View},
 };
 
+/// How many links are followed one after the other: a pointer, a blob and a payload are two.
+const LINKS: usize = 8;
+
 impl HeldRepo {
     /// Returns the repo, where the folder's name is that of one.
     #[must_use]
@@ -77,26 +80,28 @@ fn follow_links(view: &View, inventory: &mut Inventory) {
     let damage = inventory.iter().filter(|(_, item)| item.role == Role::Pointer);
     let damage = damage.filter_map(|(id, item)| match item.leads {
         Some(Leads::Outside) => Some(Damage::new(&item.at, Flaw::LinkLeadsOutside)),
-        Some(_) if leads_nowhere(inventory, id) => {
-            Some(Damage::new(&item.at, Flaw::LinkLeadsNowhere))
-        }
-        Some(_) | None => None,
+        Some(_) => end_of_link(inventory, id).map(|flaw| Damage::new(&item.at, flaw)),
+        None if item.kind == Kind::Other => Some(Damage::new(&item.at, Flaw::NotAFile)),
+        None => None,
     });
     let damage: Vec<Damage> = damage.collect();
     inventory.damage.extend(damage);
 }
 
-/// Tells whether a link ends where nothing is, over however many hops.
-fn leads_nowhere(inventory: &Inventory, id: Id) -> bool {
-    let mut next = Some(id);
-    for _ in 0..8 {
-        match next.and_then(|id| inventory.get(id)).map(|item| item.leads) {
-            Some(Some(Leads::To(to))) => next = Some(to),
-            Some(Some(Leads::Outside) | None) => return false,
-            Some(Some(Leads::Nowhere)) | None => return true,
+/// Says what is wrong with where a link ends, over however many hops.
+fn end_of_link(inventory: &Inventory, id: Id) -> Option<Flaw> {
+    let mut next = id;
+    for _ in 0..LINKS {
+        let item = inventory.get(next)?;
+        match (item.leads, item.kind) {
+            (Some(Leads::To(to)), _) => next = to,
+            (Some(Leads::Nowhere), _) => return Some(Flaw::LinkLeadsNowhere),
+            (None, Kind::Directory) => return Some(Flaw::LinkLeadsToFolder),
+            (None, Kind::Other) => return Some(Flaw::NotAFile),
+            (Some(Leads::Outside), _) | (None, Kind::File | Kind::Symlink) => return None,
         }
     }
-    true
+    Some(Flaw::LinkGoesRound)
 }
 
 /// Reads what refs say; returns the refs of each repo by that.
@@ -113,18 +118,21 @@ fn read_refs(view: &View, inventory: &mut Inventory) -> HashMap<(Id, String), Ve
             // A link among refs is not followed.
             let content = Some(item).filter(|item| item.kind == Kind::File);
             let content = content.and_then(|item| view.cache.read(&item.at, REF_LIMIT_BYTES));
-            let text = content.map(|content| String::from_utf8_lossy(&content).trim().to_owned());
-            (id, text)
+            (id, content.map(|content| String::from_utf8_lossy(&content).into_owned()))
         })
         .collect();
-    for (id, text) in refs {
+    for (id, raw) in refs {
         let repo = inventory.outermost(id);
         let Some(at) = inventory.get(id).map(|item| item.at.clone()) else { continue };
-        let said = text.filter(|text| !text.is_empty());
+        let said = raw.as_ref().map(|raw| raw.trim().to_owned()).filter(|text| !text.is_empty());
+        let is_tidy = raw == said;
         let revision = said.clone().and_then(|said| revisions.get(&(repo, said)).copied());
         match (said, revision) {
             (Some(said), Some(revision)) => {
                 set(inventory, id, |item| item.leads_to.push(revision));
+                if !is_tidy {
+                    inventory.damage.push(Damage::new(&at, Flaw::RefUntidy));
+                }
                 of_commit.entry((repo, said)).or_default().push(id);
             }
             (Some(said), None) if Commit::parse(&said).is_ok() => {

@@ -19,8 +19,9 @@ use hubstow_core::{
 use crate::{
     cache::folders::KnownFolders,
     care::{
+        again::look_again,
         complete::{is_ours, lease_of},
-        inventory::{Inventory, Item, stamp},
+        inventory::{Inventory, Item},
         lease::{Leased, Share},
         life::Life,
         walk::walk,
@@ -29,22 +30,7 @@ use crate::{
     observe::{REF_LIMIT_BYTES, view::View},
 };
 
-/// Why a step was not done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Skip {
-    /// It is gone already.
-    Gone,
-    /// It is not what it was any more.
-    Changed,
-    /// Somebody works with it.
-    InUse,
-    /// Something leads to it by now.
-    Needed,
-    /// Something in it, or what it belongs to, stays.
-    Holds,
-    /// The system refuses, and says why.
-    Refused(String),
-}
+pub use crate::care::again::Skip;
 
 /// What became of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -258,20 +244,8 @@ impl<'a> Work<'a> {
         if cache.check_folders(&at.parent(), &self.known).is_err() {
             return Some(Skip::Changed);
         }
-        let now = match item.kind {
-            Kind::Symlink => match cache.disk.link_text(at) {
-                Ok(text) => stamp(Kind::Symlink, None, Some(&text)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Some(Skip::Gone),
-                Err(_) => return Some(Skip::Changed),
-            },
-            Kind::File | Kind::Directory | Kind::Other => match cache.disk.entry(at) {
-                Ok(Some(entry)) => stamp(entry.kind, Some(&entry), None),
-                Ok(None) => return Some(Skip::Gone),
-                Err(error) => return Some(Skip::Refused(error.to_string())),
-            },
-        };
-        if now != step.over {
-            return Some(Skip::Changed);
+        if let Some(skip) = look_again(self.view, item, step.over) {
+            return Some(skip);
         }
         let removed = match item.kind {
             Kind::Directory => cache.disk.remove_folder(at),

@@ -9,7 +9,7 @@ use crate::care::inventory::Inventory;
 /// What needs bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
-pub enum Need {
+pub enum NeededBy {
     /// One revision alone.
     Revision(Id),
     /// More than one revision of one repo.
@@ -30,7 +30,7 @@ pub struct Portion {
     /// The repo folder, or the store.
     pub outer: Id,
     /// What needs them.
-    pub need: Need,
+    pub need: NeededBy,
     /// How many bytes.
     pub bytes: u64,
     /// How many files they are.
@@ -45,7 +45,7 @@ impl Inventory {
         let held = self.held();
         let file_of = |id: Id| held.get(id).and_then(|entry| entry.content);
         let users = self.users(&|id| file_of(id).map(|content| content.file));
-        let mut portions: BTreeMap<(Id, Need), (u64, usize)> = BTreeMap::new();
+        let mut portions: BTreeMap<(Id, NeededBy), (u64, usize)> = BTreeMap::new();
         let mut seen = HashSet::new();
         for (id, item) in self.iter() {
             let Some(content) = file_of(id).filter(|content| seen.insert(content.file)) else {
@@ -77,16 +77,16 @@ impl Inventory {
         users
     }
 
-    fn need(&self, role: Role, users: &[Id]) -> Need {
+    fn need(&self, role: Role, users: &[Id]) -> NeededBy {
         match (role, users) {
-            (Role::Staged, _) => Need::Unfinished,
-            (_, [revision]) => Need::Revision(*revision),
+            (Role::Staged, _) => NeededBy::Unfinished,
+            (_, [revision]) => NeededBy::Revision(*revision),
             (_, [first, rest @ ..]) => {
                 let repo = self.outermost(*first);
                 let one_repo = rest.iter().all(|revision| self.outermost(*revision) == repo);
-                if one_repo { Need::Revisions } else { Need::Repos }
+                if one_repo { NeededBy::Revisions } else { NeededBy::Repos }
             }
-            (Role::Blob | Role::Payload | Role::Pointer | Role::Stranger, []) => Need::Nobody,
+            (Role::Blob | Role::Payload | Role::Pointer | Role::Stranger, []) => NeededBy::Nobody,
             (
                 Role::Repo
                 | Role::Frame
@@ -95,7 +95,7 @@ impl Inventory {
                 | Role::Folder
                 | Role::Companion,
                 [],
-            ) => Need::Upkeep,
+            ) => NeededBy::Upkeep,
         }
     }
 }

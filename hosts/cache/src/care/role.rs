@@ -88,6 +88,7 @@ fn in_blobs(rest: &[&str], kind: Kind) -> Known {
         ([name], File | Symlink) if is_unfinished(name) => Role::Staged.into(),
         ([name], File | Symlink) if !name.starts_with('.') => Role::Blob.into(),
         ([_], File | Symlink) => Role::Stranger.into(),
+        ([_], Directory) => Known::flawed(Flaw::BlobIsFolder),
         ([..], Directory) => Known::flawed(Flaw::Misplaced),
         ([..], File | Symlink | Other) => Role::Stranger.into(),
     }

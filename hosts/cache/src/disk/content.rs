@@ -56,17 +56,26 @@ impl Hasher {
         self.passed_bytes
     }
 
+    /// Returns the hash of what has passed, and of which kind it is; of an opaque etag there is none.
+    pub(crate) fn into_hash(self) -> (ContentHash, String) {
+        match self.state {
+            State::Sha256(hash) => (ContentHash::Sha256, hex(&hash.finalize())),
+            State::GitBlobSha1(hash) => (ContentHash::GitBlobSha1, hex(&hash.finalize())),
+            State::Opaque => (ContentHash::Opaque, String::new()),
+        }
+    }
+
     /// Compares what has passed with the etag. `Err` holds the hash that was found.
     ///
     /// # Errors
     /// Content that is not what the etag says.
     pub fn finish(self) -> Result<(), String> {
-        let found = match self.state {
-            State::Sha256(hash) => hex(&hash.finalize()),
-            State::GitBlobSha1(hash) => hex(&hash.finalize()),
-            State::Opaque => return Ok(()),
-        };
-        if found == self.etag.as_str() { Ok(()) } else { Err(found) }
+        let etag = self.etag.clone();
+        match self.into_hash() {
+            (ContentHash::Opaque, _) => Ok(()),
+            (_, found) if found == etag.as_str() => Ok(()),
+            (_, found) => Err(found),
+        }
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{
 const FLATTENED_LIMIT_BYTES: u64 = 4 << 10;
 
 /// What is kept of what the hub has said of a file's content.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Promised {
     /// The content's identity.
     pub etag: Etag,

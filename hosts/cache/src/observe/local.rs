@@ -30,6 +30,21 @@ impl View {
     /// Reads the record of a file; one that can't be understood, or is older than the file, is none.
     #[must_use]
     pub fn local_record(&self, file: &FileName) -> Option<LocalRecord> {
+        let (record, written) = self.read_local_record(file)?;
+        let changed =
+            self.cache.disk.modified(&RepoLayout::local().pointer(&record.commit, file)).ok()?;
+        let changed = changed.duration_since(UNIX_EPOCH).ok()?;
+        (changed.saturating_sub(TOLERANCE) <= written).then_some(record)
+    }
+
+    /// Reads what was last recorded of a file, whatever has become of the file since.
+    #[must_use]
+    pub fn last_local_record(&self, file: &FileName) -> Option<LocalRecord> {
+        self.read_local_record(file).map(|(record, _)| record)
+    }
+
+    /// Reads a record, and when it was written.
+    fn read_local_record(&self, file: &FileName) -> Option<(LocalRecord, Duration)> {
         let content = self.read(&RepoLayout::local_metadata(file), RECORD_LIMIT_BYTES)?;
         let text = String::from_utf8(content).ok()?;
         let mut lines = text.lines().map(str::trim);
@@ -38,10 +53,7 @@ impl View {
             etag: Etag::parse(lines.next()?).ok()?,
         };
         let written = Duration::try_from_secs_f64(lines.next()?.parse().ok()?).ok()?;
-        let changed =
-            self.cache.disk.modified(&RepoLayout::local().pointer(&record.commit, file)).ok()?;
-        let changed = changed.duration_since(UNIX_EPOCH).ok()?;
-        (changed.saturating_sub(TOLERANCE) <= written).then_some(record)
+        Some((record, written))
     }
 
     /// Writes the record of a file that has just been placed or proved.

@@ -101,9 +101,50 @@ impl View {
         Ok(Verdict::Holds)
     }
 
+    /// Takes over that a file was read whole and holds the content, unless it has changed meanwhile: `entry` and `since` are
+    /// of before.
+    pub(crate) fn proved_anew(
+        &self,
+        layout: &RepoLayout,
+        at: &CachePath,
+        etag: &Etag,
+        entry: &Entry,
+        since: Since,
+    ) {
+        match self.cache.disk.through(at) {
+            Ok(Some(now)) if now.identity == entry.identity => {
+                self.remember(layout, etag, entry, since);
+            }
+            Ok(_) | Err(_) => {}
+        }
+    }
+
+    /// Takes over that a file was read whole and does not hold the content, whatever was known of it: what has been written
+    /// down of it goes.
+    pub(crate) fn disproved(&self, layout: &RepoLayout, etag: &Etag, identity: &Identity) {
+        self.proofs.refuted(etag, identity);
+        if self.recording == Recording::LookingOnly {
+            return;
+        }
+        for place in self.record_places() {
+            let wrong = identity.to_line(place.disk_of_records(layout));
+            let mut lines = record_lines(place, layout, etag);
+            let before = lines.len();
+            lines.retain(|line| *line != wrong);
+            if lines.len() < before {
+                let content = lines.iter().fold(String::new(), |text, line| text + line + "\n");
+                let written = place.write_record(layout, &layout.proof(etag), content.as_bytes());
+                if let Err(error) = written {
+                    tracing::debug!(%etag, error = %with_causes(&error), "a wrong proof stays");
+                }
+            }
+        }
+        self.strike_from_snapshots(layout, etag, identity);
+    }
+
     /// Says since when a file that is about to be read has been what it is. It is not found out for what no record will
     /// speak of.
-    fn since(&self, layout: &RepoLayout, entry: &Entry) -> Since {
+    pub(crate) fn since(&self, layout: &RepoLayout, entry: &Entry) -> Since {
         let now = Since::Moment(Instant::now());
         let recorded = self.memo_of(layout).is_some() || entry.len_bytes >= RECORD_FROM_BYTES;
         let settled = self.proofs.is_known_for(&entry.identity, TICK)

@@ -50,6 +50,31 @@ impl View {
         found
     }
 
+    /// Takes what is not so out of the records of all snapshots.
+    pub(crate) fn strike_from_snapshots(
+        &self,
+        layout: &RepoLayout,
+        etag: &Etag,
+        identity: &Identity,
+    ) {
+        for place in self.record_places() {
+            let wrong = format!("{etag} {}", identity.to_line(place.disk_of_records(layout)));
+            let names = place.disk.names(&layout.proofs()).unwrap_or_default();
+            for commit in names.iter().filter_map(|name| RepoLayout::parse_snapshot_proofs(name)) {
+                let at = layout.snapshot_proofs(&commit);
+                let old = place.read_record(layout, &at, LIMIT_BYTES);
+                let lines = old.split_inclusive(|byte| *byte == b'\n');
+                let right = lines.filter(|line| line.strip_suffix(b"\n") != Some(wrong.as_bytes()));
+                let right: Vec<u8> = right.flatten().copied().collect();
+                if right.len() < old.len()
+                    && let Err(error) = place.write_record(layout, &at, &right)
+                {
+                    tracing::debug!(%commit, error = %with_causes(&error), "a wrong proof stays");
+                }
+            }
+        }
+    }
+
     /// Writes down what is proved of a snapshot's files, for the next run. Nothing is written where this operation has
     /// proved nothing new, nor where only looking is allowed; that it can't be written costs time then and nothing
     /// else.

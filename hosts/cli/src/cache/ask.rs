@@ -22,19 +22,40 @@ impl Consent {
     /// # Errors
     /// Nobody who could be asked, and no `--yes`.
     pub(super) fn given(&self) -> Result<bool, Error> {
-        if self.yes {
-            return Ok(true);
-        }
-        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-            let what = "nobody is there to be asked, so nothing was removed";
-            return Err(Error::new(ErrorKind::Usage, what)
-                .hint("--yes removes without asking, --dry-run shows what would go"));
-        }
-        let mut stderr = anstream::stderr().lock();
-        let _ = write!(stderr, "Remove this? [y/N] ");
-        let _ = stderr.flush();
-        let mut answer = String::new();
-        let _ = io::stdin().lock().read_line(&mut answer);
-        Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+        wanted(
+            self.yes,
+            &Question {
+                asked: "Remove this?",
+                undone: "nothing was removed",
+                hint: "--yes removes without asking, --dry-run shows what would go",
+            },
+        )
     }
+}
+
+/// What is asked, and what is said where nobody can be.
+pub(super) struct Question {
+    pub(super) asked: &'static str,
+    pub(super) undone: &'static str,
+    pub(super) hint: &'static str,
+}
+
+/// Tells whether the user wants something; asks on a terminal, unless they have said so.
+///
+/// # Errors
+/// Nobody who could be asked.
+pub(super) fn wanted(yes: bool, question: &Question) -> Result<bool, Error> {
+    if yes {
+        return Ok(true);
+    }
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        let what = format!("nobody is there to be asked, so {}", question.undone);
+        return Err(Error::new(ErrorKind::Usage, what).hint(question.hint));
+    }
+    let mut stderr = anstream::stderr().lock();
+    let _ = write!(stderr, "{} [y/N] ", question.asked);
+    let _ = stderr.flush();
+    let mut answer = String::new();
+    let _ = io::stdin().lock().read_line(&mut answer);
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }

@@ -267,7 +267,7 @@ fn why_words(step: &Step) -> &'static str {
     }
 }
 
-fn skip_words(skip: &Skip) -> String {
+pub(super) fn skip_words(skip: &Skip) -> String {
     match skip {
         Skip::Gone => "it was gone already".to_owned(),
         Skip::Changed => "it has changed meanwhile".to_owned(),

@@ -14,7 +14,7 @@ use hubstow_cache::{
 use hubstow_core::{
     action::Action,
     facts::{Blob, Cached, Demand, Force, PlaceFacts, Pointer, Reach, Staged, Twin},
-    layout::RepoLayout,
+    layout::{CachePath, RepoLayout},
     model::{DiskKind, End},
     name::{Commit, FileName, Repo, Revision},
 };
@@ -193,6 +193,37 @@ impl Here<'_> {
                 Next::Fetch => {
                     tried = true;
                     if !self.fill(&mut placing, &elsewhere)? {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Places a file whose content is somewhere in the cache, at `from`; `None` where it is not that content after all.
+    pub(crate) fn place_from(
+        &self,
+        repo: &Repo,
+        target: &Target,
+        from: &CachePath,
+    ) -> Result<Option<Outcome>, Error> {
+        let mut placing = self.engine.placing(self.cache, target, Force::Off);
+        let mut tried = false;
+        loop {
+            let next = placing.advance();
+            let revision = &target.revision;
+            match next.map_err(|error| self.engine.place_error(repo, revision, target, error))? {
+                Next::Done(outcome) => return Ok(Some(outcome)),
+                Next::Fetch if tried => return Ok(None),
+                Next::Fetch => {
+                    tried = true;
+                    let mut staged = placing.take_staged()?;
+                    let what = "a copy can't be made";
+                    staged.start_over().map_err(|error| from_io(what, error))?;
+                    let filled = self.cache.fill_from(from, &mut staged);
+                    let is_content = filled.and_then(|()| staged.verify());
+                    placing.fetched(staged);
+                    if !is_content.is_ok_and(|verified| verified.is_ok()) {
                         return Ok(None);
                     }
                 }

@@ -1,23 +1,25 @@
 //! Removing content that others may be about to use: under the locks that they heed, and after another look at who needs it.
 
-use std::{collections::HashSet, io, thread, time::Duration};
+use std::collections::HashSet;
 
 use hubstow_core::{care::Step, layout::CachePath};
 
 use super::{Kept, Skip, Work};
 use crate::{
-    care::{inventory::Item, life::peer_lock, walk::walk},
-    disk::{DiskFile, Kind},
+    care::{
+        inventory::Item,
+        life::peer_lock,
+        peer_lock::{PeerLock, lock_patiently},
+        walk::walk,
+    },
+    disk::Kind,
 };
 
 /// How many locks are held at once.
 const LOCKS: usize = 64;
-/// How often a lock is asked for that somebody holds, and how long is waited in between: what places a blob does it in
-/// moments, what downloads one holds its lock for long.
-const LOCK_TRIES: usize = 5;
-const LOCK_WAIT: Duration = Duration::from_millis(20);
 /// The longest list of a payload's users that is read.
 const USERS_LIMIT_BYTES: u64 = 16 << 20;
+
 impl Work<'_> {
     /// Removes blobs, some at a time: their locks in order, then another look at who needs them.
     pub(super) fn take_blobs(&mut self, blobs: &[Step]) {
@@ -50,23 +52,7 @@ impl Work<'_> {
         if cache.make_folders(&at.parent(), &self.known).is_err() {
             return PeerLock::Unavailable;
         }
-        self.lock_at(&at)
-    }
-
-    fn lock_at(&self, at: &CachePath) -> PeerLock {
-        for _ in 0..LOCK_TRIES {
-            let Ok(mut opened) = self.view.cache.disk.open_lock(at) else {
-                return PeerLock::Unavailable;
-            };
-            match opened.file.try_lock() {
-                Ok(()) => return PeerLock::Held(opened.file),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    thread::sleep(LOCK_WAIT);
-                }
-                Err(_) => return PeerLock::Unavailable,
-            }
-        }
-        PeerLock::Busy
+        lock_patiently(&self.view.cache, &at)
     }
 
     /// Looks what the snapshots of the repo lead to now.
@@ -92,7 +78,7 @@ impl Work<'_> {
         let (Some(lock), Some(users)) = (named(".lock"), named(".refs")) else {
             return Some(Skip::Changed);
         };
-        let locked = self.lock_at(&lock);
+        let locked = lock_patiently(&self.view.cache, &lock);
         match locked {
             PeerLock::Busy => return Some(Skip::InUse),
             PeerLock::Unavailable => self.others = Kept::Nobody,
@@ -115,13 +101,6 @@ impl Work<'_> {
         drop(locked);
         skipped
     }
-}
-
-/// What came of asking for a lock that other tools heed.
-enum PeerLock {
-    Held(#[expect(dead_code, reason = "it is held until it is dropped")] Box<dyn DiskFile>),
-    Busy,
-    Unavailable,
 }
 
 /// What snapshots lead to: by name, so that a link counts whatever way it leads, and by file.

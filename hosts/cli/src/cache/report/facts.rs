@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use hubstow_client::{
     Error,
-    care::{CacheDir, Hold, Id, Inventory, Need, Portion, RepoSum, Rules},
+    care::{CacheDir, Hold, Id, Inventory, NeededBy, Portion, RepoSum, Rules},
 };
 use serde::Serialize;
 
@@ -56,12 +56,12 @@ pub(super) struct ByNeed {
 impl ByNeed {
     fn add(&mut self, portion: &Portion) {
         let field = match portion.need {
-            Need::Revision(_) => &mut self.one_revision,
-            Need::Revisions => &mut self.revisions,
-            Need::Repos => &mut self.repos,
-            Need::Unfinished => &mut self.unfinished,
-            Need::Nobody => &mut self.nobody,
-            Need::Upkeep | _ => &mut self.upkeep,
+            NeededBy::Revision(_) => &mut self.one_revision,
+            NeededBy::Revisions => &mut self.revisions,
+            NeededBy::Repos => &mut self.repos,
+            NeededBy::Unfinished => &mut self.unfinished,
+            NeededBy::Nobody => &mut self.nobody,
+            NeededBy::Upkeep | _ => &mut self.upkeep,
         };
         *field += portion.bytes;
     }
@@ -216,7 +216,7 @@ impl RepoFacts {
         let mut alone: HashMap<Id, u64> = HashMap::new();
         for portion in portions {
             by_need.add(portion);
-            if let Need::Revision(revision) = portion.need {
+            if let NeededBy::Revision(revision) = portion.need {
                 *alone.entry(revision).or_default() += portion.bytes;
             }
         }

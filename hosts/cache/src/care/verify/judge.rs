@@ -1,0 +1,294 @@
+//! What follows from what was said of files and what reading them has shown.
+
+use std::collections::{HashMap, HashSet};
+
+use hubstow_core::{
+    care::{Id, Ill, Role},
+    layout::RepoLayout,
+    name::{ContentHash, Etag, FileName},
+};
+
+use super::{
+    claims::{Claim, Claims, Job, blob_of, content_at, is_named, listed, name_in_repo},
+    found::{Fault, Verified},
+    listed::{Listings, Word},
+    read::{End, Shown},
+    scope::Covered,
+};
+use crate::{
+    care::{
+        damage::{Damage, Flaw},
+        inventory::Inventory,
+    },
+    disk::Kind,
+    observe::cached::Promised,
+};
+
+/// The beginning of what git keeps in the place of a large file, and its lines.
+const LFS: &str = "version https://git-lfs.github.com/spec/v1\n";
+const LFS_HASH: &str = "oid sha256:";
+const LFS_SIZE: &str = "size ";
+
+pub(super) struct Judge<'a> {
+    pub(super) inventory: &'a Inventory,
+    pub(super) covered: &'a Covered,
+    pub(super) listings: &'a Listings,
+    pub(super) claims: &'a Claims,
+    pub(super) readings: &'a [Shown],
+}
+
+/// Whether a file is what somebody says of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    Yes,
+    No,
+    /// Nothing tells.
+    Untold,
+}
+
+impl Judge<'_> {
+    pub(super) fn judge(&self, verified: &mut Verified) {
+        let wanted = self.wanted();
+        for (job, shown) in self.claims.jobs.iter().zip(self.readings) {
+            self.judge_file(job, shown, &wanted, verified);
+        }
+        self.judge_links(verified);
+        let good = self.good();
+        for fault in &mut verified.faults {
+            self.complete(fault, &good);
+        }
+    }
+
+    /// Returns all contents that anything should hold.
+    fn wanted(&self) -> HashSet<&str> {
+        let claims = self.claims.jobs.iter().flat_map(|job| &job.claims);
+        claims.map(|claim| claim.promised.etag.as_str()).collect()
+    }
+
+    fn judge_file(
+        &self,
+        job: &Job,
+        shown: &Shown,
+        wanted: &HashSet<&str>,
+        verified: &mut Verified,
+    ) {
+        match &shown.end {
+            End::Whole => {}
+            End::Refused(said) => {
+                let Some(item) = self.inventory.get(job.id) else { return };
+                let damage = Damage::new(&item.at, Flaw::Unreadable);
+                let damage = Damage { said: Some(said.clone()), ..damage };
+                let mut fault = Fault::of(damage, Some(job.id), Ill::Closed);
+                fault.expected = job.claims.first().map(|claim| claim.promised.clone());
+                verified.faults.push(fault);
+                return;
+            }
+            End::Changed | End::Unread => {
+                verified.untold.push(job.id);
+                return;
+            }
+        }
+        verified.files += 1;
+        verified.bytes += job.len_bytes;
+        let holds: Vec<Holds> =
+            job.claims.iter().map(|claim| holds(job, shown, &claim.promised)).collect();
+        let mut is_told = holds.contains(&Holds::Yes);
+        for (claim, _) in job.claims.iter().zip(&holds).filter(|(_, holds)| **holds == Holds::No) {
+            is_told = true;
+            // A link to content that is whole is judged as a link.
+            let is_link_aside = holds.contains(&Holds::Yes) && self.is_link(claim.by);
+            if !is_link_aside {
+                verified.faults.extend(self.fault(job, shown, claim, wanted));
+            }
+        }
+        if job.claims.is_empty() {
+            let stands_in = self.stands_in(job.id, shown);
+            is_told = stands_in.is_some();
+            verified.faults.extend(stands_in);
+        }
+        if !is_told {
+            verified.untold.push(job.id);
+        } else if !holds.contains(&Holds::No) && !job.claims.is_empty() {
+            verified.proved += 1;
+        }
+    }
+
+    fn is_link(&self, id: Id) -> bool {
+        let item = self.inventory.get(id);
+        item.is_some_and(|item| item.role == Role::Pointer && item.kind == Kind::Symlink)
+    }
+
+    /// Makes the fault of an entry whose file is not what was said of it.
+    fn fault(
+        &self,
+        job: &Job,
+        shown: &Shown,
+        claim: &Claim,
+        wanted: &HashSet<&str>,
+    ) -> Option<Fault> {
+        let found = shown.hash(&claim.promised.etag);
+        let promised = self.with_size(claim);
+        let flaw = match promised.size {
+            _ if job.len_bytes == 0 => Flaw::Empty,
+            _ if self.flattened(claim.by, shown).is_some() => Flaw::FlattenedLink,
+            _ if lfs_pointer(shown).is_some() => Flaw::LfsPointer,
+            _ if found.is_some_and(|found| wanted.contains(found)) => Flaw::HoldsOther,
+            Some(size) if job.len_bytes < size => Flaw::Truncated,
+            Some(size) if job.len_bytes > size => Flaw::TooLong,
+            _ if shown.is_zero => Flaw::Zeros,
+            _ => Flaw::WrongHash,
+        };
+        let mut fault = Fault::new(self.inventory, claim.by, flaw, Ill::Content)?;
+        fault.found = found.map(str::to_owned);
+        fault.expected = Some(promised);
+        Some(fault)
+    }
+
+    /// Of a blob that is wrong, what a listing says of the size of the same content.
+    fn with_size(&self, claim: &Claim) -> Promised {
+        let claims = self.claims.jobs.iter().flat_map(|job| &job.claims);
+        let same = claims.filter(|other| other.promised.etag == claim.promised.etag);
+        let size = claim.promised.size.or_else(|| same.filter_map(|it| it.promised.size).next());
+        Promised { size, ..claim.promised.clone() }
+    }
+
+    /// Finds what stands in the place of a file of which nothing else speaks.
+    fn stands_in(&self, id: Id, shown: &Shown) -> Option<Fault> {
+        let item = self.inventory.get(id).filter(|item| item.role == Role::Pointer)?;
+        let (flaw, expected) = match (self.flattened(id, shown), lfs_pointer(shown)) {
+            (Some(etag), _) => (Flaw::FlattenedLink, Promised { etag, size: None }),
+            (None, Some(promised)) => (Flaw::LfsPointer, promised),
+            (None, None) => return None,
+        };
+        let mut fault = Fault::of(Damage::new(&item.at, flaw), Some(id), Ill::Content);
+        fault.expected = Some(expected);
+        Some(fault)
+    }
+
+    /// Reads the etag out of a file that holds nothing but the text of its own link.
+    fn flattened(&self, id: Id, shown: &Shown) -> Option<Etag> {
+        let (_, name) = name_in_repo(self.inventory, id)?;
+        let text = str::from_utf8(shown.text.as_ref()?).ok()?.trim_end_matches(['\r', '\n']);
+        RepoLayout::etag_of_link(&FileName::parse(name).ok()?, &text.replace('\\', "/"))
+    }
+
+    /// Judges links by where they lead: nowhere, or to content that is whole and not what the listing says.
+    fn judge_links(&self, verified: &mut Verified) {
+        let pointers = self.inventory.iter().filter(|(id, item)| {
+            item.role == Role::Pointer && self.covered.has(self.inventory, *id)
+        });
+        for (id, item) in pointers {
+            let promised = listed(self.inventory, self.listings, id);
+            let other = match (promised, blob_of(self.inventory, item)) {
+                (Some(promised), Some(blob))
+                    if item.kind == Kind::Symlink
+                        && !is_named(self.inventory, blob, &promised.etag) =>
+                {
+                    promised
+                }
+                _ => continue,
+            };
+            let Some(at) = self.claims.job_of(self.inventory, id) else { continue };
+            let (Some(job), Some(shown)) = (self.claims.jobs.get(at), self.readings.get(at)) else {
+                continue;
+            };
+            let is_whole =
+                job.claims.iter().any(|it| holds(job, shown, &it.promised) == Holds::Yes);
+            if is_whole && holds(job, shown, &other) == Holds::No {
+                // Who of both is wrong, a listing that is kept can't tell: the hub can.
+                let ill = match self.word(id) {
+                    Word::Hub => Ill::Content,
+                    Word::Kept => Ill::Unnamed,
+                };
+                let fault = Fault::new(self.inventory, id, Flaw::OtherThanListed, ill);
+                let found = shown.hash(&other.etag).map(str::to_owned);
+                verified.faults.extend(fault.map(|fault| Fault {
+                    found,
+                    expected: Some(other),
+                    ..fault
+                }));
+            }
+        }
+    }
+
+    fn word(&self, id: Id) -> Word {
+        let revision = self.inventory.revision_of(id);
+        revision.and_then(|id| self.listings.get(&id)).map(|listed| listed.word).unwrap_or_default()
+    }
+
+    /// Returns where each content is, as far as it was read and is whole.
+    fn good(&self) -> HashMap<&str, Vec<Id>> {
+        let mut good: HashMap<&str, Vec<Id>> = HashMap::new();
+        for (job, shown) in self.claims.jobs.iter().zip(self.readings) {
+            for hash in [&shown.sha256, &shown.git].into_iter().flatten() {
+                good.entry(hash.as_str()).or_default().push(job.id);
+            }
+        }
+        good
+    }
+
+    /// Adds what would heal a fault.
+    fn complete(&self, fault: &mut Fault, good: &HashMap<&str, Vec<Id>>) {
+        let Some(id) = fault.id else { return };
+        let own = self.inventory.get(id).map(|item| item.role);
+        fault.readers = self.covered.readers(id).to_vec();
+        let repo = self.inventory.outermost(id);
+        fault.through = match own {
+            Some(Role::Pointer | Role::Folder) => Some(id),
+            Some(_) => {
+                let readers = || fault.readers.iter().copied().filter(|it| self.has_name(*it));
+                readers()
+                    .find(|it| self.inventory.outermost(*it) == repo)
+                    .or_else(|| readers().next())
+            }
+            None => None,
+        };
+        if fault.ill == Ill::Content && fault.through.is_none() && own == Some(Role::Blob) {
+            fault.ill = if fault.readers.is_empty() { Ill::Astray } else { Ill::Strange };
+        }
+        let Some(expected) = fault.expected.as_ref().filter(|_| fault.ill == Ill::Content) else {
+            return;
+        };
+        if expected.etag.content_hash() == ContentHash::Opaque {
+            return;
+        }
+        fault.good = good.get(expected.etag.as_str()).cloned().unwrap_or_default();
+        // What was not read now is proved when it is copied.
+        let others = self.inventory.iter().filter(|(other, item)| {
+            item.role == Role::Blob
+                && item.at.base() == expected.etag.as_str()
+                && !self.covered.has(self.inventory, *other)
+        });
+        fault.good.extend(others.filter_map(|(id, _)| Some(content_at(self.inventory, id)?.0)));
+    }
+
+    fn has_name(&self, id: Id) -> bool {
+        self.inventory.file_of(id).is_some()
+    }
+}
+
+/// Tells whether a file is what was said of it.
+fn holds(job: &Job, shown: &Shown, promised: &Promised) -> Holds {
+    match shown.end {
+        End::Whole => {}
+        End::Unread | End::Changed | End::Refused(_) => return Holds::Untold,
+    }
+    let fits = promised.size.is_none_or(|size| size == job.len_bytes);
+    match shown.hash(&promised.etag) {
+        _ if !fits => Holds::No,
+        Some(hash) if hash == promised.etag.as_str() => Holds::Yes,
+        Some(_) => Holds::No,
+        // No hash: a size alone speaks against a file, and not for it.
+        None => Holds::Untold,
+    }
+}
+
+/// Reads what large file git's text stands for.
+fn lfs_pointer(shown: &Shown) -> Option<Promised> {
+    let text = str::from_utf8(shown.text.as_ref()?).ok()?;
+    let lines = text.strip_prefix(LFS)?;
+    let value = |name: &str| lines.lines().find_map(|line| line.strip_prefix(name));
+    let etag = Etag::parse(value(LFS_HASH)?).ok()?;
+    let is_sha256 = etag.content_hash() == ContentHash::Sha256;
+    Some(Promised { etag, size: value(LFS_SIZE)?.parse().ok() }).filter(|_| is_sha256)
+}
