@@ -1,7 +1,10 @@
 //! How wounds are healed, by rows: what is wrong and where its content is, and what follows.
 
 use hubstow_core::{
-    care::{Cure, Entry, Held, Hold, Id, Ill, Need, Role, Stamp, Wound, repair},
+    care::{
+        Cure, Entry, Heal, Held, Hold, Id, Ill, Need, Repair, Role, Stamp, Unfit, Unhealed, Wound,
+        repair,
+    },
     facts::Reach::{self, Offline, Online},
 };
 
@@ -58,6 +61,38 @@ fn nameless(wound: Wound) -> Wound {
 
 type Step = (Id, Cure, Option<Id>);
 
+/// Whatever is changed in a plan, the guard sees, unless it is another cure for the same wound.
+fn check_guard(held: &Held, wounds: &[Wound], reach: Reach, plan: &Repair) {
+    for place in 0..plan.steps.len() {
+        let changed = |change: &dyn Fn(&mut Heal)| {
+            let mut bad = plan.clone();
+            change(&mut bad.steps[place]);
+            bad.check(held, wounds, reach)
+        };
+        let id = plan.steps[place].id;
+        assert!(changed(&|step| step.over.0 += 1).is_err());
+        assert!(changed(&|step| step.id = Id(99)).is_err());
+        assert_eq!(changed(&|step| step.from = Some(id)), Err(Unfit::Unfounded(id)));
+        for cure in Cure::ALL.iter().copied().filter(|cure| *cure != plan.steps[place].cure) {
+            let is_another = matches!(cure, Cure::Place | Cure::Fetch)
+                && matches!(plan.steps[place].cure, Cure::Place | Cure::Fetch);
+            let may_heal = wounds.iter().filter(|wound| wound.id == id).count() > 1 || is_another;
+            assert!(
+                changed(&|step| step.cure = cure).is_err() || may_heal,
+                "{cure} for {wounds:?}"
+            );
+        }
+        let mut twice = plan.clone();
+        twice.steps.push(plan.steps[place]);
+        assert_eq!(twice.check(held, wounds, reach), Err(Unfit::Twice(id)));
+        let asks = matches!(plan.steps[place].cure, Cure::Fetch | Cure::List);
+        assert!(plan.check(held, wounds, Offline).is_err() || !asks || reach == Offline);
+    }
+    let mut strange = plan.clone();
+    strange.unhealed.push(Unhealed { id: Id(77), need: Need::Hub });
+    assert_eq!(strange.check(held, wounds, reach), Err(Unfit::Unfounded(Id(77))));
+}
+
 #[track_caller]
 fn check(wounds: &[Wound], reach: Reach, steps: &[Step], unhealed: &[(Id, Need)]) {
     let held = held();
@@ -66,10 +101,8 @@ fn check(wounds: &[Wound], reach: Reach, steps: &[Step], unhealed: &[(Id, Need)]
     assert_eq!(found, steps, "{wounds:?}");
     let stays: Vec<(Id, Need)> = plan.unhealed.iter().map(|stays| (stays.id, stays.need)).collect();
     assert_eq!(stays, unhealed, "{wounds:?}");
-    for step in &plan.steps {
-        let entry = held.get(step.id).unwrap();
-        assert_eq!((step.over, step.role), (entry.over, entry.role));
-    }
+    assert_eq!(plan.check(&held, wounds, reach), Ok(()), "{wounds:?}");
+    check_guard(&held, wounds, reach, &plan);
     // Nothing is told of twice, and everything once.
     let mut told: Vec<Id> =
         found.iter().map(|step| step.0).chain(stays.iter().map(|stays| stays.0)).collect();

@@ -39,7 +39,7 @@ fn a_plan_that_takes_what_it_must_not_is_no_plan() {
     let gone: Vec<u32> = honest.steps.iter().map(|step| step.id.0).collect();
     assert_eq!((gone, honest.freed_bytes), (vec![4, 3], 500));
     for (attack, word) in [
-        ("take-everything", "goes too early"),
+        ("take-everything", "comes too early"),
         ("take-twice", "twice"),
         ("take-what-is-not-there", "entry 4294967295"),
         ("take-what-has-changed", "which is not so"),
