@@ -1,7 +1,10 @@
 //! `hubstow cache`: what the cache holds, and what of it may go.
 
+mod agree;
 mod ask;
+mod export;
 mod filter;
+mod import;
 mod ls;
 mod pin;
 mod plan;
@@ -40,7 +43,9 @@ Examples:
   hubstow cache rm openai-community/gpt2        remove a repo, after asking
   hubstow cache prune --dry-run                 what could go; nothing is removed
   hubstow cache prune --unused-for 90d --yes    also what nobody has used for 90 days
-  hubstow cache pin openai-community/gpt2@main  never prune this")]
+  hubstow cache pin openai-community/gpt2@main  never prune this
+  hubstow cache export org/model -o model.tar   to carry it to a machine without network
+  hubstow cache import model.tar                and to take it in there")]
 pub(crate) struct CacheArgs {
     #[command(subcommand)]
     command: CacheCommand,
@@ -54,6 +59,8 @@ enum CacheCommand {
     Prune(prune::PruneArgs),
     Pin(pin::PinArgs),
     Unpin(pin::UnpinArgs),
+    Export(export::ExportArgs),
+    Import(import::ImportArgs),
 }
 
 /// Runs a subcommand.
@@ -64,6 +71,8 @@ pub(crate) fn run(args: &CacheArgs, global: &Global, parts: PartsOf) -> Result<(
         CacheCommand::Prune(args) => prune::run(args, global, parts),
         CacheCommand::Pin(args) => pin::run(args, global, parts),
         CacheCommand::Unpin(args) => pin::undo(args, global, parts),
+        CacheCommand::Export(args) => export::run(args, global, parts),
+        CacheCommand::Import(args) => import::run(args, global, parts),
     }
 }
 
@@ -79,13 +88,22 @@ struct WhichCache {
 impl WhichCache {
     /// Opens the cache. One that is not there is empty, unless it was named.
     fn open(&self, parts: PartsOf) -> Result<CacheDir, Error> {
+        self.open_if(self.cache_dir.is_none(), parts)
+    }
+
+    /// Opens the cache, or where one is to be made.
+    fn open_or_make(&self, parts: PartsOf) -> Result<CacheDir, Error> {
+        self.open_if(true, parts)
+    }
+
+    fn open_if(&self, may_be_missing: bool, parts: PartsOf) -> Result<CacheDir, Error> {
         let mut config = Config::from_vars(|name| self.var(name))?;
         if let Some(dir) = &self.cache_dir {
             config.cache_dir = folder::named("--cache-dir", dir)?;
         }
         folder::check(&config.cache_dir)?;
         let dir = &config.cache_dir;
-        let is_wrong = if dir.exists() { !dir.is_dir() } else { self.cache_dir.is_some() };
+        let is_wrong = if dir.exists() { !dir.is_dir() } else { !may_be_missing };
         if is_wrong {
             let what = format!("`{}` is no cache directory", dir.display());
             return Err(Error::new(ErrorKind::Usage, what)
