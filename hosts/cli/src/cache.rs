@@ -9,6 +9,7 @@ mod ls;
 mod pin;
 mod plan;
 mod prune;
+mod relocate;
 mod rm;
 mod sort;
 mod table;
@@ -45,7 +46,8 @@ Examples:
   hubstow cache prune --unused-for 90d --yes    also what nobody has used for 90 days
   hubstow cache pin openai-community/gpt2@main  never prune this
   hubstow cache export org/model -o model.tar   to carry it to a machine without network
-  hubstow cache import model.tar                and to take it in there")]
+  hubstow cache import model.tar                and to take it in there
+  hubstow cache move /data/huggingface --link   the whole cache to another disk")]
 pub(crate) struct CacheArgs {
     #[command(subcommand)]
     command: CacheCommand,
@@ -61,6 +63,7 @@ enum CacheCommand {
     Unpin(pin::UnpinArgs),
     Export(export::ExportArgs),
     Import(import::ImportArgs),
+    Move(relocate::MoveArgs),
 }
 
 /// Runs a subcommand.
@@ -73,6 +76,7 @@ pub(crate) fn run(args: &CacheArgs, global: &Global, parts: PartsOf) -> Result<(
         CacheCommand::Unpin(args) => pin::undo(args, global, parts),
         CacheCommand::Export(args) => export::run(args, global, parts),
         CacheCommand::Import(args) => import::run(args, global, parts),
+        CacheCommand::Move(args) => relocate::run(args, global, parts),
     }
 }
 

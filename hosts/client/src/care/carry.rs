@@ -6,9 +6,13 @@ mod chosen;
 pub mod export;
 pub mod import;
 mod manifest;
+mod notes;
 mod pack;
 pub mod recognize;
+pub mod relocate;
+mod rename;
 mod source;
+mod store;
 mod tarball;
 
 use std::path::Path;

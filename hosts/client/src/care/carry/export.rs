@@ -10,11 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use hubstow_cache::{
-    Cache, Disk, Target,
-    care::inventory::Inventory,
-    disk::{DiskFile, Kind},
-};
+use hubstow_cache::{Cache, Disk, Target, care::inventory::Inventory, disk::DiskFile};
 use hubstow_core::{
     care::Id,
     layout::{CACHE_TAG, CachePath, RepoLayout},
@@ -28,6 +24,7 @@ use super::{
     chosen::{Chooser, ChosenFile, ChosenRepo},
     manifest::{self, Manifest},
     pack::Packer,
+    store::is_plain,
 };
 use crate::{
     api::error::{Error, ErrorKind, from_io},
@@ -329,11 +326,6 @@ fn check_whole(plan: &ExportPlan) -> Result<(), Error> {
     Err(Error::new(ErrorKind::ContentMismatch, what).hint(
         "`hubstow cache verify --repair` or `hubstow download` mends it; `hubstow cache rm` removes it",
     ))
-}
-
-fn is_plain(disk: &dyn Disk, at: &CachePath) -> bool {
-    let entry = disk.entry(at).ok().flatten();
-    entry.is_some_and(|entry| entry.kind == Kind::File)
 }
 
 /// Joins what is exported with the manifests that are there already.
