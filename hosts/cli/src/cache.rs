@@ -24,7 +24,7 @@ use hubstow_client::{Config, Error, ErrorKind, Hub, care::CacheDir, env_var};
 use crate::{
     folder,
     global::{Format, Global},
-    hub_args::PartsOf,
+    hub_args::{PartsOf, Placement},
     output::{self, BAD, styled},
 };
 
@@ -92,18 +92,30 @@ struct WhichCache {
 impl WhichCache {
     /// Opens the cache. One that is not there is empty, unless it was named.
     fn open(&self, parts: PartsOf) -> Result<CacheDir, Error> {
-        self.open_if(self.cache_dir.is_none(), parts)
+        self.open_if(self.cache_dir.is_none(), None, parts)
     }
 
-    /// Opens the cache, or where one is to be made.
-    fn open_or_make(&self, parts: PartsOf) -> Result<CacheDir, Error> {
-        self.open_if(true, parts)
+    /// Opens the cache, or where one is to be made, to place files in it.
+    fn open_or_make(
+        &self,
+        placement: Option<Placement>,
+        parts: PartsOf,
+    ) -> Result<CacheDir, Error> {
+        self.open_if(true, placement, parts)
     }
 
-    fn open_if(&self, may_be_missing: bool, parts: PartsOf) -> Result<CacheDir, Error> {
+    fn open_if(
+        &self,
+        may_be_missing: bool,
+        placement: Option<Placement>,
+        parts: PartsOf,
+    ) -> Result<CacheDir, Error> {
         let mut config = Config::from_vars(|name| self.var(name))?;
         if let Some(dir) = &self.cache_dir {
             config.cache_dir = folder::named("--cache-dir", dir)?;
+        }
+        if let Some(placement) = placement {
+            config.policy = placement.into();
         }
         folder::check(&config.cache_dir)?;
         let dir = &config.cache_dir;

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     folder,
     global::{Format, Global},
-    hub_args::PartsOf,
+    hub_args::{PartsOf, Placement},
     output::{self, FAINT, GOOD, NAME, TITLE, styled},
     progress::Progress,
 };
@@ -51,6 +51,9 @@ pub(super) struct ImportArgs {
     /// Of which repo files are that do not say it themselves
     #[arg(long, value_name = "REPO[@REVISION]")]
     repo: Option<String>,
+    /// How files are put in their places [default: compat; portable if HF_HUB_DISABLE_SYMLINKS=1]
+    #[arg(long, value_enum, value_name = "POLICY")]
+    placement: Option<Placement>,
     #[command(flatten)]
     agreement: Agreement,
     #[command(flatten)]
@@ -88,7 +91,7 @@ pub(super) fn run(args: &ImportArgs, global: &Global, parts: PartsOf) -> Result<
     let format = global.format();
     let from = folder::named("DIR|FILE", &args.from)?;
     let said = args.repo.as_deref().map(said).transpose()?;
-    let cache = args.which.open_or_make(parts)?;
+    let cache = args.which.open_or_make(args.placement, parts)?;
     let (progress, cancel) = (Progress::start(format, global.verbose), interrupted());
     let show = |event: &_| progress.show(event);
     let watch = Watch::new(&show, cancel.clone());

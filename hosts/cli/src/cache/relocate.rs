@@ -20,7 +20,7 @@ use super::{
 use crate::{
     folder,
     global::{Format, Global},
-    hub_args::PartsOf,
+    hub_args::{PartsOf, Placement},
     output::{self, FAINT, GOOD, NAME, TITLE, styled},
     progress::Progress,
 };
@@ -54,6 +54,9 @@ pub(super) struct MoveArgs {
     /// Keep the old one as it is: copy, and remove nothing
     #[arg(long)]
     keep: bool,
+    /// How files are put in their places [default: compat; portable if HF_HUB_DISABLE_SYMLINKS=1]
+    #[arg(long, value_enum, value_name = "POLICY")]
+    placement: Option<Placement>,
     #[command(flatten)]
     agreement: Agreement,
     #[command(flatten)]
@@ -93,7 +96,7 @@ pub(super) fn run(args: &MoveArgs, global: &Global, parts: PartsOf) -> Result<()
     let format = global.format();
     let to = folder::named("DEST", &args.to)?;
     // One that is gone may have been moved by a run that was killed before it has left its link.
-    let cache = if args.link { args.which.open_or_make(parts) } else { args.which.open(parts) }?;
+    let cache = args.which.open_or_make(args.placement, parts)?;
     let from = cache.native(&CachePath::root());
     let (progress, cancel) = (Progress::start(format, global.verbose), interrupted());
     let show = |event: &_| progress.show(event);

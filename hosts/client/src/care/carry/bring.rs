@@ -88,7 +88,7 @@ pub(super) type Source<'a> = dyn Fn(usize, usize) -> Option<io::Result<Found>> +
 pub(super) type Tell<'a> = &'a (dyn Fn(&Event) + Sync);
 
 /// What came of bringing a file.
-pub(super) type Brought = Result<FileReport, FailedFile>;
+pub(super) type Brought = Result<FileReport, Box<FailedFile>>;
 
 /// Brings files to a cache.
 #[derive(Clone, Copy)]
@@ -417,8 +417,8 @@ pub(super) fn lease(cache: &Cache, repo: &Repo) -> Result<Option<Lease>, Error> 
     }
 }
 
-fn failed(piece: &Piece, error: Error) -> FailedFile {
-    FailedFile::new(piece.shown().as_str(), error)
+fn failed(piece: &Piece, error: Error) -> Box<FailedFile> {
+    Box::new(FailedFile::new(piece.shown().as_str(), error))
 }
 
 /// Says which files are brought together: small ones by the lot, large ones alone and first.

@@ -8,7 +8,7 @@ use std::{
 use hubstow_cache::{
     Cache,
     care::{
-        inventory::{Inventory, Item},
+        inventory::{HeldRepo, Inventory, Item},
         leads::Leads,
         summary::{FileSum, RepoSum, RevisionSum},
     },
@@ -107,7 +107,7 @@ impl<'a> Chooser<'a> {
             if revisions.is_empty() {
                 continue;
             }
-            let Some(repo) = repo.and_then(|held| held.repo()) else {
+            let Some(repo) = repo.and_then(HeldRepo::repo) else {
                 self.leave_out(&sum.name, "it is the name of no repo");
                 continue;
             };

@@ -204,7 +204,7 @@ impl CacheDir {
         for brought in brought {
             match brought {
                 Ok(report) => finished.push(report),
-                Err(failed) => failures.push(failed),
+                Err(failed) => failures.push(*failed),
             }
         }
         if !failures.is_empty() {

@@ -219,7 +219,7 @@ impl CacheDir {
                     let is_first = contents.insert(&piece.target.etag);
                     done.bytes += report.size.filter(|_| is_first).unwrap_or(0);
                 }
-                Err(failure) => failed.push((piece.target.commit.clone(), failure)),
+                Err(failure) => failed.push((piece.target.commit.clone(), *failure)),
             }
         }
         plan.write_notes(cache, repo)?;

@@ -57,6 +57,27 @@ pub(super) struct Recognized {
     pub(super) left_out: Vec<LeftOut>,
 }
 
+impl Recognized {
+    /// Joins what is wanted for one file, wherever it was found.
+    fn join(&mut self) {
+        let mut joined: BTreeMap<(Repo, Commit, FileName), Wanted> = BTreeMap::new();
+        for wanted in std::mem::take(&mut self.wanted) {
+            let key = (wanted.repo.clone(), wanted.commit.clone(), wanted.file.clone());
+            match joined.get_mut(&key) {
+                Some(first) if first.etag == wanted.etag => first.at.extend(wanted.at),
+                Some(_) => {
+                    let what = format!("{}@{}/{}", wanted.repo.id, wanted.commit, wanted.file);
+                    self.left_out.push(LeftOut::new(what, "it is there with other content before"));
+                }
+                None => {
+                    joined.insert(key, wanted);
+                }
+            }
+        }
+        self.wanted = joined.into_values().collect();
+    }
+}
+
 /// What the user says of files that do not say it themselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
@@ -98,6 +119,7 @@ impl<'a> Recognizer<'a> {
         }
         let loose = self.loose(&roots);
         self.loose_files(&loose);
+        self.found.join();
         self.found
     }
 
@@ -149,7 +171,7 @@ impl<'a> Recognizer<'a> {
         let key = (repo.clone(), commit.clone());
         let cache = self.cache;
         let read = || listed(Listing::of_cache(cache, &RepoLayout::new(repo), commit)?);
-        self.kept.entry(key).or_insert_with(|| Some(read()?)).as_ref()
+        self.kept.entry(key).or_insert_with(read).as_ref()
     }
 }
 

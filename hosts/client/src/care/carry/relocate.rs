@@ -11,7 +11,7 @@ use std::{
 
 use hubstow_cache::{
     Cache, Target,
-    care::inventory::{Inventory, Store},
+    care::inventory::{HeldRepo, Inventory, Store},
     observe::OwnFacts,
 };
 use hubstow_core::{
@@ -267,7 +267,7 @@ impl CacheDir {
             match brought {
                 Ok(report) if report.by.is_some() => done.placed += 1,
                 Ok(_) => done.here += 1,
-                Err(failure) => failed.push(failure),
+                Err(failure) => failed.push(*failure),
             }
         }
         let notes = Notes { from: self.cache(), to: cache, inventory: &plan.inventory, chosen };
@@ -343,8 +343,8 @@ fn targets(chosen: &ChosenRepo) -> impl Iterator<Item = (Target, &super::chosen:
 }
 
 /// Tells whether something of a repo is left out.
-fn is_named_in(left: &[LeftOut], held: Option<&hubstow_cache::care::inventory::HeldRepo>) -> bool {
-    let Some(repo) = held.and_then(|held| held.repo()) else { return true };
+fn is_named_in(left: &[LeftOut], held: Option<&HeldRepo>) -> bool {
+    let Some(repo) = held.and_then(HeldRepo::repo) else { return true };
     let (by_name, by_path) =
         (format!("{}@", repo.id), format!("{}/", RepoLayout::new(&repo).repo()));
     left.iter().any(|left| left.what.starts_with(&by_name) || left.what.starts_with(&by_path))

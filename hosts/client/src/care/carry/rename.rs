@@ -137,7 +137,8 @@ fn common(one: &Path, other: &Path) -> Option<(PathBuf, Vec<String>, Vec<String>
         && one == other
     {
         above.push(one);
-        (ones.next(), others.next());
+        ones.next();
+        others.next();
     }
     let rest = |parts: &mut dyn Iterator<Item = Component<'_>>| {
         let text = parts.map(|part| part.as_os_str().to_str().map(str::to_owned));

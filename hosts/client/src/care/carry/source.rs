@@ -154,7 +154,7 @@ impl Source {
                 let Some(at) = folder.listed(&name.name) else { continue };
                 match name.kind {
                     Kind::Directory => folders.push((at, depth + 1)),
-                    kind => source.add(at, kind),
+                    kind @ (Kind::File | Kind::Symlink | Kind::Other) => source.add(at, kind),
                 }
             }
         }

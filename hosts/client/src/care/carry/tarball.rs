@@ -1,7 +1,10 @@
 //! The entries of a tar, by their headers alone: nothing of it is unpacked, and whatever is no regular file below the top is left out
 //! by name.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::{
+    borrow::Cow,
+    io::{self, Read, Seek, SeekFrom},
+};
 
 use hubstow_cache::disk::{DiskFile, cancel::Cancel};
 use tar::{EntryType, Header, PaxExtensions};
@@ -98,7 +101,7 @@ pub(super) fn list(
             }
             kind => {
                 let of_link = facts.link.clone();
-                let link = of_link.or_else(|| header.link_name_bytes().map(|it| it.into_owned()));
+                let link = of_link.or_else(|| header.link_name_bytes().map(Cow::into_owned));
                 let is_sparse = facts.is_sparse || kind == EntryType::GNUSparse;
                 let kind = if is_sparse { EntryType::GNUSparse } else { kind };
                 add(
@@ -168,12 +171,9 @@ fn add(source: &mut Source, name: &[u8], kind: EntryType, link: Option<Vec<u8>>,
         (Ok(name), EntryType::Link) => {
             // Another name of an entry before it.
             let target = link.and_then(|link| plain_name(link.as_bytes()).ok());
-            match target.and_then(|target| source.entries.get(&target)) {
-                Some(Entry::File { at, len_bytes }) => {
-                    Ok((name, Entry::File { at: at.clone(), len_bytes: *len_bytes }))
-                }
-                Some(Entry::Link(_)) | None => Err("it is another name of what is not before it"),
-            }
+            let target = target.and_then(|target| source.entries.get(&target));
+            let known = target.map(|entry| (name, entry.clone()));
+            known.ok_or("it is another name of what is not before it")
         }
         (Ok(_), EntryType::GNUSparse) => Err("it is sparse, and its holes are not read here"),
         (Ok(_), _) => Err("it is no regular file"),

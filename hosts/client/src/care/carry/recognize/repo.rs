@@ -61,7 +61,7 @@ impl Recognizer<'_> {
             }
             claimed.insert(key, claim);
         }
-        self.from_manifest(root, &names, &mut claimed, &mut copies);
+        self.add_manifest(root, &names, &mut claimed, &mut copies);
         for ((commit, file), claim) in claimed {
             let shown = format!("{root}/snapshots/{commit}/{file}");
             let mut at: Vec<String> =
@@ -249,7 +249,7 @@ impl Recognizer<'_> {
     }
 
     /// Adds the files of the manifest, whose content may lie elsewhere.
-    fn from_manifest(
+    fn add_manifest(
         &mut self,
         root: &str,
         names: &Names,
