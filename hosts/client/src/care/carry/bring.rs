@@ -4,6 +4,7 @@
 //! It blocks. Small files share one flush of the disk; several threads bring what is many.
 
 use std::{
+    collections::BTreeMap,
     io::{self, Read, Seek, SeekFrom},
     path::PathBuf,
     sync::{
@@ -143,9 +144,12 @@ impl Bringer<'_> {
         source: &Source<'_>,
     ) -> Vec<(usize, Brought)> {
         let (mut done, mut waiting) = (Vec::new(), Vec::new());
+        let mut last = None;
         for number in lot {
             let Some(piece) = pieces.get(*number) else { continue };
-            match self.begin(*number, piece, source) {
+            // What has the same content as the one before waits for that.
+            let is_first = last.replace(&piece.target.etag) != Some(&piece.target.etag);
+            match self.begin(*number, piece, source, is_first) {
                 Ok(begun) => waiting.push(begun),
                 Err(error) => done.push((*number, Err(failed(piece, error)))),
             }
@@ -166,11 +170,15 @@ impl Bringer<'_> {
         number: usize,
         piece: &'p Piece,
         source: &Source<'_>,
+        is_first: bool,
     ) -> Result<Waiting<'p>, Error> {
         self.check_wanted(piece)?;
         self.check_free(piece)?;
         let Piece { target, .. } = piece;
         let mut placing = self.engine.placing(self.cache, target, Force::Off);
+        if !is_first {
+            return Ok(Waiting { number, piece, placing, staged: None });
+        }
         let staged = match self.advance(piece, &mut placing)? {
             Next::Done(_) => None,
             Next::Fetch => {
@@ -421,15 +429,27 @@ fn failed(piece: &Piece, error: Error) -> Box<FailedFile> {
     Box::new(FailedFile::new(piece.shown().as_str(), error))
 }
 
-/// Says which files are brought together: small ones by the lot, large ones alone and first.
+/// Says which files are brought together: large ones first and small ones by the lot. Files with the same content are in one
+/// lot, which stages it once.
 fn lots(pieces: &[Piece]) -> Vec<Vec<usize>> {
-    let is_small = |number: &usize| {
-        let size = pieces.get(*number).and_then(|piece| piece.target.size);
-        size.is_some_and(|size| size <= SMALL_BYTES)
+    let mut same: BTreeMap<(&Etag, &Repo), Vec<usize>> = BTreeMap::new();
+    for (number, piece) in pieces.iter().enumerate() {
+        same.entry((&piece.target.etag, &piece.repo)).or_default().push(number);
+    }
+    let is_small = |numbers: &Vec<usize>| {
+        let first = numbers.first().and_then(|number| pieces.get(*number));
+        first.and_then(|piece| piece.target.size).is_some_and(|size| size <= SMALL_BYTES)
     };
-    let (small, large): (Vec<usize>, Vec<usize>) = (0..pieces.len()).partition(is_small);
-    let large = large.into_iter().map(|number| vec![number]);
-    large.chain(small.chunks(LOT).map(<[usize]>::to_vec)).collect()
+    let (small, mut lots): (Vec<_>, Vec<_>) = same.into_values().partition(is_small);
+    let mut lot = Vec::new();
+    for numbers in small {
+        lot.extend(numbers);
+        if lot.len() >= LOT {
+            lots.push(std::mem::take(&mut lot));
+        }
+    }
+    lots.extend(Some(lot).filter(|lot| !lot.is_empty()));
+    lots
 }
 
 /// Tells whether an etag is a hash, which proves its content by itself.
