@@ -4,6 +4,7 @@
 #![cfg(unix)]
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     reason = "a helper that panics fails the test that called it"
 )]

@@ -180,7 +180,7 @@ impl Stage {
         for name in Self::files(cache).into_keys() {
             if name.split('/').nth(1) == Some("snapshots") {
                 let content = fs::read(Path::new(cache).join(&name));
-                found.insert(name.clone(), content.unwrap_or_else(|e| panic!("{name}: {e}")));
+                found.insert(name.clone(), content.expect(&name));
             }
         }
         found
