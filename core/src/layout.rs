@@ -288,6 +288,12 @@ impl RepoLayout {
         self.below(".hubstow/pins")
     }
 
+    /// Returns the path of the manifest that an exported repo carries with it.
+    #[must_use]
+    pub fn manifest(&self) -> CachePath {
+        self.below(".hubstow/export.json")
+    }
+
     /// Returns the path of the lock that says who works in a repo: shared by those who rely on what it holds, and had alone
     /// by whoever removes some of it. It is never removed, so that all lock the same file.
     #[must_use]

@@ -14,7 +14,7 @@ mod system;
 
 use std::{
     io::{self, Read, Seek, SeekFrom, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::SystemTime,
 };
 
@@ -413,6 +413,14 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// Whatever the system says.
     fn reflink(&self, from: &CachePath, at: &CachePath) -> io::Result<()>;
+    /// Makes a copy that shares its blocks of a regular file that is elsewhere on the system. It is of the file itself, never
+    /// of what a link leads to.
+    ///
+    /// # Errors
+    /// Whatever the system says; `Unsupported` where it is not to be had.
+    fn reflink_of(&self, _from: &Path, _at: &CachePath) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// Renames, replacing what is at the target.
     ///
     /// # Errors

@@ -77,6 +77,19 @@ impl View {
         Ok(())
     }
 
+    /// Makes a blob of a complete staged file where there is none; no pointer leads to it yet.
+    ///
+    /// # Errors
+    /// Whatever the system says; something that has its name by now.
+    pub fn keep_blob(&self, target: &Target, staged: StagedFile) -> Result<(), FsError> {
+        let mut slot = Some(staged);
+        let sealed = self.seal(target, Bytes::Staged(&mut slot), Blob::Absent);
+        if let Some(staged) = slot {
+            self.abandon(staged, Keep::IfWorth);
+        }
+        sealed
+    }
+
     /// Makes the pointer.
     pub(crate) fn place(
         &self,

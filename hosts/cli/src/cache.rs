@@ -1,11 +1,15 @@
 //! `hubstow cache`: what the cache holds, and what of it may go.
 
+mod agree;
 mod ask;
+mod export;
 mod filter;
+mod import;
 mod ls;
 mod pin;
 mod plan;
 mod prune;
+mod relocate;
 mod report;
 mod rm;
 mod sort;
@@ -22,7 +26,7 @@ use hubstow_client::{Config, Error, ErrorKind, Hub, care::CacheDir, env_var};
 use crate::{
     folder,
     global::{Format, Global},
-    hub_args::PartsOf,
+    hub_args::{PartsOf, Placement},
     output::{self, BAD, styled},
 };
 
@@ -45,7 +49,10 @@ Examples:
   hubstow cache prune --unused-for 90d --yes    also what nobody has used for 90 days
   hubstow cache verify                          read all of it, and say what is damaged
   hubstow cache verify --repair                 heal what is damaged, after asking
-  hubstow cache pin openai-community/gpt2@main  never prune this")]
+  hubstow cache pin openai-community/gpt2@main  never prune this
+  hubstow cache export org/model -o model.tar   to carry it to a machine without network
+  hubstow cache import model.tar                and to take it in there
+  hubstow cache move /data/huggingface --link   the whole cache to another disk")]
 pub(crate) struct CacheArgs {
     #[command(subcommand)]
     command: CacheCommand,
@@ -61,6 +68,9 @@ enum CacheCommand {
     Verify(Box<verify::VerifyArgs>),
     Pin(pin::PinArgs),
     Unpin(pin::UnpinArgs),
+    Export(export::ExportArgs),
+    Import(import::ImportArgs),
+    Move(relocate::MoveArgs),
 }
 
 /// Runs a subcommand.
@@ -73,6 +83,9 @@ pub(crate) fn run(args: &CacheArgs, global: &Global, parts: PartsOf) -> Result<(
         CacheCommand::Verify(args) => verify::run(args, global, parts),
         CacheCommand::Pin(args) => pin::run(args, global, parts),
         CacheCommand::Unpin(args) => pin::undo(args, global, parts),
+        CacheCommand::Export(args) => export::run(args, global, parts),
+        CacheCommand::Import(args) => import::run(args, global, parts),
+        CacheCommand::Move(args) => relocate::run(args, global, parts),
     }
 }
 
@@ -88,12 +101,32 @@ struct WhichCache {
 impl WhichCache {
     /// Opens the cache. One that is not there is empty, unless it was named.
     fn open(&self, parts: PartsOf) -> Result<CacheDir, Error> {
+        self.open_if(self.cache_dir.is_none(), None, parts)
+    }
+
+    /// Opens the cache, or where one is to be made, to place files in it.
+    fn open_or_make(
+        &self,
+        placement: Option<Placement>,
+        parts: PartsOf,
+    ) -> Result<CacheDir, Error> {
+        self.open_if(true, placement, parts)
+    }
+
+    fn open_if(
+        &self,
+        may_be_missing: bool,
+        placement: Option<Placement>,
+        parts: PartsOf,
+    ) -> Result<CacheDir, Error> {
         let mut config = Config::from_vars(|name| self.var(name))?;
         if let Some(dir) = &self.cache_dir {
             config.cache_dir = folder::named("--cache-dir", dir)?;
         }
-        let is_named = self.cache_dir.is_some();
-        let hub = open_hub(config, is_named, |config| {
+        if let Some(placement) = placement {
+            config.policy = placement.into();
+        }
+        let hub = open_hub(config, !may_be_missing, |config| {
             let parts = parts(&config);
             Hub::with_parts(config, parts)
         });

@@ -1,5 +1,6 @@
 //! The cache of a hub as a whole: what it holds, what may go, and removing it.
 
+pub mod carry;
 mod local;
 pub mod repair;
 pub mod verify;

@@ -2,7 +2,9 @@
 
 use std::{io, ops::Deref, path::Path, sync::Arc};
 
-use hubstow_cache::{Cache, Target, disk::patient::PatientDisk, observe::records::records_folder};
+use hubstow_cache::{
+    Cache, Disk, Target, disk::patient::PatientDisk, observe::records::records_folder,
+};
 use hubstow_core::{
     decide::Guarded,
     layout::RepoLayout,
@@ -131,6 +133,14 @@ impl Engine {
         let (budget, disks) = (Arc::clone(&self.budget), self.disks.clone());
         let common = Arc::new(Common { config, http, cache, shared, decider, budget, disks });
         Ok(Self { common, observer: self.observer.clone() })
+    }
+
+    /// Reaches any other directory, which need not exist.
+    ///
+    /// # Errors
+    /// One that the host can't reach.
+    pub(crate) fn disk_of(&self, directory: &Path) -> Result<Arc<dyn Disk>, Error> {
+        Ok(self.disks.patient(directory)?)
     }
 
     /// Makes sure that requests can be waited for here.

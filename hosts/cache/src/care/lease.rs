@@ -8,6 +8,7 @@ use hubstow_core::layout::{CachePath, RepoLayout};
 
 use crate::{
     cache::{Cache, folders::KnownFolders},
+    care::{complete::lease_of, inventory::Inventory},
     disk::{Disk, DiskFile, LockFile, Origin, failure::with_causes},
     observe::view::View,
 };
@@ -41,6 +42,27 @@ impl View {
     #[must_use]
     pub fn try_lease(&self, layout: &RepoLayout) -> Leased {
         self.cache.try_lease(&layout.lease(), Share::Common)
+    }
+}
+
+impl View {
+    /// Has all repos of an inventory alone, without waiting, so that nobody relies on what they hold; where leases are not to be
+    /// had, there are fewer.
+    ///
+    /// # Errors
+    /// The repo folder in which somebody works.
+    pub fn lease_all_alone(&self, inventory: &Inventory) -> Result<Vec<Lease>, CachePath> {
+        let mut leases = Vec::new();
+        for held in &inventory.repos {
+            let Some(repo) = inventory.get(held.id) else { continue };
+            let Some(lease) = lease_of(&repo.at) else { continue };
+            match self.cache.try_lease(&lease, Share::Alone) {
+                Leased::Held(lease) => leases.push(lease),
+                Leased::Busy => return Err(repo.at.clone()),
+                Leased::Unavailable => {}
+            }
+        }
+        Ok(leases)
     }
 }
 

@@ -3,7 +3,13 @@
 //! This is the one place where that shortage is waited out. Each operation that opens something tries again for a while,
 //! and what it says in the end is the system's own error.
 
-use std::{io, path::PathBuf, sync::Arc, thread, time::Duration, time::Instant, time::SystemTime};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
 
 use hubstow_core::layout::CachePath;
 
@@ -150,6 +156,10 @@ impl Disk for PatientDisk {
 
     fn reflink(&self, from: &CachePath, at: &CachePath) -> io::Result<()> {
         self.patiently(|disk| disk.reflink(from, at))
+    }
+
+    fn reflink_of(&self, from: &Path, at: &CachePath) -> io::Result<()> {
+        self.patiently(|disk| disk.reflink_of(from, at))
     }
 
     fn rename(&self, from: &CachePath, to: &CachePath) -> io::Result<()> {

@@ -421,6 +421,14 @@ impl Disk for StdDisk {
         make_reflink(&self.native(from), &self.native(at))
     }
 
+    fn reflink_of(&self, from: &Path, at: &CachePath) -> io::Result<()> {
+        if fs::symlink_metadata(from)?.is_file() {
+            make_reflink(from, &self.native(at))
+        } else {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+    }
+
     fn rename(&self, from: &CachePath, to: &CachePath) -> io::Result<()> {
         patiently(|| fs::rename(self.native(from), self.native(to)))
     }

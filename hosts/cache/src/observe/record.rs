@@ -4,7 +4,10 @@
 //! written once at its end where something new was proved. One line for each file: etag and identity. A line that makes no
 //! sense, or no longer fits, costs one reading of that file and nothing else; a record never speaks against a file.
 
-use std::{collections::HashSet, fmt::Write as _};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt::Write as _,
+};
 
 use hubstow_core::{
     layout::RepoLayout,
@@ -38,6 +41,18 @@ impl View {
         for other in others.take(OTHERS_LIMIT).take_while(|_| !self.cancel.is_cancelled()) {
             self.recall(layout, &other);
         }
+    }
+
+    /// Returns which content the files of a snapshot were proved to hold, by what each was then: where nothing else names what a
+    /// regular file holds. It is no proof by itself.
+    #[must_use]
+    pub fn proved_etags(&self, layout: &RepoLayout, commit: &Commit) -> HashMap<Identity, Etag> {
+        let mut found = HashMap::new();
+        for place in self.record_places() {
+            let content = place.read_record(layout, &layout.snapshot_proofs(commit), LIMIT_BYTES);
+            found.extend(proofs_in(&content, place.disk_of_records(layout)));
+        }
+        found
     }
 
     fn recall(&self, layout: &RepoLayout, commit: &Commit) -> bool {

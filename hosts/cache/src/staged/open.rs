@@ -1,6 +1,9 @@
 //! Opening staged files, and giving them up.
 
-use std::io::{self, Read as _};
+use std::{
+    io::{self, Read as _},
+    path::Path,
+};
 
 use hubstow_core::{
     facts::Staged,
@@ -14,6 +17,7 @@ use crate::{
         content::{BUFFER_BYTES, Hasher},
         failure::FsError,
     },
+    fresh_nonce,
     observe::view::View,
     staged::{ADOPT_FROM_BYTES, End, Intervals, Keep, OnDisk, Record, StagedFile, next_opened},
 };
@@ -91,6 +95,38 @@ impl View {
             match content.read(&mut buffer)? {
                 0 => return Ok(()),
                 count => staged.append(buffer.get(..count).unwrap_or_default())?,
+            }
+        }
+    }
+
+    /// Stages a file that is elsewhere on the system by sharing its blocks, where the disk has that; `None` where it has not,
+    /// and then nothing was done. Every byte is read when the staged file is verified.
+    #[must_use]
+    pub fn stage_shared(&self, target: &Target, from: &Path) -> Option<StagedFile> {
+        self.make_folders(&target.layout.blobs()).ok()?;
+        let nonce = fresh_nonce().ok()?;
+        let at = target.layout.staged(&target.etag, &nonce);
+        self.cache.disk.reflink_of(from, &at).ok()?;
+        let opened = || -> io::Result<(PrivateFile, u64)> {
+            let mut file = self.cache.disk.open_private(&at)?;
+            // Where locks are not to be had, its age speaks for it.
+            if let Err(error) = file.try_lock()
+                && error.kind() == io::ErrorKind::WouldBlock
+            {
+                return Err(error);
+            }
+            let entry = self.cache.disk.entry(&at)?.ok_or(io::ErrorKind::NotFound)?;
+            Ok((PrivateFile { at: at.clone(), file }, entry.len_bytes))
+        };
+        match opened() {
+            Ok((private, len_bytes)) if target.size.is_none_or(|size| size == len_bytes) => {
+                let mut staged = self.staged(target, private);
+                staged.held.insert(0..len_bytes);
+                Some(staged)
+            }
+            Ok(_) | Err(_) => {
+                self.cache.discard(&at);
+                None
             }
         }
     }

@@ -317,8 +317,12 @@ impl Listing {
 
     /// Reads a kept listing; one that can't be read or understood, or lacks anything, is none.
     pub(crate) fn of_cache(cache: &Cache, layout: &RepoLayout, commit: &Commit) -> Option<Self> {
-        let content = cache.read(&layout.tree(commit), KEPT_LIMIT_BYTES)?;
-        let kept: Kept = serde_json::from_slice(&content).ok()?;
+        Self::of_kept(&cache.read(&layout.tree(commit), KEPT_LIMIT_BYTES)?)
+    }
+
+    /// Reads what is kept of a listing, in the same way.
+    pub(crate) fn of_kept(content: &[u8]) -> Option<Self> {
+        let kept: Kept = serde_json::from_slice(content).ok()?;
         if kept.format_version != 1 || !kept.files.values().all(KeptFile::is_whole) {
             return None;
         }

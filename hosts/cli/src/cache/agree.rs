@@ -1,0 +1,82 @@
+//! Asking before something is carried, and what ends it.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+
+use clap::Args;
+use hubstow_client::{Error, ErrorKind, care::carry::Cancel};
+
+/// Whether it is asked, and whether anything is done.
+#[derive(Args)]
+pub(super) struct Agreement {
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+}
+
+impl Agreement {
+    /// Makes sure that the user wants it; asks on a terminal.
+    ///
+    /// # Errors
+    /// A user who does not want it; nobody who could be asked, and no `--yes`.
+    pub(super) fn given(&self, question: &str) -> Result<(), Error> {
+        if self.yes {
+            return Ok(());
+        }
+        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            let what = "nobody is there to be asked, so nothing was done";
+            return Err(Error::new(ErrorKind::Usage, what)
+                .hint("--yes does it without asking, --dry-run shows what would be done"));
+        }
+        let mut stderr = anstream::stderr().lock();
+        let _ = write!(stderr, "{question} [y/N] ");
+        let _ = stderr.flush();
+        let mut answer = String::new();
+        let _ = io::stdin().lock().read_line(&mut answer);
+        if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
+            Ok(())
+        } else {
+            Err(Error::new(ErrorKind::Other, "nothing was done"))
+        }
+    }
+}
+
+/// Returns what Ctrl-C ends: the work stops soon, and leaves nothing half made. A second one ends the command at once.
+#[cfg(not(target_family = "wasm"))]
+pub(super) fn interrupted() -> Cancel {
+    const INTERRUPTED: i32 = 130;
+    let cancel = Cancel::default();
+    let told = cancel.clone();
+    let wait = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let Ok(runtime) = runtime else { return };
+        runtime.block_on(async {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                told.cancel();
+            }
+            if tokio::signal::ctrl_c().await.is_ok() {
+                std::process::exit(INTERRUPTED);
+            }
+        });
+    };
+    // Without a thread for it, Ctrl-C ends the command at once.
+    let _ = std::thread::Builder::new().spawn(wait);
+    cancel
+}
+
+/// A sandbox hears of no signals.
+#[cfg(target_family = "wasm")]
+pub(super) fn interrupted() -> Cancel {
+    Cancel::default()
+}
+
+/// Returns the error of work that has ended: where the user has ended it, that is why.
+pub(super) fn ended(cancel: &Cancel, error: Error, kept: &str) -> Error {
+    if cancel.is_cancelled() {
+        Error::new(ErrorKind::Other, "interrupted").hint(kept)
+    } else {
+        error
+    }
+}
