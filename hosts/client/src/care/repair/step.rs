@@ -16,7 +16,6 @@ use crate::{
         error::{Error, ErrorKind},
         report::FileReport,
     },
-    care::Flaw,
     file::{
         content::Placed,
         here::Here,
@@ -35,8 +34,8 @@ impl Work<'_> {
         match step.cure {
             Cure::Place | Cure::Fetch => {
                 // Asked for the file alone, the hub would be believed to have said what is kept.
-                if fault.ill == Ill::Unnamed && fault.damage.flaw == Flaw::OtherThanListed {
-                    let what = "only the hub's listing tells whether the link or the kept listing is wrong";
+                if fault.ill == Ill::Unnamed && fault.expected.is_some() {
+                    let what = "only the hub's listing tells whether the file or the kept listing is wrong";
                     return Err(Error::new(ErrorKind::NotCached, what));
                 }
                 let Some(goal) = Goal::of(&self.inventory, fault) else {
