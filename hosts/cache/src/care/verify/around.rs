@@ -136,7 +136,8 @@ impl Around<'_> {
         let mut here: HashMap<Id, HashSet<&str>> = HashMap::new();
         for (id, item) in self.inventory.iter().filter(|(id, _)| self.has(*id)) {
             let Some((revision, name)) = name_in_repo(self.inventory, id) else { continue };
-            let Some(listing) = self.listings.get(&revision) else { continue };
+            let listing = self.listings.get(&revision).filter(|listing| listing.tells());
+            let Some(listing) = listing else { continue };
             let is_listed = listing.files.get(name);
             match (item.role, is_listed) {
                 (Role::Pointer, None) => verified.extra.push(id),
