@@ -11,6 +11,7 @@ mod judge;
 pub mod listed;
 mod read;
 mod scope;
+mod sources;
 
 use std::ops::ControlFlow;
 
@@ -18,6 +19,7 @@ use hubstow_core::care::Id;
 
 use self::{
     around::Around, claims::Claims, judge::Judge, listed::Listings, read::read_all, scope::Covered,
+    sources::Sources,
 };
 use crate::{
     care::inventory::Inventory,
@@ -64,6 +66,8 @@ impl View {
         let judge =
             Judge { inventory, covered: &covered, listings, claims: &claims, readings: &readings };
         judge.judge(&mut verified);
+        let sources = Sources::of(inventory, &covered, listings, &claims, &readings);
+        verified.faults.iter_mut().for_each(|fault| sources.complete(fault));
         let names = claims.jobs.iter().map(|job| job.id);
         verified.readings = names.zip(readings).collect();
         let path = |id: &Id| inventory.get(*id).map(|item| item.at.clone());

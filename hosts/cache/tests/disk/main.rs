@@ -47,3 +47,4 @@ mod restart;
 mod space;
 mod together;
 mod twins;
+mod verify;

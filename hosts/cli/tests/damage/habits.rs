@@ -141,6 +141,14 @@ fn what_no_listing_is_kept_of_is_told_by_the_hub() {
 }
 
 #[test]
+fn half_a_listing_says_nothing_of_what_is_there() {
+    let scene = Scene::new(Made::Linked);
+    scene.write("trees/{main}.json", "{\"format_version\": 1, \"files\": {");
+    let (code, said) = scene.verify(&["--offline"]);
+    assert_eq!((code, &said["extra"], &said["missing"]), (6, &json!([]), &json!([])), "{said}");
+}
+
+#[test]
 fn what_is_right_costs_no_request_and_what_is_wrong_those_of_its_revision() {
     let scene = Scene::new(Made::Linked);
     let hub = Scene::own_hub();

@@ -240,6 +240,11 @@ pub(crate) const ROWS: &[Row] = rows! {
     "a listing that speaks against links", Linked, |it| relist(it, "{config}", "{other}"),
         told &[(CONFIG, "other-than-listed")],
         offline &[(CONFIG, "other-than-listed")], online NONE;
+    "a listing that speaks against copies", Plain, |it| relist(it, "{config}", "{other}"),
+        told &[(CONFIG, "wrong-hash")], offline &[(CONFIG, "wrong-hash")], online NONE;
+    "a listing with a hash that is nobody's", Plain,
+        |it| relist(it, "{config}", "0123456789012345678901234567890123456789"),
+        told &[(CONFIG, "wrong-hash")], offline &[(CONFIG, "wrong-hash")], online NONE;
     "a marker that a file does not exist which does", Linked,
         |it| it.write(".no_exist/{main}/config.json", ""),
         told &[(".no_exist/{main}/config.json", "marker-wrong")], offline NONE, online NONE;

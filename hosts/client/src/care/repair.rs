@@ -3,7 +3,12 @@
 mod goal;
 mod step;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use futures_util::{StreamExt as _, stream};
 
 use hubstow_cache::{
     Cache, FsError,
@@ -106,7 +111,7 @@ impl CacheDir {
             cache: Self::of(engine.clone()),
             engine,
             inventory: Arc::new(inventory.clone()),
-            is_away: false,
+            is_away: AtomicBool::new(false),
             faults: HashMap::new(),
             leases: HashMap::new(),
             asides: HashMap::new(),
@@ -118,17 +123,19 @@ impl CacheDir {
             }
         }
         work.keep_asides(plan).await?;
-        let mut removals = Vec::new();
-        for step in &plan.steps {
-            if step.cure == Cure::Remove {
-                removals.push(*step);
-                continue;
+        // Only what is fetched gains by being done at once.
+        for steps in plan.steps.chunk_by(|one, next| one.cure == next.cure) {
+            match steps.first().map(|step| step.cure) {
+                Some(Cure::Remove) => work.remove(steps, plan, &mut tell).await?,
+                Some(Cure::Fetch) => work.fetch_all(steps, plan, &mut tell).await?,
+                Some(Cure::List | Cure::Place | Cure::Enlist | Cure::Point) => {
+                    for step in steps {
+                        work.one(step, plan, &mut tell).await?;
+                    }
+                }
+                None => {}
             }
-            work.remove(std::mem::take(&mut removals), plan, &mut tell).await?;
-            let end = work.heal(step).await.unwrap_or_else(End::Failed);
-            work.end(step, end, &mut tell);
         }
-        work.remove(removals, plan, &mut tell).await?;
         work.forget_asides().await?;
         Ok(work.healed)
     }
@@ -155,7 +162,7 @@ struct Work<'a> {
     /// A copy, for the workers.
     inventory: Arc<Inventory>,
     /// Whether the hub could not be reached for something before.
-    is_away: bool,
+    is_away: AtomicBool,
     faults: HashMap<Id, &'a Fault>,
     leases: HashMap<Repo, Option<DiskBound<Lease>>>,
     /// Copies of what is overwritten while others still need it.
@@ -168,6 +175,58 @@ impl Work<'_> {
         let healed = Healed { id: step.id, cure: step.cure, end };
         tell(&healed);
         self.healed.push(healed);
+    }
+
+    async fn one(
+        &mut self,
+        step: &Heal,
+        plan: &Repair,
+        tell: &mut dyn FnMut(&Healed),
+    ) -> Result<(), Error> {
+        if self.is_needed(plan, step.id) {
+            self.end(step, End::Skipped(Skip::Needed), tell);
+            return Ok(());
+        }
+        self.rely_on(step).await?;
+        let end = self.heal(step).await.unwrap_or_else(End::Failed);
+        self.end(step, end, tell);
+        Ok(())
+    }
+
+    /// Fetches files, several at once.
+    async fn fetch_all(
+        &mut self,
+        steps: &[Heal],
+        plan: &Repair,
+        tell: &mut dyn FnMut(&Healed),
+    ) -> Result<(), Error> {
+        let (needed, free): (Vec<&Heal>, Vec<&Heal>) =
+            steps.iter().partition(|step| self.is_needed(plan, step.id));
+        for step in &free {
+            self.rely_on(step).await?;
+        }
+        let at_once = self.engine.config.max_workers.max(1);
+        let ends: Vec<_> = {
+            let this = &*self;
+            let fetch = |step: Heal| async move { (step, this.heal(&step).await) };
+            let fetches: Vec<_> = free.into_iter().map(|step| fetch(*step)).collect();
+            stream::iter(fetches).buffer_unordered(at_once).collect().await
+        };
+        for (step, end) in ends {
+            self.end(&step, end.unwrap_or_else(End::Failed), tell);
+        }
+        for step in needed {
+            self.end(step, End::Skipped(Skip::Needed), tell);
+        }
+        Ok(())
+    }
+
+    /// Tells whether another step still takes from what stands there, and no copy of it was kept.
+    fn is_needed(&self, plan: &Repair, id: Id) -> bool {
+        let is_well =
+            |step: &Heal| self.healed.iter().any(|healed| healed.id == step.id && healed.is_well());
+        let mut users = plan.steps.iter().filter(|step| step.from == Some(id));
+        !self.asides.contains_key(&id) && users.any(|step| !is_well(step))
     }
 
     /// Copies what will be overwritten and is still needed, before anything is.
@@ -189,7 +248,7 @@ impl Work<'_> {
                 let aside = cache.keep_aside(&layout, &at)?;
                 Ok::<_, FsError>((aside.at.clone(), handle.keep(aside)))
             });
-            // What can't be kept is found missing by the step that needs it.
+            // What can't be kept stays as it is until it was taken over.
             match kept.await? {
                 Ok(aside) => {
                     self.asides.insert(from, aside);
@@ -211,23 +270,14 @@ impl Work<'_> {
     /// Removes by the ordinary way of removing, which has a repo alone; what a step that failed was to take from stays.
     async fn remove(
         &mut self,
-        steps: Vec<Heal>,
+        steps: &[Heal],
         plan: &Repair,
         tell: &mut dyn FnMut(&Healed),
     ) -> Result<(), Error> {
-        if steps.is_empty() {
-            return Ok(());
-        }
+        // Whoever removes has the repo alone.
         self.leases.clear();
-        let is_needed = |id: Id| {
-            let users = plan.steps.iter().filter(|step| step.from == Some(id));
-            let well = |step: &Heal| {
-                self.healed.iter().any(|healed| healed.id == step.id && healed.is_well())
-            };
-            users.into_iter().any(|step| !well(step))
-        };
         let (needed, free): (Vec<Heal>, Vec<Heal>) =
-            steps.into_iter().partition(|step| is_needed(step.id));
+            steps.iter().partition(|step| self.is_needed(plan, step.id));
         for step in needed {
             self.end(&step, End::Skipped(Skip::Needed), tell);
         }

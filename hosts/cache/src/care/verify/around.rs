@@ -93,7 +93,8 @@ impl Around<'_> {
                 listed.or_else(|| named_by_link(self.inventory, id))
             });
             let is_litter = damage.flaw.weight() == Weight::Litter
-                || (damage.flaw == Flaw::RefLeadsNowhere && self.is_in_empty_repo(damage));
+                || (damage.flaw == Flaw::RefLeadsNowhere
+                    && (self.is_in_empty_repo(damage) || self.is_in_use(id)));
             let is_empty_blob =
                 damage.flaw == Flaw::BlobIsFolder && id.is_some_and(|id| empty.contains(&id));
             let ill = match (is_link(damage.flaw), &expected) {
@@ -110,6 +111,12 @@ impl Around<'_> {
             fault.expected = expected;
             verified.faults.push(fault);
         }
+    }
+
+    /// Tells whether somebody works in the repo: the Python client writes the ref first.
+    fn is_in_use(&self, id: Option<Id>) -> bool {
+        let repo = id.and_then(|id| self.inventory.get(self.inventory.outermost(id)));
+        repo.is_some_and(|repo| repo.hold == Hold::InUse)
     }
 
     /// Tells whether something is of a repo without snapshots: a download into a folder leaves its ref behind.
@@ -129,7 +136,8 @@ impl Around<'_> {
         let mut here: HashMap<Id, HashSet<&str>> = HashMap::new();
         for (id, item) in self.inventory.iter().filter(|(id, _)| self.has(*id)) {
             let Some((revision, name)) = name_in_repo(self.inventory, id) else { continue };
-            let Some(listing) = self.listings.get(&revision) else { continue };
+            let listing = self.listings.get(&revision).filter(|listing| listing.tells());
+            let Some(listing) = listing else { continue };
             let is_listed = listing.files.get(name);
             match (item.role, is_listed) {
                 (Role::Pointer, None) => verified.extra.push(id),

@@ -8,7 +8,10 @@ use hubstow_core::{
     name::{Etag, FileName},
 };
 
-use super::{listed::Listings, scope::Covered};
+use super::{
+    listed::{Listings, Word},
+    scope::Covered,
+};
 use crate::{
     care::{
         inventory::{Inventory, Item},
@@ -165,4 +168,10 @@ pub(super) fn named_by_link(inventory: &Inventory, id: Id) -> Option<Promised> {
     let own = FileName::parse(name).ok().and_then(|file| RepoLayout::etag_of_link(&file, text));
     let etag = own.or_else(|| Etag::parse(text.rsplit_once("blobs/")?.1).ok())?;
     Some(Promised { etag, size: None })
+}
+
+/// Says whose word the listing of an entry's revision is.
+pub(super) fn word_of(inventory: &Inventory, listings: &Listings, id: Id) -> Word {
+    let revision = inventory.revision_of(id);
+    revision.and_then(|id| listings.get(&id)).map(|listed| listed.word).unwrap_or_default()
 }

@@ -1,6 +1,6 @@
 //! What follows from what was said of files and what reading them has shown.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use hubstow_core::{
     care::{Id, Ill, Role},
@@ -9,7 +9,7 @@ use hubstow_core::{
 };
 
 use super::{
-    claims::{Claim, Claims, Job, blob_of, content_at, is_named, listed, name_in_repo},
+    claims::{Claim, Claims, Job, blob_of, is_named, listed, name_in_repo, word_of},
     found::{Fault, Verified},
     listed::{Listings, Word},
     read::{End, Shown},
@@ -53,10 +53,6 @@ impl Judge<'_> {
             self.judge_file(job, shown, &wanted, verified);
         }
         self.judge_links(verified);
-        let good = self.good();
-        for fault in &mut verified.faults {
-            self.complete(fault, &good);
-        }
     }
 
     /// Returns all contents that anything should hold.
@@ -196,7 +192,7 @@ impl Judge<'_> {
                 job.claims.iter().any(|it| holds(job, shown, &it.promised) == Holds::Yes);
             if is_whole && holds(job, shown, &other) == Holds::No {
                 // Who of both is wrong, a listing that is kept can't tell: the hub can.
-                let ill = match self.word(id) {
+                let ill = match word_of(self.inventory, self.listings, id) {
                     Word::Hub => Ill::Content,
                     Word::Kept => Ill::Unnamed,
                 };
@@ -209,61 +205,6 @@ impl Judge<'_> {
                 }));
             }
         }
-    }
-
-    fn word(&self, id: Id) -> Word {
-        let revision = self.inventory.revision_of(id);
-        revision.and_then(|id| self.listings.get(&id)).map(|listed| listed.word).unwrap_or_default()
-    }
-
-    /// Returns where each content is, as far as it was read and is whole.
-    fn good(&self) -> HashMap<&str, Vec<Id>> {
-        let mut good: HashMap<&str, Vec<Id>> = HashMap::new();
-        for (job, shown) in self.claims.jobs.iter().zip(self.readings) {
-            for hash in [&shown.sha256, &shown.git].into_iter().flatten() {
-                good.entry(hash.as_str()).or_default().push(job.id);
-            }
-        }
-        good
-    }
-
-    /// Adds what would heal a fault.
-    fn complete(&self, fault: &mut Fault, good: &HashMap<&str, Vec<Id>>) {
-        let Some(id) = fault.id else { return };
-        let own = self.inventory.get(id).map(|item| item.role);
-        fault.readers = self.covered.readers(id).to_vec();
-        let repo = self.inventory.outermost(id);
-        fault.through = match own {
-            Some(Role::Pointer | Role::Folder) => Some(id),
-            Some(_) => {
-                let readers = || fault.readers.iter().copied().filter(|it| self.has_name(*it));
-                readers()
-                    .find(|it| self.inventory.outermost(*it) == repo)
-                    .or_else(|| readers().next())
-            }
-            None => None,
-        };
-        if fault.ill == Ill::Content && fault.through.is_none() && own == Some(Role::Blob) {
-            fault.ill = if fault.readers.is_empty() { Ill::Astray } else { Ill::Strange };
-        }
-        let Some(expected) = fault.expected.as_ref().filter(|_| fault.ill == Ill::Content) else {
-            return;
-        };
-        if expected.etag.content_hash() == ContentHash::Opaque {
-            return;
-        }
-        fault.good = good.get(expected.etag.as_str()).cloned().unwrap_or_default();
-        // What was not read now is proved when it is copied.
-        let others = self.inventory.iter().filter(|(other, item)| {
-            item.role == Role::Blob
-                && item.at.base() == expected.etag.as_str()
-                && !self.covered.has(self.inventory, *other)
-        });
-        fault.good.extend(others.filter_map(|(id, _)| Some(content_at(self.inventory, id)?.0)));
-    }
-
-    fn has_name(&self, id: Id) -> bool {
-        self.inventory.file_of(id).is_some()
     }
 }
 

@@ -43,3 +43,10 @@ pub struct Listed {
 
 /// The listings of revisions, by the entry of each revision.
 pub type Listings = HashMap<Id, Listed>;
+
+impl Listed {
+    /// Tells whether it says anything of what the revision has.
+    pub(crate) fn tells(&self) -> bool {
+        self.word == Word::Hub || self.kept != Kept::Damaged
+    }
+}

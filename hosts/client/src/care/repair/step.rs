@@ -1,13 +1,12 @@
 //! One step of a repair.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use hubstow_cache::{Cache, Target, care::execute::Skip};
 use hubstow_core::{
     care::{Cure, Heal, Id, Ill, Role},
     facts::{Force, Reach},
     layout::{CachePath, RepoLayout},
-    name::Repo,
 };
 
 use super::{End, Goal, Work};
@@ -16,7 +15,6 @@ use crate::{
         error::{Error, ErrorKind},
         report::FileReport,
     },
-    care::Flaw,
     file::{
         content::Placed,
         here::Here,
@@ -28,21 +26,20 @@ use crate::{
 
 impl Work<'_> {
     /// Heals an entry.
-    pub(super) async fn heal(&mut self, step: &Heal) -> Result<End, Error> {
+    pub(super) async fn heal(&self, step: &Heal) -> Result<End, Error> {
         let Some(fault) = self.faults.get(&step.id).copied() else {
             return Ok(End::Skipped(Skip::Changed));
         };
         match step.cure {
             Cure::Place | Cure::Fetch => {
                 // Asked for the file alone, the hub would be believed to have said what is kept.
-                if fault.ill == Ill::Unnamed && fault.damage.flaw == Flaw::OtherThanListed {
-                    let what = "only the hub's listing tells whether the link or the kept listing is wrong";
+                if fault.ill == Ill::Unnamed && fault.expected.is_some() {
+                    let what = "only the hub's listing tells whether the file or the kept listing is wrong";
                     return Err(Error::new(ErrorKind::NotCached, what));
                 }
                 let Some(goal) = Goal::of(&self.inventory, fault) else {
                     return Ok(End::Skipped(Skip::Changed));
                 };
-                self.rely_on(&goal.repo).await?;
                 if step.role == Role::Folder {
                     self.clear(&goal).await?;
                 }
@@ -67,13 +64,16 @@ impl Work<'_> {
         }
     }
 
-    /// Keeps cleaning away from a repo until something of it is removed here.
-    async fn rely_on(&mut self, repo: &Repo) -> Result<(), Error> {
-        if !self.leases.contains_key(repo) {
-            let layout = RepoLayout::new(repo);
-            let lease = self.engine.lease(&self.engine.shared, &layout).await?;
-            self.leases.insert(repo.clone(), lease);
-        }
+    /// Keeps cleaning away from the repo that a file is brought to, until something of it is removed here.
+    pub(super) async fn rely_on(&mut self, step: &Heal) -> Result<(), Error> {
+        let fault = self.faults.get(&step.id);
+        let goal = fault.and_then(|fault| Goal::of(&self.inventory, fault));
+        let Some(Goal { repo, .. }) = goal.filter(|goal| !self.leases.contains_key(&goal.repo))
+        else {
+            return Ok(());
+        };
+        let lease = self.engine.lease(&self.engine.shared, &RepoLayout::new(&repo)).await?;
+        self.leases.insert(repo, lease);
         Ok(())
     }
 
@@ -85,7 +85,7 @@ impl Work<'_> {
     }
 
     /// Brings a file to its place: from what is here, and else from the hub.
-    async fn bring(&mut self, step: &Heal, goal: Goal) -> Result<FileReport, Error> {
+    async fn bring(&self, step: &Heal, goal: Goal) -> Result<FileReport, Error> {
         let from = step.from.and_then(|id| self.content_of(id));
         if let Some(target) = &goal.target {
             let target =
@@ -108,14 +108,16 @@ impl Work<'_> {
             let what = format!("the content of `{}` is not here", goal.file);
             return Err(Error::new(ErrorKind::NotCached, what));
         }
-        if self.is_away {
+        if self.is_away.load(Ordering::Relaxed) {
             return Err(Error::new(
                 ErrorKind::HubUnreachable,
                 "the hub could not be reached before",
             ));
         }
         let fetched = self.fetch(&goal).await;
-        self.is_away = matches!(&fetched, Err(error) if error.kind() == ErrorKind::HubUnreachable);
+        if matches!(&fetched, Err(error) if error.kind() == ErrorKind::HubUnreachable) {
+            self.is_away.store(true, Ordering::Relaxed);
+        }
         fetched
     }
 
