@@ -9,6 +9,7 @@ pub mod held;
 pub mod plan;
 mod prune;
 mod reach;
+pub mod relink;
 
 pub use self::{
     held::{Content, Entry, Held, Hold, Id, Role, Stamp},

@@ -1,0 +1,150 @@
+//! Regular files in place of links.
+
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
+
+use super::{
+    Draft,
+    group::Group,
+    plan::{Act, Why},
+};
+use crate::{
+    care::held::{Id, Role},
+    policy::Method,
+};
+
+impl Draft<'_> {
+    /// Gives every pointer a file of its own, where the policy makes no links; where links are only refused, what leads to
+    /// nothing gets one. The last pointer that needs a blob takes its file over.
+    pub(super) fn copy_out(&mut self, groups: &mut [Group]) {
+        let makes_links = self.rules.policy.ladder().iter().any(|method| match method {
+            Method::Symlink | Method::Hardlink | Method::Reflink => true,
+            Method::Move | Method::Copy => false,
+        });
+        if makes_links {
+            groups.iter().for_each(|group| self.copy_dangling(group));
+            return;
+        }
+        let dropped = self.useless(groups);
+        let keepers = self.keepers(groups, &dropped);
+        for group in groups.iter() {
+            self.copy_group(group, &keepers);
+        }
+        for blob in dropped {
+            self.step(Act::Drop, blob, None, None, Why::Useless);
+            if let Some(content) = self.held.get(blob).and_then(|entry| entry.content) {
+                self.files.take(content.file);
+            }
+        }
+    }
+
+    fn copy_dangling(&mut self, group: &Group) {
+        let from = group.blob.map(|blob| blob.id).or_else(|| group.files().next());
+        for pointer in group.pointers.iter().filter(|id| group.is_dangling(**id)) {
+            from.into_iter().for_each(|from| self.copy(*pointer, from, Why::Dangling));
+        }
+    }
+
+    /// Returns the blobs that nothing but the pointers of their groups leads to.
+    fn useless(&self, groups: &[Group]) -> BTreeSet<Id> {
+        let mut leading: BTreeMap<Id, Vec<Id>> = BTreeMap::new();
+        for (id, entry) in self.held.iter() {
+            for to in &entry.leads_to {
+                leading.entry(*to).or_default().push(id);
+            }
+        }
+        let is_useless = |group: &&Group| {
+            let leading = group.blob.and_then(|blob| leading.get(&blob.id));
+            // What was an orphan before stays.
+            leading.is_some_and(|all| all.iter().all(|id| group.pointers.contains(id)))
+        };
+        groups.iter().filter(is_useless).filter_map(|group| Some(group.blob?.id)).collect()
+    }
+
+    /// Returns the pointer that keeps each file, where one may have it alone in the end: one that has it now or, where it can
+    /// get it as another name, one that leads to its blob.
+    fn keepers(&self, groups: &[Group], dropped: &BTreeSet<Id>) -> BTreeMap<u64, Id> {
+        let meant: BTreeSet<Id> = groups.iter().flat_map(|group| group.pointers.clone()).collect();
+        let mut stays: BTreeSet<u64> = BTreeSet::new();
+        for (id, entry) in self.held.iter() {
+            let goes = match entry.role {
+                Role::Blob => dropped.contains(&id),
+                Role::Pointer => meant.contains(&id),
+                Role::Repo
+                | Role::Frame
+                | Role::Ref
+                | Role::Revision
+                | Role::Folder
+                | Role::Staged
+                | Role::Companion
+                | Role::Payload
+                | Role::Stranger => false,
+            };
+            stays.extend(entry.content.filter(|_| !goes).map(|content| content.file));
+        }
+        let mut keepers = BTreeMap::new();
+        let files = groups.iter().flat_map(Group::files);
+        for pointer in files {
+            let content = self.held.get(pointer).and_then(|entry| entry.content);
+            if let Some(content) = content.filter(|content| !stays.contains(&content.file)) {
+                keepers.entry(content.file).or_insert(pointer);
+            }
+        }
+        if self.rules.works(Method::Hardlink) {
+            for group in groups {
+                let blob = group.blob.filter(|blob| dropped.contains(&blob.id));
+                let file = blob.and_then(|blob| blob.file).filter(|file| !stays.contains(file));
+                let is_link = |id: &&Id| self.held.get(**id).is_some_and(|it| it.content.is_none());
+                // The last one, for until then the others are copied from the blob.
+                let last = group.pointers.iter().rev().find(is_link);
+                if let (Some(file), Some(pointer)) = (file, last) {
+                    keepers.entry(file).or_insert(*pointer);
+                }
+            }
+        }
+        keepers
+    }
+
+    fn copy_group(&mut self, group: &Group, keepers: &BTreeMap<u64, Id>) {
+        let from = group.blob.map(|blob| blob.id).or_else(|| group.files().next());
+        let Some(from) = from else { return };
+        let blob_file = group.blob.and_then(|blob| blob.file);
+        for pointer in &group.pointers {
+            let content = self.held.get(*pointer).and_then(|entry| entry.content);
+            let keeps = |file: u64| keepers.get(&file) == Some(pointer);
+            match content {
+                Some(content) if keeps(content.file) || !self.is_shared(content.file) => {}
+                Some(_) => self.copy(*pointer, from, Why::Linked),
+                None if blob_file.is_some_and(keeps) => {
+                    let (file, source) = (blob_file.unwrap_or(u64::MAX), self.source(from, false));
+                    self.step(
+                        Act::Place,
+                        *pointer,
+                        Some(Method::Hardlink),
+                        Some(source),
+                        Why::Linked,
+                    );
+                    self.files.give(Method::Hardlink, file, 0);
+                }
+                None if group.is_dangling(*pointer) => self.copy(*pointer, from, Why::Dangling),
+                None => self.copy(*pointer, from, Why::Linked),
+            }
+        }
+    }
+
+    /// Tells whether a file has more than one name in the cache.
+    fn is_shared(&self, file: u64) -> bool {
+        self.files.names_here(file) > 1
+    }
+
+    fn copy(&mut self, pointer: Id, from: Id, why: Why) {
+        let source = self.source(from, false);
+        self.step(Act::Place, pointer, Some(Method::Copy), Some(source), why);
+        let content = self.held.get(pointer).and_then(|entry| entry.content);
+        content.into_iter().for_each(|content| self.files.take(content.file));
+        let len_bytes = self.len_of(from);
+        self.files.give(Method::Copy, u64::MAX, len_bytes);
+    }
+}
