@@ -10,6 +10,7 @@ mod link;
 mod naming;
 pub mod probe;
 mod publish;
+mod reseal;
 
 use std::io;
 

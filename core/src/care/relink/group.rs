@@ -60,15 +60,18 @@ impl Group {
             return;
         };
         let file = entry.content.map(|content| content.file);
+        if is_blob || file.is_some() {
+            // Where an etag is no hash, nobody can say which of two is right.
+            self.is_closed |= self.same.is_some_and(|known| known != same);
+            self.same = Some(same);
+        }
         if is_blob {
             self.blob = Some(BlobOf { id, file, is_new: false });
-            self.same = Some(same);
             return;
         }
         self.pointers.push(id);
         if file.is_some() {
             self.files.push(id);
-            self.same = Some(same);
         } else if entry.leads_to.is_empty() {
             self.dangling.push(id);
         }

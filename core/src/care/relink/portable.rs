@@ -108,28 +108,29 @@ impl Draft<'_> {
     }
 
     fn copy_group(&mut self, group: &Group, keepers: &BTreeMap<u64, Id>) {
-        let from = group.blob.map(|blob| blob.id).or_else(|| group.files().next());
-        let Some(from) = from else { return };
+        let stays = |id: &Id| {
+            let file = self.file_of(*id);
+            file.is_some_and(|file| keepers.get(&file) == Some(id) || !self.is_shared(file))
+        };
+        let from = group.blob.map(|blob| blob.id).or_else(|| group.files().find(stays));
         let blob_file = group.blob.and_then(|blob| blob.file);
         for pointer in &group.pointers {
-            let content = self.held.get(*pointer).and_then(|entry| entry.content);
             let keeps = |file: u64| keepers.get(&file) == Some(pointer);
-            match content {
-                Some(content) if keeps(content.file) || !self.is_shared(content.file) => {}
-                Some(_) => self.copy(*pointer, from, Why::Linked),
-                None if blob_file.is_some_and(keeps) => {
-                    let (file, source) = (blob_file.unwrap_or(u64::MAX), self.source(from, false));
-                    self.step(
-                        Act::Place,
-                        *pointer,
-                        Some(Method::Hardlink),
-                        Some(source),
-                        Why::Linked,
-                    );
+            match (self.file_of(*pointer), from, blob_file) {
+                (Some(file), ..) if keeps(file) || !self.is_shared(file) => {}
+                (Some(_), ..) => self.copy(*pointer, *pointer, Why::Linked),
+                (None, Some(from), Some(file)) if keeps(file) => {
+                    let source = self.source(from, false);
+                    let by = Some(Method::Hardlink);
+                    self.step(Act::Place, *pointer, by, Some(source), Why::Linked);
                     self.files.give(Method::Hardlink, file, 0);
                 }
-                None if group.is_dangling(*pointer) => self.copy(*pointer, from, Why::Dangling),
-                None => self.copy(*pointer, from, Why::Linked),
+                (None, Some(from), _) => {
+                    let is_dangling = group.is_dangling(*pointer);
+                    let why = if is_dangling { Why::Dangling } else { Why::Linked };
+                    self.copy(*pointer, from, why);
+                }
+                (None, None, _) => {}
             }
         }
     }

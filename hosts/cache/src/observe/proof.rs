@@ -68,18 +68,8 @@ impl View {
         size: Option<u64>,
         entry: &Entry,
     ) -> io::Result<Verdict> {
-        if entry.kind != Kind::File || size.is_some_and(|size| size != entry.len_bytes) {
-            return Ok(Verdict::Torn);
-        }
-        if etag.content_hash() == ContentHash::Opaque {
-            return Ok(Verdict::Holds);
-        }
-        if let Some(verdict) = self.proofs.verdict(etag, &entry.identity, TICK) {
+        if let Some(verdict) = self.knows(layout, etag, size, entry) {
             return Ok(verdict);
-        }
-        if entry.len_bytes >= RECORD_FROM_BYTES && self.recorded(layout, etag, &entry.identity) {
-            self.proofs.holds(etag, &entry.identity, Since::Long);
-            return Ok(Verdict::Holds);
         }
         tracing::debug!(path = %at, bytes = entry.len_bytes, "hashing a file that nothing has proved yet");
         let since = self.since(layout, entry);
@@ -99,6 +89,30 @@ impl View {
             Ok(_) | Err(_) => {}
         }
         Ok(Verdict::Holds)
+    }
+
+    /// Says whether a file holds the content of `etag`, where that is known without reading it.
+    pub(crate) fn knows(
+        &self,
+        layout: &RepoLayout,
+        etag: &Etag,
+        size: Option<u64>,
+        entry: &Entry,
+    ) -> Option<Verdict> {
+        if entry.kind != Kind::File || size.is_some_and(|size| size != entry.len_bytes) {
+            return Some(Verdict::Torn);
+        }
+        if etag.content_hash() == ContentHash::Opaque {
+            return Some(Verdict::Holds);
+        }
+        if let Some(verdict) = self.proofs.verdict(etag, &entry.identity, TICK) {
+            return Some(verdict);
+        }
+        if entry.len_bytes >= RECORD_FROM_BYTES && self.recorded(layout, etag, &entry.identity) {
+            self.proofs.holds(etag, &entry.identity, Since::Long);
+            return Some(Verdict::Holds);
+        }
+        None
     }
 
     /// Says since when a file that is about to be read has been what it is. It is not found out for what no record will

@@ -50,7 +50,7 @@ impl View {
 }
 
 /// Tells whether a file is so old that it is settled, whatever clock it is dated by.
-fn is_old(identity: &Identity) -> bool {
+pub(crate) fn is_old(identity: &Identity) -> bool {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let modified = u64::try_from(identity.modified_ns).map(Duration::from_nanos);
     modified.is_ok_and(|modified| modified + SKEW < now)

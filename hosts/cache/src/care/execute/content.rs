@@ -1,23 +1,22 @@
 //! Removing content that others may be about to use: under the locks that they heed, and after another look at who needs it.
 
-use std::{collections::HashSet, io, thread, time::Duration};
+use std::collections::HashSet;
 
 use hubstow_core::{care::Step, layout::CachePath};
 
 use super::{Kept, Skip, Work};
 use crate::{
-    care::{inventory::Item, life::peer_lock, walk::walk},
-    disk::{DiskFile, Kind},
+    care::{
+        inventory::Item,
+        locks::{LOCKS, PeerLock},
+        walk::walk,
+    },
+    disk::Kind,
 };
 
-/// How many locks are held at once.
-const LOCKS: usize = 64;
-/// How often a lock is asked for that somebody holds, and how long is waited in between: what places a blob does it in
-/// moments, what downloads one holds its lock for long.
-const LOCK_TRIES: usize = 5;
-const LOCK_WAIT: Duration = Duration::from_millis(20);
 /// The longest list of a payload's users that is read.
 const USERS_LIMIT_BYTES: u64 = 16 << 20;
+
 impl Work<'_> {
     /// Removes blobs, some at a time: their locks in order, then another look at who needs them.
     pub(super) fn take_blobs(&mut self, blobs: &[Step]) {
@@ -25,7 +24,9 @@ impl Work<'_> {
             blobs.iter().filter_map(|step| Some((*step, self.inventory.get(step.id)?))).collect();
         blobs.sort_by(|(_, one), (_, other)| one.at.cmp(&other.at));
         for some in blobs.chunks(LOCKS) {
-            let locks: Vec<_> = some.iter().map(|(_, blob)| self.lock(blob)).collect();
+            let cache = &self.view.cache;
+            let lock = |blob: &Item| cache.lock_as_peers(&blob.at, &self.known);
+            let locks: Vec<_> = some.iter().map(|(_, blob)| lock(blob)).collect();
             let needed = self.needed();
             for ((step, blob), lock) in some.iter().zip(&locks) {
                 let skipped = match lock {
@@ -41,32 +42,6 @@ impl Work<'_> {
                 self.end(step.id, skipped);
             }
         }
-    }
-
-    fn lock(&self, blob: &Item) -> PeerLock {
-        let cache = &self.view.cache;
-        let at = peer_lock(&blob.at.parent().parent(), blob.at.base());
-        let Some(at) = at else { return PeerLock::Unavailable };
-        if cache.make_folders(&at.parent(), &self.known).is_err() {
-            return PeerLock::Unavailable;
-        }
-        self.lock_at(&at)
-    }
-
-    fn lock_at(&self, at: &CachePath) -> PeerLock {
-        for _ in 0..LOCK_TRIES {
-            let Ok(mut opened) = self.view.cache.disk.open_lock(at) else {
-                return PeerLock::Unavailable;
-            };
-            match opened.file.try_lock() {
-                Ok(()) => return PeerLock::Held(opened.file),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    thread::sleep(LOCK_WAIT);
-                }
-                Err(_) => return PeerLock::Unavailable,
-            }
-        }
-        PeerLock::Busy
     }
 
     /// Looks what the snapshots of the repo lead to now.
@@ -92,7 +67,7 @@ impl Work<'_> {
         let (Some(lock), Some(users)) = (named(".lock"), named(".refs")) else {
             return Some(Skip::Changed);
         };
-        let locked = self.lock_at(&lock);
+        let locked = self.view.cache.lock_of_peers(&lock);
         match locked {
             PeerLock::Busy => return Some(Skip::InUse),
             PeerLock::Unavailable => self.others = Kept::Nobody,
@@ -115,13 +90,6 @@ impl Work<'_> {
         drop(locked);
         skipped
     }
-}
-
-/// What came of asking for a lock that other tools heed.
-enum PeerLock {
-    Held(#[expect(dead_code, reason = "it is held until it is dropped")] Box<dyn DiskFile>),
-    Busy,
-    Unavailable,
 }
 
 /// What snapshots lead to: by name, so that a link counts whatever way it leads, and by file.
