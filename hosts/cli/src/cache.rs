@@ -6,6 +6,7 @@ mod ls;
 mod pin;
 mod plan;
 mod prune;
+mod relink;
 mod rm;
 mod sort;
 mod table;
@@ -40,6 +41,7 @@ Examples:
   hubstow cache rm openai-community/gpt2        remove a repo, after asking
   hubstow cache prune --dry-run                 what could go; nothing is removed
   hubstow cache prune --unused-for 90d --yes    also what nobody has used for 90 days
+  hubstow cache relink --placement compat       make links of copies, as downloads would
   hubstow cache pin openai-community/gpt2@main  never prune this")]
 pub(crate) struct CacheArgs {
     #[command(subcommand)]
@@ -52,6 +54,7 @@ enum CacheCommand {
     Ls(ls::LsArgs),
     Rm(rm::RmArgs),
     Prune(prune::PruneArgs),
+    Relink(relink::RelinkArgs),
     Pin(pin::PinArgs),
     Unpin(pin::UnpinArgs),
 }
@@ -62,6 +65,7 @@ pub(crate) fn run(args: &CacheArgs, global: &Global, parts: PartsOf) -> Result<(
         CacheCommand::Ls(args) => ls::run(args, global, parts),
         CacheCommand::Rm(args) => rm::run(args, global, parts),
         CacheCommand::Prune(args) => prune::run(args, global, parts),
+        CacheCommand::Relink(args) => relink::run(args, global, parts),
         CacheCommand::Pin(args) => pin::run(args, global, parts),
         CacheCommand::Unpin(args) => pin::undo(args, global, parts),
     }

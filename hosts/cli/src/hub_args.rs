@@ -46,7 +46,7 @@ pub(crate) struct HubArgs {
 
 /// The ladders of methods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Placement {
+pub(crate) enum Placement {
     /// symlink, else move, else copy: what the Python client does
     Compat,
     /// symlink, else hard link, else reflink, else move or copy: no byte twice

@@ -1,5 +1,7 @@
 //! The cache of a hub as a whole: what it holds, what may go, and removing it.
 
+pub mod relink;
+
 use std::path::PathBuf;
 
 use hubstow_cache::Cache;
