@@ -193,7 +193,7 @@ impl<'a> Draft<'a> {
             let is_there = match own {
                 Some(own) => by != Method::Symlink && (file.is_none() || file == Some(own)),
                 // A link that the ladder has above what works here stays.
-                None => !group.is_dangling(*pointer) && self.allows_symlinks(),
+                None => !group.is_dangling(*pointer) && self.allows(Method::Symlink),
             };
             if is_there || (own.is_none() && by == Method::Symlink) {
                 continue;
@@ -205,8 +205,9 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn allows_symlinks(&self) -> bool {
-        self.rules.policy.ladder().contains(&Method::Symlink)
+    /// Tells whether the policy has a method, whether or not it works here.
+    fn allows(&self, method: Method) -> bool {
+        self.rules.policy.ladder().contains(&method)
     }
 
     fn file_of(&self, id: Id) -> Option<u64> {

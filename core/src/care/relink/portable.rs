@@ -16,14 +16,11 @@ use crate::{
 };
 
 impl Draft<'_> {
-    /// Gives every pointer a file of its own, where the policy makes no links; where links are only refused, what leads to
-    /// nothing gets one. The last pointer that needs a blob takes its file over.
+    /// Gives every pointer a file of its own, as far as the policy wants it and nothing but copies is left. What the ladder
+    /// has above copies stays; what leads to nothing is copied in any case. The last pointer that needs a blob takes its file
+    /// over.
     pub(super) fn copy_out(&mut self, groups: &mut [Group]) {
-        let makes_links = self.rules.policy.ladder().iter().any(|method| match method {
-            Method::Symlink | Method::Hardlink | Method::Reflink => true,
-            Method::Move | Method::Copy => false,
-        });
-        if makes_links {
+        if self.allows(Method::Symlink) {
             groups.iter().for_each(|group| self.copy_dangling(group));
             return;
         }
@@ -55,10 +52,15 @@ impl Draft<'_> {
                 leading.entry(*to).or_default().push(id);
             }
         }
+        let keeps_twins = self.allows(Method::Hardlink);
         let is_useless = |group: &&Group| {
             let leading = group.blob.and_then(|blob| leading.get(&blob.id));
+            let goes = |id: &Id| {
+                let is_twin = self.file_of(*id).is_some();
+                group.pointers.contains(id) && !(is_twin && keeps_twins)
+            };
             // What was an orphan before stays.
-            leading.is_some_and(|all| all.iter().all(|id| group.pointers.contains(id)))
+            leading.is_some_and(|all| all.iter().all(goes))
         };
         groups.iter().filter(is_useless).filter_map(|group| Some(group.blob?.id)).collect()
     }
@@ -135,9 +137,9 @@ impl Draft<'_> {
         }
     }
 
-    /// Tells whether a file has more than one name in the cache.
+    /// Tells whether a file has more than one name in the cache, and may not have.
     fn is_shared(&self, file: u64) -> bool {
-        self.files.names_here(file) > 1
+        self.files.names_here(file) > 1 && !self.allows(Method::Hardlink)
     }
 
     fn copy(&mut self, pointer: Id, from: Id, why: Why) {

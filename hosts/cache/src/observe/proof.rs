@@ -28,10 +28,7 @@ use crate::{
         content::{Hasher, pass_through},
         failure::with_causes,
     },
-    observe::{
-        settled::has_short_ticks,
-        view::{Recording, View},
-    },
+    observe::{settled::has_short_ticks, view::View},
 };
 
 /// Files from this size on have their proofs written down; a smaller one is hashed in about two milliseconds.
@@ -133,7 +130,7 @@ impl View {
         if let Some(memo) = self.memo_of(layout) {
             memo.proved_anew();
         }
-        if self.recording == Recording::Allowed && entry.len_bytes >= RECORD_FROM_BYTES {
+        if !self.is_looking_only() && entry.len_bytes >= RECORD_FROM_BYTES {
             self.record(layout, etag, &entry.identity);
         }
     }

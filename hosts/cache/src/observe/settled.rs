@@ -11,7 +11,7 @@ use crate::{
     cache::clock::{Asked, DiskTime},
     disk::{Entry, Identity},
     fresh_nonce,
-    observe::view::{Recording, View},
+    observe::view::View,
 };
 
 /// How far clocks of two hosts are apart at most: a file that is older than this is settled by any clock.
@@ -26,7 +26,7 @@ impl View {
         if is_old(identity) {
             return true;
         }
-        if self.recording == Recording::LookingOnly {
+        if self.is_looking_only() {
             return false;
         }
         let mut last = self.last_asked.get();

@@ -75,9 +75,10 @@ impl View {
         promises: Promises<'_>,
         tell: &Tell,
     ) -> Result<Contents, FsError> {
+        let view = &self.recording_apart();
         let clock = self.ask_clock();
-        let mut found = survey(self, inventory, rules, promises);
-        let mut asking = Asking { view: self, jobs: Vec::new(), by_file: HashMap::new() };
+        let mut found = survey(view, inventory, rules, promises);
+        let mut asking = Asking { view, jobs: Vec::new(), by_file: HashMap::new() };
         for found in &mut found {
             let asked = !found.questions.is_empty();
             let commits = found.pointers.values().map(|(commit, _)| commit).filter(|_| asked);
@@ -87,10 +88,10 @@ impl View {
             asking.ask(inventory, found);
         }
         let (since, jobs) = (Instant::now(), asking.jobs);
-        let digests = hash_all(self, &jobs, tell);
+        let digests = hash_all(view, &jobs, tell);
         self.cancel.check().map_err(|error| FsError::io("read", &CachePath::root(), error))?;
         let mut sorting = Sorting {
-            view: self,
+            view,
             jobs: &jobs,
             digests: &digests,
             since: &|entry| clock.since(entry, since),
@@ -211,6 +212,7 @@ enum Answer {
 
 impl Sorting<'_> {
     fn sort(&mut self, inventory: &Inventory, found: &Found) {
+        let len = |id: Id| Some(inventory.content_of(id)?.entry.as_ref()?.len_bytes);
         let mut slots: BTreeMap<Etag, u64> = BTreeMap::new();
         let mut answers: Vec<(Id, Answer)> = Vec::new();
         for question in &found.questions {
@@ -225,14 +227,23 @@ impl Sorting<'_> {
             };
             self.tell(found, &mut slots, id, etag, state);
         }
-        // A blob that was not looked into, and whose content lies elsewhere, is not what its name says: its length differs.
-        let unlooked: Vec<(Id, Etag)> = found
-            .blobs
+        // A blob that was not looked into is not what its name says if the content lies elsewhere and has another length.
+        let lengths: HashMap<u64, u64> = found
+            .questions
             .iter()
-            .filter(|(id, etag)| self.known(**id).is_none() && slots.contains_key(etag))
-            .map(|(id, etag)| (*id, etag.clone()))
+            .filter_map(|question| {
+                let known = self.known(question.id)?;
+                let is_proved = matches!(known.state, State::Proved(_));
+                is_proved.then_some((known.blob, len(question.id)?))
+            })
             .collect();
-        for (id, etag) in unlooked {
+        let torn = |(id, etag): &(&Id, &Etag)| {
+            let real = slots.get(etag).and_then(|slot| lengths.get(slot));
+            self.known(**id).is_none() && real.is_some_and(|real| len(**id) != Some(*real))
+        };
+        let torn: Vec<(Id, Etag)> =
+            found.blobs.iter().filter(torn).map(|(id, etag)| (*id, etag.clone())).collect();
+        for (id, etag) in torn {
             self.tell(found, &mut slots, id, etag, State::Damaged);
         }
         for (id, blob) in found.twins.iter().chain(&found.links) {

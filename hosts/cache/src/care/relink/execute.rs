@@ -13,7 +13,7 @@ use hubstow_core::{
     },
     facts::{Blob, Pointer},
     layout::CachePath,
-    name::Revision,
+    name::{Commit, Revision},
     policy::Method,
 };
 
@@ -72,8 +72,8 @@ impl View {
         }
         let (steps, known) = (Vec::new(), KnownFolders::remembering());
         let (freed_bytes, others) = (0, Kept::default());
-        let mut work =
-            Work { view: self, inventory, contents, known, tell, steps, freed_bytes, others };
+        let view = &self.recording_apart();
+        let mut work = Work { view, inventory, contents, known, tell, steps, freed_bytes, others };
         for (repo, steps) in of_repo {
             work.convert(repo, &steps);
         }
@@ -129,7 +129,24 @@ impl Work<'_> {
             self.convert_some(some);
         }
         self.tidy(at);
+        self.record(repo);
         drop(leases);
+    }
+
+    /// Writes down what is proved of the pointers of a repo, for the next run.
+    fn record(&self, repo: Id) {
+        let mut of_commit: BTreeMap<&Commit, Vec<Target>> = BTreeMap::new();
+        for (id, (commit, _)) in &self.contents.pointers {
+            let slot = self.contents.slot_of(*id);
+            if let Some((_, slot)) = slot.filter(|_| self.inventory.outermost(*id) == repo) {
+                of_commit.entry(commit).or_default().extend(self.target(*id, slot));
+            }
+        }
+        for (commit, targets) in of_commit {
+            if let Some(target) = targets.first() {
+                self.view.record_proofs(&target.layout, commit, &targets);
+            }
+        }
     }
 
     /// Takes the lease of a repo alone, and relies on the repos that its blobs are taken from.

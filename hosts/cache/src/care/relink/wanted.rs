@@ -30,8 +30,8 @@ impl Wanted {
     ) -> Self {
         let ladder = rules.policy.ladder();
         let Some(method) = rules.method() else { return Self::default() };
-        let makes_links =
-            ladder.iter().any(|method| *method != Method::Move && *method != Method::Copy);
+        // What the ladder has above copies stays.
+        let keeps_links = ladder.contains(&Method::Symlink);
         let len_of = |id: Id| Some(inventory.content_of(id)?.entry.as_ref()?.len_bytes);
         let names =
             |id: Id| inventory.get(id).and_then(|it| it.entry.as_ref()).map_or(1, |it| it.names);
@@ -57,14 +57,14 @@ impl Wanted {
             Method::Reflink => {
                 may_heal(file) || lengths.get(&file.len_bytes).is_some_and(|n| *n > 1)
             }
-            Method::Copy | Method::Move if makes_links => may_heal(file),
+            Method::Copy | Method::Move if keeps_links => may_heal(file),
             Method::Copy | Method::Move => may_heal(file) || names(file.id) > 1,
         });
         let files: HashSet<Id> = of_files.map(|file| file.id).collect();
         let mut blobs = HashSet::new();
         let twins = found.twins.iter().map(|(_, blob)| *blob);
         let links = found.links.iter().map(|(_, blob)| *blob);
-        match (method, makes_links) {
+        match (method, keeps_links) {
             (Method::Symlink, _) => blobs.extend(twins),
             (Method::Copy | Method::Move, false) => blobs.extend(twins.chain(links)),
             (Method::Hardlink | Method::Reflink, _) if !ladder.contains(&Method::Symlink) => {
