@@ -145,7 +145,8 @@ fn check_blob(
     let goes = |name: &Name| {
         pointers.contains(name) && !(keeps_twins && matches!(before.nodes[name], Node::File(..)))
     };
-    let useless = !led_to.is_empty() && led_to.iter().all(goes);
+    let is_file = |name: &Name| matches!(before.nodes[name], Node::File(..));
+    let useless = led_to.iter().all(goes) && (!led_to.is_empty() || pointers.iter().any(is_file));
     let stays = end.nodes.contains_key(&Name::Blob(repo));
     if before.nodes.contains_key(&Name::Blob(repo)) && stays == useless {
         return Err(format!("the blob, to which {led_to:?} lead: it stays: {stays}"));

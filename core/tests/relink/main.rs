@@ -2,6 +2,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
     clippy::std_instead_of_alloc,
     clippy::std_instead_of_core,
@@ -147,18 +148,21 @@ fn steps(blob: BlobIs, pointers: [PointerIs; 3], policy: Policy, methods: Method
     plan.steps.iter().map(step).chain(left).collect()
 }
 
+/// A blob, three pointers, a policy, a disk, and what is done.
+type Case = (BlobIs, [PointerIs; 3], Policy, Methods, &'static [&'static str]);
+
 #[test]
 fn each_case_has_its_steps_and_reasons() {
     use PointerIs::{Absent, Damaged, Link, Own, Twin};
     let [all, no_symlink, no_hardlink, _, none] = disks();
     let alone = [Own, Absent, Absent];
     #[rustfmt::skip]
-    let table: &[(BlobIs, [PointerIs; 3], Policy, Methods, &[&str])] = &[
+    let table: &[Case] = &[
         // A blob and a copy of it.
         (BlobIs::File, alone, Policy::Compat, all, &["place pointer symlink copied"]),
         (BlobIs::File, alone, Policy::Dedup, no_symlink, &["place pointer hardlink copied"]),
         (BlobIs::File, alone, Policy::Compat, none, &[]),
-        (BlobIs::File, alone, Policy::Portable, all, &[]),
+        (BlobIs::File, alone, Policy::Portable, all, &["drop blob  useless"]),
         // Snapshots only.
         (BlobIs::Absent, alone, Policy::Compat, all, &["make blob hardlink alone", "place pointer symlink alone"]),
         (BlobIs::Absent, alone, Policy::Compat, no_hardlink, &["make blob reflink alone", "place pointer symlink alone"]),

@@ -44,7 +44,8 @@ impl Draft<'_> {
         }
     }
 
-    /// Returns the blobs that nothing but the pointers of their groups leads to.
+    /// Returns the blobs that nothing but the pointers of their groups leads to, and those that nothing leads to whose content
+    /// such a pointer has: a run that was broken off has left them.
     fn useless(&self, groups: &[Group]) -> BTreeSet<Id> {
         let mut leading: BTreeMap<Id, Vec<Id>> = BTreeMap::new();
         for (id, entry) in self.held.iter() {
@@ -54,13 +55,14 @@ impl Draft<'_> {
         }
         let keeps_twins = self.allows(Method::Hardlink);
         let is_useless = |group: &&Group| {
-            let leading = group.blob.and_then(|blob| leading.get(&blob.id));
+            let leading = group
+                .blob
+                .map_or(&[][..], |blob| leading.get(&blob.id).map_or(&[][..], Vec::as_slice));
             let goes = |id: &Id| {
                 let is_twin = self.file_of(*id).is_some();
                 group.pointers.contains(id) && !(is_twin && keeps_twins)
             };
-            // What was an orphan before stays.
-            leading.is_some_and(|all| all.iter().all(goes))
+            (!leading.is_empty() || group.files().next().is_some()) && leading.iter().all(goes)
         };
         groups.iter().filter(is_useless).filter_map(|group| Some(group.blob?.id)).collect()
     }

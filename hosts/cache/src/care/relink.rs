@@ -13,28 +13,20 @@ mod wanted;
 
 use hubstow_core::policy::{Method, Methods, Support};
 
-use crate::{disk::failure::with_causes, observe::view::View};
+use crate::{disk::failure::FsError, observe::view::View};
 
 impl View {
-    /// Finds out which methods work here, by trying each at the root of the cache. Where not even a file can be made,
-    /// nothing is found out.
-    #[must_use]
-    pub fn methods_by_probe(&self) -> Methods {
+    /// Finds out which methods work here, by trying each at the root of the cache.
+    ///
+    /// # Errors
+    /// A cache directory in which no file can be made.
+    pub fn methods_by_probe(&self) -> Result<Methods, FsError> {
         for method in [Method::Symlink, Method::Hardlink, Method::Reflink] {
-            if self.methods().support(method) != Support::Untried {
-                continue;
-            }
-            match self.probe_root(method) {
-                Ok(result) => {
-                    let support = Self::support_of(&result);
-                    self.learned(|methods| methods.with(method, support));
-                }
-                Err(error) => {
-                    tracing::debug!(%method, error = %with_causes(&error), "nothing can be tried here");
-                    break;
-                }
+            if self.methods().support(method) == Support::Untried {
+                let support = Self::support_of(&self.probe_root(method)?);
+                self.learned(|methods| methods.with(method, support));
             }
         }
-        self.methods()
+        Ok(self.methods())
     }
 }

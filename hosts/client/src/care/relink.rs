@@ -79,7 +79,7 @@ impl CacheDir {
     /// yet is hashed, and `tell` hears how far that has come. Nothing is converted.
     ///
     /// # Errors
-    /// That it was cancelled.
+    /// A cache directory in which no file can be made, unless it is only looked at; that it was cancelled.
     pub fn plan_relink(
         &self,
         inventory: &Inventory,
@@ -88,7 +88,11 @@ impl CacheDir {
     ) -> Result<Relinking, Error> {
         let cache = self.cache();
         let cache = if request.dry_run { cache.looking_only() } else { cache.clone() };
-        let methods = cache.methods_by_probe();
+        let methods = match cache.methods_by_probe() {
+            // Where nothing can be tried, nothing can be converted, but it can be said what would be.
+            Err(_) if request.dry_run => cache.methods(),
+            probed => probed?,
+        };
         let all = || inventory.repos.iter().map(|repo| repo.id).collect();
         let repos: BTreeSet<Id> =
             if request.repos.is_empty() { all() } else { request.repos.iter().copied().collect() };

@@ -29,7 +29,11 @@ use crate::{
     },
     disk::{Entry, failure::FsError},
     fresh_nonce,
-    observe::{settled::is_old, view::View},
+    observe::{
+        cached::{FLATTENED_LIMIT_BYTES, etag_left_in},
+        settled::is_old,
+        view::View,
+    },
 };
 
 /// What the files of a cache are proved to hold.
@@ -154,17 +158,35 @@ impl Asking<'_> {
                 question.verdict = verdict.filter(|_| tells);
             } else {
                 question.proved = self.view.proofs.etag_of(&entry.identity, TICK);
-                // What is left of a link is no content.
-                let place = found.pointers.get(&question.id).filter(|_| question.proved.is_none());
-                if let Some(etag) =
-                    place.and_then(|(_, file)| self.view.flattened(&item.at, file, entry))
-                {
+                if question.proved.is_none() {
+                    self.look_for_link(found.pointers.get(&question.id), item, entry, question);
+                }
+            }
+            if question.verdict.is_none() && question.proved.is_none() && !question.is_closed {
+                question.job = Some(self.read(item, entry, question.etag.as_ref()));
+            }
+        }
+    }
+
+    /// What is left of a link is no content.
+    fn look_for_link(
+        &self,
+        place: Option<&(Commit, FileName)>,
+        item: &Item,
+        entry: &Entry,
+        question: &mut Question,
+    ) {
+        let Some((_, file)) = place else { return };
+        if entry.len_bytes > FLATTENED_LIMIT_BYTES {
+            return;
+        }
+        match self.view.read(&item.at, FLATTENED_LIMIT_BYTES) {
+            Some(content) => {
+                if let Some(etag) = etag_left_in(&content, file) {
                     (question.etag, question.verdict) = (Some(etag), Some(Verdict::Torn));
                 }
             }
-            if question.verdict.is_none() && question.proved.is_none() {
-                question.job = Some(self.read(item, entry, question.etag.as_ref()));
-            }
+            None => question.is_closed = true,
         }
     }
 
@@ -309,19 +331,16 @@ impl Sorting<'_> {
             }
             (Some(etag), None, None) => Answer::Unproved(etag.clone()),
             (None, _, Some(digests)) => {
-                let Some(etag) = found.name(question, entry.len_bytes, digests, &|job| {
-                    self.digests.get(job).cloned().flatten()
-                }) else {
-                    return Answer::None;
-                };
-                self.proved(&etag, question.job);
-                Answer::Proved(etag, self.number(&keys(disk, digests)))
+                let digests_of = |job: usize| self.digests.get(job).cloned().flatten();
+                match found.name(question, entry.len_bytes, digests, &digests_of) {
+                    Some(etag) => {
+                        self.proved(&etag, question.job);
+                        Answer::Proved(etag, self.number(&keys(disk, digests)))
+                    }
+                    None => unproved(question.id),
+                }
             }
-            // What can't be read has no name yet; it is told under that of its file.
-            (None, _, None) => {
-                let stand_in = Etag::parse(&format!("unread.{}", question.id.0)).ok();
-                stand_in.map_or(Answer::None, Answer::Unproved)
-            }
+            (None, _, None) => unproved(question.id),
         }
     }
 
@@ -342,6 +361,12 @@ impl Sorting<'_> {
         }
         number
     }
+}
+
+/// What can't be read has no name, and is told by itself.
+fn unproved(id: Id) -> Answer {
+    let stand_in = Etag::parse(&format!("unread.{}", id.0)).ok();
+    stand_in.map_or(Answer::None, Answer::Unproved)
 }
 
 fn keys(disk: u64, digests: &Digests) -> Vec<(u64, String)> {

@@ -38,6 +38,8 @@ pub(super) struct Question {
     pub(super) verdict: Option<Verdict>,
     pub(super) proved: Option<Etag>,
     pub(super) job: Option<usize>,
+    /// Whether it can't be read.
+    pub(super) is_closed: bool,
 }
 
 /// The files of a repo that a conversion may be about.
@@ -54,7 +56,8 @@ pub(super) struct Found {
     pub(super) pointers: HashMap<Id, (Commit, FileName)>,
     /// The etags that blobs, links and listings of the repo name.
     named: HashSet<Etag>,
-    attributes: HashMap<Commit, Attributes>,
+    /// Of each snapshot that has some, unless they can't be read.
+    attributes: HashMap<Commit, Option<Attributes>>,
     pub(super) files: Vec<OwnFile>,
 }
 
@@ -79,17 +82,20 @@ impl Found {
         if let Some(named) = hashes.into_iter().find(|etag| self.named.contains(*etag)) {
             return Some(named.clone());
         }
-        let opaque = self.questions.iter().find(|other| {
-            let found = other.job.filter(|_| other.compares).and_then(digests_of);
-            self.blobs.contains_key(&other.id)
-                && found
-                    .is_some_and(|found| found.sha256.is_some() && found.sha256 == digests.sha256)
-        });
-        if let Some(etag) = opaque.and_then(|other| other.etag.clone()) {
-            return Some(etag);
+        let opaque = self.questions.iter().filter(|other| other.compares);
+        for (etag, job) in opaque.filter_map(|other| self.blobs.get(&other.id).zip(other.job)) {
+            // It might be what can't be read.
+            let found = digests_of(job)?;
+            if found.sha256.is_some() && found.sha256 == digests.sha256 {
+                return Some(etag.clone());
+            }
         }
         let (commit, file) = self.pointers.get(&question.id)?;
-        likely(self.attributes.get(commit), file, len_bytes, digests)
+        let attributes = match self.attributes.get(commit) {
+            Some(own) => Some(own.as_ref()?),
+            None => None,
+        };
+        likely(attributes, file, len_bytes, digests)
     }
 }
 
@@ -223,9 +229,10 @@ impl Found {
         let untold: HashSet<Commit> = untold.map(|(commit, _)| commit.clone()).collect();
         let own = self.pointers.iter().filter(|(_, (_, file))| file.as_str() == ".gitattributes");
         let own = own.filter(|(_, (commit, _))| untold.contains(commit));
-        let read = own.filter_map(|(id, (commit, _))| {
-            let content = view.read(&inventory.content_of(*id)?.at, ATTRIBUTES_LIMIT_BYTES)?;
-            Some((commit.clone(), Attributes::parse(&content)))
+        let read = own.map(|(id, (commit, _))| {
+            let at = inventory.content_of(*id).map(|item| &item.at);
+            let content = at.and_then(|at| view.read(at, ATTRIBUTES_LIMIT_BYTES));
+            (commit.clone(), content.map(|content| Attributes::parse(&content)))
         });
         self.attributes = read.collect();
     }
@@ -248,7 +255,7 @@ impl Found {
 impl Question {
     fn what(id: Id) -> Self {
         let (etag, size, compares) = (None, None, false);
-        Self { id, etag, size, compares, verdict: None, proved: None, job: None }
+        Self { id, etag, size, compares, verdict: None, proved: None, job: None, is_closed: false }
     }
 
     fn is(id: Id, etag: Etag, size: Option<u64>) -> Self {
