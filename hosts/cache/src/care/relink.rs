@@ -11,22 +11,56 @@ mod survey;
 pub mod told;
 mod wanted;
 
-use hubstow_core::policy::{Method, Methods, Support};
+use std::io;
 
-use crate::{disk::failure::FsError, observe::view::View};
+use hubstow_core::{
+    layout::RepoLayout,
+    policy::{Method, Methods, Support},
+};
+
+use crate::{
+    disk::failure::{ErrorGroup, FsError, group},
+    observe::view::View,
+};
 
 impl View {
     /// Finds out which methods work here, by trying each at the root of the cache.
     ///
     /// # Errors
-    /// A cache directory in which no file can be made.
+    /// A cache directory in which no file can be made; a disk that is full or fails, which says nothing of a method.
     pub fn methods_by_probe(&self) -> Result<Methods, FsError> {
         for method in [Method::Symlink, Method::Hardlink, Method::Reflink] {
             if self.methods().support(method) == Support::Untried {
-                let support = Self::support_of(&self.probe_root(method)?);
+                let probed = self.probe_root(method)?;
+                let support = Self::support_of(&probed);
+                probed.or_else(check_disk)?;
                 self.learned(|methods| methods.with(method, support));
             }
         }
         Ok(self.methods())
+    }
+}
+
+/// Lets an error pass that is about the method, and not about the state of the disk.
+fn check_disk(error: io::Error) -> Result<(), FsError> {
+    let is_of_disk = match group(&error) {
+        ErrorGroup::NoSpace
+        | ErrorGroup::ReadOnly
+        | ErrorGroup::TooManyOpen
+        | ErrorGroup::Busy
+        | ErrorGroup::Stale => true,
+        ErrorGroup::Other => error.raw_os_error().is_some(),
+        ErrorGroup::Unsupported
+        | ErrorGroup::Denied
+        | ErrorGroup::CrossDevice
+        | ErrorGroup::TooManyLinks
+        | ErrorGroup::Raced
+        | ErrorGroup::NameTooLong
+        | ErrorGroup::BadName => false,
+    };
+    if is_of_disk {
+        Err(FsError::io("try a link in", &RepoLayout::probe_folder(), error))
+    } else {
+        Ok(())
     }
 }

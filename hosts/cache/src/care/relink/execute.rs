@@ -296,8 +296,8 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Tells whether an entry is still what it was.
-    fn still(&self, item: &Item, over: Stamp) -> Result<(), Skip> {
+    /// Looks at an entry, if it is still what it was.
+    fn still(&self, item: &Item, over: Stamp) -> Result<Entry, Skip> {
         let (cache, at) = (&self.view.cache, &item.at);
         if cache.check_folders(&at.parent(), &self.known).is_err() {
             return Err(Skip::Changed);
@@ -309,7 +309,7 @@ impl Work<'_> {
             Kind::File | Kind::Directory | Kind::Other => None,
         };
         let now = stamp(entry.kind, Some(&entry), text.as_deref());
-        if now == over { Ok(()) } else { Err(Skip::Changed) }
+        if now == over { Ok(entry) } else { Err(Skip::Changed) }
     }
 
     /// Removes blobs that no link of their repo names any more.
@@ -336,11 +336,9 @@ impl Work<'_> {
     }
 
     fn drop_blob(&mut self, step: &Step, item: &Item) -> Result<(), Skip> {
-        self.still(item, step.over)?;
-        let entry = self.view.cache.disk.entry(&item.at).ok().flatten();
-        let freed = entry.filter(|entry| entry.kind == Kind::File && entry.names == 1);
+        let entry = self.still(item, step.over)?;
         self.view.cache.disk.remove(&item.at).map_err(|error| Skip::Refused(error.to_string()))?;
-        self.freed_bytes += signed(freed.map_or(0, |entry| entry.len_bytes));
+        self.freed_bytes += freed_with(&entry);
         Ok(())
     }
 
@@ -383,13 +381,18 @@ impl Change {
         {
             view.proofs.carry_over(&before.identity, &after.identity);
         }
-        let lost = lost.filter(|entry| entry.kind == Kind::File && entry.names == 1);
         let made = match by {
-            Method::Reflink | Method::Copy | Method::Move => now(&at).map_or(0, |it| it.len_bytes),
+            Method::Reflink | Method::Copy | Method::Move => source.map_or(0, |it| it.len_bytes),
             Method::Symlink | Method::Hardlink => 0,
         };
-        signed(lost.map_or(0, |entry| entry.len_bytes)) - signed(made)
+        lost.as_ref().map_or(0, freed_with) - signed(made)
     }
+}
+
+/// Returns how many bytes are free with this name of a file.
+fn freed_with(name: &Entry) -> i64 {
+    let is_last = name.kind == Kind::File && name.has_only_name();
+    if is_last { signed(name.len_bytes) } else { 0 }
 }
 
 fn signed(len_bytes: u64) -> i64 {
