@@ -18,7 +18,7 @@ use hubstow_client::{
 };
 use hubstow_core::policy::Policy;
 
-use self::words::{Report, for_people, left_words, skip_words};
+use self::words::{Report, Tense, for_people, left_words, skip_words};
 use super::{WhichCache, ask::ask, target};
 use crate::{
     global::{Format, Global},
@@ -175,8 +175,9 @@ impl Converting {
             Format::Human => {
                 let steps: Vec<_> = done.steps.iter().filter(|it| it.skipped.is_none()).collect();
                 let counts = words::count(steps.iter().map(|done| &done.step));
-                let freed = styled(GOOD, words::freed(done.freed_bytes));
-                output::line(format_args!("Converted {}; {freed}.", words::in_words(&counts)))?;
+                let freed = styled(GOOD, words::freed(done.freed_bytes, Tense::Was));
+                let what = words::in_words(&counts, Tense::Was);
+                output::line(format_args!("Converted: {what}; {freed}."))?;
             }
         }
         let is_refused = |skip: &Option<Skip>| matches!(skip, Some(Skip::Refused(_)));

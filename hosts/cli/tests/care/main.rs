@@ -9,6 +9,7 @@
 
 mod beside;
 mod peer;
+mod relink;
 mod stage;
 
 use std::{fs, os::unix::fs::symlink};

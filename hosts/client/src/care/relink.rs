@@ -88,7 +88,13 @@ impl CacheDir {
     ) -> Result<Relinking, Error> {
         let cache = self.cache();
         let cache = if request.dry_run { cache.looking_only() } else { cache.clone() };
-        let methods = match cache.methods_by_probe() {
+        let probed = if inventory.repos.is_empty() {
+            // A directory that is not there is not made for this.
+            Ok(Methods::UNTRIED)
+        } else {
+            cache.methods_by_probe()
+        };
+        let methods = match probed {
             // Where nothing can be tried, nothing can be converted, but it can be said what would be.
             Err(_) if request.dry_run => cache.methods(),
             probed => probed?,

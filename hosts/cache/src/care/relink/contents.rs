@@ -80,7 +80,7 @@ impl View {
         tell: &Tell,
     ) -> Result<Contents, FsError> {
         let view = &self.recording_apart();
-        let clock = self.ask_clock();
+        let clock = self.ask_clock(inventory);
         let mut found = survey(view, inventory, rules, promises);
         let mut asking = Asking { view, jobs: Vec::new(), by_file: HashMap::new() };
         for found in &mut found {
@@ -112,8 +112,8 @@ impl View {
     }
 
     /// Asks the disk for its time, where something may be written.
-    fn ask_clock(&self) -> Clock {
-        if self.is_looking_only() {
+    fn ask_clock(&self, inventory: &Inventory) -> Clock {
+        if self.is_looking_only() || inventory.repos.is_empty() {
             return Clock(None);
         }
         let fresh = self.cache.in_probe_folder(|| {

@@ -11,7 +11,6 @@ use hubstow_core::{
         Id, Stamp,
         relink::{Act, Plan, Source, Step},
     },
-    facts::{Blob, Pointer},
     layout::CachePath,
     name::{Commit, Revision},
     policy::Method,
@@ -33,7 +32,6 @@ use crate::{
         Entry, Kind,
         failure::{ErrorGroup, FsError, with_causes},
     },
-    execute::Bytes,
     observe::view::View,
 };
 
@@ -208,10 +206,10 @@ impl Work<'_> {
         let target = self.target(step.id, slot).ok_or(Skip::Changed)?;
         let by = step.by.ok_or(Skip::Changed)?;
         match step.act {
-            Act::Make => self.make(&target, by, &item.at, Blob::Absent),
+            Act::Make => self.make(&target, by, &item.at, None),
             Act::Share => {
                 let from = self.source(step)?;
-                self.make(&target, by, &from, Blob::Existing)
+                self.make(&target, by, &from, Some(Kind::File))
             }
             Act::Place => self.place(step, &target, by, item),
             Act::Drop => Ok(()),
@@ -253,17 +251,17 @@ impl Work<'_> {
         target: &Target,
         by: Method,
         from: &CachePath,
-        over: Blob,
+        over: Option<Kind>,
     ) -> Result<(), Skip> {
         let ways = [Method::Hardlink, Method::Reflink, Method::Copy];
         let first = ways.iter().position(|way| *way == by).unwrap_or(ways.len());
         // What repos share is shared by the method that was told, or not at all.
-        let last = if over == Blob::Absent { ways.len() } else { first + 1 };
+        let last = if over.is_none() { ways.len() } else { first + 1 };
         let mut refused = Skip::Changed;
         for by in ways.get(first..last).unwrap_or_default() {
             let at = target.blob();
             let change = Change::before(self.view, &at, from)?;
-            match self.view.seal_by(target, *by, from, over) {
+            match self.view.convert(target, &at, *by, from, over) {
                 Ok(()) => {
                     self.freed_bytes += change.after(self.view, *by);
                     return Ok(());
@@ -288,10 +286,9 @@ impl Work<'_> {
             Ok(Verdict::Torn) => return Err(Skip::Changed),
             Err(error) => return Err(Skip::Refused(error.to_string())),
         }
-        let over = if item.kind == Kind::Symlink { Pointer::Linked } else { Pointer::Torn };
-        let bytes = if from == target.blob() { Bytes::Blob } else { Bytes::Twin(&from) };
         let change = Change::before(self.view, &item.at, &from)?;
-        self.view.place(target, by, bytes, over).map_err(|error| skip(&error))?;
+        let converted = self.view.convert(target, &item.at, by, &from, Some(item.kind));
+        converted.map_err(|error| skip(&error))?;
         self.freed_bytes += change.after(self.view, by);
         Ok(())
     }

@@ -50,44 +50,68 @@ fn counted(number: usize, one: &str, many: &str) -> Option<String> {
     }
 }
 
-pub(super) fn in_words(counts: &Counts) -> String {
-    let parts: Vec<String> = [
-        counted(counts.symlinks, "file to a symlink", "files to symlinks"),
-        counted(counts.hardlinks, "file to a hard link", "files to hard links"),
-        counted(counts.reflinks, "file to a reflink", "files to reflinks"),
-        counted(counts.copies, "link to a file of its own", "links to files of their own"),
-        counted(counts.blobs_made, "blob made", "blobs made"),
-        counted(counts.blobs_shared, "blob shared between repos", "blobs shared between repos"),
-        counted(
-            counts.blobs_dropped,
-            "blob that is of no use then",
-            "blobs that are of no use then",
-        ),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    match parts.as_slice() {
-        [] => "nothing".to_owned(),
-        [only] => only.clone(),
-        [others @ .., last] => format!("{} and {last}", others.join(", ")),
-    }
+/// Whether it is still to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tense {
+    Will,
+    Was,
 }
 
-/// Says how many bytes are free, or are taken.
-pub(super) fn freed(bytes: i64) -> String {
+pub(super) fn in_words(counts: &Counts, tense: Tense) -> String {
+    let verb = |number: usize, one: &'static str, many: &'static str| {
+        if number == 1 { one } else { many }
+    };
+    let becomes = |number: usize| match tense {
+        Tense::Will => verb(number, "becomes", "become"),
+        Tense::Was => "became",
+    };
+    let is = |number: usize| match tense {
+        Tense::Will => verb(number, "is", "are"),
+        Tense::Was => verb(number, "was", "were"),
+    };
+    let files = [
+        (counts.symlinks, "a symlink", "symlinks"),
+        (counts.hardlinks, "a hard link", "hard links"),
+        (counts.reflinks, "a reflink", "reflinks"),
+        (counts.copies, "a file of its own", "files of their own"),
+    ];
+    let files = files.into_iter().filter_map(|(number, one, many)| {
+        let what = verb(number, one, many);
+        Some(format!("{} {} {what}", counted(number, "file", "files")?, becomes(number)))
+    });
+    let blobs = [
+        (counts.blobs_made, "made"),
+        (counts.blobs_shared, "shared between repos"),
+        (counts.blobs_dropped, "removed"),
+    ];
+    let blobs = blobs.into_iter().filter_map(|(number, what)| {
+        Some(format!("{} {} {what}", counted(number, "blob", "blobs")?, is(number)))
+    });
+    let parts: Vec<String> = files.chain(blobs).collect();
+    if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
+}
+
+/// Says how many bytes become free, or are taken.
+pub(super) fn freed(bytes: i64, tense: Tense) -> String {
     let size = output::size(bytes.unsigned_abs());
-    if bytes < 0 { format!("{size} more are taken") } else { format!("{size} are free") }
+    match (bytes, tense) {
+        (0, Tense::Will) => "this frees nothing".to_owned(),
+        (0, Tense::Was) => "nothing freed".to_owned(),
+        (1.., Tense::Will) => format!("this frees {size}"),
+        (1.., Tense::Was) => format!("{size} freed"),
+        (_, Tense::Will) => format!("this takes {size} more"),
+        (_, Tense::Was) => format!("{size} more taken"),
+    }
 }
 
 /// Tells a plan: what becomes what in each repo, and what that frees.
 pub(super) fn for_people(inventory: &Inventory, plan: &Plan) -> String {
     let counts = count(plan.steps.iter());
     let mut text = format!(
-        "{} {}: {}",
-        styled(TITLE, "About to convert"),
-        in_words(&counts),
-        styled(GOOD, freed(plan.freed_bytes))
+        "{} {}; {}",
+        styled(TITLE, "About to convert:"),
+        in_words(&counts, Tense::Will),
+        styled(GOOD, freed(plan.freed_bytes, Tense::Will))
     );
     let mut repos: BTreeMap<Id, Vec<&Step>> = BTreeMap::new();
     for step in &plan.steps {
@@ -95,7 +119,7 @@ pub(super) fn for_people(inventory: &Inventory, plan: &Plan) -> String {
     }
     for (repo, steps) in repos.iter().take(NAMED) {
         let what = styled(NAME, output::plain(&target::words(inventory, *repo)));
-        let counts = styled(FAINT, in_words(&count(steps.iter().copied())));
+        let counts = styled(FAINT, in_words(&count(steps.iter().copied()), Tense::Will));
         let _ = write!(text, "\n  {what}  {counts}");
     }
     if let Some(more) = repos.len().checked_sub(NAMED).filter(|more| *more > 0) {
