@@ -33,6 +33,8 @@ pub struct Rules {
     pub across: bool,
     /// The repos that are meant.
     pub repos: BTreeSet<Id>,
+    /// Private files that runs of ours have left which were broken off.
+    pub dead: BTreeSet<Id>,
 }
 
 impl Rules {
@@ -76,6 +78,7 @@ pub fn relink(held: &Held, known: &[Option<Known>], rules: &Rules) -> Plan {
         return draft.plan();
     };
     let mut groups = draft.groups(known);
+    draft.clear();
     if method == Method::Copy {
         draft.copy_out(&mut groups);
         return draft.plan();
@@ -137,6 +140,19 @@ impl<'a> Draft<'a> {
         // A blob without a pointer is a matter of cleaning.
         let is_open = |group: &Group| !group.is_closed && !group.pointers.is_empty();
         groups.into_values().filter(is_open).collect()
+    }
+
+    /// Removes what broken-off runs have left in the repos that may be touched.
+    fn clear(&mut self) {
+        for id in &self.rules.dead {
+            let is_closed = |repo: Id| self.left.iter().any(|left| left.id == repo);
+            let repo = self.held.repo_of(*id).filter(|repo| self.rules.repos.contains(repo));
+            if repo.is_none_or(is_closed) {
+                continue;
+            }
+            self.step(Act::Clear, *id, None, None, Why::Dead);
+            self.file_of(*id).into_iter().for_each(|file| self.files.take(file));
+        }
     }
 
     /// Sees to it that a group has a blob, made of one of its pointers.
@@ -248,6 +264,7 @@ impl<'a> Draft<'a> {
     fn step(&mut self, act: Act, id: Id, by: Option<Method>, from: Option<Source>, why: Why) {
         let Some(over) = self.held.get(id).map(|entry| entry.over) else { return };
         let role = match act {
+            Act::Clear => Role::Staged,
             Act::Make | Act::Share | Act::Drop => Role::Blob,
             Act::Place => Role::Pointer,
         };

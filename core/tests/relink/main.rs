@@ -5,7 +5,6 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::std_instead_of_alloc,
-    clippy::std_instead_of_core,
     clippy::wildcard_enum_match_arm,
     reason = "a test has the standard library, and says what is wrong by failing"
 )]
@@ -18,7 +17,7 @@ use std::{collections::BTreeSet, thread};
 
 use hubstow_core::{
     care::{
-        Hold, Id,
+        Content, Entry, Hold, Id, Role, Stamp,
         relink::{Because, Plan, Rules, relink},
     },
     policy::{Method, Methods, Policy, Support},
@@ -44,7 +43,8 @@ fn rules(world: &World, policy: Policy, methods: Methods, across: bool) -> Rules
     let (_, _, names) = world.told();
     let repos = [Name::Repo(0), Name::Repo(1)];
     let id = |name: &Name| Id::at(names.iter().position(|it| it == name).unwrap());
-    Rules { policy, methods, across, repos: repos.iter().map(id).collect::<BTreeSet<_>>() }
+    let (repos, dead) = (repos.iter().map(id).collect(), BTreeSet::new());
+    Rules { policy, methods, across, repos, dead }
 }
 
 fn plan(world: &World, rules: &Rules) -> Plan {
@@ -195,5 +195,29 @@ fn each_case_has_its_steps_and_reasons() {
     for (blob, pointers, policy, methods, expected) in table {
         let found = steps(*blob, *pointers, *policy, *methods);
         assert_eq!(found, *expected, "{blob:?} {pointers:?} {policy} {methods:?}");
+    }
+}
+
+#[test]
+fn what_broken_off_runs_have_left_goes_unless_somebody_works_in_its_repo() {
+    for (hold, expected, freed) in
+        [(Hold::Free, "clear staged dead", 50), (Hold::InUse, "", 0), (Hold::Unsure, "", 0)]
+    {
+        let repo = Repo { blob: BlobIs::File, pointers: [PointerIs::Absent; 3], hold };
+        let world = World::new([repo, repo], false, false);
+        let (mut held, known, names) = world.told();
+        let within = names.iter().position(|name| *name == Name::Repo(0)).map(Id::at);
+        let id = Id::at(held.entries.len());
+        let content = Some(Content { file: 99, len_bytes: 50, names: 1 });
+        let (role, over) = (Role::Staged, Stamp(77));
+        let (used, modified, hold, leads_to) = (0, 0, Hold::Free, Vec::new());
+        held.entries.push(Entry { role, within, leads_to, content, used, modified, hold, over });
+        let mut rules = rules(&world, Policy::Compat, Methods::UNTRIED, false);
+        rules.dead.insert(id);
+        let plan = relink(&held, &known, &rules);
+        let steps: Vec<_> =
+            plan.steps.iter().map(|it| format!("{} {} {}", it.act, it.role, it.why)).collect();
+        assert_eq!(steps.concat(), expected, "{hold}");
+        assert_eq!(plan.freed_bytes, freed, "{hold}");
     }
 }

@@ -62,6 +62,7 @@ fn do_step(
         }
         Act::Share => blob,
         Act::Place => name,
+        Act::Clear => return Err("nothing is private".to_owned()),
         Act::Drop => {
             now.nodes.remove(&name).ok_or("it is gone")?;
             return Ok(());

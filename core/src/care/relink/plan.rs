@@ -11,6 +11,8 @@ use crate::{
 cases! {
     /// What is done in a step. In one repo they come in this order.
     pub enum Act {
+        /// A private file goes that a run of ours has left which was broken off.
+        Clear = "clear",
         /// The content of a pointer gets its blob, which is not there. The step names the pointer.
         Make = "make",
         /// A blob becomes the same file as another repo's. Where an earlier step makes it, the step names the pointer of that.
@@ -37,6 +39,8 @@ cases! {
         Elsewhere = "elsewhere",
         /// Nothing leads to it any more.
         Useless = "useless",
+        /// Nobody who lives writes it.
+        Dead = "dead",
     }
 }
 

@@ -11,17 +11,37 @@ mod survey;
 pub mod told;
 mod wanted;
 
-use std::io;
+use std::{collections::BTreeSet, io};
 
 use hubstow_core::{
+    care::{Hold, Id, Role},
     layout::RepoLayout,
     policy::{Method, Methods, Support},
 };
 
 use crate::{
+    care::{
+        complete::is_ours,
+        inventory::{Inventory, Item},
+    },
     disk::failure::{ErrorGroup, FsError, group},
     observe::view::View,
 };
+
+impl Inventory {
+    /// Returns the private files of repos that runs of ours have left which were broken off. What they have downloaded is
+    /// none of these: a download goes on with it.
+    #[must_use]
+    pub fn left_by_dead_runs(&self) -> BTreeSet<Id> {
+        let is_left = |item: &Item| {
+            item.role == Role::Staged
+                && item.hold == Hold::Free
+                && is_ours(item)
+                && !item.at.base().ends_with(".incomplete")
+        };
+        self.iter().filter(|(_, item)| is_left(item)).map(|(id, _)| id).collect()
+    }
+}
 
 impl View {
     /// Finds out which methods work here, by trying each at the root of the cache.

@@ -103,7 +103,8 @@ fn plan_on(disk: &TestDisk, policy: Policy, across: bool) -> Option<Planned> {
     let cache = host::cache(disk, policy);
     let inventory = cache.inventory().ok()?;
     let repos: BTreeSet<_> = inventory.repos.iter().map(|repo| repo.id).collect();
-    let rules = Rules { policy, methods: cache.methods_by_probe().ok()?, across, repos };
+    let (methods, dead) = (cache.methods_by_probe().ok()?, inventory.left_by_dead_runs());
+    let rules = Rules { policy, methods, across, repos, dead };
     let tell: Tell = Arc::new(|_| {});
     let contents = cache.contents(&inventory, &rules, &|_, _| HashMap::new(), &tell).ok()?;
     let plan = relink(&inventory.held(), &contents.known, &rules);

@@ -13,7 +13,7 @@ use std::{
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::stage::Stage;
+use crate::{peer::Peer, stage::Stage};
 
 const REPOS: usize = 75;
 /// So many have blobs and copies of them.
@@ -272,5 +272,59 @@ fn times_and_modes_of_contents_stay_as_they_were() {
         let metadata = fs::metadata(at.join("model.bin")).unwrap();
         assert_eq!(metadata.mode() & 0o777, 0o640, "{revision}");
         assert_eq!(metadata.modified().unwrap(), long_ago, "{revision}");
+    }
+}
+
+#[test]
+fn the_python_client_reads_every_step_offline_and_warns_of_nothing() {
+    for vars in [&[][..], &[("HF_HUB_DISABLE_SYMLINKS", "1")]] {
+        let Some(mut peer) = Peer::new(vars) else { return };
+        peer.python(&["get", "model", "acme/tiny"]);
+        peer.python(&["get", "dataset", "acme/rows"]);
+        peer.next_revision();
+        peer.python(&["get", "model", "acme/tiny"]);
+        let revisions = peer.stage.json(&["ls", "--revisions", "-f", "type=model"]);
+        let revisions: Vec<String> = revisions
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|it| it["revision"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(revisions.len(), 2);
+        for args in [
+            &["--placement", "compat"][..],
+            &["--placement", "dedup", "--across"],
+            &["--placement", "portable"],
+            &["--placement", "nas", "--across"],
+            &["--placement", "portable"],
+            &["--placement", "strict"],
+        ] {
+            convert(&peer.stage, args);
+            for revision in &revisions {
+                peer.python(&["offline", "model", "acme/tiny", revision]);
+            }
+            peer.python(&["offline", "dataset", "acme/rows"]);
+            peer.agree(&[]);
+            assert_eq!(peer.scan()["warnings"], json!([]), "{args:?}");
+        }
+        // It goes on with what it finds.
+        peer.next_revision();
+        peer.python(&["get", "model", "acme/tiny"]);
+        peer.python(&["offline", "model", "acme/tiny"]);
+    }
+}
+
+#[test]
+fn the_python_client_reads_the_reported_cache_after_each_conversion() {
+    let Some(mut peer) = Peer::new(&[]) else { return };
+    peer.stage = reported(3);
+    for policy in ["compat", "dedup", "portable"] {
+        convert(&peer.stage, &["--placement", policy]);
+        for repo in ["acme/m0", "acme/m1", "acme/m2"] {
+            peer.python(&["offline", "model", repo, &commit(1)]);
+            peer.python(&["offline", "model", repo]);
+        }
+        peer.agree(&[]);
+        assert_eq!(peer.scan()["warnings"], json!([]), "{policy}");
     }
 }

@@ -102,7 +102,9 @@ impl CacheDir {
         let all = || inventory.repos.iter().map(|repo| repo.id).collect();
         let repos: BTreeSet<Id> =
             if request.repos.is_empty() { all() } else { request.repos.iter().copied().collect() };
-        let rules = Rules { policy: request.policy, methods, across: request.across, repos };
+        let (policy, across, dead) =
+            (request.policy, request.across, inventory.left_by_dead_runs());
+        let rules = Rules { policy, methods, across, repos, dead };
         let promises: Promises<'_> = &|layout, commit| {
             let listing = Listing::of_cache(&cache, layout, commit);
             let files = listing.into_iter().flat_map(|listing| listing.files);

@@ -24,6 +24,7 @@ use crate::{
         execute::{Kept, Skip},
         inventory::{Inventory, Item, stamp},
         lease::{Leased, Share},
+        life::Life,
         locks::{LOCKS, PeerLock},
         relink::contents::{Contents, Slot},
         walk::walk,
@@ -100,7 +101,7 @@ impl Work<'_> {
 
     /// Converts one repo.
     fn convert(&mut self, repo: Id, steps: &[Step]) {
-        let (inventory, view) = (self.inventory, self.view);
+        let inventory = self.inventory;
         let Some(at) = inventory.get(repo).map(|item| &item.at) else { return };
         let leases = match self.lease(at, steps) {
             Ok(leases) => leases,
@@ -109,8 +110,14 @@ impl Work<'_> {
                 return;
             }
         };
+        let (dead, steps): (Vec<Step>, Vec<Step>) =
+            steps.iter().partition(|step| step.act == Act::Clear);
+        for step in &dead {
+            let skipped = self.clear(step).err();
+            self.end(step, skipped);
+        }
         let mut of_blob: BTreeMap<CachePath, (&Slot, Vec<Step>)> = BTreeMap::new();
-        for step in steps {
+        for step in &steps {
             match self.contents.slot_of(step.id) {
                 Some((_, slot)) => {
                     let at = slot.layout.blob(&slot.etag);
@@ -118,9 +125,6 @@ impl Work<'_> {
                 }
                 None => self.end(step, Some(Skip::Changed)),
             }
-        }
-        if let Some((slot, _)) = of_blob.values().next() {
-            view.remove_leftovers(&slot.layout);
         }
         let of_blob: Vec<_> = of_blob.into_iter().collect();
         for some in of_blob.chunks(LOCKS) {
@@ -144,6 +148,15 @@ impl Work<'_> {
             if let Some(target) = targets.first() {
                 self.view.record_proofs(&target.layout, commit, &targets);
             }
+        }
+    }
+
+    /// Removes what a dead run has left, if it is still dead.
+    fn clear(&mut self, step: &Step) -> Result<(), Skip> {
+        let item = self.inventory.get(step.id).ok_or(Skip::Changed)?;
+        match self.view.cache.life_of(&item.at, item.kind, true) {
+            Life::Lives => Err(Skip::InUse),
+            Life::Dead(_held) => self.remove(step, item),
         }
     }
 
@@ -212,7 +225,7 @@ impl Work<'_> {
                 self.make(&target, by, &from, Some(Kind::File))
             }
             Act::Place => self.place(step, &target, by, item),
-            Act::Drop => Ok(()),
+            Act::Clear | Act::Drop => Ok(()),
         }
     }
 
@@ -324,7 +337,7 @@ impl Work<'_> {
         for step in drops {
             let skipped = match self.inventory.get(step.id) {
                 Some(item) if is_whole && !named.contains(item.at.base()) => {
-                    self.drop_blob(step, item).err()
+                    self.remove(step, item).err()
                 }
                 Some(_) | None => Some(Skip::Needed),
             };
@@ -332,7 +345,8 @@ impl Work<'_> {
         }
     }
 
-    fn drop_blob(&mut self, step: &Step, item: &Item) -> Result<(), Skip> {
+    /// Removes a file or a link, if it is still what it was.
+    fn remove(&mut self, step: &Step, item: &Item) -> Result<(), Skip> {
         let entry = self.still(item, step.over)?;
         self.view.cache.disk.remove(&item.at).map_err(|error| Skip::Refused(error.to_string()))?;
         self.freed_bytes += freed_with(&entry);

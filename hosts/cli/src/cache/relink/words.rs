@@ -23,12 +23,14 @@ pub(super) struct Counts {
     blobs_made: usize,
     blobs_shared: usize,
     blobs_dropped: usize,
+    leftovers_cleared: usize,
 }
 
 pub(super) fn count<'a>(steps: impl Iterator<Item = &'a Step>) -> Counts {
     let mut counts = Counts::default();
     for step in steps {
         let place = match (step.act, step.by) {
+            (Act::Clear, _) => &mut counts.leftovers_cleared,
             (Act::Make, _) => &mut counts.blobs_made,
             (Act::Share, _) => &mut counts.blobs_shared,
             (Act::Drop, _) | (Act::Place, None) => &mut counts.blobs_dropped,
@@ -87,7 +89,10 @@ pub(super) fn in_words(counts: &Counts, tense: Tense) -> String {
     let blobs = blobs.into_iter().filter_map(|(number, what)| {
         Some(format!("{} {} {what}", counted(number, "blob", "blobs")?, is(number)))
     });
-    let parts: Vec<String> = files.chain(blobs).collect();
+    let left = counts.leftovers_cleared;
+    let left = counted(left, "leftover", "leftovers")
+        .map(|number| format!("{number} of a broken-off run {} removed", is(left)));
+    let parts: Vec<String> = files.chain(blobs).chain(left).collect();
     if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
 }
 
