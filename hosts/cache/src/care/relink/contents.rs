@@ -47,6 +47,8 @@ pub struct Contents {
     pub(crate) slots: Vec<Slot>,
     /// Of which commit and file each pointer is.
     pub(crate) pointers: HashMap<Id, (Commit, FileName)>,
+    /// The pointers that belong to each blob.
+    pub(crate) pointers_of: HashMap<u64, Vec<Id>>,
 }
 
 /// A blob of a repo, there or not.
@@ -107,6 +109,11 @@ impl View {
         }
         let mut contents = sorting.contents;
         contents.pointers = found.into_iter().flat_map(|found| found.pointers).collect();
+        for id in contents.pointers.keys() {
+            if let Some(known) = contents.known.get(id.place()).copied().flatten() {
+                contents.pointers_of.entry(known.blob).or_default().push(*id);
+            }
+        }
         contents.hashed_bytes = jobs.iter().map(|job| job.entry.len_bytes).sum();
         Ok(contents)
     }

@@ -341,12 +341,30 @@ impl Work<'_> {
         for step in drops {
             let skipped = match self.inventory.get(step.id) {
                 Some(item) if is_whole && !named.contains(item.at.base()) => {
-                    self.remove(step, item).err()
+                    self.drop_blob(step, item).err()
                 }
                 Some(_) | None => Some(Skip::Needed),
             };
             self.end(step, skipped);
         }
+    }
+
+    /// Removes a blob, and carries over what is proved of the file where a pointer has it now.
+    fn drop_blob(&mut self, step: &Step, item: &Item) -> Result<(), Skip> {
+        let disk = &*self.view.cache.disk;
+        let before = disk.entry(&item.at).ok().flatten();
+        self.remove(step, item)?;
+        let slot = self.contents.slot_of(step.id).map(|(number, _)| number);
+        let pointers = slot.and_then(|slot| self.contents.pointers_of.get(&slot));
+        let items = pointers.into_iter().flatten().filter_map(|id| self.inventory.get(*id));
+        for now in items.filter_map(|item| disk.entry(&item.at).ok().flatten()) {
+            if let Some(before) = &before
+                && now.identity.same_content(&before.identity)
+            {
+                self.view.proofs.carry_over(&before.identity, &now.identity);
+            }
+        }
+        Ok(())
     }
 
     /// Removes a file or a link, if it is still what it was.
