@@ -10,6 +10,7 @@ pub mod held;
 pub mod plan;
 mod prune;
 mod reach;
+pub mod relink;
 mod repair;
 
 pub use self::{

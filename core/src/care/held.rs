@@ -80,6 +80,7 @@ cases! {
 /// What an entry was when it was looked at, as a number that only the host understands. What a step is decided over must
 /// still be so when it is carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Stamp(pub u128);
 
 /// The bytes of a regular file.

@@ -369,6 +369,13 @@ pub trait Disk: Send + Sync {
     fn share_like(&self, _folder: &CachePath, _other: &CachePath) -> io::Result<()> {
         Ok(())
     }
+    /// Gives a private file the times of another and, unless that is reached through a link, its mode.
+    ///
+    /// # Errors
+    /// Whatever the system says; nothing right depends on it.
+    fn file_like(&self, _file: &CachePath, _other: &CachePath) -> io::Result<()> {
+        Ok(())
+    }
     /// Opens a private regular file for reading and writing.
     ///
     /// # Errors

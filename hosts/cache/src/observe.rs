@@ -8,7 +8,7 @@ mod memo;
 pub mod proof;
 mod record;
 pub mod records;
-mod settled;
+pub(crate) mod settled;
 mod twin;
 mod twin_index;
 pub mod view;

@@ -9,6 +9,7 @@ mod ls;
 mod pin;
 mod plan;
 mod prune;
+mod relink;
 mod relocate;
 mod report;
 mod rm;
@@ -49,6 +50,7 @@ Examples:
   hubstow cache prune --unused-for 90d --yes    also what nobody has used for 90 days
   hubstow cache verify                          read all of it, and say what is damaged
   hubstow cache verify --repair                 heal what is damaged, after asking
+  hubstow cache relink --placement compat       make links of copies, as downloads would
   hubstow cache pin openai-community/gpt2@main  never prune this
   hubstow cache export org/model -o model.tar   to carry it to a machine without network
   hubstow cache import model.tar                and to take it in there
@@ -66,6 +68,7 @@ enum CacheCommand {
     Prune(prune::PruneArgs),
     Report(report::ReportArgs),
     Verify(Box<verify::VerifyArgs>),
+    Relink(relink::RelinkArgs),
     Pin(pin::PinArgs),
     Unpin(pin::UnpinArgs),
     Export(export::ExportArgs),
@@ -81,6 +84,7 @@ pub(crate) fn run(args: &CacheArgs, global: &Global, parts: PartsOf) -> Result<(
         CacheCommand::Prune(args) => prune::run(args, global, parts),
         CacheCommand::Report(args) => report::run(args, global, parts),
         CacheCommand::Verify(args) => verify::run(args, global, parts),
+        CacheCommand::Relink(args) => relink::run(args, global, parts),
         CacheCommand::Pin(args) => pin::run(args, global, parts),
         CacheCommand::Unpin(args) => pin::undo(args, global, parts),
         CacheCommand::Export(args) => export::run(args, global, parts),

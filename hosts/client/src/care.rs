@@ -2,6 +2,7 @@
 
 pub mod carry;
 mod local;
+pub mod relink;
 pub mod repair;
 pub mod verify;
 

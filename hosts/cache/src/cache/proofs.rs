@@ -93,6 +93,27 @@ impl Proofs {
         }
     }
 
+    /// Returns the etag whose content a file is proved to hold.
+    pub(crate) fn etag_of(&self, identity: &Identity, tick: Duration) -> Option<Etag> {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        match found.get(identity)? {
+            Finding::Is(_, Since::Moment(moment)) if moment.elapsed() >= tick => None,
+            Finding::Is(known, _) | Finding::Recorded(known) => Some(known.clone()),
+            Finding::IsNone(_) => None,
+        }
+    }
+
+    /// A file has got or lost a name, and is what it was.
+    pub(crate) fn carry_over(&self, before: &Identity, now: &Identity) {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let finding = match found.get(before) {
+            Some(Finding::Is(etag, since)) => Finding::Is(etag.clone(), *since),
+            Some(Finding::Recorded(etag)) => Finding::Recorded(etag.clone()),
+            Some(Finding::IsNone(_)) | None => return,
+        };
+        found.insert(*now, finding);
+    }
+
     pub(crate) fn holds(&self, etag: &Etag, identity: &Identity, since: Since) {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         found.insert(*identity, Finding::Is(etag.clone(), since));

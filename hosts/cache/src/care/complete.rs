@@ -186,7 +186,7 @@ fn follow_owners(inventory: &mut Inventory, refs: &HashMap<(Id, String), Vec<Id>
     }
 }
 
-/// Where a pointer is another name of a blob, it leads to that.
+/// Where a pointer is another name of a blob, it leads to that: to the one of its own repo, where repos share a file.
 fn join_names(inventory: &mut Inventory) {
     let key = |item: &Item| {
         let entry =
@@ -194,11 +194,20 @@ fn join_names(inventory: &mut Inventory) {
         Some((entry.identity.device, entry.identity.file))
     };
     let with_role = |role: Role| inventory.iter().filter(move |(_, item)| item.role == role);
-    let blobs: HashMap<(u64, u128), Id> =
-        with_role(Role::Blob).filter_map(|(id, item)| Some((key(item)?, id))).collect();
-    let twins: Vec<(Id, Id)> = with_role(Role::Pointer)
-        .filter_map(|(id, item)| Some((id, *blobs.get(&key(item)?)?)))
-        .collect();
+    let mut blobs: HashMap<(u64, u128), Vec<Id>> = HashMap::new();
+    for (id, item) in with_role(Role::Blob) {
+        if let Some(key) = key(item) {
+            blobs.entry(key).or_default().push(id);
+        }
+    }
+    let blob_of = |pointer: Id, item: &Item| {
+        let all = blobs.get(&key(item)?)?;
+        let repo = inventory.outermost(pointer);
+        let own = all.iter().find(|blob| inventory.outermost(**blob) == repo);
+        own.or(all.last()).copied()
+    };
+    let twins: Vec<(Id, Id)> =
+        with_role(Role::Pointer).filter_map(|(id, item)| Some((id, blob_of(id, item)?))).collect();
     for (pointer, blob) in twins {
         set(inventory, pointer, |item| item.leads_to.push(blob));
     }

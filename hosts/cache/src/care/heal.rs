@@ -12,7 +12,7 @@ use crate::{
     care::{
         again::{Skip, look_again},
         inventory::{HeldRepo, Inventory},
-        peer_lock::{PeerLock, lock_patiently},
+        locks::PeerLock,
     },
     disk::{DiskFile, Kind, cancel::Cancel, content::BUFFER_BYTES, failure::FsError},
     observe::{REF_LIMIT_BYTES, view::View},
@@ -116,7 +116,7 @@ impl View {
             at.parent().listed(&format!("{name}.lock"))
         };
         let Some(lock) = named(&item.at) else { return Ok(Some(Skip::Changed)) };
-        let locked = lock_patiently(&self.cache, &lock);
+        let locked = self.cache.lock_of_peers(&lock);
         if matches!(locked, PeerLock::Busy) {
             return Ok(Some(Skip::InUse));
         }

@@ -114,6 +114,10 @@ impl Disk for PatientDisk {
         self.patiently(|disk| disk.open_own(at))
     }
 
+    fn file_like(&self, file: &CachePath, other: &CachePath) -> io::Result<()> {
+        self.patiently(|disk| disk.file_like(file, other))
+    }
+
     fn keep_to_owner(&self, at: &CachePath) -> io::Result<()> {
         self.patiently(|disk| disk.keep_to_owner(at))
     }

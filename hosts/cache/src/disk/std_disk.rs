@@ -367,6 +367,20 @@ impl Disk for StdDisk {
         system::share_like(&self.native(folder), &self.native(other))
     }
 
+    fn file_like(&self, file: &CachePath, other: &CachePath) -> io::Result<()> {
+        let other = self.native(other);
+        let like = fs::metadata(&other)?;
+        let file = fs::OpenOptions::new().write(true).open(self.native(file))?;
+        let times =
+            fs::FileTimes::new().set_modified(like.modified()?).set_accessed(like.accessed()?);
+        file.set_times(times)?;
+        // What several repos share nobody may write to; a copy is its repo's alone.
+        if cfg!(unix) && !fs::symlink_metadata(&other)?.is_symlink() {
+            file.set_permissions(like.permissions())?;
+        }
+        Ok(())
+    }
+
     fn open_private(&self, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
         let mut options = fs::OpenOptions::new();
         let file = no_follow(options.read(true).write(true)).open(self.native(at))?;

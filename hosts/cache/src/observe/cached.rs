@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The longest text of a link that is looked for in a regular file.
-const FLATTENED_LIMIT_BYTES: u64 = 4 << 10;
+pub(crate) const FLATTENED_LIMIT_BYTES: u64 = 4 << 10;
 
 /// What is kept of what the hub has said of a file's content.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -212,8 +212,12 @@ impl View {
         if entry.len_bytes > FLATTENED_LIMIT_BYTES {
             return None;
         }
-        let content = self.read(at, FLATTENED_LIMIT_BYTES)?;
-        let text = str::from_utf8(&content).ok()?.trim_end_matches(['\r', '\n']);
-        RepoLayout::etag_of_link(file, &text.replace('\\', "/"))
+        etag_left_in(&self.read(at, FLATTENED_LIMIT_BYTES)?, file)
     }
+}
+
+/// Reads the etag out of content that is nothing but the text of a file's link.
+pub(crate) fn etag_left_in(content: &[u8], file: &FileName) -> Option<Etag> {
+    let text = str::from_utf8(content).ok()?.trim_end_matches(['\r', '\n']);
+    RepoLayout::etag_of_link(file, &text.replace('\\', "/"))
 }

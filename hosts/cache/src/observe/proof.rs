@@ -28,10 +28,7 @@ use crate::{
         content::{Hasher, pass_through},
         failure::with_causes,
     },
-    observe::{
-        settled::has_short_ticks,
-        view::{Recording, View},
-    },
+    observe::{settled::has_short_ticks, view::View},
 };
 
 /// Files from this size on have their proofs written down; a smaller one is hashed in about two milliseconds.
@@ -68,18 +65,8 @@ impl View {
         size: Option<u64>,
         entry: &Entry,
     ) -> io::Result<Verdict> {
-        if entry.kind != Kind::File || size.is_some_and(|size| size != entry.len_bytes) {
-            return Ok(Verdict::Torn);
-        }
-        if etag.content_hash() == ContentHash::Opaque {
-            return Ok(Verdict::Holds);
-        }
-        if let Some(verdict) = self.proofs.verdict(etag, &entry.identity, TICK) {
+        if let Some(verdict) = self.knows(layout, etag, size, entry) {
             return Ok(verdict);
-        }
-        if entry.len_bytes >= RECORD_FROM_BYTES && self.recorded(layout, etag, &entry.identity) {
-            self.proofs.holds(etag, &entry.identity, Since::Long);
-            return Ok(Verdict::Holds);
         }
         tracing::debug!(path = %at, bytes = entry.len_bytes, "hashing a file that nothing has proved yet");
         let since = self.since(layout, entry);
@@ -123,7 +110,7 @@ impl View {
     /// down of it goes.
     pub(crate) fn disproved(&self, layout: &RepoLayout, etag: &Etag, identity: &Identity) {
         self.proofs.refuted(etag, identity);
-        if self.recording == Recording::LookingOnly {
+        if self.is_looking_only() {
             return;
         }
         for place in self.record_places() {
@@ -140,6 +127,30 @@ impl View {
             }
         }
         self.strike_from_snapshots(layout, etag, identity);
+    }
+
+    /// Says whether a file holds the content of `etag`, where that is known without reading it.
+    pub(crate) fn knows(
+        &self,
+        layout: &RepoLayout,
+        etag: &Etag,
+        size: Option<u64>,
+        entry: &Entry,
+    ) -> Option<Verdict> {
+        if entry.kind != Kind::File || size.is_some_and(|size| size != entry.len_bytes) {
+            return Some(Verdict::Torn);
+        }
+        if etag.content_hash() == ContentHash::Opaque {
+            return Some(Verdict::Holds);
+        }
+        if let Some(verdict) = self.proofs.verdict(etag, &entry.identity, TICK) {
+            return Some(verdict);
+        }
+        if entry.len_bytes >= RECORD_FROM_BYTES && self.recorded(layout, etag, &entry.identity) {
+            self.proofs.holds(etag, &entry.identity, Since::Long);
+            return Some(Verdict::Holds);
+        }
+        None
     }
 
     /// Says since when a file that is about to be read has been what it is. It is not found out for what no record will
@@ -160,7 +171,7 @@ impl View {
         if let Some(memo) = self.memo_of(layout) {
             memo.proved_anew();
         }
-        if self.recording == Recording::Allowed && entry.len_bytes >= RECORD_FROM_BYTES {
+        if !self.is_looking_only() && entry.len_bytes >= RECORD_FROM_BYTES {
             self.record(layout, etag, &entry.identity);
         }
     }

@@ -17,10 +17,7 @@ use hubstow_core::{
 use crate::{
     cache::target::Target,
     disk::{Identity, failure::with_causes},
-    observe::{
-        memo::Memo,
-        view::{Recording, View},
-    },
+    observe::{memo::Memo, view::View},
 };
 
 /// The most files that a record speaks of.
@@ -100,7 +97,7 @@ impl View {
         targets: &[T],
     ) {
         let news = self.memo_of(layout).is_none_or(Memo::has_news);
-        let wanted = self.recording == Recording::Allowed && !self.cancel.is_cancelled();
+        let wanted = !self.is_looking_only() && !self.cancel.is_cancelled();
         if !wanted || !news {
             return;
         }

@@ -19,7 +19,7 @@ use crate::{
         content::hex,
         failure::{FsError, with_causes},
     },
-    observe::view::View,
+    observe::view::{Recording, View},
 };
 
 impl View {
@@ -38,7 +38,8 @@ impl View {
 
     /// Returns the place that records are written to, if there is one where they count.
     pub(crate) fn place_for_records(&self, layout: &RepoLayout) -> Option<&Cache> {
-        self.record_places().find(|place| match place.has_place_for_records(layout) {
+        let in_cache = usize::from(self.recording == Recording::Apart);
+        self.record_places().skip(in_cache).find(|place| match place.has_place_for_records(layout) {
             Ok(has) => has,
             Err(error) => {
                 tracing::debug!(error = %with_causes(&error), "there is no folder for what is proved");

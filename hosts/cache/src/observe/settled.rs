@@ -11,7 +11,7 @@ use crate::{
     cache::clock::{Asked, DiskTime},
     disk::{Entry, Identity},
     fresh_nonce,
-    observe::view::{Recording, View},
+    observe::view::View,
 };
 
 /// How far clocks of two hosts are apart at most: a file that is older than this is settled by any clock.
@@ -26,7 +26,7 @@ impl View {
         if is_old(identity) {
             return true;
         }
-        if self.recording == Recording::LookingOnly {
+        if self.is_looking_only() {
             return false;
         }
         let mut last = self.last_asked.get();
@@ -50,7 +50,7 @@ impl View {
 }
 
 /// Tells whether a file is so old that it is settled, whatever clock it is dated by.
-fn is_old(identity: &Identity) -> bool {
+pub(crate) fn is_old(identity: &Identity) -> bool {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let modified = u64::try_from(identity.modified_ns).map(Duration::from_nanos);
     modified.is_ok_and(|modified| modified + SKEW < now)

@@ -22,6 +22,8 @@ use crate::{
 pub(crate) enum Recording {
     /// It may.
     Allowed,
+    /// It may, but not in the cache directory.
+    Apart,
     /// Nothing may be written at all.
     LookingOnly,
 }
@@ -73,6 +75,17 @@ impl View {
     #[must_use]
     pub fn looking_only(&self) -> Self {
         Self { recording: Recording::LookingOnly, ..self.clone() }
+    }
+
+    /// Returns the same cache for work after which it holds what was told to the byte: records are kept in the user's own
+    /// folder, if there is one.
+    #[must_use]
+    pub(crate) fn recording_apart(&self) -> Self {
+        let recording = match self.recording {
+            Recording::Allowed | Recording::Apart => Recording::Apart,
+            Recording::LookingOnly => Recording::LookingOnly,
+        };
+        Self { recording, ..self.clone() }
     }
 
     /// Tells whether nothing may be written.

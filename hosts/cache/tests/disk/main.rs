@@ -43,6 +43,7 @@ mod newborn;
 mod proofs;
 mod record;
 mod refs;
+mod relink;
 mod restart;
 mod space;
 mod together;

@@ -1,9 +1,9 @@
 //! Asking before something is carried, and what ends it.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
-
 use clap::Args;
 use hubstow_client::{Error, ErrorKind, care::carry::Cancel};
+
+use super::ask::{Question, wanted};
 
 /// Whether it is asked, and whether anything is done.
 #[derive(Args)]
@@ -22,23 +22,15 @@ impl Agreement {
     /// # Errors
     /// A user who does not want it; nobody who could be asked, and no `--yes`.
     pub(super) fn given(&self, question: &str) -> Result<(), Error> {
-        if self.yes {
-            return Ok(());
-        }
-        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-            let what = "nobody is there to be asked, so nothing was done";
-            return Err(Error::new(ErrorKind::Usage, what)
-                .hint("--yes does it without asking, --dry-run shows what would be done"));
-        }
-        let mut stderr = anstream::stderr().lock();
-        let _ = write!(stderr, "{question} [y/N] ");
-        let _ = stderr.flush();
-        let mut answer = String::new();
-        let _ = io::stdin().lock().read_line(&mut answer);
-        if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
+        let question = Question {
+            asked: question,
+            undone: "nothing was done",
+            hint: "--yes does it without asking, --dry-run shows what would be done",
+        };
+        if wanted(self.yes, &question)? {
             Ok(())
         } else {
-            Err(Error::new(ErrorKind::Other, "nothing was done"))
+            Err(Error::new(ErrorKind::Other, question.undone))
         }
     }
 }

@@ -34,17 +34,17 @@ impl Consent {
 }
 
 /// What is asked, and what is said where nobody can be.
-pub(super) struct Question {
-    pub(super) asked: &'static str,
-    pub(super) undone: &'static str,
-    pub(super) hint: &'static str,
+pub(super) struct Question<'a> {
+    pub(super) asked: &'a str,
+    pub(super) undone: &'a str,
+    pub(super) hint: &'a str,
 }
 
 /// Tells whether the user wants something; asks on a terminal, unless they have said so.
 ///
 /// # Errors
 /// Nobody who could be asked.
-pub(super) fn wanted(yes: bool, question: &Question) -> Result<bool, Error> {
+pub(super) fn wanted(yes: bool, question: &Question<'_>) -> Result<bool, Error> {
     if yes {
         return Ok(true);
     }

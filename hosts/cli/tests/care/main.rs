@@ -9,6 +9,7 @@
 
 mod beside;
 mod peer;
+mod relink;
 mod report;
 mod stage;
 

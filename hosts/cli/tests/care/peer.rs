@@ -18,15 +18,15 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/python/sc
 const PAYLOAD: &str = "abababababababababababababababababababababababababababababababab";
 
 /// The Python client, a hub, and a cache.
-struct Peer {
+pub(crate) struct Peer {
     python: OsString,
-    stage: Stage,
-    hub: RunningServer,
+    pub(crate) stage: Stage,
+    pub(crate) hub: RunningServer,
     vars: Vec<(&'static str, &'static str)>,
 }
 
 impl Peer {
-    fn new(vars: &[(&'static str, &'static str)]) -> Option<Self> {
+    pub(crate) fn new(vars: &[(&'static str, &'static str)]) -> Option<Self> {
         let Some(python) = std::env::var_os(PYTHON) else {
             println!("skipped: {PYTHON} names no Python");
             return None;
@@ -44,14 +44,14 @@ impl Peer {
     }
 
     /// The files of the hub change, and with them its commit.
-    fn next_revision(&mut self) {
+    pub(crate) fn next_revision(&mut self) {
         fs::write(self.stage.folder().join("hub/acme/tiny/config.json"), "{\"next\": 1}\n")
             .unwrap();
         self.hub = serve(&self.stage);
     }
 
-    #[track_caller]
-    fn python(&self, args: &[&str]) -> String {
+    /// Runs the script of the Python client.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.python);
         command
             .env_clear()
@@ -63,20 +63,25 @@ impl Peer {
             .envs(self.vars.iter().copied())
             .arg(SCRIPT)
             .args(args);
-        let output = command.output().unwrap();
+        command
+    }
+
+    #[track_caller]
+    pub(crate) fn python(&self, args: &[&str]) -> String {
+        let output = self.command(args).output().unwrap();
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{args:?}: {told}");
         String::from_utf8(output.stdout).unwrap()
     }
 
     #[track_caller]
-    fn scan(&self) -> Value {
+    pub(crate) fn scan(&self) -> Value {
         serde_json::from_str(&self.python(&["scan"])).unwrap()
     }
 
     /// Compares what both say of every repo, revision and file, but for those that the Python client does not show.
     #[track_caller]
-    fn agree(&self, hidden: &[&str]) {
+    pub(crate) fn agree(&self, hidden: &[&str]) {
         let theirs = self.scan();
         let mut repos = self.stage.json(&["ls"]).as_array().unwrap().clone();
         repos.retain(|repo| !hidden.contains(&repo["repo_id"].as_str().unwrap()));

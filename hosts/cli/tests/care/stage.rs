@@ -68,10 +68,15 @@ impl Stage {
         self.folder().join("cache")
     }
 
-    pub(crate) fn run(&self, args: &[&str]) -> Output {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hubstow"));
         command.env_clear().env("HOME", self.folder()).env("HF_HUB_CACHE", self.cache());
-        command.arg("cache").args(args).output().unwrap()
+        command.arg("cache").args(args);
+        command
+    }
+
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
     }
 
     #[track_caller]

@@ -8,15 +8,12 @@ use super::{Kept, Skip, Work};
 use crate::{
     care::{
         inventory::Item,
-        life::peer_lock,
-        peer_lock::{PeerLock, lock_patiently},
+        locks::{LOCKS, PeerLock},
         walk::walk,
     },
     disk::Kind,
 };
 
-/// How many locks are held at once.
-const LOCKS: usize = 64;
 /// The longest list of a payload's users that is read.
 const USERS_LIMIT_BYTES: u64 = 16 << 20;
 
@@ -27,7 +24,9 @@ impl Work<'_> {
             blobs.iter().filter_map(|step| Some((*step, self.inventory.get(step.id)?))).collect();
         blobs.sort_by(|(_, one), (_, other)| one.at.cmp(&other.at));
         for some in blobs.chunks(LOCKS) {
-            let locks: Vec<_> = some.iter().map(|(_, blob)| self.lock(blob)).collect();
+            let cache = &self.view.cache;
+            let lock = |blob: &Item| cache.lock_as_peers(&blob.at, &self.known);
+            let locks: Vec<_> = some.iter().map(|(_, blob)| lock(blob)).collect();
             let needed = self.needed();
             for ((step, blob), lock) in some.iter().zip(&locks) {
                 let skipped = match lock {
@@ -43,16 +42,6 @@ impl Work<'_> {
                 self.end(step.id, skipped);
             }
         }
-    }
-
-    fn lock(&self, blob: &Item) -> PeerLock {
-        let cache = &self.view.cache;
-        let at = peer_lock(&blob.at.parent().parent(), blob.at.base());
-        let Some(at) = at else { return PeerLock::Unavailable };
-        if cache.make_folders(&at.parent(), &self.known).is_err() {
-            return PeerLock::Unavailable;
-        }
-        lock_patiently(&self.view.cache, &at)
     }
 
     /// Looks what the snapshots of the repo lead to now.
@@ -78,7 +67,7 @@ impl Work<'_> {
         let (Some(lock), Some(users)) = (named(".lock"), named(".refs")) else {
             return Some(Skip::Changed);
         };
-        let locked = lock_patiently(&self.view.cache, &lock);
+        let locked = self.view.cache.lock_of_peers(&lock);
         match locked {
             PeerLock::Busy => return Some(Skip::InUse),
             PeerLock::Unavailable => self.others = Kept::Nobody,

@@ -1,0 +1,487 @@
+//! Converting a cache: on every kind of disk, killed or failing at every operation, and while others work in it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fs::{self, File},
+    io::Read as _,
+    os::unix::fs::{MetadataExt, symlink},
+    path::Path,
+    sync::Arc,
+    thread,
+};
+
+use hubstow_cache::{
+    Cache,
+    care::{
+        execute::Skip,
+        inventory::Inventory,
+        lease::Leased,
+        relink::{contents::Contents, execute::Relinked, told::Tell},
+    },
+};
+use hubstow_core::{
+    care::relink::{Act, Because, Plan, Rules, relink},
+    layout::RepoLayout,
+    name::{Repo, RepoId, RepoKind},
+    policy::Policy,
+};
+use rustix::io::Errno;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    disk::TestDisk,
+    host,
+    kind::Kind,
+    sample::{OTHER, OURS, REPO, SMALL},
+    start::{Start, World},
+    watch::Event,
+};
+
+const ROWS: &str = "datasets--org--rows";
+
+fn sha256(content: &str) -> String {
+    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A cache with something of everything that is converted, healed or left alone.
+fn world() -> World {
+    let world = World::new(Start::Empty, &SMALL);
+    let link = |text: &str, at: &str| symlink(text, world.make(at)).unwrap();
+    let file = |at: &str, content: &str| world.write(at, content.as_bytes());
+    let blob = |repo: &str, content: &str| {
+        let etag = sha256(content);
+        file(&format!("{repo}/blobs/{etag}"), content);
+        etag
+    };
+    let (ours, other) = (format!("{REPO}/snapshots/{OURS}"), format!("{REPO}/snapshots/{OTHER}"));
+    file(&format!("{REPO}/refs/main"), OURS);
+    file(&format!("{ours}/.gitattributes"), "*.bin filter=lfs\n");
+    file(&format!("{other}/.gitattributes"), "*.bin filter=lfs\n");
+    // A blob, a link to it, a copy of it, another name of it.
+    let both = blob(REPO, "both a blob and a copy");
+    link(&format!("../../blobs/{both}"), &format!("{ours}/both.bin"));
+    file(&format!("{other}/both.bin"), "both a blob and a copy");
+    let blob_path = world.root().join(format!("{REPO}/blobs/{both}"));
+    fs::hard_link(blob_path, world.make(&format!("{other}/deep/name.bin"))).unwrap();
+    // Snapshot files only.
+    file(&format!("{ours}/deep/own.bin"), "only in snapshots");
+    file(&format!("{other}/deep/own.bin"), "only in snapshots");
+    file(&format!("{ours}/config.json"), "{ \"alone\": true }");
+    // A blob that was renamed into a snapshot, and what it has left.
+    let moved = sha256("moved into a snapshot");
+    file(&format!("{ours}/moved.bin"), "moved into a snapshot");
+    link(&format!("../../blobs/{moved}"), &format!("{other}/moved.bin"));
+    // A blob that was overwritten through a link.
+    let torn = blob(REPO, "what it should be");
+    file(&format!("{REPO}/blobs/{torn}"), "something shorter");
+    link(&format!("../../blobs/{torn}"), &format!("{ours}/torn.bin"));
+    file(&format!("{other}/torn.bin"), "what it should be");
+    // An etag that is no hash, and what is left of a link.
+    file(&format!("{REPO}/blobs/opaque-1"), "of an opaque etag");
+    link("../../blobs/opaque-1", &format!("{ours}/opaque.txt"));
+    file(&format!("{other}/opaque.txt"), "of an opaque etag");
+    file(&format!("{other}/flat.bin"), &format!("../../blobs/{both}"));
+    // What is nobody's business.
+    blob(REPO, "an orphan");
+    file(&format!("{REPO}/notes.txt"), "notes");
+    file(&format!("{ROWS}/refs/main"), OURS);
+    let same = blob(ROWS, "both a blob and a copy");
+    link(&format!("../../blobs/{same}"), &format!("{ROWS}/snapshots/{OURS}/rows.bin"));
+    file(&format!("{ROWS}/snapshots/{OURS}/deep/rows.bin"), "only in snapshots");
+    world
+}
+
+/// A conversion as a host plans it.
+struct Planned {
+    cache: Cache,
+    inventory: Inventory,
+    contents: Contents,
+    plan: Plan,
+}
+
+fn plan_on(disk: &TestDisk, policy: Policy, across: bool) -> Option<Planned> {
+    let cache = host::cache(disk, policy);
+    let inventory = cache.inventory().ok()?;
+    let repos: BTreeSet<_> = inventory.repos.iter().map(|repo| repo.id).collect();
+    let (methods, dead) = (cache.methods_by_probe().ok()?, inventory.left_by_dead_runs());
+    let rules = Rules { policy, methods, across, repos, dead };
+    let tell: Tell = Arc::new(|_| {});
+    let contents = cache.contents(&inventory, &rules, &|_, _| HashMap::new(), &tell).ok()?;
+    let plan = relink(&inventory.held(), &contents.known, &rules);
+    Some(Planned { cache, inventory, contents, plan })
+}
+
+impl Planned {
+    fn execute(&self) -> Relinked {
+        self.cache.relink(&self.inventory, &self.contents, &self.plan, &mut |_| {})
+    }
+
+    fn left(&self) -> Vec<(String, Because)> {
+        let at = |id| self.inventory.get(id).unwrap().at.as_str().to_owned();
+        self.plan.left.iter().map(|left| (at(left.id), left.because)).collect()
+    }
+}
+
+fn convert(world: &World, kind: Kind, policy: Policy, across: bool) -> Relinked {
+    plan_on(&world.disk(kind), policy, across).unwrap().execute()
+}
+
+/// All entries but locks: the text of a link, or the content of a file.
+fn shape(root: &Path) -> BTreeMap<String, String> {
+    let (mut found, mut folders) = (BTreeMap::new(), vec![root.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+            let metadata = fs::symlink_metadata(&path).unwrap();
+            if name == ".locks" {
+                continue;
+            }
+            if metadata.is_dir() {
+                folders.push(path);
+            } else if metadata.is_symlink() {
+                let text = fs::read_link(&path).unwrap();
+                found.insert(name, format!("→ {}", text.display()));
+            } else {
+                found.insert(name, fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+/// The bytes of all files, each once, but for private ones.
+fn bytes(root: &Path) -> i64 {
+    let (mut found, mut folders) = (BTreeMap::new(), vec![root.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let (path, metadata) =
+                (entry.as_ref().unwrap().path(), entry.unwrap().metadata().unwrap());
+            // What is private and can't be removed stays until the next run.
+            if metadata.is_dir() && !path.ends_with(".hubstow") {
+                folders.push(path);
+            } else if metadata.is_file() {
+                found.insert(metadata.ino(), i64::try_from(metadata.len()).unwrap());
+            }
+        }
+    }
+    found.values().sum()
+}
+
+/// What readers see of all snapshots.
+fn shown(root: &Path) -> BTreeMap<String, Option<String>> {
+    let all = shape(root).into_keys().filter(|name| name.contains("/snapshots/"));
+    all.map(|name| (name.clone(), fs::read_to_string(root.join(name)).ok())).collect()
+}
+
+/// Panics unless everything that could be read is as it was, and what is read now is right.
+#[track_caller]
+fn assert_kept(before: &BTreeMap<String, Option<String>>, root: &Path, when: &str) {
+    let now = shown(root);
+    assert_eq!(before.keys().collect::<Vec<_>>(), now.keys().collect::<Vec<_>>(), "{when}");
+    for (name, was) in before {
+        match (was, &now[name]) {
+            (Some(was), Some(is)) => assert_eq!(was, is, "{name} {when}"),
+            (None, Some(is)) => assert_eq!(is, "moved into a snapshot", "{name} {when}"),
+            (None, None) => {}
+            (Some(_), None) => assert!(now[name].is_some(), "{name} can't be read {when}"),
+        }
+    }
+}
+
+/// What was broken by rules that every run keeps; blobs are removed, and leases are opened to be locked.
+fn misconduct(disk: &TestDisk) -> Vec<String> {
+    let mut broken = disk.watch().misconduct();
+    broken.retain(|what| !what.ends_with("is removed") && !what.contains(".lease"));
+    broken
+}
+
+const KINDS: [Kind; 5] =
+    [Kind::ALL_LINKS, Kind::NO_LINKS, Kind::HARDLINKS, Kind::REFLINKS, Kind::PRETENDED];
+
+#[test]
+fn on_every_disk_the_bytes_that_were_told_are_free_and_all_is_read_as_before() {
+    for kind in KINDS {
+        for policy in Policy::ALL.iter().copied() {
+            for across in [false, true] {
+                let world = world();
+                let (before, had) = (shown(&world.root()), bytes(&world.root()));
+                let disk = world.disk(kind);
+                let planned = plan_on(&disk, policy, across).unwrap();
+                assert_eq!(bytes(&world.root()), had, "planning changes nothing");
+                let done = planned.execute();
+                let when = format!("{policy} on a disk with {}, {:?}", kind.name, done.steps);
+                assert!(done.steps.iter().all(|step| step.skipped.is_none()), "{when}");
+                assert_eq!(done.freed_bytes, planned.plan.freed_bytes, "{when}");
+                assert_eq!(had - bytes(&world.root()), planned.plan.freed_bytes, "{when}");
+                assert_kept(&before, &world.root(), &when);
+                assert_eq!(misconduct(&disk), [""; 0], "{when}");
+                assert!(!world.root().join(REPO).join(".hubstow").exists(), "{when}");
+                let again = plan_on(&world.disk(kind), policy, across).unwrap();
+                let again = again.plan.steps.iter();
+                let again: Vec<_> =
+                    again.filter(|step| step.by.is_none_or(|by| by.code() != "reflink")).collect();
+                assert!(again.is_empty(), "{again:?} after {when}");
+            }
+        }
+    }
+}
+
+#[test]
+fn copies_become_links_and_links_become_files_again() {
+    let world = world();
+    convert(&world, Kind::ALL_LINKS, Policy::Compat, false);
+    let shape = self::shape(&world.root());
+    let at = |name: &str| shape[&format!("{REPO}/snapshots/{name}")].clone();
+    let to = |up: &str, etag: &str| format!("→ {up}blobs/{etag}");
+    let git = {
+        let content = "{ \"alone\": true }";
+        let digest = sha1::Sha1::digest(format!("blob {}\0{content}", content.len()));
+        digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    for (name, expected) in [
+        (format!("{OURS}/both.bin"), to("../../", &sha256("both a blob and a copy"))),
+        (format!("{OTHER}/both.bin"), to("../../", &sha256("both a blob and a copy"))),
+        (format!("{OTHER}/deep/name.bin"), to("../../../", &sha256("both a blob and a copy"))),
+        (format!("{OURS}/deep/own.bin"), to("../../../", &sha256("only in snapshots"))),
+        (format!("{OTHER}/deep/own.bin"), to("../../../", &sha256("only in snapshots"))),
+        (format!("{OURS}/config.json"), to("../../", &git)),
+        (format!("{OURS}/moved.bin"), to("../../", &sha256("moved into a snapshot"))),
+        (format!("{OTHER}/torn.bin"), "what it should be".to_owned()),
+        (format!("{OTHER}/opaque.txt"), to("../../", "opaque-1")),
+        (format!("{OTHER}/flat.bin"), format!("../../blobs/{}", sha256("both a blob and a copy"))),
+    ] {
+        assert_eq!(at(&name), expected, "{name}");
+    }
+    let moved = world.root().join(format!("{REPO}/snapshots/{OTHER}/moved.bin"));
+    assert_eq!(fs::read_to_string(moved).unwrap(), "moved into a snapshot", "it is healed");
+    convert(&world, Kind::ALL_LINKS, Policy::Portable, false);
+    let links: Vec<_> = self::shape(&world.root())
+        .into_iter()
+        .filter(|(name, content)| content.starts_with('→') && !name.ends_with("torn.bin"))
+        .collect();
+    assert_eq!(links, [], "only what is damaged is left alone");
+    let blobs = fs::read_dir(world.root().join(REPO).join("blobs")).unwrap();
+    let mut blobs: Vec<_> =
+        blobs.map(|it| fs::read_to_string(it.unwrap().path()).unwrap()).collect();
+    blobs.sort();
+    assert_eq!(blobs, ["an orphan", "something shorter"], "what was of no use before stays");
+}
+
+#[test]
+fn damage_is_told_and_left_alone() {
+    let world = world();
+    let planned = plan_on(&world.disk(Kind::ALL_LINKS), Policy::Compat, false).unwrap();
+    let mut left = planned.left();
+    left.sort();
+    let torn = format!("{REPO}/blobs/{}", sha256("what it should be"));
+    let flat = format!("{REPO}/snapshots/{OTHER}/flat.bin");
+    assert_eq!(left, [(torn, Because::Damaged), (flat, Because::Damaged)]);
+}
+
+#[test]
+fn across_repos_equal_blobs_become_one_file() {
+    let world = world();
+    convert(&world, Kind::ALL_LINKS, Policy::Dedup, true);
+    let file = |at: &str| fs::metadata(world.root().join(at)).unwrap().ino();
+    for content in ["both a blob and a copy", "only in snapshots"] {
+        let at = |repo: &str| format!("{repo}/blobs/{}", sha256(content));
+        assert_eq!(file(&at(REPO)), file(&at(ROWS)), "{content}");
+    }
+    let (before, had) = (shown(&world.root()), bytes(&world.root()));
+    let planned = plan_on(&world.disk(Kind::ALL_LINKS), Policy::Portable, false).unwrap();
+    planned.execute();
+    assert_eq!(had - bytes(&world.root()), planned.plan.freed_bytes);
+    assert_kept(&before, &world.root(), "in files of their own");
+    let names = |at: &str| fs::metadata(world.root().join(at)).unwrap().nlink();
+    for name in ["rows.bin", "deep/rows.bin"] {
+        assert_eq!(names(&format!("{ROWS}/snapshots/{OURS}/{name}")), 1, "{name}");
+    }
+}
+
+/// A policy, a disk, and whether repos share.
+type Conversion = (Policy, Kind, bool);
+
+/// The conversions that differ in what they do.
+const EACH: [Conversion; 6] = [
+    (Policy::Compat, Kind::ALL_LINKS, false),
+    (Policy::Nas, Kind::ALL_LINKS, true),
+    (Policy::Dedup, Kind::ALL_LINKS, true),
+    (Policy::Nas, Kind::REFLINKS, false),
+    (Policy::Portable, Kind::ALL_LINKS, false),
+    (Policy::Portable, Kind::NO_LINKS, false),
+];
+
+/// Checks each of these, two at a time.
+fn check_each(all: &[Conversion], check: impl Fn(Conversion) + Sync) {
+    let (one, other) = all.split_at(all.len() / 2);
+    thread::scope(|scope| {
+        scope.spawn(|| one.iter().for_each(|it| check(*it)));
+        other.iter().for_each(|it| check(*it));
+    });
+}
+
+#[test]
+fn killed_at_every_change_it_has_lost_nothing_and_the_next_run_ends_it() {
+    check_each(&EACH, |(policy, kind, across)| {
+        let calm = world();
+        let before = shown(&calm.root());
+        convert(&calm, kind, policy, across);
+        let expected = shape(&calm.root());
+        let mut deaths = 0;
+        for at in 1.. {
+            let world = world();
+            let disk = world.disk_with(kind, at, Event::Death);
+            if let Some(planned) = plan_on(&disk, policy, across) {
+                planned.execute();
+            }
+            let Some(operation) = disk.watch().event() else { break };
+            let when = format!("{policy} on {}, killed at {operation}", kind.name);
+            assert_kept(&before, &world.root(), &when);
+            convert(&world, kind, policy, across);
+            assert_eq!(shape(&world.root()), expected, "{when}");
+            deaths += 1;
+        }
+        assert!(deaths > 20, "{policy}: {deaths}");
+    });
+}
+
+#[test]
+fn an_operation_that_fails_loses_nothing_and_the_next_run_ends_it() {
+    const ERRORS: [Errno; 3] = [Errno::IO, Errno::NOENT, Errno::NOSPC];
+    let each = [EACH[0], EACH[3], EACH[5]];
+    check_each(&each, |(policy, kind, across)| {
+        let calm = world();
+        let before = shown(&calm.root());
+        convert(&calm, kind, policy, across);
+        let expected = shape(&calm.root());
+        // Each operation fails once, the errors by turns.
+        for (at, errno) in (1..).zip(ERRORS.into_iter().cycle()) {
+            let world = world();
+            let had = bytes(&world.root());
+            let disk = world.disk_with(kind, at, Event::Failure(errno));
+            let done = plan_on(&disk, policy, across).map(|planned| planned.execute());
+            let Some(operation) = disk.watch().event() else { break };
+            let when = format!("{policy} on {}, {errno} at {operation}", kind.name);
+            assert_kept(&before, &world.root(), &when);
+            assert_eq!(misconduct(&disk), [""; 0], "{when}");
+            if let Some(done) = done {
+                assert_eq!(had - bytes(&world.root()), done.freed_bytes, "{when}");
+            }
+            convert(&world, kind, policy, across);
+            // A method that seems to be refused is not used, and what was done instead stays.
+            if !(errno == Errno::NOENT && operation.contains("/.hubstow/")) {
+                assert_eq!(shape(&world.root()), expected, "{when}");
+            }
+        }
+    });
+}
+
+/// Plans on a world, lets something happen, and carries the plan out; returns what was left alone.
+fn meanwhile(policy: Policy, happens: impl FnOnce(&World)) -> (World, Vec<(String, Act, Skip)>) {
+    let world = world();
+    let planned = plan_on(&world.disk(Kind::ALL_LINKS), policy, false).unwrap();
+    happens(&world);
+    let before = shown(&world.root());
+    let done = planned.execute();
+    assert_kept(&before, &world.root(), "although something has happened");
+    let at = |id| planned.inventory.get(id).unwrap().at.as_str().to_owned();
+    let skipped = done.steps.into_iter().filter_map(|done| {
+        let skip = done.skipped?;
+        Some((at(done.step.id), done.step.act, skip))
+    });
+    (world, skipped.collect())
+}
+
+#[test]
+fn what_has_changed_meanwhile_is_left_alone() {
+    let both = format!("{REPO}/snapshots/{OTHER}/both.bin");
+    let blob = format!("{REPO}/blobs/{}", sha256("both a blob and a copy"));
+    let (_, skipped) = meanwhile(Policy::Compat, |world| {
+        let new = world.make("new");
+        fs::write(&new, "somebody's new content").unwrap();
+        fs::rename(new, world.root().join(&both)).unwrap();
+    });
+    assert_eq!(skipped, [(both.clone(), Act::Place, Skip::Changed)]);
+    let (_, skipped) = meanwhile(Policy::Compat, |world| {
+        fs::remove_file(world.root().join(&both)).unwrap();
+    });
+    assert_eq!(skipped, [(both, Act::Place, Skip::Gone)]);
+    // It is written to in place, and its other name changes with it.
+    let (world, skipped) = meanwhile(Policy::Compat, |world| {
+        fs::write(world.root().join(&blob), "overwritten through a link").unwrap();
+    });
+    let at = |name: &str| format!("{REPO}/snapshots/{OTHER}/{name}");
+    let mut skipped: Vec<_> = skipped.into_iter().map(|(at, _, skip)| (at, skip)).collect();
+    skipped.sort_by(|one, other| one.0.cmp(&other.0));
+    let expected = [(at("both.bin"), Skip::Changed), (at("deep/name.bin"), Skip::Changed)];
+    assert_eq!(skipped, expected);
+    let copy = fs::read_to_string(world.root().join(at("both.bin"))).unwrap();
+    assert_eq!(copy, "both a blob and a copy", "wrong bytes are not spread");
+}
+
+#[test]
+fn a_repo_that_somebody_relies_on_or_a_blob_that_somebody_places_is_left_alone() {
+    let layout = RepoLayout::new(&Repo::new(RepoKind::Model, RepoId::parse("org/name").unwrap()));
+    let world = world();
+    let disk = world.disk(Kind::ALL_LINKS);
+    let planned = plan_on(&disk, Policy::Compat, false).unwrap();
+    let lease = host::cache(&disk, Policy::Compat).try_lease(&layout);
+    assert!(matches!(lease, Leased::Held(_)));
+    let done = planned.execute();
+    let of_repo = |at: &str| at.starts_with(REPO);
+    for step in &done.steps {
+        let at = planned.inventory.get(step.step.id).unwrap().at.as_str();
+        assert_eq!(step.skipped == Some(Skip::InUse), of_repo(at), "{at}");
+    }
+    let again = plan_on(&disk, Policy::Compat, false).unwrap();
+    assert_eq!(again.left(), [(REPO.to_owned(), Because::InUse)]);
+    drop(lease);
+    let etag = sha256("only in snapshots");
+    let lock = world.make(&format!(".locks/{REPO}/{etag}.lock"));
+    let lock = File::create(lock).unwrap();
+    lock.lock().unwrap();
+    let done = convert(&world, Kind::ALL_LINKS, Policy::Compat, false);
+    let busy: Vec<_> = done.steps.iter().filter(|it| it.skipped == Some(Skip::InUse)).collect();
+    assert_eq!(busy.len(), 3, "{:?}", done.steps);
+    assert!(!world.root().join(format!("{REPO}/blobs/{etag}")).exists());
+}
+
+#[test]
+fn whoever_has_a_file_open_reads_on_what_he_has_opened() {
+    for policy in [Policy::Compat, Policy::Portable, Policy::Nas] {
+        let world = world();
+        let pointers = shown(&world.root());
+        let open = pointers.iter().filter_map(|(name, content)| {
+            Some((name, content.as_ref()?, File::open(world.root().join(name)).ok()?))
+        });
+        let open: Vec<_> = open.collect();
+        convert(&world, Kind::ALL_LINKS, policy, true);
+        for (name, content, mut file) in open {
+            let mut read = String::new();
+            file.read_to_string(&mut read).unwrap();
+            assert_eq!(read, *content, "{name} by {policy}");
+        }
+    }
+}
+
+#[test]
+fn what_is_proved_is_not_read_again_and_each_file_is_read_once() {
+    let world = world();
+    let disk = world.disk(Kind::ALL_LINKS);
+    let planned = plan_on(&disk, Policy::Compat, true).unwrap();
+    // The blob with another name is read once.
+    let blob = format!("{REPO}/blobs/{}", sha256("both a blob and a copy"));
+    let name = format!("{REPO}/snapshots/{OTHER}/deep/name.bin");
+    let opened = |at: &str| disk.watch().count(crate::watch::Op::Open, at);
+    assert_eq!(opened(&blob) + opened(&name), 1);
+    // Nothing can come of an orphan, nor of a link that is as it should be.
+    assert_eq!(opened(&format!("{REPO}/blobs/{}", sha256("an orphan"))), 0);
+    drop(planned);
+    let world = self::world();
+    convert(&world, Kind::ALL_LINKS, Policy::Compat, false);
+    let again = plan_on(&world.disk(Kind::ALL_LINKS), Policy::Compat, false).unwrap();
+    let torn = ["what it should be", &format!("../../blobs/{}", sha256("both a blob and a copy"))];
+    assert!(again.plan.steps.is_empty());
+    assert!(again.contents.hashed_bytes <= torn.map(str::len).iter().sum::<usize>() as u64 * 2);
+}

@@ -1,0 +1,132 @@
+//! Converting the cache to the methods of a policy.
+
+use std::collections::{BTreeSet, HashMap};
+
+pub use hubstow_cache::care::relink::{
+    execute::{Done, Relinked},
+    told::{Progress, Tell},
+};
+use hubstow_cache::{
+    care::relink::{contents::Contents, told::Promises},
+    observe::cached::Promised,
+};
+pub use hubstow_core::care::relink::{Act, Because, Left, Plan, Rules, Source, Step, Why};
+use hubstow_core::{
+    care::{Id, relink::relink},
+    policy::{Methods, Policy},
+};
+
+use crate::{
+    api::error::Error,
+    care::{CacheDir, Inventory},
+    lookup::listing::Listing,
+};
+
+/// What is to be converted, and to what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RelinkRequest {
+    /// The methods that there are to be in the end.
+    pub policy: Policy,
+    /// Whether equal blobs of different repos become one file, where the policy has hard links or reflinks.
+    pub across: bool,
+    /// The repos; all where none is named.
+    pub repos: Vec<Id>,
+    /// Whether it will only be looked at: then nothing is written down of what is found out.
+    pub dry_run: bool,
+}
+
+impl RelinkRequest {
+    /// Asks for the whole cache to be converted.
+    #[must_use]
+    pub fn new(policy: Policy) -> Self {
+        Self { policy, across: false, repos: Vec::new(), dry_run: false }
+    }
+
+    /// Also lets equal blobs of different repos become one file.
+    #[must_use]
+    pub fn across(self, across: bool) -> Self {
+        Self { across, ..self }
+    }
+
+    /// Asks for these repos only.
+    #[must_use]
+    pub fn repos(self, repos: Vec<Id>) -> Self {
+        Self { repos, ..self }
+    }
+
+    /// Only looks.
+    #[must_use]
+    pub fn dry_run(self, dry_run: bool) -> Self {
+        Self { dry_run, ..self }
+    }
+}
+
+/// A conversion that was planned.
+#[derive(Clone, Debug)]
+pub struct Relinking {
+    /// The plan.
+    pub plan: Plan,
+    /// What was found out of the methods here.
+    pub methods: Methods,
+    /// How many bytes were read because nothing had proved them.
+    pub hashed_bytes: u64,
+    contents: Contents,
+}
+
+impl CacheDir {
+    /// Plans the conversion of what is there to the methods of a policy. Each method is tried first; what nothing has proved
+    /// yet is hashed, and `tell` hears how far that has come. Nothing is converted.
+    ///
+    /// # Errors
+    /// A cache directory in which no file can be made, unless it is only looked at; that it was cancelled.
+    pub fn plan_relink(
+        &self,
+        inventory: &Inventory,
+        request: &RelinkRequest,
+        tell: &Tell,
+    ) -> Result<Relinking, Error> {
+        let cache = self.cache();
+        let cache = if request.dry_run { cache.looking_only() } else { cache.clone() };
+        let probed = if inventory.repos.is_empty() {
+            // A directory that is not there is not made for this.
+            Ok(Methods::UNTRIED)
+        } else {
+            cache.methods_by_probe()
+        };
+        let methods = match probed {
+            // Where nothing can be tried, nothing can be converted, but it can be said what would be.
+            Err(_) if request.dry_run => cache.methods(),
+            probed => probed?,
+        };
+        let all = || inventory.repos.iter().map(|repo| repo.id).collect();
+        let repos: BTreeSet<Id> =
+            if request.repos.is_empty() { all() } else { request.repos.iter().copied().collect() };
+        let (policy, across, dead) =
+            (request.policy, request.across, inventory.left_by_dead_runs());
+        let rules = Rules { policy, methods, across, repos, dead };
+        let promises: Promises<'_> = &|layout, commit| {
+            let listing = Listing::of_cache(&cache, layout, commit);
+            let files = listing.into_iter().flat_map(|listing| listing.files);
+            let promised = files.filter_map(|listed| {
+                let (etag, size) = listed.content?;
+                Some((listed.file.as_str().to_owned(), Promised { etag, size: Some(size) }))
+            });
+            promised.collect::<HashMap<_, _>>()
+        };
+        let contents = cache.contents(inventory, &rules, promises, tell)?;
+        let plan = relink(&inventory.held(), &contents.known, &rules);
+        Ok(Relinking { plan, methods, hashed_bytes: contents.hashed_bytes, contents })
+    }
+
+    /// Carries out a conversion that was planned of this inventory, telling what becomes of each step. Each is looked at again
+    /// first, and what has changed by now stays.
+    pub fn execute_relink(
+        &self,
+        inventory: &Inventory,
+        planned: &Relinking,
+        mut tell: impl FnMut(&Done),
+    ) -> Relinked {
+        self.cache().relink(inventory, &planned.contents, &planned.plan, &mut tell)
+    }
+}
