@@ -99,6 +99,15 @@ pub(super) fn run(args: &ImportArgs, global: &Global, parts: PartsOf) -> Result<
     let plan = cache.plan_import(&from, said.as_ref(), &watch);
     let plan = plan.map_err(|error| ended(&cancel, error, kept))?;
     tell_left_out(&plan, format);
+    if plan.files.is_empty() && !plan.left_out.is_empty() && plan.broken.is_none() {
+        if format == Format::Json {
+            tell(&plan, args.agreement.dry_run, None, format)?;
+        }
+        let what = format!("nothing of `{}` can be taken", from.display());
+        return Err(Error::new(ErrorKind::Other, what).hint(
+            "`hubstow cache export` on the machine that has it writes down what proves it; a kept listing here does as well",
+        ));
+    }
     if args.agreement.dry_run || (plan.is_done() && plan.broken.is_none()) {
         return tell(&plan, args.agreement.dry_run, None, format);
     }

@@ -113,7 +113,9 @@ struct Waiting<'p> {
 impl Bringer<'_> {
     /// Brings all of these, and says in their order what came of each.
     pub(super) fn bring_all(&self, pieces: &[Piece], source: &Source<'_>) -> Vec<Brought> {
-        let lots = lots(pieces);
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(THREAD_LIMIT);
+        let (threads, lot) = bounds(threads, self.engine.budget.files());
+        let lots = lots(pieces, lot);
         let next = AtomicUsize::new(0);
         let done: Mutex<Vec<(usize, Brought)>> = Mutex::new(Vec::with_capacity(pieces.len()));
         let work = || {
@@ -124,7 +126,6 @@ impl Bringer<'_> {
                 done.lock().unwrap_or_else(PoisonError::into_inner).extend(brought);
             }
         };
-        let threads = thread::available_parallelism().map_or(1, usize::from).min(THREAD_LIMIT);
         thread::scope(|scope| {
             for _ in 1..threads.min(lots.len()) {
                 // A host without threads does it all on this one.
@@ -429,9 +430,16 @@ fn failed(piece: &Piece, error: Error) -> Box<FailedFile> {
     Box::new(FailedFile::new(piece.shown().as_str(), error))
 }
 
+/// Says how many threads bring files, and how many small ones are a lot, where so many files may have open what they need.
+fn bounds(threads: usize, files: usize) -> (usize, usize) {
+    let threads = threads.min(files).max(1);
+    // Each of a lot has its staged file open, and one at a time also what it is read from.
+    (threads, (files / threads).saturating_sub(1).clamp(1, LOT))
+}
+
 /// Says which files are brought together: large ones first and small ones by the lot. Files with the same content are in one
 /// lot, which stages it once.
-fn lots(pieces: &[Piece]) -> Vec<Vec<usize>> {
+fn lots(pieces: &[Piece], most: usize) -> Vec<Vec<usize>> {
     let mut same: BTreeMap<(&Etag, &Repo), Vec<usize>> = BTreeMap::new();
     for (number, piece) in pieces.iter().enumerate() {
         same.entry((&piece.target.etag, &piece.repo)).or_default().push(number);
@@ -444,7 +452,7 @@ fn lots(pieces: &[Piece]) -> Vec<Vec<usize>> {
     let mut lot = Vec::new();
     for numbers in small {
         lot.extend(numbers);
-        if lot.len() >= LOT {
+        if lot.len() >= most {
             lots.push(std::mem::take(&mut lot));
         }
     }
@@ -455,4 +463,20 @@ fn lots(pieces: &[Piece]) -> Vec<Vec<usize>> {
 /// Tells whether an etag is a hash, which proves its content by itself.
 pub(super) fn is_hash(etag: &Etag) -> bool {
     etag.content_hash() != ContentHash::Opaque
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_open_than_may_be() {
+        for (threads, files, expected) in
+            [(4, 352, (4, 64)), (4, 69, (4, 16)), (2, 14, (2, 6)), (4, 1, (1, 1)), (1, 3, (1, 2))]
+        {
+            let (threads, lot) = bounds(threads, files);
+            assert_eq!((threads, lot), expected, "{files} files");
+            assert!(threads * (lot + 1) <= files.max(2));
+        }
+    }
 }

@@ -150,13 +150,14 @@ impl CacheDir {
         // An export has no records of what one disk holds.
         let to = engine.shared.blocking(&blocking).stopped_by(watch.cancel.clone()).looking_only();
         let cancel = &watch.cancel;
-        let bringer = Bringer { engine: &engine, cache: &to, cancel, tell: watch.tell, existing };
         let mut done = Exported::default();
         let manifests = merged(&to, plan, existing)?;
         check_room(&to, plan)?;
         watch.listed(plan.files(), plan.bytes());
         for (chosen, manifest) in plan.repos.iter().zip(&manifests) {
             let _lease = self.lease(&chosen.repo)?;
+            let cache = &to.remembering(&chosen.layout());
+            let bringer = Bringer { engine: &engine, cache, cancel, tell: watch.tell, existing };
             self.bring_repo(&bringer, chosen, &mut done)?;
             let notes = self.notes(chosen, manifest)?;
             for note in notes.iter().rev() {
