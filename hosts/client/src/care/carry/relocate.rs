@@ -234,7 +234,7 @@ impl CacheDir {
         watch: &Watch<'_>,
     ) -> Result<Vec<FailedFile>, Error> {
         let _here = self.lease(&chosen.repo)?;
-        let _there = super::bring::lease(cache, &chosen.repo)?;
+        let _there = super::guard::lease(cache, &chosen.repo)?;
         let layout = chosen.layout();
         let cache = &cache.remembering(&layout);
         let mut failed = Vec::new();
