@@ -6,7 +6,7 @@ use clap::Args;
 use hubstow_client::{
     Error, ErrorKind,
     care::carry::{
-        Existing, Watch,
+        Cancel, Existing, Watch,
         export::{ExportPlan, Exported},
     },
 };
@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::{
     WhichCache,
-    agree::{Agreement, ended, interrupted},
+    agree::{Agreement, ended, heed_interrupts},
     target,
 };
 use crate::{
@@ -126,7 +126,8 @@ pub(super) fn run(args: &ExportArgs, global: &Global, parts: PartsOf) -> Result<
     }
     args.agreement.given("Export this?")?;
     let existing = if args.force { Existing::Replace } else { Existing::Keep };
-    let (progress, cancel) = (Progress::start(format, global.verbose), interrupted());
+    let (progress, cancel) = (Progress::start(format, global.verbose), Cancel::default());
+    heed_interrupts(&cancel);
     let show = |event: &_| progress.show(event);
     let watch = Watch::new(&show, cancel.clone());
     let (done, kept) = match &to {

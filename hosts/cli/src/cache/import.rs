@@ -6,7 +6,7 @@ use clap::Args;
 use hubstow_client::{
     Error, ErrorKind,
     care::carry::{
-        Watch,
+        Cancel, Watch,
         import::{ImportFile, ImportPlan, Imported},
         recognize::Said,
     },
@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::{
     WhichCache,
-    agree::{Agreement, ended, interrupted},
+    agree::{Agreement, ended, heed_interrupts},
 };
 use crate::{
     folder,
@@ -92,7 +92,7 @@ pub(super) fn run(args: &ImportArgs, global: &Global, parts: PartsOf) -> Result<
     let from = folder::named("DIR|FILE", &args.from)?;
     let said = args.repo.as_deref().map(said).transpose()?;
     let cache = args.which.open_or_make(args.placement, parts)?;
-    let (progress, cancel) = (Progress::start(format, global.verbose), interrupted());
+    let (progress, cancel) = (Progress::start(format, global.verbose), Cancel::default());
     let show = |event: &_| progress.show(event);
     let watch = Watch::new(&show, cancel.clone());
     let kept = "what was placed is whole; the same command goes on from there";
@@ -115,6 +115,7 @@ pub(super) fn run(args: &ImportArgs, global: &Global, parts: PartsOf) -> Result<
         output::say(for_people(&plan));
     }
     args.agreement.given("Import this?")?;
+    heed_interrupts(&cancel);
     let done = cache.import(&plan, &watch);
     progress.stop();
     let done = done.map_err(|error| ended(&cancel, error, kept))?;

@@ -6,7 +6,7 @@ use clap::Args;
 use hubstow_client::{
     Error,
     care::carry::{
-        LeftOut, Watch,
+        Cancel, LeftOut, Watch,
         relocate::{MovePlan, Moved, Old, Way},
     },
 };
@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::{
     WhichCache,
-    agree::{Agreement, ended, interrupted},
+    agree::{Agreement, ended, heed_interrupts},
 };
 use crate::{
     folder,
@@ -98,7 +98,7 @@ pub(super) fn run(args: &MoveArgs, global: &Global, parts: PartsOf) -> Result<()
     // One that is gone may have been moved by a run that was killed before it has left its link.
     let cache = args.which.open_or_make(args.placement, parts)?;
     let from = cache.native(&CachePath::root());
-    let (progress, cancel) = (Progress::start(format, global.verbose), interrupted());
+    let (progress, cancel) = (Progress::start(format, global.verbose), Cancel::default());
     let show = |event: &_| progress.show(event);
     let watch = Watch::new(&show, cancel.clone());
     let kept = "nothing is lost; the same command goes on from there";
@@ -113,6 +113,7 @@ pub(super) fn run(args: &MoveArgs, global: &Global, parts: PartsOf) -> Result<()
         output::say(for_people(&from, &plan));
     }
     args.agreement.given("Move this?")?;
+    heed_interrupts(&cancel);
     let done = cache.relocate(&plan, &watch);
     progress.stop();
     let done = done.map_err(|error| ended(&cancel, error, kept))?;
