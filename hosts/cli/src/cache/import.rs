@@ -194,9 +194,10 @@ fn tell(
             let bytes = styled(GOOD, output::size(done.bytes));
             let here = match done.here {
                 0 => String::new(),
-                here => format!(", {here} were here already"),
+                here => format!(", {} here already", output::counted(here, "file")),
             };
-            output::line(format_args!("Imported {bytes}: {} files placed{here}.", done.placed))
+            let placed = output::counted(done.placed, "file");
+            output::line(format_args!("Imported {bytes}: {placed} placed{here}."))
         }
     }
 }
@@ -230,14 +231,15 @@ fn json(plan: &ImportPlan, dry_run: bool, done: Option<&Imported>) -> ImportJson
 fn for_people(plan: &ImportPlan) -> String {
     let new = plan.files.iter().filter(|file| !file.is_here).count();
     let mut text = format!(
-        "{} {new} files, {} of content that is not here yet",
+        "{} {}, {} of content that is not here yet",
         styled(TITLE, "About to import"),
+        output::counted(new, "file"),
         styled(GOOD, output::size(plan.bytes)),
     );
     for (repo, files) in by_repo(plan) {
         let id = format!("{}/{}", repo.kind.singular(), repo.id);
         let here = files.iter().filter(|file| file.is_here).count();
-        let what = format!("{} files, {here} of them here already", files.len());
+        let what = format!("{}, {here} here already", output::counted(files.len(), "file"));
         text.push_str(&format!("\n  {}  {}", styled(NAME, id), styled(FAINT, what)));
     }
     for new in plan.refs.iter().take(NAMED) {

@@ -194,7 +194,8 @@ fn for_people(from: &Path, plan: &MovePlan) -> String {
         styled(NAME, plan.to.display()),
     );
     for repo in plan.repos.iter().take(NAMED) {
-        let what = format!("{} files, {}", repo.files, output::size(repo.bytes));
+        let files = output::counted(repo.files, "file");
+        let what = format!("{files}, {}", output::size(repo.bytes));
         let id = output::plain(&repo.id);
         text.push_str(&format!("\n  {}  {}", styled(NAME, id), styled(FAINT, what)));
     }
@@ -207,13 +208,13 @@ fn for_people(from: &Path, plan: &MovePlan) -> String {
 fn said(from: &Path, plan: &MovePlan, done: &Moved, linked: bool) -> String {
     let here = match done.here {
         0 => String::new(),
-        here => format!(", {here} were there already"),
+        here => format!(", {} there already", output::counted(here, "file")),
     };
     let freed = match done.freed_bytes {
         0 => String::new(),
-        freed => format!("; {} are free in the old place", styled(GOOD, output::size(freed))),
+        freed => format!("; {} free in the old place", styled(GOOD, output::size(freed))),
     };
-    let moved = format!("Moved {} files{here}{freed}.", done.placed);
+    let moved = format!("Moved {}{here}{freed}.", output::counted(done.placed, "file"));
     let to = styled(NAME, plan.to.display());
     let next = if linked {
         format!("{} is a link to {to} now, so programs find it as ever.", from.display())
