@@ -47,6 +47,11 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
+/// Counts things: `1 file`, `2 files`.
+pub(crate) fn counted(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
 /// Prints a line of the result.
 ///
 /// # Errors

@@ -35,11 +35,10 @@ impl Agreement {
     }
 }
 
-/// Returns what Ctrl-C ends: the work stops soon, and leaves nothing half made. A second one ends the command at once.
+/// From now on Ctrl-C ends the work soon, so that it leaves nothing half made. A second one ends the command at once.
 #[cfg(not(target_family = "wasm"))]
-pub(super) fn interrupted() -> Cancel {
+pub(super) fn heed_interrupts(cancel: &Cancel) {
     const INTERRUPTED: i32 = 130;
-    let cancel = Cancel::default();
     let told = cancel.clone();
     let wait = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -55,14 +54,11 @@ pub(super) fn interrupted() -> Cancel {
     };
     // Without a thread for it, Ctrl-C ends the command at once.
     let _ = std::thread::Builder::new().spawn(wait);
-    cancel
 }
 
 /// A sandbox hears of no signals.
 #[cfg(target_family = "wasm")]
-pub(super) fn interrupted() -> Cancel {
-    Cancel::default()
-}
+pub(super) fn heed_interrupts(_cancel: &Cancel) {}
 
 /// Returns the error of work that has ended: where the user has ended it, that is why.
 pub(super) fn ended(cancel: &Cancel, error: Error, kept: &str) -> Error {

@@ -6,7 +6,7 @@ use clap::Args;
 use hubstow_client::{
     Error, ErrorKind,
     care::carry::{
-        Existing, Watch,
+        Cancel, Existing, Watch,
         export::{ExportPlan, Exported},
     },
 };
@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::{
     WhichCache,
-    agree::{Agreement, ended, interrupted},
+    agree::{Agreement, ended, heed_interrupts},
     target,
 };
 use crate::{
@@ -126,7 +126,8 @@ pub(super) fn run(args: &ExportArgs, global: &Global, parts: PartsOf) -> Result<
     }
     args.agreement.given("Export this?")?;
     let existing = if args.force { Existing::Replace } else { Existing::Keep };
-    let (progress, cancel) = (Progress::start(format, global.verbose), interrupted());
+    let (progress, cancel) = (Progress::start(format, global.verbose), Cancel::default());
+    heed_interrupts(&cancel);
     let show = |event: &_| progress.show(event);
     let watch = Watch::new(&show, cancel.clone());
     let (done, kept) = match &to {
@@ -187,22 +188,19 @@ fn json<'a>(args: &'a ExportArgs, plan: &ExportPlan, done: Option<&Exported>) ->
 
 fn for_people(args: &ExportArgs, plan: &ExportPlan) -> String {
     let mut text = format!(
-        "{} {} in {} files to {}",
+        "{} {} in {} to {}",
         styled(TITLE, "About to export"),
         styled(GOOD, output::size(plan.bytes())),
-        plan.files(),
+        output::counted(plan.files(), "file"),
         styled(NAME, args.output.display())
     );
     for repo in plan.repos() {
         let id = format!("{}/{}", repo.repo.kind.singular(), repo.repo.id);
         let refs: Vec<String> = repo.refs.iter().map(|(name, _)| name.to_string()).collect();
         let refs = if refs.is_empty() { "no branch or tag".to_owned() } else { refs.join(", ") };
-        let revisions = match repo.revisions.len() {
-            1 => "1 revision".to_owned(),
-            count => format!("{count} revisions"),
-        };
-        let size = output::size(repo.bytes);
-        let what = styled(FAINT, format!("{revisions} ({refs}), {} files, {size}", repo.files));
+        let revisions = output::counted(repo.revisions.len(), "revision");
+        let (files, size) = (output::counted(repo.files, "file"), output::size(repo.bytes));
+        let what = styled(FAINT, format!("{revisions} ({refs}), {files}, {size}"));
         text.push_str(&format!("\n  {}  {what}", styled(NAME, output::plain(&id))));
     }
     text
@@ -211,9 +209,10 @@ fn for_people(args: &ExportArgs, plan: &ExportPlan) -> String {
 fn said(args: &ExportArgs, done: &Exported) -> String {
     let kept = match done.kept {
         0 => String::new(),
-        kept => format!(", {kept} were there already"),
+        kept => format!(", {} there already", output::counted(kept, "file")),
     };
     let bytes = styled(GOOD, output::size(done.bytes));
     let to = styled(NAME, args.output.display());
-    format!("Exported {bytes} to {to}: {} files written{kept}.", done.written)
+    let written = output::counted(done.written, "file");
+    format!("Exported {bytes} to {to}: {written} written{kept}.")
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use hubstow_client::{
     Error, ErrorKind,
     care::carry::{
-        Watch,
+        Cancel, Watch,
         import::{ImportFile, ImportPlan, Imported},
         recognize::Said,
     },
@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::{
     WhichCache,
-    agree::{Agreement, ended, interrupted},
+    agree::{Agreement, ended, heed_interrupts},
 };
 use crate::{
     folder,
@@ -92,13 +92,22 @@ pub(super) fn run(args: &ImportArgs, global: &Global, parts: PartsOf) -> Result<
     let from = folder::named("DIR|FILE", &args.from)?;
     let said = args.repo.as_deref().map(said).transpose()?;
     let cache = args.which.open_or_make(args.placement, parts)?;
-    let (progress, cancel) = (Progress::start(format, global.verbose), interrupted());
+    let (progress, cancel) = (Progress::start(format, global.verbose), Cancel::default());
     let show = |event: &_| progress.show(event);
     let watch = Watch::new(&show, cancel.clone());
     let kept = "what was placed is whole; the same command goes on from there";
     let plan = cache.plan_import(&from, said.as_ref(), &watch);
     let plan = plan.map_err(|error| ended(&cancel, error, kept))?;
     tell_left_out(&plan, format);
+    if plan.files.is_empty() && !plan.left_out.is_empty() && plan.broken.is_none() {
+        if format == Format::Json {
+            tell(&plan, args.agreement.dry_run, None, format)?;
+        }
+        let what = format!("nothing of `{}` can be taken", from.display());
+        return Err(Error::new(ErrorKind::Other, what).hint(
+            "`hubstow cache export` on the machine that has it writes down what proves it; a kept listing here does as well",
+        ));
+    }
     if args.agreement.dry_run || (plan.is_done() && plan.broken.is_none()) {
         return tell(&plan, args.agreement.dry_run, None, format);
     }
@@ -106,6 +115,7 @@ pub(super) fn run(args: &ImportArgs, global: &Global, parts: PartsOf) -> Result<
         output::say(for_people(&plan));
     }
     args.agreement.given("Import this?")?;
+    heed_interrupts(&cancel);
     let done = cache.import(&plan, &watch);
     progress.stop();
     let done = done.map_err(|error| ended(&cancel, error, kept))?;
@@ -184,9 +194,10 @@ fn tell(
             let bytes = styled(GOOD, output::size(done.bytes));
             let here = match done.here {
                 0 => String::new(),
-                here => format!(", {here} were here already"),
+                here => format!(", {} here already", output::counted(here, "file")),
             };
-            output::line(format_args!("Imported {bytes}: {} files placed{here}.", done.placed))
+            let placed = output::counted(done.placed, "file");
+            output::line(format_args!("Imported {bytes}: {placed} placed{here}."))
         }
     }
 }
@@ -220,14 +231,15 @@ fn json(plan: &ImportPlan, dry_run: bool, done: Option<&Imported>) -> ImportJson
 fn for_people(plan: &ImportPlan) -> String {
     let new = plan.files.iter().filter(|file| !file.is_here).count();
     let mut text = format!(
-        "{} {new} files, {} of content that is not here yet",
+        "{} {}, {} of content that is not here yet",
         styled(TITLE, "About to import"),
+        output::counted(new, "file"),
         styled(GOOD, output::size(plan.bytes)),
     );
     for (repo, files) in by_repo(plan) {
         let id = format!("{}/{}", repo.kind.singular(), repo.id);
         let here = files.iter().filter(|file| file.is_here).count();
-        let what = format!("{} files, {here} of them here already", files.len());
+        let what = format!("{}, {here} here already", output::counted(files.len(), "file"));
         text.push_str(&format!("\n  {}  {}", styled(NAME, id), styled(FAINT, what)));
     }
     for new in plan.refs.iter().take(NAMED) {

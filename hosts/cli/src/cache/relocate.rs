@@ -6,7 +6,7 @@ use clap::Args;
 use hubstow_client::{
     Error,
     care::carry::{
-        LeftOut, Watch,
+        Cancel, LeftOut, Watch,
         relocate::{MovePlan, Moved, Old, Way},
     },
 };
@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::{
     WhichCache,
-    agree::{Agreement, ended, interrupted},
+    agree::{Agreement, ended, heed_interrupts},
 };
 use crate::{
     folder,
@@ -98,7 +98,7 @@ pub(super) fn run(args: &MoveArgs, global: &Global, parts: PartsOf) -> Result<()
     // One that is gone may have been moved by a run that was killed before it has left its link.
     let cache = args.which.open_or_make(args.placement, parts)?;
     let from = cache.native(&CachePath::root());
-    let (progress, cancel) = (Progress::start(format, global.verbose), interrupted());
+    let (progress, cancel) = (Progress::start(format, global.verbose), Cancel::default());
     let show = |event: &_| progress.show(event);
     let watch = Watch::new(&show, cancel.clone());
     let kept = "nothing is lost; the same command goes on from there";
@@ -113,6 +113,7 @@ pub(super) fn run(args: &MoveArgs, global: &Global, parts: PartsOf) -> Result<()
         output::say(for_people(&from, &plan));
     }
     args.agreement.given("Move this?")?;
+    heed_interrupts(&cancel);
     let done = cache.relocate(&plan, &watch);
     progress.stop();
     let done = done.map_err(|error| ended(&cancel, error, kept))?;
@@ -193,7 +194,8 @@ fn for_people(from: &Path, plan: &MovePlan) -> String {
         styled(NAME, plan.to.display()),
     );
     for repo in plan.repos.iter().take(NAMED) {
-        let what = format!("{} files, {}", repo.files, output::size(repo.bytes));
+        let files = output::counted(repo.files, "file");
+        let what = format!("{files}, {}", output::size(repo.bytes));
         let id = output::plain(&repo.id);
         text.push_str(&format!("\n  {}  {}", styled(NAME, id), styled(FAINT, what)));
     }
@@ -206,13 +208,13 @@ fn for_people(from: &Path, plan: &MovePlan) -> String {
 fn said(from: &Path, plan: &MovePlan, done: &Moved, linked: bool) -> String {
     let here = match done.here {
         0 => String::new(),
-        here => format!(", {here} were there already"),
+        here => format!(", {} there already", output::counted(here, "file")),
     };
     let freed = match done.freed_bytes {
         0 => String::new(),
-        freed => format!("; {} are free in the old place", styled(GOOD, output::size(freed))),
+        freed => format!("; {} free in the old place", styled(GOOD, output::size(freed))),
     };
-    let moved = format!("Moved {} files{here}{freed}.", done.placed);
+    let moved = format!("Moved {}{here}{freed}.", output::counted(done.placed, "file"));
     let to = styled(NAME, plan.to.display());
     let next = if linked {
         format!("{} is a link to {to} now, so programs find it as ever.", from.display())

@@ -9,6 +9,7 @@
     reason = "a helper that panics fails the test that called it"
 )]
 
+mod beside;
 mod foreign;
 mod hostile;
 mod kills;

@@ -60,7 +60,8 @@ fn on_one_disk_a_move_is_a_rename_and_copies_nothing() {
     assert_eq!(Stage::contents(&second), right);
     assert_eq!(fs::read_to_string(format!("{second}/mine.txt")).unwrap(), "mine");
     // By the link it is the cache itself that moves, and not the link.
-    stage.json(&["move", &third, "--yes", "--cache-dir", &first]);
+    stage.json(&["move", &third, "--yes", "--link", "--cache-dir", &first]);
+    assert_eq!(text(&fs::read_link(&first).unwrap()), third);
     assert_eq!(Stage::contents(&third), right);
     let inodes = Stage::files(&third).into_values().map(|it| it.ino());
     assert!(inodes.into_iter().any(|ino| ino == blob));

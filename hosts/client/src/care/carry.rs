@@ -4,6 +4,7 @@
 mod bring;
 mod chosen;
 pub mod export;
+mod guard;
 pub mod import;
 mod manifest;
 mod notes;
@@ -14,6 +15,7 @@ mod rename;
 mod source;
 mod store;
 mod tarball;
+mod tarplace;
 
 use std::path::Path;
 
@@ -79,7 +81,7 @@ impl<'a> Watch<'a> {
 impl CacheDir {
     /// Keeps cleaning away from a repo of this cache.
     fn lease(&self, repo: &Repo) -> Result<Option<Lease>, Error> {
-        bring::lease(self.cache(), repo)
+        guard::lease(self.cache(), repo)
     }
 }
 

@@ -30,11 +30,32 @@ pub(crate) struct Fate {
     changes: AtomicUsize,
     at: usize,
     end: End,
+    links: Links,
+}
+
+/// Whether the disk makes links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Links {
+    Made,
+    Refused,
 }
 
 impl Fate {
+    /// Nothing happens to a disk that makes no links of any kind.
+    pub(crate) fn without_links() -> Arc<Self> {
+        let changes = AtomicUsize::new(0);
+        Arc::new(Self { changes, at: 0, end: End::Death, links: Links::Refused })
+    }
+
+    fn link(&self) -> io::Result<()> {
+        match self.links {
+            Links::Made => Ok(()),
+            Links::Refused => Err(io::ErrorKind::PermissionDenied.into()),
+        }
+    }
+
     pub(crate) fn new(at: usize, end: End) -> Arc<Self> {
-        Arc::new(Self { changes: AtomicUsize::new(0), at, end })
+        Arc::new(Self { changes: AtomicUsize::new(0), at, end, links: Links::Made })
     }
 
     /// Tells whether it has happened.
@@ -139,6 +160,7 @@ impl Disk for FatedDisk {
     }
 
     fn symlink(&self, text: &str, at: &CachePath) -> io::Result<()> {
+        self.fate.link()?;
         self.changing()?.symlink(text, at)
     }
 
@@ -147,10 +169,12 @@ impl Disk for FatedDisk {
     }
 
     fn hardlink(&self, from: &CachePath, at: &CachePath) -> io::Result<()> {
+        self.fate.link()?;
         self.changing()?.hardlink(from, at)
     }
 
     fn reflink(&self, from: &CachePath, at: &CachePath) -> io::Result<()> {
+        self.fate.link()?;
         self.changing()?.reflink(from, at)
     }
 

@@ -220,6 +220,26 @@ fn at_every_change(
 }
 
 #[test]
+fn where_links_are_refused_the_same_arrives_and_leaves_again_to_the_byte() {
+    for policy in [Policy::Compat, Policy::Dedup, Policy::Nas, Policy::Portable] {
+        let world = World::new();
+        export(&world, "one.tar", &healthy()).unwrap();
+        import(&world, "one.tar", policy, &Fate::without_links()).unwrap();
+        assert_eq!(world.contents("to"), world.contents("cache"), "{policy}");
+        let snapshots = world.at("to").join(REPO).join("snapshots");
+        for at in world.contents("to").keys() {
+            let metadata = fs::symlink_metadata(snapshots.join(at)).unwrap();
+            assert!(metadata.is_file(), "{policy}: {at}");
+        }
+        fs::rename(world.at("cache"), world.at("old")).unwrap();
+        fs::rename(world.at("to"), world.at("cache")).unwrap();
+        export(&world, "again.tar", &healthy()).unwrap();
+        let [one, again] = ["one.tar", "again.tar"].map(|at| fs::read(world.at(at)).unwrap());
+        assert!(one == again, "{policy}");
+    }
+}
+
+#[test]
 fn an_import_ends_well_from_every_change_on() {
     let made = World::new();
     for name in ["one", "one.tar"] {

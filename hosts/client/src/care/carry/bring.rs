@@ -12,27 +12,23 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
-    time::Duration,
 };
 
 use hubstow_cache::{
     Cache, Target,
-    care::lease::{Lease, Leased},
     disk::{
         cancel::Cancel,
         content::{BUFFER_BYTES, Hasher},
     },
     drive::{Next, Outcome, Placing},
-    observe::{OwnFacts, cached::Promised},
     staged::{Keep, StagedFile},
 };
 use hubstow_core::{
-    facts::{Cached, Demand, Force, Pointer, Staged},
-    layout::RepoLayout,
-    name::{ContentHash, Etag, FileName, Repo},
+    facts::Force,
+    name::{Etag, FileName, Repo},
 };
 
-use super::Existing;
+use super::{Existing, guard::stands_in_the_way};
 use crate::{
     api::{
         error::{Error, ErrorKind, FailedFile, from_io},
@@ -41,7 +37,6 @@ use crate::{
     },
     engine::Engine,
     file::place::{Origin, check_name, report},
-    lookup::listing::Listing,
 };
 
 /// Files up to this size are brought in lots, with one flush for all of them.
@@ -50,9 +45,6 @@ const SMALL_BYTES: u64 = 1 << 20;
 const LOT: usize = 64;
 /// How many threads bring files: more do not help one disk.
 const THREAD_LIMIT: usize = 4;
-/// How long somebody who cleans a repo is waited for, and how often it is looked.
-const LEASE_PATIENCE: Duration = Duration::from_secs(30);
-const LEASE_POLL: Duration = Duration::from_millis(50);
 
 /// Content that is read from its beginning.
 pub(super) trait Content: Read + Seek + Send {}
@@ -113,7 +105,9 @@ struct Waiting<'p> {
 impl Bringer<'_> {
     /// Brings all of these, and says in their order what came of each.
     pub(super) fn bring_all(&self, pieces: &[Piece], source: &Source<'_>) -> Vec<Brought> {
-        let lots = lots(pieces);
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(THREAD_LIMIT);
+        let (threads, lot) = bounds(threads, self.engine.budget.files());
+        let lots = lots(pieces, lot);
         let next = AtomicUsize::new(0);
         let done: Mutex<Vec<(usize, Brought)>> = Mutex::new(Vec::with_capacity(pieces.len()));
         let work = || {
@@ -124,7 +118,6 @@ impl Bringer<'_> {
                 done.lock().unwrap_or_else(PoisonError::into_inner).extend(brought);
             }
         };
-        let threads = thread::available_parallelism().map_or(1, usize::from).min(THREAD_LIMIT);
         thread::scope(|scope| {
             for _ in 1..threads.min(lots.len()) {
                 // A host without threads does it all on this one.
@@ -376,62 +369,20 @@ impl Bringer<'_> {
     }
 }
 
-/// Tells whether a pointer is there that serves other content than this.
-pub(super) fn stands_in_the_way(cache: &Cache, target: &Target) -> Result<bool, Error> {
-    let Target { layout, commit, file, .. } = target;
-    let own = OwnFacts::at_first(Demand::Any, Staged::Absent);
-    let facts = cache.observe(target, own)?.facts;
-    match facts.pointer {
-        Pointer::Absent | Pointer::Linked | Pointer::Holds => Ok(false),
-        Pointer::Stray | Pointer::Torn => {
-            // What a kept listing speaks against may be replaced.
-            let found = cache.observe_cached(layout, commit, file, || promised(cache, target))?;
-            let named = found.etag.as_ref() == Some(&target.etag);
-            Ok(matches!(found.cached, Cached::Linked | Cached::Holds) && !named)
-        }
-        // Placing says what is wrong with it.
-        Pointer::Directory | Pointer::Alias => Ok(false),
-    }
-}
-
-/// Says what the kept listing promises of a file.
-fn promised(cache: &Cache, target: &Target) -> Option<Promised> {
-    let listing = Listing::of_cache(cache, &target.layout, &target.commit)?;
-    let listed = listing.files.into_iter().find(|listed| listed.file == target.file)?;
-    let (etag, size) = listed.content?;
-    Some(Promised { etag, size: Some(size) })
-}
-
-/// Keeps cleaning away from a repo, or goes on without where that is not to be had.
-///
-/// # Errors
-/// Somebody has been cleaning it for long.
-pub(super) fn lease(cache: &Cache, repo: &Repo) -> Result<Option<Lease>, Error> {
-    let layout = RepoLayout::new(repo);
-    let mut waited = Duration::ZERO;
-    loop {
-        match cache.try_lease(&layout) {
-            Leased::Held(lease) => return Ok(Some(lease)),
-            Leased::Unavailable => return Ok(None),
-            Leased::Busy if waited >= LEASE_PATIENCE => {
-                let what = format!("another process has been cleaning {} for long", repo.id);
-                return Err(Error::new(ErrorKind::Other, what).hint("end it, and run it again"));
-            }
-            Leased::Busy => {
-                thread::sleep(LEASE_POLL);
-                waited += LEASE_POLL;
-            }
-        }
-    }
-}
-
 fn failed(piece: &Piece, error: Error) -> Box<FailedFile> {
     Box::new(FailedFile::new(piece.shown().as_str(), error))
 }
 
+/// Says how many threads bring files, and how many small ones are a lot, where so many files may have open what they need.
+fn bounds(threads: usize, files: usize) -> (usize, usize) {
+    let threads = threads.min(files).max(1);
+    // Each of a lot has its staged file open, and one at a time also what it is read from.
+    (threads, (files / threads).saturating_sub(1).clamp(1, LOT))
+}
+
 /// Says which files are brought together: large ones first and small ones by the lot. Files with the same content are in one
 /// lot, which stages it once.
-fn lots(pieces: &[Piece]) -> Vec<Vec<usize>> {
+fn lots(pieces: &[Piece], most: usize) -> Vec<Vec<usize>> {
     let mut same: BTreeMap<(&Etag, &Repo), Vec<usize>> = BTreeMap::new();
     for (number, piece) in pieces.iter().enumerate() {
         same.entry((&piece.target.etag, &piece.repo)).or_default().push(number);
@@ -444,7 +395,7 @@ fn lots(pieces: &[Piece]) -> Vec<Vec<usize>> {
     let mut lot = Vec::new();
     for numbers in small {
         lot.extend(numbers);
-        if lot.len() >= LOT {
+        if lot.len() >= most {
             lots.push(std::mem::take(&mut lot));
         }
     }
@@ -452,7 +403,18 @@ fn lots(pieces: &[Piece]) -> Vec<Vec<usize>> {
     lots
 }
 
-/// Tells whether an etag is a hash, which proves its content by itself.
-pub(super) fn is_hash(etag: &Etag) -> bool {
-    etag.content_hash() != ContentHash::Opaque
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_open_than_may_be() {
+        for (threads, files, expected) in
+            [(4, 352, (4, 64)), (4, 69, (4, 16)), (2, 14, (2, 6)), (4, 1, (1, 1)), (1, 3, (1, 2))]
+        {
+            let (threads, lot) = bounds(threads, files);
+            assert_eq!((threads, lot), expected, "{files} files");
+            assert!(threads * (lot + 1) <= files.max(2));
+        }
+    }
 }

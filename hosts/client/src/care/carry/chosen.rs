@@ -25,7 +25,7 @@ use hubstow_core::{
 
 use super::{
     LeftOut,
-    bring::is_hash,
+    guard::is_hash,
     manifest::{Manifest, ManifestFile, ManifestRevision},
 };
 use crate::{

@@ -6,15 +6,14 @@
 
 use std::{
     io::{self, Write},
-    path::{Path, PathBuf},
-    sync::Arc,
+    path::Path,
 };
 
-use hubstow_cache::{Cache, Disk, Target, care::inventory::Inventory, disk::DiskFile};
+use hubstow_cache::{Cache, Target, care::inventory::Inventory};
 use hubstow_core::{
     care::Id,
     layout::{CACHE_TAG, CachePath, RepoLayout},
-    name::{Commit, Nonce, Repo, Revision},
+    name::{Commit, Repo, Revision},
     policy::Policy,
 };
 
@@ -25,6 +24,7 @@ use super::{
     manifest::{self, Manifest},
     pack::Packer,
     store::is_plain,
+    tarplace::TarPlace,
 };
 use crate::{
     api::error::{Error, ErrorKind, from_io},
@@ -150,13 +150,14 @@ impl CacheDir {
         // An export has no records of what one disk holds.
         let to = engine.shared.blocking(&blocking).stopped_by(watch.cancel.clone()).looking_only();
         let cancel = &watch.cancel;
-        let bringer = Bringer { engine: &engine, cache: &to, cancel, tell: watch.tell, existing };
         let mut done = Exported::default();
         let manifests = merged(&to, plan, existing)?;
         check_room(&to, plan)?;
         watch.listed(plan.files(), plan.bytes());
         for (chosen, manifest) in plan.repos.iter().zip(&manifests) {
             let _lease = self.lease(&chosen.repo)?;
+            let cache = &to.remembering(&chosen.layout());
+            let bringer = Bringer { engine: &engine, cache, cancel, tell: watch.tell, existing };
             self.bring_repo(&bringer, chosen, &mut done)?;
             let notes = self.notes(chosen, manifest)?;
             for note in notes.iter().rev() {
@@ -232,13 +233,13 @@ impl CacheDir {
         check_whole(plan)?;
         let named = |what: &str| format!("`{}` {what}", file.display());
         let place = TarPlace::of(file, |folder| self.engine.disk_of(folder))?;
-        let is_there = place.disk.entry(&place.at);
-        let is_there = is_there.map_err(|error| from_io(&named("can't be looked at"), error))?;
-        if is_there.is_some() && existing == Existing::Keep {
+        let is_taken = place.is_taken();
+        let is_taken = is_taken.map_err(|error| from_io(&named("can't be looked at"), error))?;
+        if is_taken && existing == Existing::Keep {
             return Err(Error::new(ErrorKind::Usage, named("is there already"))
                 .hint("choose another name, or replace it with --force"));
         }
-        place.check_room(plan)?;
+        place.check_room(plan.bytes())?;
         let mut out = place.create().map_err(|error| from_io(&named("can't be written"), error))?;
         let packed = self.pack(plan, &mut io::BufWriter::with_capacity(1 << 20, &mut out), watch);
         let published = packed.and_then(|done| {
@@ -391,72 +392,4 @@ fn keep_note(
         Some(_) | None => {}
     }
     Ok(to.write_whole(layout, &note.at, &note.content)?)
-}
-
-/// Where a tar is made.
-struct TarPlace {
-    disk: Arc<dyn Disk>,
-    at: CachePath,
-    private: CachePath,
-}
-
-impl TarPlace {
-    fn of(
-        file: &Path,
-        disk_of: impl Fn(&Path) -> Result<Arc<dyn Disk>, Error>,
-    ) -> Result<Self, Error> {
-        let wrong = || {
-            let what = format!("`{}` is the name of no file", file.display());
-            Error::new(ErrorKind::Usage, what).hint("name a folder, or a file that ends in .tar")
-        };
-        let name = file.file_name().and_then(|name| name.to_str()).ok_or_else(wrong)?;
-        let folder = match file.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-            Some(_) | None => PathBuf::from("."),
-        };
-        let nonce = hubstow_cache::fresh_nonce().map_err(Error::from)?;
-        let at = CachePath::root().listed(name).ok_or_else(wrong)?;
-        let private = CachePath::root().listed(&format!(".{name}.{nonce}.part"));
-        let place = Self { disk: disk_of(&folder)?, at, private: private.ok_or_else(wrong)? };
-        place.remove_dead();
-        Ok(place)
-    }
-
-    /// Removes what a killed run has left of the same tar.
-    fn remove_dead(&self) {
-        let names = self.disk.names(&CachePath::root()).unwrap_or_default();
-        let prefix = format!(".{}.", self.at.base());
-        let nonce = |name: &str| {
-            let nonce = name.strip_prefix(&prefix)?.strip_suffix(".part")?;
-            Nonce::parse(nonce).ok()
-        };
-        for name in names.iter().filter(|name| nonce(name).is_some()) {
-            let Some(at) = CachePath::root().listed(name) else { continue };
-            let is_free = |mut file: Box<dyn DiskFile>| file.try_lock().is_ok();
-            if self.disk.open_private(&at).is_ok_and(is_free) {
-                let _ = self.disk.remove(&at);
-            }
-        }
-    }
-
-    fn check_room(&self, plan: &ExportPlan) -> Result<(), Error> {
-        let root = CachePath::root();
-        let free = self.disk.free_bytes(&root).ok().flatten();
-        super::check_room(&self.disk.native(&root), plan.bytes(), free)
-    }
-
-    fn create(&self) -> io::Result<Box<dyn DiskFile>> {
-        let mut file = self.disk.create(&self.private)?;
-        // Where locks are not to be had, nobody is kept from taking it for a dead run's; nobody else writes this tar.
-        let _ = file.try_lock();
-        Ok(file)
-    }
-
-    fn publish(&self) -> io::Result<()> {
-        self.disk.rename(&self.private, &self.at)
-    }
-
-    fn discard(&self) {
-        let _ = self.disk.remove(&self.private);
-    }
 }

@@ -19,8 +19,9 @@ use hubstow_core::{
 
 use super::{
     Existing, LeftOut, Watch,
-    bring::{Bringer, Piece, Source as PieceSource, stands_in_the_way},
+    bring::{Bringer, Piece, Source as PieceSource},
     export::LISTING_LIMIT_BYTES,
+    guard::stands_in_the_way,
     recognize::{Recognized, Recognizer, Said, Wanted},
     source::Source,
 };

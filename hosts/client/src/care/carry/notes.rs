@@ -14,7 +14,7 @@ use hubstow_core::{
     name::{Commit, Etag, FileName, Revision},
 };
 
-use super::{LeftOut, bring::is_hash, chosen::ChosenRepo, export::LISTING_LIMIT_BYTES};
+use super::{LeftOut, chosen::ChosenRepo, export::LISTING_LIMIT_BYTES, guard::is_hash};
 use crate::api::error::{Error, ErrorKind, FailedFile, from_io};
 
 /// The most bytes of a ref.

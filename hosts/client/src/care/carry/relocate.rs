@@ -11,7 +11,10 @@ use std::{
 
 use hubstow_cache::{
     Cache, Target,
-    care::inventory::{HeldRepo, Inventory, Store},
+    care::{
+        execute::Skip,
+        inventory::{HeldRepo, Inventory, Store},
+    },
     observe::OwnFacts,
 };
 use hubstow_core::{
@@ -234,7 +237,7 @@ impl CacheDir {
         watch: &Watch<'_>,
     ) -> Result<Vec<FailedFile>, Error> {
         let _here = self.lease(&chosen.repo)?;
-        let _there = super::bring::lease(cache, &chosen.repo)?;
+        let _there = super::guard::lease(cache, &chosen.repo)?;
         let layout = chosen.layout();
         let cache = &cache.remembering(&layout);
         let mut failed = Vec::new();
@@ -306,9 +309,15 @@ impl CacheDir {
         let executed = self.cache().execute(inventory, &removal, &mut |_| {});
         done.freed_bytes = executed.freed_bytes;
         let is_content = |role: Role| matches!(role, Role::Pointer | Role::Blob | Role::Payload);
-        for step in executed.steps.iter().filter(|step| step.skipped.is_some()) {
+        for step in &executed.steps {
+            let why = match &step.skipped {
+                None | Some(Skip::Gone) => continue,
+                Some(Skip::Refused(said)) => said,
+                Some(Skip::Changed | Skip::InUse | Skip::Needed | Skip::Holds) => {
+                    "it has changed or is in use; the same command moves it later"
+                }
+            };
             if let Some(item) = inventory.get(step.id).filter(|item| is_content(item.role)) {
-                let why = "it has changed or is in use; the same command moves it later";
                 done.left.push(LeftOut::new(item.at.as_str(), why));
             }
         }

@@ -125,6 +125,7 @@ impl Rename {
         rename().map_err(|error| {
             let (from, to) = (self.disk.native(&self.from), self.disk.native(&self.to));
             from_io(&format!("`{}` can't be renamed to `{}`", from.display(), to.display()), error)
+                .hint("copy it with --keep, and remove the old one then")
         })
     }
 }
@@ -185,9 +186,24 @@ pub(super) fn link_old(engine: &Engine, from: &Path, to: &Path) -> Result<(), Er
             swap(&*disk, &at, text).map_err(|error| unlinked(&error.to_string()))
         }
         Some(Kind::Symlink) if disk.link_text(&at).is_ok_and(|said| said == text) => Ok(()),
+        // It has led to where the cache was.
+        Some(Kind::Symlink) if matches!(disk.through(&at), Ok(None)) => {
+            relink(&*disk, &at, text).map_err(|error| unlinked(&error.to_string()))
+        }
         Some(_) => Err(unlinked("something else is there")),
         None => disk.symlink(text, &at).map_err(|error| unlinked(&error.to_string())),
     }
+}
+
+/// Puts another link in the place of one.
+fn relink(disk: &dyn Disk, at: &CachePath, text: &str) -> io::Result<()> {
+    let nonce = hubstow_cache::fresh_nonce().map_err(io::Error::other)?;
+    let private = CachePath::root().listed(&format!(".{}.{nonce}.link", at.base()));
+    let private = private.ok_or(io::ErrorKind::InvalidFilename)?;
+    disk.symlink(text, &private)?;
+    disk.rename(&private, at).inspect_err(|_| {
+        let _ = disk.remove(&private);
+    })
 }
 
 /// Puts a link in the place of a folder that holds nothing of worth: the folder is renamed away, and looked at once more.

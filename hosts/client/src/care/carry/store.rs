@@ -21,7 +21,7 @@ use hubstow_core::{
     policy::Method,
 };
 
-use super::{bring::is_hash, chosen::ChosenRepo};
+use super::{chosen::ChosenRepo, guard::is_hash};
 use crate::api::error::{Error, ErrorKind, FailedFile, from_io};
 
 const STORE: &str = "blobs";

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use hubstow_core::name::{Commit, Etag, FileName, Repo};
 
 use super::{Claim, Listed, Recognizer, Said, listed};
-use crate::{care::carry::bring::is_hash, lookup::listing::Listing};
+use crate::{care::carry::guard::is_hash, lookup::listing::Listing};
 
 /// Where clients keep what they know of a local folder.
 const STATE: &str = ".cache/huggingface";

@@ -10,7 +10,7 @@ use hubstow_core::{
 use super::{COPIES, Claim, Listed, Recognizer, Wanted, listed};
 use crate::{
     care::carry::{
-        bring::is_hash,
+        guard::is_hash,
         manifest::{self, Manifest},
         source::Entry,
     },
