@@ -1,5 +1,6 @@
 //! Whether a plan may be carried out: what a host asks of one that it has not made itself.
 
+mod relink;
 mod removal;
 mod repair;
 

@@ -18,7 +18,7 @@ use std::{collections::BTreeSet, thread};
 use hubstow_core::{
     care::{
         Content, Entry, Hold, Id, Role, Stamp,
-        relink::{Because, Plan, Rules, relink},
+        relink::{Act, Because, Plan, Rules, Source, Step, relink},
     },
     policy::{Method, Methods, Policy, Support},
 };
@@ -115,6 +115,8 @@ fn check_all(world: &World) -> usize {
 fn check(world: &World, rules: &Rules) {
     let plan = plan(world, rules);
     let told = || format!("{rules:?} of {world:?}: {plan:?}");
+    let (held, known, _) = world.told();
+    assert_eq!(plan.check(&held, &known, rules), Ok(()), "{}", told());
     if rules.method().is_none() {
         assert!(plan.steps.is_empty(), "{}", told());
         assert!(plan.left.iter().all(|left| left.because == Because::NoMethod), "{}", told());
@@ -220,4 +222,55 @@ fn what_broken_off_runs_have_left_goes_unless_somebody_works_in_its_repo() {
         assert_eq!(steps.concat(), expected, "{hold}");
         assert_eq!(plan.freed_bytes, freed, "{hold}");
     }
+}
+
+/// Whatever is changed in a step, the guard sees, unless it is another way to the same end.
+#[test]
+fn a_conversion_that_would_do_what_it_must_not_is_refused() {
+    let (mut refused, mut kinds) = (0, BTreeSet::new());
+    for world in worlds().step_by(101) {
+        for policy in Policy::ALL {
+            let rules = rules(&world, *policy, disks()[0], true);
+            let (held, known, _) = world.told();
+            let plan = plan(&world, &rules);
+            let mut refuses = |bad: &Plan| {
+                let unfit = bad.check(&held, &known, &rules).expect_err("it must be refused");
+                kinds.insert(format!("{unfit:?}").split('(').next().unwrap().to_owned());
+                refused += 1;
+            };
+            let closed = BTreeSet::new();
+            let meant = Rules { repos: closed, ..rules.clone() };
+            assert!(plan.steps.is_empty() || plan.check(&held, &known, &meant).is_err());
+            for place in 0..plan.steps.len() {
+                let changed = |change: &dyn Fn(&mut Step)| {
+                    let mut bad = plan.clone();
+                    change(&mut bad.steps[place]);
+                    bad
+                };
+                refuses(&changed(&|step| step.over.0 ^= 1 << 90));
+                refuses(&changed(&|step| step.id = Id(u32::MAX)));
+                refuses(&changed(&|step| step.by = Some(Method::Move)));
+                let mut twice = plan.clone();
+                twice.steps.push(plan.steps[place]);
+                refuses(&twice);
+                if let Some(Source::Made(_)) = plan.steps[place].from {
+                    let mut early = plan.clone();
+                    let step = early.steps.remove(place);
+                    early.steps.insert(0, step);
+                    refuses(&early);
+                }
+                if plan.steps[place].act == Act::Drop {
+                    let led = held.iter().any(|(_, entry)| {
+                        entry.content.is_none() && entry.leads_to.contains(&plan.steps[place].id)
+                    });
+                    let mut early = plan.clone();
+                    let step = early.steps.remove(place);
+                    early.steps.insert(0, step);
+                    assert_eq!(early.check(&held, &known, &rules).is_err(), led, "{world:?}");
+                }
+            }
+        }
+    }
+    println!("{refused} refused: {kinds:?}");
+    assert!(refused > 1000 && kinds.len() >= 4, "{kinds:?}");
 }

@@ -1,6 +1,9 @@
 //! Plans that would take what they must not.
 
-use hubstow_core::care::{self, Held, Plan, Step, Why};
+use hubstow_core::{
+    care::{self, Cure, Held, Plan, Step, Why, relink},
+    policy::Method,
+};
 
 use crate::{
     Hostile,
@@ -52,5 +55,43 @@ impl wit::Guest for Hostile {
         strike();
         let held = Held { entries: entries.into_iter().map(Into::into).collect() };
         changed(&held, care::prune(&held, &rules.into())).into()
+    }
+
+    fn plan_repair(
+        entries: Vec<wit::Entry>,
+        wounds: Vec<wit::Wound>,
+        reach: wit::Reach,
+    ) -> wit::Repair {
+        strike();
+        let held = Held { entries: entries.into_iter().map(Into::into).collect() };
+        let wounds: Vec<care::Wound> = wounds.into_iter().map(Into::into).collect();
+        let mut plan = care::repair(&held, &wounds, reach.into());
+        match attack() {
+            "heal-by-removing" => plan.steps.iter_mut().for_each(|step| step.cure = Cure::Remove),
+            "heal-what-is-well" => plan.steps.iter_mut().for_each(|step| step.id = care::Id(0)),
+            _ => {}
+        }
+        plan.into()
+    }
+
+    fn plan_conversion(
+        entries: Vec<wit::Entry>,
+        known: Vec<Option<wit::Known>>,
+        rules: wit::ConversionRules,
+    ) -> wit::Conversion {
+        strike();
+        let held = Held { entries: entries.into_iter().map(Into::into).collect() };
+        let known: Vec<_> = known.into_iter().map(|it| it.map(Into::into)).collect();
+        let mut plan = relink::relink(&held, &known, &rules.into());
+        match attack() {
+            "drop-first" => plan.steps.iter_mut().for_each(|step| {
+                (step.act, step.by, step.from) = (relink::Act::Drop, None, None);
+            }),
+            "convert-by-moving" => {
+                plan.steps.iter_mut().for_each(|step| step.by = Some(Method::Move));
+            }
+            _ => {}
+        }
+        plan.into()
     }
 }

@@ -2,9 +2,17 @@
 
 use std::time::Instant;
 
-use hubstow_core::care::{Content, Entry, Held, Hold, Id, Role, Rules, Stamp, prune, remove};
+use hubstow_core::{
+    care::{
+        Content, Entry, Held, Hold, Id, Ill, Role, Rules, Stamp, Wound, prune, relink, remove,
+        repair,
+    },
+    facts::Reach,
+    policy::{Method, Methods, Policy, Support},
+};
 
 use crate::{
+    contents::{self, BLOBS, KINDS, Name, PointerIs, Repo},
     request::{Question, REQUESTS},
     subject::CORE,
     world::World,
@@ -75,4 +83,62 @@ fn entries_that_are_in_themselves_or_lead_nowhere_are_no_trap() {
     assert_eq!(CORE.plan_prune(&held, &Rules::default()).unwrap(), prune(&held, &Rules::default()));
     let nothing = Held::default();
     assert!(CORE.plan_prune(&nothing, &Rules::default()).unwrap().steps.is_empty());
+}
+
+#[test]
+fn the_component_heals_as_the_crate_does() {
+    let world = World::all().next().unwrap();
+    let (held, _) = world.held();
+    let mut compared = 0;
+    for ill in Ill::ALL {
+        for (id, entry) in held.iter() {
+            for good in [vec![], vec![Id(3)], vec![Id(3), id]] {
+                for reach in [Reach::Online, Reach::Offline] {
+                    let (wants, through) = (Some(7), Some(Id(9)));
+                    let wound =
+                        Wound { id, ill: *ill, wants, good: good.clone(), through, has_name: true };
+                    let other = Wound { through: None, has_name: false, ..wound.clone() };
+                    let wounds = [wound, other];
+                    let came = CORE.plan_repair(&held, &wounds, reach);
+                    assert_eq!(came.unwrap(), repair(&held, &wounds, reach), "{entry:?}");
+                    compared += 1;
+                }
+            }
+        }
+    }
+    println!("{compared} plans compared");
+    assert!(compared > 500, "{compared}");
+}
+
+#[test]
+fn the_component_converts_as_the_crate_does() {
+    let untried = Methods::UNTRIED;
+    let refused = untried.with(Method::Symlink, Support::Refused);
+    let mut compared = 0;
+    for first in KINDS {
+        for second in KINDS {
+            for blob in BLOBS {
+                let repo = |hold| Repo { blob, pointers: [first, second, PointerIs::Own], hold };
+                let repos = [repo(Hold::Free), repo(Hold::Pinned)];
+                let (held, known, names) = contents::World::new(repos, true, true).told();
+                let at = |name| Id::at(names.iter().position(|it| *it == name).unwrap());
+                for policy in Policy::ALL {
+                    for methods in [untried, refused] {
+                        let rules = relink::Rules {
+                            policy: *policy,
+                            methods,
+                            across: true,
+                            repos: [Name::Repo(0), Name::Repo(1)].map(at).into(),
+                            dead: [].into(),
+                        };
+                        let came = CORE.plan_conversion(&held, &known, &rules).unwrap();
+                        assert_eq!(came, relink::relink(&held, &known, &rules), "{rules:?}");
+                        compared += 1;
+                    }
+                }
+            }
+        }
+    }
+    println!("{compared} plans compared");
+    assert_eq!(compared, 7 * 7 * 4 * 5 * 2);
 }

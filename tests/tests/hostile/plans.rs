@@ -1,6 +1,13 @@
 //! Attacks on what a cache holds.
 
-use hubstow_core::care::{Content, Entry, Held, Hold, Id, Role, Rules, Stamp};
+use hubstow_core::{
+    care::{
+        Content, Entry, Held, Hold, Id, Ill, Role, Rules, Stamp, Wound,
+        relink::{self, Known, State},
+    },
+    facts::Reach,
+    policy::{Methods, Policy},
+};
 use hubstow_wasmtime::{CoreError, Options};
 
 use crate::guest::hostile;
@@ -66,4 +73,45 @@ fn a_plan_that_never_comes_ends_within_the_bounds() {
     assert!(matches!(error, CoreError::OutOfFuel { .. }), "{error}");
     let error = hostile("allocate", Options::default()).plan_remove(&held(), &[]).unwrap_err();
     assert!(matches!(error, CoreError::OutOfMemory { .. }), "{error}");
+}
+
+#[test]
+fn a_repair_that_is_none_and_a_conversion_that_loses_are_no_plans() {
+    let held = held();
+    let wound = |id, ill| Wound {
+        id: Id(id),
+        ill,
+        wants: Some(1),
+        good: vec![Id(3)],
+        through: Some(Id(7)),
+        has_name: true,
+    };
+    let wounds = [wound(7, Ill::Content), wound(2, Ill::Content)];
+    let heal = |attack: &str| {
+        hostile(attack, Options::default()).plan_repair(&held, &wounds, Reach::Online)
+    };
+    assert_eq!(heal("").unwrap().steps.len(), 2);
+    for attack in ["heal-by-removing", "heal-what-is-well"] {
+        let error = heal(attack).unwrap_err();
+        assert!(matches!(error, CoreError::Impossible { .. }), "{attack}: {error}");
+    }
+    let mut copied = held.clone();
+    copied.entries[7].content = Some(Content { file: 9, len_bytes: 100, names: 1 });
+    copied.entries[7].leads_to.clear();
+    let proved = Some(Known { blob: 1, state: State::Proved(1) });
+    let known = [None, None, proved, None, None, None, None, proved, None];
+    let rules = relink::Rules {
+        policy: Policy::Compat,
+        methods: Methods::UNTRIED,
+        across: false,
+        repos: [Id(0)].into(),
+        dead: [].into(),
+    };
+    let convert =
+        |attack: &str| hostile(attack, Options::default()).plan_conversion(&copied, &known, &rules);
+    assert_eq!(convert("").unwrap().steps.len(), 1);
+    for attack in ["drop-first", "convert-by-moving"] {
+        let error = convert(attack).unwrap_err();
+        assert!(matches!(error, CoreError::Impossible { .. }), "{attack}: {error}");
+    }
 }
