@@ -225,7 +225,11 @@ impl World {
             };
             let hold = match name {
                 Name::Repo(repo) => self.holds[*repo],
-                _ => Hold::Free,
+                Name::Payload
+                | Name::Stranger
+                | Name::Revision(_)
+                | Name::Pointer(..)
+                | Name::Blob(_) => Hold::Free,
             };
             let over = Stamp(entries.len() as u128);
             let within = within.and_then(id);
