@@ -8,6 +8,7 @@ use std::{
         process::CommandExt as _,
     },
     process::Stdio,
+    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::Duration,
 };
@@ -326,4 +327,23 @@ fn a_repair_that_is_killed_leaves_nothing_worse_and_the_next_one_finishes() {
         assert_eq!(code, 0, "round {round}: {said}");
         assert_eq!(scene.right().len(), FILES, "round {round}");
     }
+}
+
+#[test]
+fn nothing_is_wrong_with_what_comes_and_goes_while_it_is_read() {
+    let scene = Scene::new(Made::Linked);
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                scene.run(&["cache", "rm", "acme/tiny", "--yes", "-q"]);
+                scene.run(&["download", "acme/tiny", "-q"]);
+            }
+        });
+        let found: Vec<_> = (0..60).map(|_| scene.verify(&["--offline"])).collect();
+        stop.store(true, Ordering::Relaxed);
+        for (code, said) in found {
+            assert_eq!(code, 0, "{said}");
+        }
+    });
 }

@@ -22,7 +22,7 @@ use std::{
 };
 
 use rows::{ROWS, Row};
-use scene::{Scene, TINY};
+use scene::{Made, Scene, TINY};
 use serde_json::Value;
 
 /// What is told, as paths and kinds.
@@ -116,6 +116,16 @@ fn every_kind_of_damage_is_told_and_healed_from_what_is_here_or_left_as_it_is() 
 #[test]
 fn every_kind_of_damage_is_healed_with_the_hub_or_left_as_it_is() {
     each(|row| check(row, row.online, &[]));
+}
+
+#[test]
+fn a_cache_of_links_is_healed_as_well_where_only_copies_are_made_now() {
+    each(|row| {
+        if row.made == Made::Linked && row.online.is_empty() {
+            check(row, row.online, &["--placement", "portable"]);
+            check(row, row.online, &["--placement", "nas"]);
+        }
+    });
 }
 
 #[test]

@@ -93,6 +93,25 @@ impl CacheDir {
     /// Carries out a repair that was planned of what was found in this inventory, telling what becomes of each step. Files get to
     /// their places as in any download, so each is looked at again first, and what is right by then stays.
     ///
+    /// ```no_run
+    /// # async fn run(hub: &hubstow_client::Hub) -> Result<(), hubstow_client::Error> {
+    /// use std::ops::ControlFlow;
+    ///
+    /// use hubstow_client::care::Scope;
+    ///
+    /// let cache = hub.cache();
+    /// let inventory = cache.inventory()?;
+    /// let told = cache.ask_listings(&inventory, &Scope::All).await?;
+    /// let go_on = |_| ControlFlow::Continue(());
+    /// let verified = cache.verify(&inventory, &Scope::All, &told.listings, go_on)?;
+    /// let plan = cache.plan_repair(&inventory, &verified);
+    /// for healed in cache.repair(&inventory, &verified, &plan, |_| {}).await? {
+    ///     println!("{}: {}", healed.cure, if healed.is_well() { "done" } else { "not done" });
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// A thread on which no request can be waited for. What fails for one entry stops no other.
     pub async fn repair(

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use hubstow_core::{
     care::{Hold, Id, Ill, Role},
     layout::CachePath,
+    name::Commit,
 };
 
 use super::{
@@ -19,7 +20,7 @@ use crate::{
         inventory::{Inventory, Item},
     },
     disk::Kind,
-    observe::view::View,
+    observe::{REF_LIMIT_BYTES, view::View},
 };
 
 /// The longest list of a shared content's users that is read.
@@ -85,7 +86,7 @@ impl Around<'_> {
     ) {
         for damage in &self.inventory.damage {
             let id = places.get(damage.at.as_str()).copied();
-            if !id.map_or(self.covered.is_all(), |id| self.has(id)) {
+            if !id.map_or(self.covered.is_all(), |id| self.has(id)) || !self.is_still_so(damage) {
                 continue;
             }
             let expected = id.and_then(|id| {
@@ -111,6 +112,30 @@ impl Around<'_> {
             fault.expected = expected;
             verified.faults.push(fault);
         }
+    }
+
+    /// Looks again at what may have been on its way while the cache was listed: a link whose blob came after the blobs were
+    /// listed, a ref whose snapshot did, a folder that was being removed.
+    fn is_still_so(&self, damage: &Damage) -> bool {
+        let (disk, at) = (self.view.disk(), &damage.at);
+        let entry = disk.entry(at);
+        if matches!(entry, Ok(None)) {
+            return false;
+        }
+        if damage.flaw == Flaw::LinkLeadsNowhere {
+            let is_link = matches!(entry, Ok(Some(it)) if it.kind == Kind::Symlink);
+            return is_link && !matches!(disk.through(at), Ok(Some(_)));
+        }
+        let is_there =
+            |at: Option<CachePath>| at.is_some_and(|at| !matches!(disk.entry(&at), Ok(None)));
+        damage.flaw != Flaw::RefLeadsNowhere || !is_there(self.snapshot_of_ref(at))
+    }
+
+    /// Returns the snapshot that a ref leads to, whether or not it is there.
+    fn snapshot_of_ref(&self, at: &CachePath) -> Option<CachePath> {
+        let commit = Commit::from_ref_file(&self.view.cache.read(at, REF_LIMIT_BYTES)?)?;
+        let repo = CachePath::root().listed(at.as_str().split('/').next()?)?;
+        repo.listed("snapshots")?.listed(commit.as_str())
     }
 
     /// Tells whether somebody works in the repo: the Python client writes the ref first.

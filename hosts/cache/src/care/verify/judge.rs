@@ -1,6 +1,6 @@
 //! What follows from what was said of files and what reading them has shown.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use hubstow_core::{
     care::{Id, Ill, Role},
@@ -29,6 +29,9 @@ const LFS: &str = "version https://git-lfs.github.com/spec/v1\n";
 const LFS_HASH: &str = "oid sha256:";
 const LFS_SIZE: &str = "size ";
 
+/// Contents by their etags, and their sizes where these are known.
+type Wanted<'a> = HashMap<&'a str, Option<u64>>;
+
 pub(super) struct Judge<'a> {
     pub(super) inventory: &'a Inventory,
     pub(super) covered: &'a Covered,
@@ -55,19 +58,17 @@ impl Judge<'_> {
         self.judge_links(verified);
     }
 
-    /// Returns all contents that anything should hold.
-    fn wanted(&self) -> HashSet<&str> {
-        let claims = self.claims.jobs.iter().flat_map(|job| &job.claims);
-        claims.map(|claim| claim.promised.etag.as_str()).collect()
+    /// Returns all contents that anything should hold, and what is said of the size of each.
+    fn wanted(&self) -> Wanted<'_> {
+        let mut wanted = Wanted::new();
+        for claim in self.claims.jobs.iter().flat_map(|job| &job.claims) {
+            let size = wanted.entry(claim.promised.etag.as_str()).or_default();
+            *size = size.or(claim.promised.size);
+        }
+        wanted
     }
 
-    fn judge_file(
-        &self,
-        job: &Job,
-        shown: &Shown,
-        wanted: &HashSet<&str>,
-        verified: &mut Verified,
-    ) {
+    fn judge_file(&self, job: &Job, shown: &Shown, wanted: &Wanted<'_>, verified: &mut Verified) {
         match &shown.end {
             End::Whole => {}
             End::Refused(said) => {
@@ -115,20 +116,17 @@ impl Judge<'_> {
     }
 
     /// Makes the fault of an entry whose file is not what was said of it.
-    fn fault(
-        &self,
-        job: &Job,
-        shown: &Shown,
-        claim: &Claim,
-        wanted: &HashSet<&str>,
-    ) -> Option<Fault> {
+    fn fault(&self, job: &Job, shown: &Shown, claim: &Claim, wanted: &Wanted<'_>) -> Option<Fault> {
         let found = shown.hash(&claim.promised.etag);
-        let promised = self.with_size(claim);
+        // What a listing says of the same content counts for a blob as well.
+        let elsewhere = || wanted.get(claim.promised.etag.as_str()).copied().flatten();
+        let size = claim.promised.size.or_else(elsewhere);
+        let promised = Promised { size, ..claim.promised.clone() };
         let flaw = match promised.size {
             _ if job.len_bytes == 0 => Flaw::Empty,
             _ if self.flattened(claim.by, shown).is_some() => Flaw::FlattenedLink,
             _ if lfs_pointer(shown).is_some() => Flaw::LfsPointer,
-            _ if found.is_some_and(|found| wanted.contains(found)) => Flaw::HoldsOther,
+            _ if found.is_some_and(|found| wanted.contains_key(found)) => Flaw::HoldsOther,
             Some(size) if job.len_bytes < size => Flaw::Truncated,
             Some(size) if job.len_bytes > size => Flaw::TooLong,
             _ if shown.is_zero => Flaw::Zeros,
@@ -138,14 +136,6 @@ impl Judge<'_> {
         fault.found = found.map(str::to_owned);
         fault.expected = Some(promised);
         Some(fault)
-    }
-
-    /// Of a blob that is wrong, what a listing says of the size of the same content.
-    fn with_size(&self, claim: &Claim) -> Promised {
-        let claims = self.claims.jobs.iter().flat_map(|job| &job.claims);
-        let same = claims.filter(|other| other.promised.etag == claim.promised.etag);
-        let size = claim.promised.size.or_else(|| same.filter_map(|it| it.promised.size).next());
-        Promised { size, ..claim.promised.clone() }
     }
 
     /// Finds what stands in the place of a file of which nothing else speaks.

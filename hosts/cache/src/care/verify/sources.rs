@@ -25,6 +25,8 @@ pub(super) struct Sources<'a> {
     listings: &'a Listings,
     /// Where each content is, by its hash, as far as it was read.
     good: HashMap<&'a str, Vec<Id>>,
+    /// Blobs that were not read now, by their names: what they hold is proved when it is copied.
+    unread: HashMap<&'a str, Vec<Id>>,
 }
 
 impl<'a> Sources<'a> {
@@ -41,7 +43,13 @@ impl<'a> Sources<'a> {
                 good.entry(hash.as_str()).or_default().push(job.id);
             }
         }
-        Self { inventory, covered, listings, good }
+        let mut unread: HashMap<&str, Vec<Id>> = HashMap::new();
+        let blobs = inventory.iter().filter(|(_, item)| item.role == Role::Blob);
+        for (id, item) in blobs.filter(|(id, _)| !covered.has(inventory, *id)) {
+            let content = content_at(inventory, id).map(|(id, _)| id);
+            unread.entry(item.at.base()).or_default().extend(content);
+        }
+        Self { inventory, covered, listings, good, unread }
     }
 
     /// Adds to a fault what would heal it.
@@ -59,14 +67,10 @@ impl<'a> Sources<'a> {
         if expected.etag.content_hash() == ContentHash::Opaque {
             return;
         }
-        let mut good = self.good.get(expected.etag.as_str()).cloned().unwrap_or_default();
-        // What was not read now is proved when it is copied.
-        let others = self.inventory.iter().filter(|(other, item)| {
-            item.role == Role::Blob
-                && item.at.base() == expected.etag.as_str()
-                && !self.covered.has(self.inventory, *other)
-        });
-        good.extend(others.filter_map(|(id, _)| Some(content_at(self.inventory, id)?.0)));
+        let of = |contents: &HashMap<&str, Vec<Id>>| {
+            contents.get(expected.etag.as_str()).cloned().unwrap_or_default()
+        };
+        let good = [of(&self.good), of(&self.unread)].concat();
         if self.is_doubtful(fault, &good) {
             fault.ill = Ill::Unnamed;
         } else {
