@@ -17,7 +17,7 @@ use hubstow_core::{
 use hubstow_serve::{RunningServer, Server};
 use serde_json::json;
 
-use crate::stage::Stage;
+use crate::{peer::Peer, stage::Stage};
 
 const FILES: usize = 30;
 
@@ -102,36 +102,100 @@ fn pointers(cache: &Path) -> Vec<PathBuf> {
     found
 }
 
-#[test]
-fn downloads_that_are_killed_while_others_clean_leave_nothing_that_dangles() {
-    let stage = Stage::empty();
-    let hub = hub(&stage);
-    let mut random = fastrand::Rng::with_seed(7);
-    for round in 0..24 {
-        let mut child = download(&stage, &hub);
-        let is_killed = random.bool();
-        thread::sleep(Duration::from_millis(random.u64(0..60)));
-        let cleaned = match round % 3 {
-            0 => stage.run(&["rm", "acme/tiny", "--yes"]),
-            1 => stage.run(&["prune", "--yes"]),
-            _ => stage.run(&["prune", "--keep-last", "0", "--yes"]),
-        };
-        // There may be nothing of that name yet.
-        assert!(matches!(cleaned.status.code(), Some(0 | 3)), "{cleaned:?}");
+/// How many rounds there are, if not as many as a test run has time for.
+const ROUNDS: &str = "HUBSTOW_ROUNDS";
+/// How many rounds there are otherwise, and how many with the Python client, which starts slowly.
+const FEW: usize = 30;
+const FEW_OF_PEER: usize = 6;
+
+fn rounds(few: usize) -> usize {
+    std::env::var(ROUNDS).ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(few)
+}
+
+/// What is done beside a download, by turns.
+const WORK: [&[&str]; 7] = [
+    &["relink", "--placement", "portable", "--yes"],
+    &["prune", "--yes"],
+    &["relink", "--placement", "compat", "--yes"],
+    &["rm", "acme/tiny", "--yes"],
+    &["relink", "--placement", "nas", "--yes"],
+    &["prune", "--keep-last", "0", "--yes"],
+    &["relink", "--placement", "dedup", "--across", "--yes"],
+];
+
+/// Panics unless every file of a snapshot is there as the hub has it.
+#[track_caller]
+fn all_is_right(cache: &Path, when: &str) {
+    for pointer in pointers(cache) {
+        let name = pointer.file_stem().unwrap().to_str().unwrap().to_owned();
+        let (content, text) = (fs::read(&pointer), fs::read_link(&pointer));
+        let byte = name.parse::<u8>().unwrap();
+        let is_right = content.as_ref().is_ok_and(|content| *content == vec![byte; 20_000]);
+        let error = content.err();
+        assert!(is_right, "{when}: {} → {text:?}: {error:?}", pointer.display());
+    }
+}
+
+/// Downloads again and again while others clean and convert, kills one side or the other, and looks each time.
+fn work_beside(
+    stage: &Stage,
+    rounds: usize,
+    seed: u64,
+    download: &dyn Fn() -> Child,
+    time_ms: u64,
+) {
+    let mut random = fastrand::Rng::with_seed(seed);
+    for round in 0..rounds {
+        let work = WORK[round % WORK.len()];
+        let when = format!("round {round}, {work:?}");
+        let mut child = download();
+        thread::sleep(Duration::from_millis(random.u64(0..time_ms)));
+        let (is_killed, is_work_killed) = (random.bool(), random.u8(0..4) == 0);
+        let mut command = stage.command(work);
+        let mut working = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        if is_work_killed {
+            thread::sleep(Duration::from_micros(random.u64(1_000..40_000)));
+            working.kill().unwrap();
+            working.wait().unwrap();
+        } else {
+            // There may be nothing of that name yet.
+            let done = working.wait_with_output().unwrap();
+            assert!(matches!(done.status.code(), Some(0 | 3)), "{when}: {done:?}");
+        }
         if is_killed {
             child.kill().unwrap();
             child.wait().unwrap();
         } else {
             ends_well(child);
         }
-        for pointer in pointers(&stage.cache()) {
-            assert!(fs::metadata(&pointer).is_ok(), "round {round}: {}", pointer.display());
-        }
+        all_is_right(&stage.cache(), &when);
     }
-    ends_well(download(&stage, &hub));
+    ends_well(download());
     assert_eq!(pointers(&stage.cache()).len(), FILES);
+    all_is_right(&stage.cache(), "in the end");
+    stage.json(&["relink", "--placement", "compat", "--yes"]);
     stage.json(&["prune", "--yes"]);
     let again = stage.json(&["prune", "--dry-run"]);
     assert_eq!((&again["freed"], &again["steps"]), (&json!(0), &json!([])));
     assert_eq!(stage.json(&["ls", "--show-warnings"])[0]["size"], FILES * 20_000);
+}
+
+#[test]
+fn downloads_beside_cleaning_and_conversions_lose_nothing_whoever_is_killed() {
+    let stage = Stage::empty();
+    let hub = hub(&stage);
+    work_beside(&stage, rounds(FEW), 7, &|| download(&stage, &hub), 60);
+}
+
+#[test]
+fn downloads_by_the_python_client_beside_cleaning_and_conversions_lose_nothing() {
+    let Some(peer) = Peer::new(&[]) else { return };
+    let files = Stage::empty();
+    let hub = hub(&files);
+    let download = || {
+        let mut command = peer.command(&["get", "model", "acme/tiny"]);
+        command.env("HF_ENDPOINT", hub.url()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    work_beside(&peer.stage, rounds(FEW_OF_PEER), 8, &download, 2_500);
 }

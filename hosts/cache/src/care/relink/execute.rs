@@ -4,6 +4,9 @@
 //! Who converts something of a repo has it alone: nobody who holds its lease relies on it meanwhile. All steps of a content
 //! are done under the lock of its etag, which other tools hold while they place it.
 
+mod change;
+mod clear;
+
 use std::collections::{BTreeMap, HashSet};
 
 use hubstow_core::{
@@ -16,6 +19,7 @@ use hubstow_core::{
     policy::Method,
 };
 
+use self::change::Change;
 use crate::{
     Target,
     cache::{folders::KnownFolders, proofs::Verdict},
@@ -24,10 +28,8 @@ use crate::{
         execute::{Kept, Skip},
         inventory::{Inventory, Item, stamp},
         lease::{Leased, Share},
-        life::Life,
         locks::{LOCKS, PeerLock},
         relink::contents::{Contents, Slot},
-        walk::walk,
     },
     disk::{
         Entry, Kind,
@@ -152,15 +154,6 @@ impl Work<'_> {
             if let Some(target) = targets.first() {
                 self.view.record_proofs(&target.layout, commit, &targets);
             }
-        }
-    }
-
-    /// Removes what a dead run has left, if it is still dead.
-    fn clear(&mut self, step: &Step) -> Result<(), Skip> {
-        let item = self.inventory.get(step.id).ok_or(Skip::Changed)?;
-        match self.view.cache.life_of(&item.at, item.kind, true) {
-            Life::Lives => Err(Skip::InUse),
-            Life::Dead(_held) => self.remove(step, item),
         }
     }
 
@@ -325,111 +318,6 @@ impl Work<'_> {
         let now = stamp(entry.kind, Some(&entry), text.as_deref());
         if now == over { Ok(entry) } else { Err(Skip::Changed) }
     }
-
-    /// Removes blobs that no link of their repo names any more.
-    fn drop_blobs(&mut self, drops: &[Step]) {
-        let Some(first) = drops.first() else { return };
-        let repo = self.inventory.get(self.inventory.outermost(first.id));
-        let folder = repo.and_then(|repo| repo.at.listed("snapshots"));
-        let mut damage = Vec::new();
-        let disk = &*self.view.cache.disk;
-        let listed = folder.map(|at| walk(disk, at, &self.view.cancel, &mut damage));
-        let links = listed.iter().flatten().filter_map(|listed| listed.link.as_deref());
-        let named: HashSet<String> =
-            links.filter_map(|text| text.rsplit('/').next()).map(str::to_owned).collect();
-        let is_whole = listed.is_some() && damage.is_empty() && !self.view.cancel.is_cancelled();
-        for step in drops {
-            let skipped = match self.inventory.get(step.id) {
-                Some(item) if is_whole && !named.contains(item.at.base()) => {
-                    self.drop_blob(step, item).err()
-                }
-                Some(_) | None => Some(Skip::Needed),
-            };
-            self.end(step, skipped);
-        }
-    }
-
-    /// Removes a blob, and carries over what is proved of the file where a pointer has it now.
-    fn drop_blob(&mut self, step: &Step, item: &Item) -> Result<(), Skip> {
-        let disk = &*self.view.cache.disk;
-        let before = disk.entry(&item.at).ok().flatten();
-        self.remove(step, item)?;
-        let slot = self.contents.slot_of(step.id).map(|(number, _)| number);
-        let pointers = slot.and_then(|slot| self.contents.pointers_of.get(&slot));
-        let items = pointers.into_iter().flatten().filter_map(|id| self.inventory.get(*id));
-        for now in items.filter_map(|item| disk.entry(&item.at).ok().flatten()) {
-            if let Some(before) = &before
-                && now.identity.same_content(&before.identity)
-            {
-                self.view.proofs.carry_over(&before.identity, &now.identity);
-            }
-        }
-        Ok(())
-    }
-
-    /// Removes a file or a link, if it is still what it was.
-    fn remove(&mut self, step: &Step, item: &Item) -> Result<(), Skip> {
-        let entry = self.still(item, step.over)?;
-        self.view.cache.disk.remove(&item.at).map_err(|error| Skip::Refused(error.to_string()))?;
-        self.freed_bytes += freed_with(&entry);
-        Ok(())
-    }
-
-    /// Removes the folders for private files that only this has needed.
-    fn tidy(&self, repo: &CachePath) {
-        let had = |at: &CachePath| self.inventory.iter().any(|(_, item)| item.at == *at);
-        let Some(private) = repo.listed(".hubstow").filter(|at| !had(at)) else { return };
-        let disk = &*self.view.cache.disk;
-        let listed = walk(disk, private, &self.view.cancel, &mut Vec::new());
-        for folder in listed.iter().rev().filter(|listed| listed.kind == Kind::Directory) {
-            // What is not empty stays.
-            let _ = disk.remove_folder(&folder.at);
-        }
-        self.view.forget_folders();
-    }
-}
-
-/// What a step changes of files.
-struct Change {
-    at: CachePath,
-    from: CachePath,
-    lost: Option<Entry>,
-    source: Option<Entry>,
-}
-
-impl Change {
-    fn before(view: &View, at: &CachePath, from: &CachePath) -> Result<Self, Skip> {
-        let refused = |error: std::io::Error| Skip::Refused(error.to_string());
-        let lost = view.disk().entry(at).map_err(refused)?;
-        let source = view.disk().through(from).map_err(refused)?;
-        Ok(Self { at: at.clone(), from: from.clone(), lost, source })
-    }
-
-    /// Carries over what is proved of a file that has got or lost a name, and returns how many bytes are free.
-    fn after(self, view: &View, by: Method) -> i64 {
-        let Self { at, from, lost, source } = self;
-        let now = |at: &CachePath| view.disk().through(at).ok().flatten();
-        if let (Some(before), Some(after)) = (&source, now(&from).or_else(|| now(&at)))
-            && before.identity.same_content(&after.identity)
-        {
-            view.proofs.carry_over(&before.identity, &after.identity);
-        }
-        let made = match by {
-            Method::Reflink | Method::Copy | Method::Move => source.map_or(0, |it| it.len_bytes),
-            Method::Symlink | Method::Hardlink => 0,
-        };
-        lost.as_ref().map_or(0, freed_with) - signed(made)
-    }
-}
-
-/// Returns how many bytes are free with this name of a file.
-fn freed_with(name: &Entry) -> i64 {
-    let is_last = name.kind == Kind::File && name.has_only_name();
-    if is_last { signed(name.len_bytes) } else { 0 }
-}
-
-fn signed(len_bytes: u64) -> i64 {
-    i64::try_from(len_bytes).unwrap_or(i64::MAX)
 }
 
 fn is_about_the_method(error: &FsError) -> bool {
