@@ -22,13 +22,15 @@ use super::{
     bring::{Bringer, Piece, Source as PieceSource},
     export::LISTING_LIMIT_BYTES,
     guard::stands_in_the_way,
-    recognize::{Recognized, Recognizer, Said, Wanted},
+    recognize::{Recognized, Recognizer, Wanted},
     source::Source,
 };
 use crate::{
     api::error::{Error, ErrorKind, FailedFile},
     care::CacheDir,
 };
+
+pub use super::recognize::Said;
 
 /// What an import would take. Nothing was written for it.
 #[must_use = "a plan does nothing by itself"]
