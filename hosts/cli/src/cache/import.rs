@@ -7,8 +7,7 @@ use hubstow_client::{
     Error, ErrorKind,
     care::carry::{
         Cancel, Watch,
-        import::{ImportFile, ImportPlan, Imported},
-        recognize::Said,
+        import::{ImportFile, ImportPlan, Imported, Said},
     },
 };
 use hubstow_core::name::{Repo, RepoId, RepoKind, Revision};

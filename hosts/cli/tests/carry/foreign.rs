@@ -97,7 +97,7 @@ fn a_local_folder_is_taken_by_its_records_and_what_has_none_is_told() {
     let (folder, cache) = (stage.at("local"), stage.at("to"));
     download_to(&stage, &folder);
     fs::write(format!("{folder}/mine.txt"), "mine").unwrap();
-    let unnamed = stage.json(&["import", &folder, "--yes", "--cache-dir", &cache]);
+    let unnamed = stage.takes_nothing(&["import", &folder, "--yes", "--cache-dir", &cache]);
     assert!(left_out(&unnamed).iter().any(|(_, why)| why.contains("--repo")), "{unnamed}");
     assert_eq!(unnamed["placed"], 0);
     let args = ["import", &folder, "--repo", "acme/tiny", "--yes", "--cache-dir", &cache];
@@ -151,7 +151,7 @@ fn a_plain_file_is_taken_where_a_kept_listing_has_its_name_and_hash() {
     fs::write(stage.at("other/deep/model.bin"), wrong).unwrap();
     fs::write(stage.at("other/notes.txt"), "mine").unwrap();
     symlink("/etc/hostname", stage.at("other/rows.csv")).unwrap();
-    let done = stage.json(&["import", &stage.at("other"), "--yes"]);
+    let done = stage.takes_nothing(&["import", &stage.at("other"), "--yes"]);
     let left = left_out(&done);
     let named: Vec<&str> = left.iter().map(|(what, _)| *what).collect();
     assert_eq!(named, ["deep/model.bin", "notes.txt", "rows.csv"], "{done}");

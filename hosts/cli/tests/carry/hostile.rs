@@ -140,19 +140,19 @@ fn names_that_are_none_and_listings_that_lie_cost_themselves_only() {
     let lying = listing.replace("0967ef424bce6791893e9a57bb952f80fd536e93", &"a".repeat(40));
     #[rustfmt::skip]
     let table = [
-        (vec![Entry::file(&format!("{repo}/refs/../../../x"), b"x")], 0),
-        (vec![Entry::file(&format!("{repo}/snapshots/nothex/a"), b"x")], 0),
-        (vec![Entry::file(&format!("{repo}/snapshots/{commit}/a//../b"), b"x")], 0),
-        (vec![Entry::file(&tree, b"{\"format_version\": 1, \"files\": 7}"), config.clone()], 0),
-        (vec![Entry::file(&tree, "[".repeat(60_000).as_bytes()), config.clone()], 0),
-        (vec![manifest("{}"), config.clone()], 0),
-        (vec![manifest(&"[".repeat(60_000)), config.clone()], 0),
+        (vec![Entry::file(&format!("{repo}/refs/../../../x"), b"x")], 1),
+        (vec![Entry::file(&format!("{repo}/snapshots/nothex/a"), b"x")], 1),
+        (vec![Entry::file(&format!("{repo}/snapshots/{commit}/a//../b"), b"x")], 1),
+        (vec![Entry::file(&tree, b"{\"format_version\": 1, \"files\": 7}"), config.clone()], 1),
+        (vec![Entry::file(&tree, "[".repeat(60_000).as_bytes()), config.clone()], 1),
+        (vec![manifest("{}"), config.clone()], 1),
+        (vec![manifest(&"[".repeat(60_000)), config.clone()], 1),
         (vec![Entry::file(&format!("{repo}/blobs/{}", "b".repeat(40)), b"not its hash"),
               Entry::of_kind(&config.name, b'2', &format!("../../blobs/{}", "b".repeat(40)))], 6),
         (vec![Entry::file(&tree, lying.as_bytes()), config.clone()], 6),
-        (vec![Entry::file(&format!("{repo}/refs/main"), b"../../../../outside")], 0),
-        (vec![Entry::file("models--..--x/snapshots/a/b", b"x")], 0),
-        (vec![Entry::file("models--a--b--c/snapshots/a/b", b"x")], 0),
+        (vec![Entry::file(&format!("{repo}/refs/main"), b"../../../../outside")], 1),
+        (vec![Entry::file("models--..--x/snapshots/a/b", b"x")], 1),
+        (vec![Entry::file("models--a--b--c/snapshots/a/b", b"x")], 1),
     ];
     for (number, (entries, code)) in table.into_iter().enumerate() {
         let output = guard.import(&tar(&entries));
@@ -184,7 +184,9 @@ fn sizes_that_are_said_cost_neither_memory_nor_disk() {
     let long = Entry::file(&format!("{repo}/snapshots/{commit}/config.json"), &[b'{'; 70_000]);
     let tree = format!("{repo}/trees/{commit}.json");
     let listing = fs::read(format!("{}/{tree}", stage.cache())).unwrap();
-    let told = stage.succeeds(&guard.import(&tar(&[Entry::file(&tree, &listing), long])));
+    let output = guard.import(&tar(&[Entry::file(&tree, &listing), long]));
+    stage.fails(&output, 1, "nothing of");
+    let told = String::from_utf8(output.stdout).unwrap();
     assert!(told.contains("70000 bytes"), "{told}");
     guard.check("too long");
 }

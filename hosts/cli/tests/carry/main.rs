@@ -31,6 +31,8 @@ fn what_is_exported_from_any_cache_is_the_same_to_the_byte() {
     let (tar, folder) = (stage.at("one.tar"), stage.at("one"));
     stage.export(&stage.cache(), &tar);
     stage.export(&stage.cache(), &folder);
+    let args = ["export", "acme/tiny", "dataset/acme/rows", "-o", "-", "--yes"];
+    assert!(stage.run(&args).stdout == fs::read(&tar).unwrap(), "and so is what comes to stdout");
     let unpacked = stage.at("unpacked");
     stage.system("tar", &["xf", &tar, "-C", &unpacked]);
     assert_eq!(Stage::tree(&unpacked), Stage::tree(&folder), "the folder is the tar, unpacked");

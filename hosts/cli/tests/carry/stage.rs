@@ -108,6 +108,14 @@ impl Stage {
         self.json_with(&[], args)
     }
 
+    /// Runs an import of which nothing can be taken, and returns what it says of that.
+    #[track_caller]
+    pub(crate) fn takes_nothing(&self, args: &[&str]) -> Value {
+        let output = self.run(&[args, &["--json"]].concat());
+        self.fails(&output, 1, "nothing of");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
     /// Checks that a run has failed in this way, and returns its error where that was asked for as JSON.
     #[track_caller]
     pub(crate) fn fails(&self, output: &Output, code: i32, word: &str) -> Value {

@@ -9,7 +9,7 @@ pub mod import;
 mod manifest;
 mod notes;
 mod pack;
-pub mod recognize;
+mod recognize;
 pub mod relocate;
 mod rename;
 mod source;

@@ -38,6 +38,8 @@ pub(crate) struct Fate {
 pub(crate) enum Links {
     Made,
     Refused,
+    /// Also copies that share their blocks, of what is elsewhere.
+    Shared,
 }
 
 impl Fate {
@@ -47,15 +49,26 @@ impl Fate {
         Arc::new(Self { changes, at: 0, end: End::Death, links: Links::Refused })
     }
 
+    /// Nothing happens to a disk whose files may share blocks.
+    pub(crate) fn with_shared_blocks() -> Arc<Self> {
+        let changes = AtomicUsize::new(0);
+        Arc::new(Self { changes, at: 0, end: End::Death, links: Links::Shared })
+    }
+
     fn link(&self) -> io::Result<()> {
         match self.links {
-            Links::Made => Ok(()),
+            Links::Made | Links::Shared => Ok(()),
             Links::Refused => Err(io::ErrorKind::PermissionDenied.into()),
         }
     }
 
     pub(crate) fn new(at: usize, end: End) -> Arc<Self> {
         Arc::new(Self { changes: AtomicUsize::new(0), at, end, links: Links::Made })
+    }
+
+    /// Returns how many changes there were.
+    pub(crate) fn changes(&self) -> usize {
+        self.changes.load(Ordering::SeqCst)
     }
 
     /// Tells whether it has happened.
@@ -176,6 +189,14 @@ impl Disk for FatedDisk {
     fn reflink(&self, from: &CachePath, at: &CachePath) -> io::Result<()> {
         self.fate.link()?;
         self.changing()?.reflink(from, at)
+    }
+
+    /// As far as anybody can tell who reads it, a copy shares its blocks.
+    fn reflink_of(&self, from: &Path, at: &CachePath) -> io::Result<()> {
+        match self.fate.links {
+            Links::Shared => std::fs::copy(from, self.changing()?.native(at)).map(drop),
+            Links::Made | Links::Refused => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 
     fn rename(&self, from: &CachePath, to: &CachePath) -> io::Result<()> {

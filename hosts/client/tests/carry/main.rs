@@ -14,8 +14,8 @@ use std::{
 };
 
 use hubstow_client::{
-    Beside, BoxFuture, Config, Error, Hub, Parts, Request, Response, Transport, TransportError,
-    TransportErrorKind, Workers,
+    Beside, BoxFuture, Config, Error, ErrorKind, Hub, Parts, Request, Response, Transport,
+    TransportError, TransportErrorKind, Workers,
     care::{
         CacheDir, Id,
         carry::{Cancel, Existing, Watch, relocate::Old},
@@ -237,6 +237,29 @@ fn where_links_are_refused_the_same_arrives_and_leaves_again_to_the_byte() {
         let [one, again] = ["one.tar", "again.tar"].map(|at| fs::read(world.at(at)).unwrap());
         assert!(one == again, "{policy}");
     }
+}
+
+#[test]
+fn files_of_a_folder_share_their_blocks_where_the_disk_can_and_are_proved_all_the_same() {
+    let world = World::new();
+    export(&world, "one", &healthy()).unwrap();
+    let (copied, shared) = (healthy(), Fate::with_shared_blocks());
+    import(&world, "one", Policy::Compat, &copied).unwrap();
+    fs::remove_dir_all(world.at("to")).unwrap();
+    import(&world, "one", Policy::Compat, &shared).unwrap();
+    assert_eq!(world.contents("to"), world.contents("cache"));
+    assert!(shared.changes() < copied.changes(), "no content was written");
+    // What is changed in the folder afterwards changes nothing in the cache.
+    let at = world.at("one").join(REPO).join(format!("snapshots/{}/deep/c.bin", "1".repeat(40)));
+    let mut content = fs::read(&at).unwrap();
+    content.reverse();
+    fs::write(&at, content).unwrap();
+    assert_eq!(world.contents("to"), world.contents("cache"));
+    fs::remove_dir_all(world.at("to")).unwrap();
+    let error = import(&world, "one", Policy::Compat, &Fate::with_shared_blocks()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ContentMismatch);
+    assert!(world.contents("to").keys().all(|at| !at.ends_with("c.bin")));
+    assert!(world.refs("to").is_empty());
 }
 
 #[test]

@@ -22,13 +22,15 @@ use super::{
     bring::{Bringer, Piece, Source as PieceSource},
     export::LISTING_LIMIT_BYTES,
     guard::stands_in_the_way,
-    recognize::{Recognized, Recognizer, Said, Wanted},
+    recognize::{Recognized, Recognizer, Wanted},
     source::Source,
 };
 use crate::{
     api::error::{Error, ErrorKind, FailedFile},
     care::CacheDir,
 };
+
+pub use super::recognize::Said;
 
 /// What an import would take. Nothing was written for it.
 #[must_use = "a plan does nothing by itself"]
@@ -37,6 +39,8 @@ pub struct ImportPlan {
     wanted: Vec<Wanted>,
     listings: BTreeMap<(Repo, Commit), String>,
     absent: Vec<(Repo, Commit, FileName)>,
+    /// How many listings and markers are not here yet.
+    notes: usize,
     /// The files, with what is to be done for each.
     pub files: Vec<ImportFile>,
     /// The refs that are to be written.
@@ -99,7 +103,7 @@ impl ImportPlan {
     /// Tells whether all of it is here already.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.files.iter().all(|file| file.is_here) && self.refs.is_empty()
+        self.files.iter().all(|file| file.is_here) && self.refs.is_empty() && self.notes == 0
     }
 }
 
@@ -131,11 +135,13 @@ impl CacheDir {
             absent,
             files,
             refs: Vec::new(),
+            notes: 0,
             left_out,
             bytes,
             broken,
         };
         plan.look(&cache)?;
+        plan.count_notes(&cache);
         plan.sort_refs(&cache, refs);
         Ok(plan)
     }
@@ -310,26 +316,37 @@ impl ImportPlan {
         }
     }
 
+    /// Keeps the listings and markers of what is taken, and counts those that are not here.
+    fn count_notes(&mut self, cache: &Cache) {
+        let taken: HashSet<(Repo, Commit)> =
+            self.files.iter().map(|file| (file.repo.clone(), file.commit.clone())).collect();
+        let is_here = |at: CachePath| matches!(cache.disk().entry(&at), Ok(Some(_)));
+        self.listings.retain(|(repo, commit), _| {
+            let is_new = || !is_here(RepoLayout::new(repo).tree(commit));
+            taken.contains(&(repo.clone(), commit.clone())) && is_new()
+        });
+        self.absent.retain(|(repo, commit, file)| {
+            let layout = RepoLayout::new(repo);
+            // What is here is not absent.
+            let is_new = || {
+                !is_here(layout.no_exist(commit, file)) && !is_here(layout.pointer(commit, file))
+            };
+            taken.contains(&(repo.clone(), commit.clone())) && is_new()
+        });
+        self.notes = self.listings.len() + self.absent.len();
+    }
+
     /// Writes the listings and markers that are not here.
     fn write_notes(&self, cache: &Cache, repo: &Repo) -> Result<(), Error> {
         let layout = RepoLayout::new(repo);
-        let is_taken = |commit: &Commit| {
-            self.files.iter().any(|file| file.repo == *repo && file.commit == *commit)
-        };
-        for ((of, commit), path) in &self.listings {
+        for ((_, commit), path) in self.listings.iter().filter(|((of, _), _)| of == repo) {
             let at = layout.tree(commit);
-            let is_here = matches!(cache.disk().entry(&at), Ok(Some(_)));
-            if of != repo || !is_taken(commit) || is_here {
-                continue;
-            }
             if let Some(content) = self.source.read(path, LISTING_LIMIT_BYTES) {
                 cache.write_whole(&layout, &at, &content)?;
             }
         }
         for (of, commit, file) in &self.absent {
-            let at = layout.pointer(commit, file);
-            let has_it = matches!(cache.disk().entry(&at), Ok(Some(_)));
-            if of == repo && is_taken(commit) && !has_it {
+            if of == repo {
                 cache.mark(&layout, &Revision::from(commit), commit, file)?;
             }
         }

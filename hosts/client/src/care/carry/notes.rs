@@ -109,12 +109,6 @@ impl Notes<'_> {
     pub(super) fn carry(&self) -> Result<Vec<LeftOut>, Error> {
         let layout = self.chosen.layout();
         self.small_files(&layout)?;
-        for revision in &self.chosen.revisions {
-            for name in &revision.absent {
-                let commit = &revision.commit;
-                self.to.mark(&layout, &Revision::from(commit), commit, name)?;
-            }
-        }
         self.pins(&layout)?;
         self.refs(&layout)
     }

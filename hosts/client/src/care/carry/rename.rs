@@ -165,6 +165,9 @@ pub(super) fn link_old(engine: &Engine, from: &Path, to: &Path) -> Result<(), Er
         )
         .hint(format!("set HF_HUB_CACHE={} instead", to.display()))
     };
+    if cfg!(windows) {
+        return Err(unlinked("links to folders are not made on this system"));
+    }
     let (parent, name) = (from.parent(), from.file_name().and_then(|name| name.to_str()));
     let (Some(parent), Some(name)) = (parent, name) else {
         return Err(unlinked("it has no name"));
