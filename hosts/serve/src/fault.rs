@@ -25,6 +25,9 @@ pub(crate) enum Fault {
     NoRoute,
     #[error("This route answers {0} only")]
     WrongMethod(&'static str),
+    /// What no such server does, with the way out.
+    #[error("{0}")]
+    NotDone(&'static str),
     #[error("Repository not found")]
     RepoMissing,
     #[error("Revision not found")]
@@ -35,6 +38,11 @@ pub(crate) enum Fault {
     TokenMissing,
     #[error("Invalid credentials in Authorization header")]
     TokenWrong,
+    /// As `TokenMissing`, told to a browser, which asks for a name and a password then.
+    #[error("The password is the token that this server asks for; the name is of no matter")]
+    PasswordMissing,
+    #[error("What is served here can't be read")]
+    NotReady,
     #[error("The body is neither a form nor JSON with `paths`")]
     BodyBroken,
     #[error("The body is too large")]
@@ -52,7 +60,11 @@ impl Fault {
                 StatusCode::NOT_FOUND
             }
             Self::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::TokenMissing | Self::TokenWrong => StatusCode::UNAUTHORIZED,
+            Self::TokenMissing | Self::TokenWrong | Self::PasswordMissing => {
+                StatusCode::UNAUTHORIZED
+            }
+            Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotDone(_) => StatusCode::NOT_IMPLEMENTED,
             Self::BodyBroken => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Io(_) | Self::Answer(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -67,8 +79,11 @@ impl Fault {
             Self::EntryMissing(_) => Some("EntryNotFound"),
             Self::NoRoute
             | Self::WrongMethod(_)
+            | Self::NotDone(_)
             | Self::TokenMissing
             | Self::TokenWrong
+            | Self::PasswordMissing
+            | Self::NotReady
             | Self::BodyBroken
             | Self::BodyTooLarge
             | Self::Io(_)
@@ -102,7 +117,12 @@ impl IntoResponse for Fault {
             Self::TokenMissing | Self::TokenWrong => {
                 state(header::WWW_AUTHENTICATE, "Bearer realm=\"Authentication required\"");
             }
+            Self::PasswordMissing => {
+                state(header::WWW_AUTHENTICATE, "Basic realm=\"hubstow\", charset=\"UTF-8\"");
+            }
             Self::NoRoute
+            | Self::NotDone(_)
+            | Self::NotReady
             | Self::RepoMissing
             | Self::RevisionMissing
             | Self::BodyBroken

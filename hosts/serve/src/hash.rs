@@ -12,7 +12,10 @@ use std::{
     fs::{File, Metadata},
     io::{self, Read as _, Seek as _},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -84,6 +87,42 @@ type Slot = Arc<Mutex<Option<(Stamp, Etag)>>>;
 #[derive(Debug, Default)]
 pub(crate) struct Hashes {
     slots: Mutex<HashMap<Key, Slot>>,
+    waiting: Waiting,
+}
+
+/// What is not hashed yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Backlog {
+    pub(crate) files: u64,
+    pub(crate) len_bytes: u64,
+}
+
+/// Counts what is not hashed yet.
+#[derive(Debug, Default)]
+struct Waiting {
+    files: AtomicU64,
+    len_bytes: AtomicU64,
+}
+
+impl Waiting {
+    /// Counts a file until the value is dropped.
+    fn count(&self, len_bytes: u64) -> Counted<'_> {
+        self.files.fetch_add(1, Ordering::Relaxed);
+        self.len_bytes.fetch_add(len_bytes, Ordering::Relaxed);
+        Counted { waiting: self, len_bytes }
+    }
+}
+
+struct Counted<'a> {
+    waiting: &'a Waiting,
+    len_bytes: u64,
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.waiting.files.fetch_sub(1, Ordering::Relaxed);
+        self.waiting.len_bytes.fetch_sub(self.len_bytes, Ordering::Relaxed);
+    }
 }
 
 /// A file opened for reading, with what was true of it at that moment.
@@ -111,6 +150,7 @@ impl Hashes {
         if let Some((_, etag)) = known.as_ref().filter(|(at, _)| *at == stamp) {
             return Ok((stamp.len_bytes, etag.clone()));
         }
+        let _counted = self.waiting.count(stamp.len_bytes);
         let opened = hash_file(path, storage, &mut known)?;
         Ok((opened.len_bytes, opened.etag))
     }
@@ -127,7 +167,14 @@ impl Hashes {
         if let Some((_, etag)) = known.as_ref().filter(|(at, _)| *at == stamp) {
             return Ok(Opened { file, len_bytes: stamp.len_bytes, etag: etag.clone() });
         }
+        let _counted = self.waiting.count(stamp.len_bytes);
         hash_file(path, storage, &mut known)
+    }
+
+    /// Returns what is not hashed yet.
+    pub(crate) fn backlog(&self) -> Backlog {
+        let now = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Backlog { files: now(&self.waiting.files), len_bytes: now(&self.waiting.len_bytes) }
     }
 
     fn slot(&self, path: &Path, storage: Storage) -> Slot {

@@ -17,26 +17,41 @@
 //! # Ok(()) }
 //! ```
 
+mod account;
+mod answered;
 mod api;
 mod body;
+mod catalog;
+mod cors;
+mod counted;
+mod dispatch;
 mod error;
 mod fault;
 mod files;
 mod hash;
+mod health;
 mod left_out;
 mod library;
 mod listen;
 mod listing;
 mod log;
+mod metrics;
 mod origin;
+mod page;
+mod query;
 mod range;
+mod refusal;
+mod repos;
 mod route;
 mod running;
 mod server;
 mod shared;
+mod stats;
 mod token;
 mod walk;
+mod when;
 
+pub use answered::Answered;
 pub use error::Error;
 pub use left_out::LeftOut;
 pub use log::RecordedRequest;

@@ -16,14 +16,15 @@ use percent_encoding::{AsciiSet, percent_decode_str, utf8_percent_encode};
 
 use crate::{
     fault::Fault,
-    hash::{Hashes, Opened, Storage},
+    hash::{Backlog, Hashes, Opened, Storage},
     left_out::Teller,
     listing::{Entry, Listing},
+    repos::{self, Held},
     walk::{Confines, Found, Walked},
 };
 
 /// The name of the revision that a folder without `@` holds.
-const MAIN: &str = "main";
+pub(crate) const MAIN: &str = "main";
 /// What is written percent-encoded in the name of a revision's folder; `%` so that every name has one meaning.
 const IN_FOLDER_NAME: &AsciiSet = &AsciiSet::EMPTY.add(b'/').add(b'%');
 /// How many commits are remembered: a few repos in use at the same time.
@@ -207,6 +208,29 @@ impl Library {
         folders(&confines, repo)?.into_iter().map(with_commit).collect()
     }
 
+    /// Tells whether there is such a repo.
+    ///
+    /// # Errors
+    /// There is none, or it can't be read.
+    pub(crate) fn contains(&self, repo: &Repo) -> Result<(), Fault> {
+        folders(&Confines::of(&self.root)?, repo).map(drop)
+    }
+
+    /// Returns all repos, by kind and id.
+    ///
+    /// # Errors
+    /// A folder can't be read.
+    pub(crate) fn repos(&self) -> io::Result<Vec<Held>> {
+        let confines = Confines::of(&self.root)?;
+        let found = repos::below(&confines, named_revision)?;
+        found.into_iter().map(|(repo, folders)| repos::summed(&confines, repo, folders)).collect()
+    }
+
+    /// Returns what is not hashed yet, as far as known.
+    pub(crate) fn backlog(&self) -> Backlog {
+        self.hashes.backlog()
+    }
+
     fn entries(&self, confines: &Confines, folder: &Path) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
         let Walked { files, left_out } = confines.files_below(folder)?;
@@ -248,7 +272,7 @@ impl Library {
     fn entry(&self, Found { name, path, stat }: Found) -> io::Result<Entry> {
         let storage = self.rules.storage(&name, stat.len());
         let (len_bytes, etag) = self.hashes.digest(&path, &stat, storage)?;
-        Ok(Entry { name, path, storage, len_bytes, etag })
+        Ok(Entry { name, path, storage, len_bytes, etag, modified: stat.modified().ok() })
     }
 
     fn known(&self, repo: &Repo, commit: &Commit) -> Option<Arc<Listing>> {
@@ -316,6 +340,12 @@ fn folders_in(
         (a.as_str() != MAIN, a.as_str()).cmp(&(b.as_str() != MAIN, b.as_str()))
     });
     Ok(folders)
+}
+
+/// Reads name and revision from the name of a folder.
+fn named_revision(folder: &str) -> Option<(&str, Revision)> {
+    let name = folder.split('@').next()?;
+    Some((name, revision_of(folder, name)?))
 }
 
 /// Reads the revision from a folder's name: `name` or `name@REV`. A commit is found by content and never by name.

@@ -3,7 +3,7 @@
 //! Pure: it reads no file. The commit is the sha1 of the sorted lines `name, etag, size`, so the same content has the
 //! same commit in every folder and after every restart.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf, time::SystemTime};
 
 use hubstow_core::name::{Commit, Etag, FileName, NameError};
 use serde_json::{Value, json};
@@ -18,15 +18,18 @@ pub(crate) struct Entry {
     pub(crate) storage: Storage,
     pub(crate) len_bytes: u64,
     pub(crate) etag: Etag,
+    pub(crate) modified: Option<SystemTime>,
+}
+
+/// Returns the text that git holds in place of an LFS file.
+pub(crate) fn pointer_to(sha256: &Etag, len_bytes: u64) -> String {
+    format!("version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {len_bytes}\n")
 }
 
 impl Entry {
-    /// Returns the pointer that git holds in place of an LFS file: its oid and size.
+    /// Returns the oid and the size of the pointer that git holds in place of an LFS file.
     fn pointer(&self) -> (String, usize) {
-        let text = format!(
-            "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize {}\n",
-            self.etag, self.len_bytes
-        );
+        let text = pointer_to(&self.etag, self.len_bytes);
         (git_blob_sha1_of(&text), text.len())
     }
 
@@ -113,6 +116,11 @@ impl Listing {
         &self.commit
     }
 
+    /// Returns when a file of it was last modified.
+    pub(crate) fn modified(&self) -> Option<SystemTime> {
+        self.entries.iter().filter_map(|entry| entry.modified).max()
+    }
+
     pub(crate) fn entries(&self) -> &[Entry] {
         &self.entries
     }
@@ -194,6 +202,7 @@ mod tests {
             path: PathBuf::new(),
             storage: Storage::Git,
             len_bytes: 1,
+            modified: None,
             etag: Etag::parse("0123456789012345678901234567890123456789").unwrap(),
         };
         Listing::new(names.iter().map(entry).collect()).unwrap()

@@ -1,40 +1,32 @@
 //! The server as a value: its options, its router, and the loop that serves.
 //!
-//! One handler takes every request, because routes are read from the raw path (see `route`). The router has no layers
+//! One handler takes every request (see `dispatch`), because routes are read from the raw path (see `route`). The router has no layers
 //! of its own, so that callers can wrap it with theirs.
 
 use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
 
-use axum::{
-    Router,
-    body::Body,
-    extract::State,
-    http::{Method, Request, header},
-    response::{IntoResponse, Response},
-};
-use http_body::Body as _;
+use axum::Router;
 use hubstow_core::hub::Endpoint;
 use tokio::{net::TcpListener, sync::oneshot};
-use tracing::Instrument as _;
 
 use crate::{
-    api,
+    answered::{Answered, Listener},
+    cors::Cors,
+    dispatch::handle,
     error::Error,
-    fault::Fault,
-    files,
     left_out::{LeftOut, Teller},
     library::{Folders, LfsRules, Library},
-    listen::without_delay,
-    route::{self, NoRoute, Route},
+    listen::{with_clients, without_delay},
     running::RunningServer,
-    shared::Shared,
+    shared::{Options, Shared},
     token::Token,
 };
 
 /// The size from which files are LFS files if nothing else is said, as on the hub.
 const LFS_FROM_BYTES: u64 = 10 * 1024 * 1024;
-/// The number of entries on one page of a listing if nothing else is said, as on the hub.
-const PAGE_LIMIT: usize = 1000;
+/// The number of entries on one page of a listing if nothing else is said: ten times as many as on the hub, since some
+/// clients read the first page only.
+const PAGE_LIMIT: usize = 10_000;
 /// How long requests under way may take after the shutdown.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -43,11 +35,9 @@ const GRACE: Duration = Duration::from_secs(5);
 pub struct Builder {
     root: PathBuf,
     rules: LfsRules,
-    token: Option<Token>,
-    cdn: Option<Endpoint>,
-    page_limit: usize,
     folders: Folders,
     teller: Teller,
+    options: Options,
 }
 
 impl Builder {
@@ -69,7 +59,7 @@ impl Builder {
     /// Answers only requests that carry this token.
     #[must_use]
     pub fn token(mut self, token: impl Into<String>) -> Self {
-        self.token = Some(Token::new(token.into()));
+        self.options.token = Some(Token::new(token.into()));
         self
     }
 
@@ -77,14 +67,14 @@ impl Builder {
     /// server over the same folder.
     #[must_use]
     pub fn cdn(mut self, endpoint: Endpoint) -> Self {
-        self.cdn = Some(endpoint);
+        self.options.cdn = Some(endpoint);
         self
     }
 
-    /// Sets the most entries on one page of a listing; 1000 if not set, 1 at least.
+    /// Sets the most entries on one page of a listing; 10 000 if not set, 1 at least.
     #[must_use]
     pub fn page_limit(mut self, entries: usize) -> Self {
-        self.page_limit = entries.max(1);
+        self.options.page_limit = entries.max(1);
         self
     }
 
@@ -104,12 +94,28 @@ impl Builder {
         self
     }
 
+    /// Sets who hears of each request when its answer is done with, for an access log. It is called between requests, so it
+    /// must not wait for anything.
+    #[must_use]
+    pub fn on_answered(mut self, tell: impl Fn(&Answered) + Send + Sync + 'static) -> Self {
+        self.options.listener = Listener::to(tell);
+        self
+    }
+
+    /// Lets pages of another origin, such as `https://app.example`, read the answers; `*` means every origin.
+    ///
+    /// # Errors
+    /// No origin could be sent as that.
+    pub fn cors(mut self, origin: &str) -> Result<Self, Error> {
+        self.options.cors = Some(Cors::of(origin).ok_or_else(|| Error::Origin(origin.to_owned()))?);
+        Ok(self)
+    }
+
     /// Makes the server. The folder is first looked at when the server starts.
     #[must_use]
     pub fn build(self) -> Server {
         let library = Library::new(self.root, self.rules, self.folders, self.teller);
-        let shared = Shared::new(library, self.token, self.cdn, self.page_limit);
-        Server { shared: Arc::new(shared) }
+        Server { shared: Arc::new(Shared::new(library, self.options)) }
     }
 }
 
@@ -126,11 +132,15 @@ impl Server {
         Builder {
             root: root.into(),
             rules: LfsRules { from_bytes: LFS_FROM_BYTES, globs: Vec::new() },
-            token: None,
-            cdn: None,
-            page_limit: PAGE_LIMIT,
             folders: Folders::Living,
             teller: Teller::default(),
+            options: Options {
+                token: None,
+                cdn: None,
+                cors: None,
+                page_limit: PAGE_LIMIT,
+                listener: Listener::default(),
+            },
         }
     }
 
@@ -155,7 +165,8 @@ impl Server {
             shutdown.await;
             drop(stopping);
         };
-        let served = axum::serve(listener, self.router()).with_graceful_shutdown(signal);
+        let served =
+            axum::serve(listener, with_clients(self.router())).with_graceful_shutdown(signal);
         let grace_over = async {
             drop(stopped.await);
             tokio::time::sleep(GRACE).await;
@@ -183,65 +194,4 @@ impl Server {
         self.shared.check_blocking()?;
         RunningServer::start(self.router(), listener)
     }
-}
-
-async fn handle(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let span = tracing::debug_span!("request", %method, path);
-    async move {
-        let response = route(&shared, request).await.unwrap_or_else(IntoResponse::into_response);
-        tracing::debug!(status = response.status().as_u16(), "answered");
-        if method == Method::HEAD { without_body(response) } else { response }
-    }
-    .instrument(span)
-    .await
-}
-
-async fn route(shared: &Arc<Shared>, request: Request<Body>) -> Result<Response, Fault> {
-    let route = route::parse(request.uri().path());
-    if let (Some(token), false) = (&shared.token, matches!(route, Ok(Route::Content { .. }))) {
-        token.check(request.headers())?;
-    }
-    let route = route.map_err(|none| match none {
-        NoRoute::Unknown => Fault::NoRoute,
-        NoRoute::NoRepo => Fault::RepoMissing,
-    })?;
-    let (method, uri, headers) = (request.method(), request.uri(), request.headers());
-    let reads = method == Method::GET || method == Method::HEAD;
-    match route {
-        Route::PathsInfo { repo, revision } if method == Method::POST => {
-            api::paths_info(shared, repo, revision, request).await
-        }
-        Route::PathsInfo { .. } => Err(Fault::WrongMethod("POST")),
-        Route::File { .. }
-        | Route::Content { .. }
-        | Route::Info { .. }
-        | Route::Tree { .. }
-        | Route::Refs { .. }
-            if !reads =>
-        {
-            Err(Fault::WrongMethod("GET, HEAD"))
-        }
-        Route::File { repo, revision, file } => {
-            files::file(shared, repo, revision, file, (method, headers)).await
-        }
-        Route::Content { sha256, repo, commit, file } => {
-            files::content(shared, (sha256, repo, commit, file), (method, uri, headers)).await
-        }
-        Route::Info { repo, revision } => api::info(shared, repo, revision, uri).await,
-        Route::Tree { repo, revision, folder } => {
-            api::tree(shared, (repo, revision, folder), uri, headers).await
-        }
-        Route::Refs { repo } => api::refs(shared, repo, uri).await,
-    }
-}
-
-/// Keeps the length that the body would have.
-fn without_body(mut response: Response) -> Response {
-    if let Some(len) = response.body().size_hint().exact() {
-        let length = response.headers_mut().entry(header::CONTENT_LENGTH);
-        length.or_insert_with(|| len.into());
-    }
-    *response.body_mut() = Body::empty();
-    response
 }

@@ -11,11 +11,13 @@
     reason = "a helper that panics fails the test that called it"
 )]
 
+mod asked;
 mod client;
 mod content;
 #[cfg(unix)]
 mod left_out;
 mod listings;
+mod observed;
 mod requests;
 mod running;
 
