@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     fault::Fault,
-    listing::Listing,
+    listing::{Entry, Listing},
     query::{self, Query, json as json_answer},
     route::Folder,
     shared::Shared,
@@ -35,7 +35,7 @@ pub(crate) async fn info(
     let blobs = Query::of(uri).flag("blobs");
     shared
         .ask(move |library| {
-            let listing = library.listing(&repo, revision.as_ref())?;
+            let listing = library.hashed_listing(&repo, revision.as_ref(), |_| blobs)?;
             let siblings = listing.entries().iter().map(|entry| entry.to_sibling_json(blobs));
             let mut described = described(&repo, listing.modified());
             described.extend(at_commit(listing.commit(), siblings.collect()));
@@ -85,11 +85,26 @@ pub(crate) async fn tree(
     let cursor = query.get("cursor").map(str::to_owned);
     let (page, last) = shared
         .ask(move |library| {
-            let listing = library.listing(&repo, revision.as_ref())?;
+            let is_shown = |entry: &Entry| folder.has(entry, recursive);
+            let listing = library.hashed_listing(&repo, revision.as_ref(), is_shown)?;
             page(&listing, &folder, recursive, cursor.as_deref(), limit)
         })
         .await?;
     query::page(page, last.as_deref(), uri, headers)
+}
+
+impl Folder {
+    /// Tells whether a file may be on a page about this folder.
+    fn has(&self, entry: &Entry, recursive: bool) -> bool {
+        let name = entry.name.as_str();
+        let inner = match self {
+            Self::Root => Some(name),
+            Self::Named(folder) => folder.as_ref().and_then(|folder| {
+                name.strip_prefix(folder.as_str()).and_then(|rest| rest.strip_prefix('/'))
+            }),
+        };
+        inner.is_some_and(|inner| recursive || !inner.contains('/'))
+    }
 }
 
 /// Returns one page, and the path it ends with where more follows.
@@ -131,11 +146,12 @@ pub(crate) async fn paths_info(
     let paths = if is_json { json_paths(&body)? } else { form_paths(&body) };
     shared
         .ask(move |library| {
-            let listing = library.listing(&repo, revision.as_ref())?;
-            let shown = paths.iter().filter_map(|path| {
-                let name = FileName::parse(path.trim_end_matches('/')).ok()?;
-                Some(listing.to_tree_json(listing.node(&name)?))
-            });
+            let names = paths.iter().map(|path| FileName::parse(path.trim_end_matches('/')).ok());
+            let names: Vec<FileName> = names.flatten().collect();
+            let is_shown = |entry: &Entry| names.contains(&entry.name);
+            let listing = library.hashed_listing(&repo, revision.as_ref(), is_shown)?;
+            let shown =
+                names.iter().filter_map(|name| Some(listing.to_tree_json(listing.node(name)?)));
             json_answer(&shown.collect())
         })
         .await

@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use crate::{
     api::{at_commit, described},
     fault::Fault,
-    library::{Library, MAIN},
+    library::Library,
+    places::MAIN,
     query::{self, Query},
     repos::Held,
     shared::Shared,

@@ -18,6 +18,8 @@ pub(crate) const X_REPO_COMMIT: HeaderName = HeaderName::from_static("x-repo-com
 const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 const X_ERROR_MESSAGE: HeaderName = HeaderName::from_static("x-error-message");
 
+const RETRY_AFTER_SECONDS: &str = "10";
+
 /// A request that gets no content.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Fault {
@@ -34,6 +36,16 @@ pub(crate) enum Fault {
     RevisionMissing,
     #[error("Entry not found")]
     EntryMissing(Commit),
+    /// The commit has it and the cache that is served has not; to say that there is none would be a lie that clients keep.
+    #[error(
+        "The file is part of this commit, but not of the cache that is served here: ask the hub itself"
+    )]
+    EntryAbsent(Commit),
+    /// Whether there is such a commit only hashing would tell.
+    #[error(
+        "What is served is still being hashed, so it is not known yet whether it has this commit; try again later"
+    )]
+    Hashing,
     #[error("Invalid username or password.")]
     TokenMissing,
     #[error("Invalid credentials in Authorization header")]
@@ -56,14 +68,16 @@ pub(crate) enum Fault {
 impl Fault {
     fn status(&self) -> StatusCode {
         match self {
-            Self::NoRoute | Self::RepoMissing | Self::RevisionMissing | Self::EntryMissing(_) => {
-                StatusCode::NOT_FOUND
-            }
+            Self::NoRoute
+            | Self::RepoMissing
+            | Self::RevisionMissing
+            | Self::EntryMissing(_)
+            | Self::EntryAbsent(_) => StatusCode::NOT_FOUND,
             Self::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::TokenMissing | Self::TokenWrong | Self::PasswordMissing => {
                 StatusCode::UNAUTHORIZED
             }
-            Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotReady | Self::Hashing => StatusCode::SERVICE_UNAVAILABLE,
             Self::NotDone(_) => StatusCode::NOT_IMPLEMENTED,
             Self::BodyBroken => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -80,6 +94,8 @@ impl Fault {
             Self::NoRoute
             | Self::WrongMethod(_)
             | Self::NotDone(_)
+            | Self::EntryAbsent(_)
+            | Self::Hashing
             | Self::TokenMissing
             | Self::TokenWrong
             | Self::PasswordMissing
@@ -112,7 +128,10 @@ impl IntoResponse for Fault {
             state(X_ERROR_CODE, code);
         }
         match &self {
-            Self::EntryMissing(commit) => state(X_REPO_COMMIT, commit.as_str()),
+            Self::EntryMissing(commit) | Self::EntryAbsent(commit) => {
+                state(X_REPO_COMMIT, commit.as_str());
+            }
+            Self::Hashing => state(header::RETRY_AFTER, RETRY_AFTER_SECONDS),
             Self::WrongMethod(allowed) => state(header::ALLOW, allowed),
             Self::TokenMissing | Self::TokenWrong => {
                 state(header::WWW_AUTHENTICATE, "Bearer realm=\"Authentication required\"");

@@ -17,7 +17,7 @@ pub(crate) fn health() -> Result<Response, Fault> {
 /// # Errors
 /// It can't.
 pub(crate) async fn ready(shared: &Arc<Shared>) -> Result<Response, Fault> {
-    match shared.ask(|library| Ok(library.check()?)).await {
+    match shared.ask(|library| library.check().map_err(|(_, error)| error.into())).await {
         Ok(()) => health(),
         Err(fault) => {
             tracing::error!(?fault, "what is served can't be read");

@@ -6,13 +6,17 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
-    path::{Path, PathBuf},
+    path::Path,
     time::SystemTime,
 };
 
 use hubstow_core::name::{Repo, RepoId, RepoKind, Revision};
 
-use crate::walk::Confines;
+use crate::{
+    listing::Entry,
+    places::{Place, named_revision},
+    walk::Confines,
+};
 
 /// A repo that is served.
 #[derive(Clone, Debug)]
@@ -30,11 +34,8 @@ pub(crate) struct Held {
 ///
 /// # Errors
 /// A folder can't be read.
-pub(crate) fn below(
-    confines: &Confines,
-    revision_of: fn(&str) -> Option<(&str, Revision)>,
-) -> io::Result<BTreeMap<Repo, Vec<(Revision, PathBuf)>>> {
-    let mut found = Found { confines, revision_of, repos: BTreeMap::new() };
+pub(crate) fn below(confines: &Confines) -> io::Result<BTreeMap<Repo, Vec<(Revision, Place)>>> {
+    let mut found = Found { confines, repos: BTreeMap::new() };
     let root = confines.root();
     for kind in RepoKind::ALL {
         if let Some(folder) = confines.enter(&root.join(kind.plural())) {
@@ -47,50 +48,50 @@ pub(crate) fn below(
 
 struct Found<'a> {
     confines: &'a Confines,
-    revision_of: fn(&str) -> Option<(&str, Revision)>,
-    repos: BTreeMap<Repo, Vec<(Revision, PathBuf)>>,
+    repos: BTreeMap<Repo, Vec<(Revision, Place)>>,
 }
 
 impl Found<'_> {
     fn look_in(&mut self, base: &Path, kind: RepoKind) -> io::Result<()> {
-        let is_root = base == self.confines.root();
-        for (name, folder) in self.folders_in(base)? {
+        let is_root = base == &**self.confines.root();
+        for (name, place) in self.places_in(base)? {
             if is_root && RepoKind::ALL.iter().any(|kind| kind.plural() == name) {
                 continue;
             }
-            if holds_a_file(&folder)? {
-                self.add(kind, None, &name, folder);
-                continue;
-            }
-            for (inner, folder) in self.folders_in(&folder)? {
-                self.add(kind, Some(&name), &inner, folder);
+            match &place {
+                Place::Folder(folder) if !holds_a_file(folder)? => {
+                    for (inner, place) in self.places_in(folder)? {
+                        self.add(kind, Some(&name), &inner, place);
+                    }
+                }
+                Place::Folder(_) | Place::Snapshot(_) => self.add(kind, None, &name, place),
             }
         }
         Ok(())
     }
 
-    fn add(&mut self, kind: RepoKind, org: Option<&str>, name: &str, folder: PathBuf) {
-        let Some((name, revision)) = (self.revision_of)(name) else { return };
+    fn add(&mut self, kind: RepoKind, org: Option<&str>, name: &str, place: Place) {
+        let Some((name, revision)) = named_revision(name) else { return };
         let id = org.map_or_else(|| name.to_owned(), |org| format!("{org}/{name}"));
         let Ok(id) = RepoId::parse(&id) else { return };
         let revisions = self.repos.entry(Repo::new(kind, id)).or_default();
         if !revisions.iter().any(|(known, _)| *known == revision) {
-            revisions.push((revision, folder));
+            revisions.push((revision, place));
         }
     }
 
-    /// Returns the folders in a folder by name, links followed to their end.
-    fn folders_in(&self, folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
-        let mut folders = Vec::new();
+    /// Returns the places in a folder by name.
+    fn places_in(&self, folder: &Path) -> io::Result<Vec<(String, Place)>> {
+        let mut places = Vec::new();
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
             let Ok(name) = entry.file_name().into_string() else { continue };
-            if let Some(end) = self.confines.enter(&entry.path()).filter(|end| end.is_dir()) {
-                folders.push((name, end));
+            if let Some(place) = Place::at(self.confines, &entry.path()) {
+                places.push((name, place));
             }
         }
-        folders.sort();
-        Ok(folders)
+        places.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(places)
     }
 }
 
@@ -103,26 +104,34 @@ fn holds_a_file(folder: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Sums up what the folders of a repo hold.
-///
-/// # Errors
-/// A folder can't be read.
-pub(crate) fn summed(
-    confines: &Confines,
-    repo: Repo,
-    folders: Vec<(Revision, PathBuf)>,
-) -> io::Result<Held> {
-    let mut held = Held { repo, revisions: Vec::new(), modified: None, files: 0, len_bytes: 0 };
-    let mut seen = BTreeSet::new();
-    for (revision, folder) in folders {
-        for found in confines.files_below(&folder)?.files {
-            held.modified = held.modified.max(found.stat.modified().ok());
-            if seen.insert(found.path) {
-                held.len_bytes += found.stat.len();
+impl Held {
+    /// Sums up what the revisions of a repo hold.
+    pub(crate) fn of<'a>(
+        repo: Repo,
+        revisions: impl IntoIterator<Item = (Option<Revision>, &'a [Entry])>,
+    ) -> Self {
+        let mut held = Self { repo, revisions: Vec::new(), modified: None, files: 0, len_bytes: 0 };
+        let mut seen = BTreeSet::new();
+        for (revision, entries) in revisions {
+            for entry in entries {
+                held.modified = held.modified.max(entry.stamp.modified());
+                if seen.insert(&entry.path) {
+                    held.len_bytes += entry.len_bytes;
+                }
+                held.files += 1;
             }
-            held.files += 1;
+            held.revisions.extend(revision);
         }
-        held.revisions.push(revision);
+        held
     }
-    Ok(held)
+
+    /// Adds what a later source has of the same repo.
+    pub(crate) fn join(&mut self, other: Self) {
+        let is_new = |revision: &Revision| !self.revisions.contains(revision);
+        let new: Vec<Revision> = other.revisions.into_iter().filter(is_new).collect();
+        self.revisions.extend(new);
+        self.modified = self.modified.max(other.modified);
+        self.files += other.files;
+        self.len_bytes += other.len_bytes;
+    }
 }

@@ -10,12 +10,15 @@ use hubstow_core::hub::Endpoint;
 use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
+    ahead::HashProgress,
     answered::{Answered, Listener},
     cors::Cors,
     dispatch::handle,
     error::Error,
+    folders::Changing,
     left_out::{LeftOut, Teller},
-    library::{Folders, LfsRules, Library},
+    lfs_rules::LfsRules,
+    library::{Library, Plan, SourceKind},
     listen::{with_clients, without_delay},
     running::RunningServer,
     shared::{Options, Shared},
@@ -33,18 +36,37 @@ const GRACE: Duration = Duration::from_secs(5);
 /// The options of a server.
 #[derive(Debug)]
 pub struct Builder {
-    root: PathBuf,
-    rules: LfsRules,
-    folders: Folders,
-    teller: Teller,
+    plan: Plan,
     options: Options,
 }
 
 impl Builder {
+    /// Serves another folder beside the others. Where several have something, the one that was named first answers.
+    #[must_use]
+    pub fn and(mut self, root: impl Into<PathBuf>) -> Self {
+        self.plan.roots.push(root.into());
+        self
+    }
+
+    /// Says what the folders are; what they look like if not set.
+    #[must_use]
+    pub fn source(mut self, kind: SourceKind) -> Self {
+        self.plan.kind = kind;
+        self
+    }
+
+    /// Keeps digests in files below this folder, so that a restart needs not hash what has not changed. It must be nobody
+    /// else's, and none of what is served.
+    #[must_use]
+    pub fn keep_digests_in(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.plan.digests = Some(folder.into());
+        self
+    }
+
     /// Sets the size from which files are LFS files; 10 MiB if not set.
     #[must_use]
     pub fn lfs_from_bytes(mut self, len_bytes: u64) -> Self {
-        self.rules.from_bytes = len_bytes;
+        self.plan.rules.from_bytes = len_bytes;
         self
     }
 
@@ -52,7 +74,7 @@ impl Builder {
     /// and `?` any single byte. May be called several times.
     #[must_use]
     pub fn lfs_glob(mut self, glob: impl Into<String>) -> Self {
-        self.rules.globs.push(glob.into());
+        self.plan.rules.globs.push(glob.into());
         self
     }
 
@@ -82,15 +104,14 @@ impl Builder {
     /// request. A file that changes afterwards can't be served any more.
     #[must_use]
     pub fn frozen(mut self) -> Self {
-        self.folders = Folders::Frozen;
+        self.plan.changing = Changing::Frozen;
         self
     }
 
-    /// Sets who hears of each file and folder that is not served because no repo can hold its name: once, when it is
-    /// first passed over.
+    /// Sets who hears of each file and folder that is not served, and why: once, when it is first passed over.
     #[must_use]
     pub fn on_left_out(mut self, tell: impl Fn(&LeftOut) + Send + Sync + 'static) -> Self {
-        self.teller = Teller::to(tell);
+        self.plan.teller = Teller::to(tell);
         self
     }
 
@@ -114,7 +135,7 @@ impl Builder {
     /// Makes the server. The folder is first looked at when the server starts.
     #[must_use]
     pub fn build(self) -> Server {
-        let library = Library::new(self.root, self.rules, self.folders, self.teller);
+        let library = Library::new(self.plan);
         Server { shared: Arc::new(Shared::new(library, self.options)) }
     }
 }
@@ -130,10 +151,14 @@ impl Server {
     #[must_use]
     pub fn builder(root: impl Into<PathBuf>) -> Builder {
         Builder {
-            root: root.into(),
-            rules: LfsRules { from_bytes: LFS_FROM_BYTES, globs: Vec::new() },
-            folders: Folders::Living,
-            teller: Teller::default(),
+            plan: Plan {
+                roots: vec![root.into()],
+                kind: SourceKind::Auto,
+                rules: LfsRules { from_bytes: LFS_FROM_BYTES, globs: Vec::new() },
+                changing: Changing::Living,
+                teller: Teller::default(),
+                digests: None,
+            },
             options: Options {
                 token: None,
                 cdn: None,
@@ -147,6 +172,15 @@ impl Server {
     /// Returns the router, to be served as it is or wrapped by layers.
     pub fn router(&self) -> Router {
         Router::new().fallback(handle).with_state(Arc::clone(&self.shared))
+    }
+
+    /// Hashes all that is not hashed yet, the smallest files first, and tells after each file how far it has come. It blocks;
+    /// files that are asked for meanwhile are hashed beside.
+    ///
+    /// # Errors
+    /// A folder that is served can't be read.
+    pub fn hash_ahead(&self, tell: impl Fn(HashProgress)) -> std::io::Result<()> {
+        self.shared.hash_ahead(&tell)
     }
 
     /// Serves until `shutdown` ends, then gives the requests under way five seconds.

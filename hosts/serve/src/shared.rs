@@ -12,8 +12,8 @@ use hubstow_core::hub::Endpoint;
 use tokio::task::spawn_blocking;
 
 use crate::{
-    answered::Listener, cors::Cors, error::Error, fault::Fault, hash::Backlog, library::Library,
-    repos::Held, stats::Stats, token::Token,
+    ahead::HashProgress, answered::Listener, cors::Cors, error::Error, fault::Fault, hash::Backlog,
+    library::Library, repos::Held, stats::Stats, token::Token,
 };
 
 /// How old what the page for people shows may be.
@@ -80,8 +80,7 @@ impl Shared {
 
     /// Tells whether the folder can be read. It blocks.
     pub(crate) fn check_blocking(&self) -> Result<(), Error> {
-        let wrong = |source| Error::Root { path: self.library.root().to_owned(), source };
-        self.library.check().map_err(wrong)
+        self.library.check().map_err(|(path, source)| Error::Root { path, source })
     }
 
     /// Tells whether the folder can be read.
@@ -89,6 +88,11 @@ impl Shared {
         let shared = Arc::clone(self);
         let checked = spawn_blocking(move || shared.check_blocking()).await;
         checked.map_err(|error| Error::Start(io::Error::other(error)))?
+    }
+
+    /// Hashes ahead. It blocks.
+    pub(crate) fn hash_ahead(&self, tell: &dyn Fn(HashProgress)) -> io::Result<()> {
+        self.library.hash_ahead(tell)
     }
 
     /// Asks the library, off the async threads.

@@ -12,8 +12,12 @@
 )]
 
 mod asked;
+#[cfg(unix)]
+mod caches;
 mod client;
 mod content;
+#[cfg(unix)]
+mod hashes;
 #[cfg(unix)]
 mod left_out;
 mod listings;
