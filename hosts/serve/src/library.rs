@@ -75,11 +75,12 @@ pub(crate) struct Library {
 impl Library {
     pub(crate) fn new(plan: Plan) -> Self {
         let Plan { roots, kind, rules, changing, teller, digests } = plan;
-        let hashes = digests.map_or_else(Hashes::default, |folder| {
-            let canonical = |root: &PathBuf| root.canonicalize().unwrap_or_else(|_| root.clone());
-            let roots: Vec<PathBuf> = roots.iter().map(canonical).collect();
-            Hashes::kept(Kept::of(&folder, &roots))
-        });
+        let canonical = |root: &PathBuf| root.canonicalize().unwrap_or_else(|_| root.clone());
+        let within: Vec<PathBuf> = roots.iter().map(canonical).collect();
+        // Nothing is written into what is served.
+        let digests = digests.filter(|folder| !within.iter().any(|root| folder.starts_with(root)));
+        let hashes =
+            digests.map_or_else(Hashes::default, |folder| Hashes::kept(Kept::of(&folder, &within)));
         let reader = Arc::new(Reader::new(hashes, rules, teller));
         Self { roots, kind, changing, reader, sources: OnceLock::new() }
     }

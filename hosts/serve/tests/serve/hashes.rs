@@ -153,6 +153,15 @@ fn once_all_is_hashed_the_commit_is_that_of_the_content_and_the_other_is_served_
     assert_eq!(get(&running, "/org/name/resolve/main/small").text(), "xyz");
 }
 
+#[test]
+fn digests_are_never_kept_in_what_is_served() {
+    let stage = Stage::with_neighbour(3);
+    let inside = stage.root().canonicalize().unwrap().join(".cache/digests");
+    let server = stage.server(|builder| builder.keep_digests_in(&inside));
+    server.hash_ahead(|_| ()).unwrap();
+    assert!(!inside.exists());
+}
+
 fn entries(root: &Path) -> Vec<String> {
     let names = fs::read_dir(root.join("org/name")).unwrap();
     let mut names: Vec<String> =
