@@ -10,7 +10,7 @@ use std::{
 
 use hubstow_core::{
     layout::CACHE_TAG,
-    name::{Commit, Repo, RepoId, RepoKind, Revision},
+    name::{Commit, Repo, Revision},
 };
 
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     places::MAIN,
     reader::Reader,
     repos::Held,
-    snapshot::{Snapshot, is_repo_folder},
+    snapshot::{Snapshot, is_repo_folder, repo_of},
     source::Source,
 };
 
@@ -215,13 +215,6 @@ impl Source for CacheDir {
         }
         Ok(entries)
     }
-}
-
-/// Reads kind and id from the name of a repo folder, as every client does.
-fn repo_of(folder: &str) -> Option<Repo> {
-    let (kind, rest) = folder.split_once("--")?;
-    let kind = RepoKind::ALL.into_iter().find(|known| known.plural() == kind)?;
-    Some(Repo::new(kind, RepoId::parse(&rest.replace("--", "/")).ok()?))
 }
 
 /// Finds the files below a folder of refs by the names that they have there. Links are not followed.

@@ -1,10 +1,11 @@
 //! One snapshot of a cache, as any tool has left it: what it holds, with the etags that the cache knows already.
 //!
 //! The link of a pointer names its blob, and a blob's name is its etag. A regular file in a link's place (a degraded cache) has
-//! its etag from the kept listing of the commit, from the blob that it is another name of, or else it is hashed. Names that are
-//! unfinished are passed over, and so is what can't be what it should be, which is told.
+//! its etag from the kept listing of the commit, from what hubstow has proved of it, from the blob that it is another name of, or
+//! else it is hashed. Names that are unfinished are passed over, and so is what can't be what it should be, which is told.
 
 use std::{
+    cell::OnceCell,
     collections::{BTreeSet, HashMap},
     fs, io,
     path::{Path, PathBuf},
@@ -12,13 +13,14 @@ use std::{
 
 use hubstow_core::{
     layout::{CachePath, RepoLayout},
-    name::{Commit, ContentHash, Etag, RepoKind},
+    name::{Commit, ContentHash, Etag, Repo, RepoId, RepoKind},
 };
 
 use crate::{
     hash::{Stamp, Storage},
     left_out::LeftOut,
     listing::{Entry, Listing},
+    proved::Proved,
     reader::Reader,
     tree_file::{self, Listed},
     walk::{Confines, FolderLinks, Found, Walked},
@@ -86,7 +88,7 @@ impl Snapshot {
         let confines = self.confines()?.with_folder_links(FolderLinks::LeftOut);
         let Walked { files, mut left_out } = confines.files_below(&self.path)?;
         let listed = tree_file::read(&self.repo, &self.commit).unwrap_or_default();
-        let mut blobs = None;
+        let others = Others { snapshot: self, proved: OnceCell::new(), blobs: OnceCell::new() };
         let mut entries = Vec::new();
         for found in files {
             if is_unfinished(found.name.base()) {
@@ -95,7 +97,7 @@ impl Snapshot {
             let path = self.path.join(found.name.as_str());
             let name = found.name.as_str().to_owned();
             let told = listed.get(&name);
-            match self.entry(reader, found, told, &mut blobs) {
+            match self.entry(reader, found, told, &others) {
                 Ok(entry) => entries.push(entry),
                 Err(why) => left_out.push(LeftOut { path, why: format!("`{name}` {why}") }),
             }
@@ -112,7 +114,7 @@ impl Snapshot {
         reader: &Reader,
         found: Found,
         told: Option<&Listed>,
-        blobs: &mut Option<HashMap<u64, Etag>>,
+        others: &Others<'_>,
     ) -> Result<Entry, &'static str> {
         let linked = found.link.as_ref().map(|text| self.etag_of_link(&found, text));
         let etag = match linked {
@@ -120,10 +122,7 @@ impl Snapshot {
             Some(Some(etag)) => Some(etag),
             None => match told {
                 Some(listed) => Some(listed.etag.clone()),
-                None => {
-                    let blobs = blobs.get_or_insert_with(|| self.blobs_by_inode());
-                    inode(&found.stat).and_then(|inode| blobs.get(&inode).cloned())
-                }
+                None => others.etag(&found.stat),
             },
         };
         let len_bytes = found.stat.len();
@@ -168,6 +167,27 @@ impl Snapshot {
     }
 }
 
+/// What else tells the etag of a regular file, read where it is needed.
+struct Others<'a> {
+    snapshot: &'a Snapshot,
+    proved: OnceCell<Proved>,
+    blobs: OnceCell<HashMap<u64, Etag>>,
+}
+
+impl Others<'_> {
+    fn etag(&self, stat: &fs::Metadata) -> Option<Etag> {
+        let Snapshot { cache, repo, commit, .. } = self.snapshot;
+        let proved = self.proved.get_or_init(|| {
+            let repo = repo.file_name().and_then(|name| repo_of(name.to_str()?));
+            repo.map_or_else(Proved::default, |repo| Proved::read(cache, &repo, commit))
+        });
+        proved.etag(stat).or_else(|| {
+            let blobs = self.blobs.get_or_init(|| self.snapshot.blobs_by_inode());
+            inode(stat).and_then(|inode| blobs.get(&inode).cloned())
+        })
+    }
+}
+
 /// Tells which file it is, where it has several names and the system tells.
 fn inode(stat: &fs::Metadata) -> Option<u64> {
     #[cfg(unix)]
@@ -191,4 +211,11 @@ fn is_unfinished(name: &str) -> bool {
 pub(crate) fn is_repo_folder(name: &str) -> bool {
     let kind = name.split_once("--").map(|(kind, rest)| (kind, !rest.is_empty()));
     kind.is_some_and(|(kind, named)| named && RepoKind::ALL.iter().any(|at| at.plural() == kind))
+}
+
+/// Reads kind and id from the name of a repo folder, as every client does.
+pub(crate) fn repo_of(folder: &str) -> Option<Repo> {
+    let (kind, rest) = folder.split_once("--")?;
+    let kind = RepoKind::ALL.into_iter().find(|known| known.plural() == kind)?;
+    Some(Repo::new(kind, RepoId::parse(&rest.replace("--", "/")).ok()?))
 }

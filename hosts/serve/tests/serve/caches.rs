@@ -190,13 +190,28 @@ fn degraded_caches_have_their_etags_from_listings_from_blobs_or_by_hashing() {
     cache.blob(REPO, HELLO_SHA256, "hello\n");
     let blob = cache.root().join(REPO).join("blobs").join(HELLO_SHA256);
     fs::hard_link(blob, cache.root().join(file("named.bin"))).unwrap();
+    // What hubstow has proved of a file, and of one that has changed since.
+    cache.write(&file("proved.bin"), "hello\n");
+    cache.write(&file("changed.bin"), "hello\n");
+    let record = ["proved.bin", "changed.bin"].map(|name| {
+        use std::os::unix::fs::MetadataExt as _;
+        let stat = fs::metadata(cache.root().join(file(name))).unwrap();
+        let nanos = |seconds: i64, nanos: i64| seconds * 1_000_000_000 + nanos;
+        let modified = nanos(stat.mtime(), stat.mtime_nsec());
+        let changed = nanos(stat.ctime(), stat.ctime_nsec());
+        format!("{HELLO_SHA256} . {} {} {modified} {changed}\n", stat.ino(), stat.size())
+    });
+    cache.write(&format!("{REPO}/.hubstow/proved/_snapshot-{ONE}"), &record.concat());
+    cache.write(&file("changed.bin"), "hallo\n");
     let mirror = cache.serve();
+    mirror.check("/org/name/resolve/main/proved.bin", ("hello\n", HELLO_SHA256, ONE));
+    let changed = mirror.get("/org/name/resolve/main/changed.bin");
+    assert_ne!(changed.header("etag"), Some(format!("\"{HELLO_SHA256}\"").as_str()));
     mirror.check("/org/name/resolve/main/listed.bin", ("hello\n", HELLO_SHA256, ONE));
     mirror.check("/org/name/resolve/main/hashed.txt", ("hello\n", HELLO_SHA1, ONE));
     mirror.check("/org/name/resolve/main/named.bin", ("hello\n", HELLO_SHA256, ONE));
     let tree = mirror.get("/api/models/org/name/tree/main").json();
-    assert_eq!(tree[0]["path"], "hashed.txt");
-    assert_eq!(tree[0]["oid"], HELLO_SHA1);
+    assert_eq!((&tree[1]["path"], &tree[1]["oid"]), (&json!("hashed.txt"), &json!(HELLO_SHA1)));
     // The commit has it, so nobody may be told that there is no such file.
     mirror.refused("/org/name/resolve/main/elsewhere.bin", None);
     mirror.refused("/org/name/resolve/main/nope", Some("EntryNotFound"));
