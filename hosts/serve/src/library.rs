@@ -234,7 +234,14 @@ impl Library {
             return Ok(OpenedFile { commit, opened });
         }
         for _ in 0..TRIES {
-            let listing = source.listing(repo, revision)?;
+            let mut listing = source.listing(repo, revision)?;
+            if let Some(entry) = file.and_then(|file| listing.file(file))
+                && entry.etag.is_none()
+            {
+                // With this hash the commit by content may be known.
+                self.reader.hashed(entry.clone())?;
+                listing = source.listing(repo, revision)?;
+            }
             let commit = listing.commit().clone();
             let Some(entry) = file.and_then(|file| listing.file(file)) else {
                 let lacks = file.is_some_and(|file| listing.lacks(file));
