@@ -1,17 +1,21 @@
 //! From a request to its answer: who may ask, what is asked for, and what is noted of it.
 
 use std::{
+    future::poll_fn,
+    mem,
     net::{IpAddr, SocketAddr},
+    pin::Pin,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use axum::{
     body::Body,
     extract::{ConnectInfo, State},
-    http::{Method, Request, header},
+    http::{HeaderValue, Method, Request, header},
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use http_body::Body as _;
 use tracing::Instrument as _;
 
@@ -25,6 +29,10 @@ use crate::{
     route::{self, Form, NoRoute, Route},
     shared::Shared,
 };
+
+/// How much of an unwanted body is read, and for how long, before the connection is given up instead.
+const DRAINED_BYTES: usize = 1024 * 1024;
+const DRAINED_FOR: Duration = Duration::from_secs(5);
 
 /// Answers a request.
 pub(crate) async fn handle(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
@@ -76,25 +84,44 @@ fn client_of(request: &Request<Body>) -> Option<IpAddr> {
 async fn answer(
     shared: &Arc<Shared>,
     route: Result<Route, NoRoute>,
-    request: Request<Body>,
+    mut request: Request<Body>,
 ) -> Result<Response, Fault> {
+    let admitted = admit(shared, route, &request);
+    if let Ok(Route::PathsInfo { .. }) = &admitted {
+        return routed(shared, admitted?, request).await;
+    }
+    // Whoever sends the next request on a connection with an unread body gets no answer to it.
+    let is_read = drained(mem::take(request.body_mut())).await;
+    let answered = match admitted {
+        Ok(route) => routed(shared, route, request).await,
+        Err(fault) => Err(fault),
+    };
+    let mut response = answered.unwrap_or_else(IntoResponse::into_response);
+    if !is_read {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
+}
+
+/// Tells which route a request has, if it may have it.
+fn admit(
+    shared: &Shared,
+    route: Result<Route, NoRoute>,
+    request: &Request<Body>,
+) -> Result<Route, Fault> {
     let is_open = route.as_ref().is_ok_and(Route::is_open);
     if let (Some(token), false) = (&shared.token, is_open) {
         let for_people = matches!(route, Ok(Route::Page));
-        token
-            .check(request.headers())
-            .map_err(|fault| if for_people { Fault::PasswordMissing } else { fault })?;
+        let checked = token.check(request.headers());
+        checked.map_err(|fault| if for_people { Fault::PasswordMissing } else { fault })?;
     }
-    let route = match route {
-        Ok(route) => route,
-        Err(none) => {
-            let fault = match none {
-                NoRoute::Unknown => Fault::NoRoute,
-                NoRoute::NoRepo => Fault::RepoMissing,
-            };
-            return Err(refusal::of(request.uri().path()).map_or(fault, Fault::NotDone));
-        }
-    };
+    let route = route.map_err(|none| {
+        let fault = match none {
+            NoRoute::Unknown => Fault::NoRoute,
+            NoRoute::NoRepo => Fault::RepoMissing,
+        };
+        refusal::of(request.uri().path()).map_or(fault, Fault::NotDone)
+    })?;
     let method = request.method();
     let is_post = matches!(route, Route::PathsInfo { .. });
     if is_post && method != Method::POST {
@@ -103,7 +130,25 @@ async fn answer(
     if !is_post && method != Method::GET && method != Method::HEAD {
         return Err(Fault::WrongMethod("GET, HEAD"));
     }
-    routed(shared, route, request).await
+    Ok(route)
+}
+
+/// Takes a body that nobody wants off the line; `false` where it is too long or too slow for that.
+async fn drained(mut body: Body) -> bool {
+    let drain = async {
+        let mut left = DRAINED_BYTES;
+        while !body.is_end_stream() {
+            let frame = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
+            let Some(Ok(frame)) = frame else { return frame.is_none() };
+            let len = frame.data_ref().map_or(0, Bytes::len);
+            left = match left.checked_sub(len) {
+                Some(left) => left,
+                None => return false,
+            };
+        }
+        true
+    };
+    tokio::time::timeout(DRAINED_FOR, drain).await.unwrap_or(false)
 }
 
 async fn routed(

@@ -131,6 +131,8 @@ impl IntoResponse for Fault {
             Self::EntryMissing(commit) | Self::EntryAbsent(commit) => {
                 state(X_REPO_COMMIT, commit.as_str());
             }
+            // The rest of it is still on the line.
+            Self::BodyTooLarge => state(header::CONNECTION, "close"),
             Self::Hashing => state(header::RETRY_AFTER, RETRY_AFTER_SECONDS),
             Self::WrongMethod(allowed) => state(header::ALLOW, allowed),
             Self::TokenMissing | Self::TokenWrong => {
@@ -145,7 +147,6 @@ impl IntoResponse for Fault {
             | Self::RepoMissing
             | Self::RevisionMissing
             | Self::BodyBroken
-            | Self::BodyTooLarge
             | Self::Io(_)
             | Self::Answer(_) => {}
         }

@@ -244,3 +244,50 @@ fn a_listing_is_one_page_where_it_fits() {
     assert_eq!(answer.json().as_array().unwrap().len(), 1500);
     assert_eq!(answer.header("link"), None);
 }
+
+#[test]
+fn a_connection_goes_on_after_a_body_that_nobody_wanted() {
+    use std::io::{Read as _, Write as _};
+
+    let served = Served::with(&[("org/name/f", "last")], |builder| builder.token("right"));
+    let paths = [
+        ("/api/models/org/name/commit/main", 501),
+        ("/org/name/resolve/main/f", 405),
+        ("/nope", 404),
+    ];
+    for (path, status) in paths {
+        for (token, status, len) in
+            [("right", status, 10), ("wrong", 401, 300_000), ("right", status, 900_000)]
+        {
+            let mut stream = std::net::TcpStream::connect(served.running.address()).unwrap();
+            stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+            let head = format!("Host: h\r\nAuthorization: Bearer {token}\r\n");
+            write!(stream, "POST {path} HTTP/1.1\r\n{head}Content-Length: {len}\r\n\r\n").unwrap();
+            stream.write_all(&vec![b'x'; len]).unwrap();
+            let head = head.replace("wrong", "right");
+            let last = "GET /org/name/resolve/main/f HTTP/1.1\r\nConnection: close\r\n";
+            write!(stream, "{last}{head}\r\n").unwrap();
+            let mut received = String::new();
+            stream.read_to_string(&mut received).unwrap();
+            assert!(received.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {received}");
+            assert!(received.ends_with("\r\n\r\nlast"), "{path}: {received}");
+        }
+    }
+}
+
+#[test]
+fn a_connection_is_given_up_where_the_body_never_ends() {
+    use std::io::{Read as _, Write as _};
+
+    let served = served();
+    let mut stream = std::net::TcpStream::connect(served.running.address()).unwrap();
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+    let head = "POST /api/repos/create HTTP/1.1\r\nHost: h\r\nContent-Length: 9000000000\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut received = Vec::new();
+    // It is answered after a while, though nothing of the body has come.
+    stream.read_to_end(&mut received).unwrap();
+    let received = String::from_utf8(received).unwrap();
+    assert!(received.starts_with("HTTP/1.1 501 "), "{received}");
+    assert!(received.contains("connection: close"), "{received}");
+}
