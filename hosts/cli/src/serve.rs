@@ -1,62 +1,88 @@
-//! `hubstow serve`: a hub-compatible endpoint over a folder, until Ctrl-C.
+//! `hubstow serve`: a hub-compatible endpoint over folders and caches, until Ctrl-C.
+
+mod access;
+mod hashing;
 
 use std::{fs, io, net::SocketAddr, path::PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use hubstow_client::{Error, ErrorKind};
-use hubstow_serve::Server;
+use hubstow_serve::{Builder, Server, SourceKind};
 use tokio::net::TcpListener;
 
+use self::access::{AccessLog, LogFormat};
 use crate::{
     global::{Format, Global},
     output, runtime,
 };
 
-/// Serve a folder as a hub; its URL is the first line on stdout
+/// Serve folders and caches as a hub; its URL is the first line on stdout
 ///
-/// DIR/org/name is a model at main, DIR/org/name@v1 the same model at v1, DIR/datasets/org/name a dataset. Every tool
-/// that takes HF_ENDPOINT can download from it. Ctrl-C stops it.
+/// In a plain folder, DIR/org/name is a model at main, DIR/org/name@v1 the same model at v1, DIR/datasets/org/name a
+/// dataset. In a cache directory of any tool, repos and revisions are what they are there. Of several DIRs, the first that
+/// has something answers. Every tool that takes HF_ENDPOINT can download from it, and a browser shows what is here. Ctrl-C
+/// stops it.
 #[derive(Args)]
 #[command(after_long_help = "\
 Examples:
   hubstow serve ~/models --bind 127.0.0.1:8080
+  hubstow serve ~/.cache/huggingface/hub --bind 0.0.0.0:8080 --token \"$TOKEN\"
   HF_ENDPOINT=http://127.0.0.1:8080 hubstow download org/name
   HF_ENDPOINT=http://127.0.0.1:8080 hf download org/name")]
 pub(crate) struct ServeArgs {
-    /// The folder
-    #[arg(value_name = "DIR")]
-    dir: PathBuf,
+    /// The folders: plain ones, or cache directories
+    #[arg(value_name = "DIR", required = true)]
+    dirs: Vec<PathBuf>,
+    /// What the folders are, where they don't look like it
+    #[arg(long, value_enum, value_name = "KIND", default_value = "auto")]
+    source: SourceArg,
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
     bind: SocketAddr,
     /// Answer only requests that carry this token
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
+    /// Let web pages of another origin read the answers; of every origin where none is named
+    #[arg(long, value_name = "ORIGIN", num_args = 0..=1, require_equals = true, default_missing_value = "*")]
+    cors: Option<String>,
+    /// How the access log on stderr looks, one line a request; -q switches it off
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    log_format: LogFormat,
     /// The size from which a file is an LFS file
     #[arg(long, value_name = "BYTES", default_value_t = 10 * 1024 * 1024)]
     lfs_threshold: u64,
 }
 
+/// What a folder is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum SourceArg {
+    /// What it looks like
+    Auto,
+    /// A folder of plain folders
+    Folder,
+    /// A cache directory
+    Cache,
+}
+
+impl From<SourceArg> for SourceKind {
+    fn from(arg: SourceArg) -> Self {
+        match arg {
+            SourceArg::Auto => Self::Auto,
+            SourceArg::Folder => Self::Folder,
+            SourceArg::Cache => Self::Cache,
+        }
+    }
+}
+
 /// Serves until Ctrl-C.
 pub(crate) fn run(args: &ServeArgs, global: &Global) -> Result<(), Error> {
-    fs::read_dir(&args.dir).map_err(|error| {
-        let message = format!("`{}` can't be served", args.dir.display());
-        Error::new(ErrorKind::Usage, message)
-            .hint("DIR is an existing folder that holds org/name folders")
-            .caused_by(error)
-    })?;
-    let mut server = Server::builder(&args.dir).lfs_from_bytes(args.lfs_threshold);
-    if let Some(token) = &args.token {
-        server = server.token(token);
-    }
     let format = global.format();
-    server = server.on_left_out(move |left_out| {
-        output::say(output::warning(format, &format!("it is not served: {}", left_out.why)));
-    });
+    let server = builder(args, format)?.build();
     runtime::block_on(async {
         let listener = TcpListener::bind(args.bind).await.map_err(|e| bind_error(args.bind, e))?;
         let address = listener.local_addr().map_err(|e| bind_error(args.bind, e))?;
         announce(args, address, format)?;
+        hashing::start(&server, format)?;
         let stop = async move {
             if let Err(error) = tokio::signal::ctrl_c().await {
                 let text = format!("Ctrl-C can't be heard, so the process must be ended: {error}");
@@ -64,10 +90,48 @@ pub(crate) fn run(args: &ServeArgs, global: &Global) -> Result<(), Error> {
                 std::future::pending::<()>().await;
             }
         };
-        server.build().serve(listener, stop).await.map_err(|error| {
+        server.serve(listener, stop).await.map_err(|error| {
             Error::new(ErrorKind::Other, "nothing is served any more").caused_by(error)
         })
     })
+}
+
+fn builder(args: &ServeArgs, format: Format) -> Result<Builder, Error> {
+    for dir in &args.dirs {
+        fs::read_dir(dir).map_err(|error| {
+            let message = format!("`{}` can't be served", dir.display());
+            Error::new(ErrorKind::Usage, message)
+                .hint("DIR is an existing folder that holds org/name folders, or a cache directory")
+                .caused_by(error)
+        })?;
+    }
+    let mut dirs = args.dirs.iter();
+    // There is one at least: the arguments are parsed so.
+    let mut builder = Server::builder(dirs.next().cloned().unwrap_or_default())
+        .source(args.source.into())
+        .lfs_from_bytes(args.lfs_threshold);
+    for dir in dirs {
+        builder = builder.and(dir);
+    }
+    if let Some(folder) = hashing::folder_of_digests() {
+        builder = builder.keep_digests_in(folder);
+    }
+    if let Some(token) = &args.token {
+        builder = builder.token(token);
+    }
+    if let Some(origin) = &args.cors {
+        builder = builder.cors(origin).map_err(|error| {
+            let hint = "--cors=https://app.example names one; --cors alone means all";
+            Error::new(ErrorKind::Usage, error.to_string()).hint(hint)
+        })?;
+    }
+    if format != Format::Quiet {
+        let log = AccessLog::start(args.log_format)?;
+        builder = builder.on_answered(move |answered| log.tell(answered));
+    }
+    Ok(builder.on_left_out(move |left_out| {
+        output::say(output::warning(format, &format!("it is not served: {}", left_out.why)));
+    }))
 }
 
 fn announce(args: &ServeArgs, address: SocketAddr, format: Format) -> Result<(), Error> {
@@ -77,9 +141,10 @@ fn announce(args: &ServeArgs, address: SocketAddr, format: Format) -> Result<(),
         Format::Human | Format::Quiet => output::line(&url)?,
     }
     if format == Format::Human {
+        let dirs: Vec<String> = args.dirs.iter().map(|dir| dir.display().to_string()).collect();
         output::say(format_args!(
             "serving {}; other tools find it with HF_ENDPOINT={url}; Ctrl-C stops it",
-            args.dir.display()
+            dirs.join(", ")
         ));
     }
     if !address.ip().is_loopback() && args.token.is_none() {

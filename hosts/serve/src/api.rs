@@ -3,7 +3,7 @@
 //! Only the members that clients read are there. A page is continued after the last path it showed, so a folder that
 //! changes between two pages neither repeats nor hides what did not change.
 
-use std::{collections::BTreeMap, ops::Bound, sync::Arc};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc, time::SystemTime};
 
 use axum::{
     body::{Body, to_bytes},
@@ -11,9 +11,16 @@ use axum::{
     response::Response,
 };
 use hubstow_core::name::{Commit, FileName, Repo, RepoKind, Revision};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::{fault::Fault, listing::Listing, origin, route::Folder, shared::Shared};
+use crate::{
+    fault::Fault,
+    listing::{Entry, Listing},
+    query::{self, Query, json as json_answer},
+    route::Folder,
+    shared::Shared,
+    when,
+};
 
 /// The largest body of a request for chosen paths.
 const BODY_LIMIT_BYTES: usize = 1024 * 1024;
@@ -28,29 +35,41 @@ pub(crate) async fn info(
     let blobs = Query::of(uri).flag("blobs");
     shared
         .ask(move |library| {
-            let listing = library.listing(&repo, revision.as_ref())?;
+            let listing = library.hashed_listing(&repo, revision.as_ref(), |_| blobs)?;
             let siblings = listing.entries().iter().map(|entry| entry.to_sibling_json(blobs));
-            answer(&described(&repo, listing.commit(), siblings.collect()))
+            let mut described = described(&repo, listing.modified());
+            described.extend(at_commit(listing.commit(), siblings.collect()));
+            json_answer(&Value::Object(described))
         })
         .await
 }
 
-fn described(repo: &Repo, commit: &Commit, siblings: Vec<Value>) -> Value {
+/// Returns what is known of a repo whatever its commit is.
+pub(crate) fn described(repo: &Repo, modified: Option<SystemTime>) -> Map<String, Value> {
     let id = repo.id.as_str();
     let author = id.split_once('/').map(|(author, _)| ("author", json!(author)));
     let model_id = (repo.kind == RepoKind::Model).then(|| ("modelId", json!(id)));
     let always = [
         ("id", json!(id)),
-        ("sha", json!(commit.as_str())),
         ("private", json!(false)),
         ("gated", json!(false)),
         ("disabled", json!(false)),
         ("downloads", json!(0)),
         ("likes", json!(0)),
         ("tags", json!([])),
-        ("siblings", Value::Array(siblings)),
     ];
-    always.into_iter().chain(author).chain(model_id).collect()
+    let modified = modified.map(when::shown).map(|at| ("lastModified", json!(at)));
+    let all = always.into_iter().chain(author).chain(model_id).chain(modified);
+    all.map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// Returns what is known of a repo at a commit.
+pub(crate) fn at_commit(
+    commit: &Commit,
+    siblings: Vec<Value>,
+) -> impl Iterator<Item = (String, Value)> {
+    let members = [("sha", json!(commit.as_str())), ("siblings", Value::Array(siblings))];
+    members.into_iter().map(|(name, value)| (name.to_owned(), value))
 }
 
 /// Answers one page of a listing.
@@ -62,24 +81,30 @@ pub(crate) async fn tree(
 ) -> Result<Response, Fault> {
     let query = Query::of(uri);
     let recursive = query.flag("recursive");
-    let asked = query.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(usize::MAX);
-    let limit = asked.clamp(1, shared.page_limit);
+    let limit = query.limit(shared.page_limit);
     let cursor = query.get("cursor").map(str::to_owned);
     let (page, last) = shared
         .ask(move |library| {
-            let listing = library.listing(&repo, revision.as_ref())?;
+            let is_shown = |entry: &Entry| folder.has(entry, recursive);
+            let listing = library.hashed_listing(&repo, revision.as_ref(), is_shown)?;
             page(&listing, &folder, recursive, cursor.as_deref(), limit)
         })
         .await?;
-    let mut response = answer(&Value::Array(page))?;
-    if let Some(last) = last {
-        // Without a host that can be named, a client that resolves links still finds the page.
-        let origin = origin::of(uri, headers).unwrap_or_default();
-        let next = format!("{origin}{}?{}", uri.path(), query.at(&last));
-        let link = format!("<{next}>; rel=\"next\"").try_into().map_err(axum::http::Error::from)?;
-        response.headers_mut().insert(header::LINK, link);
+    query::page(page, last.as_deref(), uri, headers)
+}
+
+impl Folder {
+    /// Tells whether a file may be on a page about this folder.
+    fn has(&self, entry: &Entry, recursive: bool) -> bool {
+        let name = entry.name.as_str();
+        let inner = match self {
+            Self::Root => Some(name),
+            Self::Named(folder) => folder.as_ref().and_then(|folder| {
+                name.strip_prefix(folder.as_str()).and_then(|rest| rest.strip_prefix('/'))
+            }),
+        };
+        inner.is_some_and(|inner| recursive || !inner.contains('/'))
     }
-    Ok(response)
 }
 
 /// Returns one page, and the path it ends with where more follows.
@@ -121,12 +146,13 @@ pub(crate) async fn paths_info(
     let paths = if is_json { json_paths(&body)? } else { form_paths(&body) };
     shared
         .ask(move |library| {
-            let listing = library.listing(&repo, revision.as_ref())?;
-            let shown = paths.iter().filter_map(|path| {
-                let name = FileName::parse(path.trim_end_matches('/')).ok()?;
-                Some(listing.to_tree_json(listing.node(&name)?))
-            });
-            answer(&shown.collect())
+            let names = paths.iter().map(|path| FileName::parse(path.trim_end_matches('/')).ok());
+            let names: Vec<FileName> = names.flatten().collect();
+            let is_shown = |entry: &Entry| names.contains(&entry.name);
+            let listing = library.hashed_listing(&repo, revision.as_ref(), is_shown)?;
+            let shown =
+                names.iter().filter_map(|name| Some(listing.to_tree_json(listing.node(name)?)));
+            json_answer(&shown.collect())
         })
         .await
 }
@@ -167,39 +193,9 @@ pub(crate) async fn refs(shared: &Arc<Shared>, repo: Repo, uri: &Uri) -> Result<
     }
     let always = [("branches", branches), ("tags", tags), ("converts", converts)];
     let pulls = with_pulls.then_some(("pullRequests", pulls));
-    answer(&always.into_iter().chain(pulls).collect())
+    json_answer(&always.into_iter().chain(pulls).collect())
 }
 
 fn is_version(revision: &str) -> bool {
     revision.strip_prefix('v').unwrap_or(revision).starts_with(|c: char| c.is_ascii_digit())
-}
-
-fn answer(value: &Value) -> Result<Response, Fault> {
-    let body = Body::from(value.to_string());
-    Ok(Response::builder().header(header::CONTENT_TYPE, "application/json").body(body)?)
-}
-
-/// The parameters of a request.
-struct Query(Vec<(String, String)>);
-
-impl Query {
-    fn of(uri: &Uri) -> Self {
-        let pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
-        Self(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(at, _)| at == name).map(|(_, value)| value.as_str())
-    }
-
-    fn flag(&self, name: &str) -> bool {
-        self.get(name).is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true"))
-    }
-
-    /// Returns the same parameters, continued after a path.
-    fn at(&self, cursor: &str) -> String {
-        let kept = self.0.iter().filter(|(name, _)| name != "cursor");
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(kept).append_pair("cursor", cursor).finish()
-    }
 }

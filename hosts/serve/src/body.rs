@@ -15,6 +15,8 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use crate::stats::OpenFile;
+
 const CHUNK_BYTES: u64 = 256 * 1024;
 
 /// The bytes of a file from one offset to another.
@@ -24,13 +26,14 @@ pub(crate) struct FileBody {
     sent_to: u64,
     end: u64,
     reading: Option<JoinHandle<io::Result<Bytes>>>,
+    _counted: OpenFile,
 }
 
 impl FileBody {
     /// Makes a body of `len_bytes` from `start`; nothing is read before it is polled.
-    pub(crate) fn new(file: File, start: u64, len_bytes: u64) -> Self {
+    pub(crate) fn new(file: File, start: u64, len_bytes: u64, counted: OpenFile) -> Self {
         let end = start.saturating_add(len_bytes);
-        Self { file: Arc::new(file), sent_to: start, end, reading: None }
+        Self { file: Arc::new(file), sent_to: start, end, reading: None, _counted: counted }
     }
 
     fn read_next(&self) -> JoinHandle<io::Result<Bytes>> {

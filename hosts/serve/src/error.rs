@@ -14,6 +14,9 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
+    /// The origin whose pages may read answers is none.
+    #[error("`{0}` is not an origin; name one as `https://app.example`, or `*` for all")]
+    Origin(String),
     /// No port could be opened on the loopback interface.
     #[error("no port could be opened")]
     Bind(#[source] io::Error),

@@ -18,6 +18,8 @@ pub(crate) const X_REPO_COMMIT: HeaderName = HeaderName::from_static("x-repo-com
 const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 const X_ERROR_MESSAGE: HeaderName = HeaderName::from_static("x-error-message");
 
+const RETRY_AFTER_SECONDS: &str = "10";
+
 /// A request that gets no content.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Fault {
@@ -25,16 +27,34 @@ pub(crate) enum Fault {
     NoRoute,
     #[error("This route answers {0} only")]
     WrongMethod(&'static str),
+    /// What no such server does, with the way out.
+    #[error("{0}")]
+    NotDone(&'static str),
     #[error("Repository not found")]
     RepoMissing,
     #[error("Revision not found")]
     RevisionMissing,
     #[error("Entry not found")]
     EntryMissing(Commit),
+    /// The commit has it and the cache that is served has not; to say that there is none would be a lie that clients keep.
+    #[error(
+        "The file is part of this commit, but not of the cache that is served here: ask the hub itself"
+    )]
+    EntryAbsent(Commit),
+    /// Whether there is such a commit only hashing would tell.
+    #[error(
+        "What is served is still being hashed, so it is not known yet whether it has this commit; try again later"
+    )]
+    Hashing,
     #[error("Invalid username or password.")]
     TokenMissing,
     #[error("Invalid credentials in Authorization header")]
     TokenWrong,
+    /// As `TokenMissing`, told to a browser, which asks for a name and a password then.
+    #[error("The password is the token that this server asks for; the name is of no matter")]
+    PasswordMissing,
+    #[error("What is served here can't be read")]
+    NotReady,
     #[error("The body is neither a form nor JSON with `paths`")]
     BodyBroken,
     #[error("The body is too large")]
@@ -48,11 +68,17 @@ pub(crate) enum Fault {
 impl Fault {
     fn status(&self) -> StatusCode {
         match self {
-            Self::NoRoute | Self::RepoMissing | Self::RevisionMissing | Self::EntryMissing(_) => {
-                StatusCode::NOT_FOUND
-            }
+            Self::NoRoute
+            | Self::RepoMissing
+            | Self::RevisionMissing
+            | Self::EntryMissing(_)
+            | Self::EntryAbsent(_) => StatusCode::NOT_FOUND,
             Self::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::TokenMissing | Self::TokenWrong => StatusCode::UNAUTHORIZED,
+            Self::TokenMissing | Self::TokenWrong | Self::PasswordMissing => {
+                StatusCode::UNAUTHORIZED
+            }
+            Self::NotReady | Self::Hashing => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotDone(_) => StatusCode::NOT_IMPLEMENTED,
             Self::BodyBroken => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Io(_) | Self::Answer(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -67,8 +93,13 @@ impl Fault {
             Self::EntryMissing(_) => Some("EntryNotFound"),
             Self::NoRoute
             | Self::WrongMethod(_)
+            | Self::NotDone(_)
+            | Self::EntryAbsent(_)
+            | Self::Hashing
             | Self::TokenMissing
             | Self::TokenWrong
+            | Self::PasswordMissing
+            | Self::NotReady
             | Self::BodyBroken
             | Self::BodyTooLarge
             | Self::Io(_)
@@ -97,16 +128,25 @@ impl IntoResponse for Fault {
             state(X_ERROR_CODE, code);
         }
         match &self {
-            Self::EntryMissing(commit) => state(X_REPO_COMMIT, commit.as_str()),
+            Self::EntryMissing(commit) | Self::EntryAbsent(commit) => {
+                state(X_REPO_COMMIT, commit.as_str());
+            }
+            // The rest of it is still on the line.
+            Self::BodyTooLarge => state(header::CONNECTION, "close"),
+            Self::Hashing => state(header::RETRY_AFTER, RETRY_AFTER_SECONDS),
             Self::WrongMethod(allowed) => state(header::ALLOW, allowed),
             Self::TokenMissing | Self::TokenWrong => {
                 state(header::WWW_AUTHENTICATE, "Bearer realm=\"Authentication required\"");
             }
+            Self::PasswordMissing => {
+                state(header::WWW_AUTHENTICATE, "Basic realm=\"hubstow\", charset=\"UTF-8\"");
+            }
             Self::NoRoute
+            | Self::NotDone(_)
+            | Self::NotReady
             | Self::RepoMissing
             | Self::RevisionMissing
             | Self::BodyBroken
-            | Self::BodyTooLarge
             | Self::Io(_)
             | Self::Answer(_) => {}
         }

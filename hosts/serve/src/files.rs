@@ -19,11 +19,13 @@ use hubstow_core::{
 use crate::{
     body::FileBody,
     fault::{Fault, X_REPO_COMMIT},
-    hash::{Opened, Storage},
+    hash::{Opened, Storage, git_blob_sha1_of},
     library::{Library, OpenedFile},
+    listing::pointer_to,
     range::{self, Part},
     route::CONTENT_PREFIX,
     shared::Shared,
+    stats::Stats,
 };
 
 const X_LINKED_ETAG: HeaderName = HeaderName::from_static("x-linked-etag");
@@ -32,6 +34,40 @@ const X_LINKED_SIZE: HeaderName = HeaderName::from_static("x-linked-size");
 const SIGNATURE: &str = "signature";
 /// Files up to this size are read in one go: most of a repo's files, though not of its bytes.
 const SMALL_BYTES: u64 = 64 * 1024;
+
+/// Answers a request for what git holds of a file at a revision: the pointer, where it is an LFS file.
+pub(crate) async fn raw(
+    shared: &Arc<Shared>,
+    repo: Repo,
+    revision: Option<Revision>,
+    file: Option<FileName>,
+    request: (&Method, &HeaderMap),
+) -> Result<Response, Fault> {
+    let found = {
+        let (repo, revision, file) = (repo.clone(), revision.clone(), file.clone());
+        shared.ask(move |library| library.open(&repo, revision.as_ref(), file.as_ref())).await?
+    };
+    let OpenedFile { commit, opened } = found;
+    let Some(file) = file else {
+        return Err(Fault::EntryMissing(commit));
+    };
+    let pointer = match Storage::of(&opened.etag) {
+        Storage::Git => None,
+        Storage::Lfs => Some(pointer_to(&opened.etag, opened.len_bytes)),
+    };
+    let etag = pointer.as_ref().map_or_else(|| opened.etag.to_string(), |at| git_blob_sha1_of(at));
+    let pointer = pointer.map(Bytes::from);
+    let answer = Response::builder()
+        .header(X_REPO_COMMIT, commit.as_str())
+        .header(header::ETAG, format!("\"{etag}\""))
+        .header(header::CONTENT_DISPOSITION, disposition(&file));
+    let len_bytes = pointer.as_ref().map_or(opened.len_bytes, |pointer| pointer.len() as u64);
+    carry(
+        answer,
+        Content { stats: &shared.stats, opened, len_bytes, etag: &etag, read: pointer },
+        request,
+    )
+}
 
 /// Answers a request for a file at a revision.
 pub(crate) async fn file(
@@ -83,7 +119,13 @@ pub(crate) async fn file(
             .body(Body::from(format!("Found. Redirecting to {location}")))?);
     }
     let answer = answer.header(header::CONTENT_DISPOSITION, disposition(&file));
-    carry(answer, (opened, content), method, headers)
+    let len_bytes = opened.len_bytes;
+    let etag = etag.to_owned();
+    carry(
+        answer,
+        Content { stats: &shared.stats, opened, len_bytes, etag: &etag, read: content },
+        (method, headers),
+    )
 }
 
 /// Reads a small file at once, where it was opened: handing it to another thread takes longer than reading it. What can't
@@ -120,27 +162,39 @@ pub(crate) async fn content(
             let answer = Response::builder()
                 .header(header::ETAG, format!("\"{sha256}\""))
                 .header(header::CONTENT_DISPOSITION, shown);
-            carry(answer, (found.opened, None), method, headers)
+            let len_bytes = found.opened.len_bytes;
+            let (stats, opened) = (&shared.stats, found.opened);
+            let content = Content { stats, opened, len_bytes, etag: &sha256, read: None };
+            carry(answer, content, (method, headers))
         }
         Err(fault @ (Fault::Io(_) | Fault::Answer(_))) => Err(fault),
         Ok(_) | Err(_) => Err(Fault::NoRoute),
     }
 }
 
+/// What an answer carries.
+struct Content<'a> {
+    stats: &'a Stats,
+    opened: Opened,
+    len_bytes: u64,
+    etag: &'a str,
+    /// The content itself, where it has been read already.
+    read: Option<Bytes>,
+}
+
 /// Adds the content, or the range of it that is asked for.
 fn carry(
     answer: Builder,
-    (opened, content): (Opened, Option<Bytes>),
-    method: &Method,
-    headers: &HeaderMap,
+    content: Content<'_>,
+    (method, headers): (&Method, &HeaderMap),
 ) -> Result<Response, Fault> {
-    let size = opened.len_bytes;
+    let Content { stats, opened, len_bytes: size, etag, read } = content;
     let if_range = text(headers, &header::IF_RANGE);
     let part = match text(headers, &header::RANGE) {
         // A range means something for GET only.
         Some(range)
             if method == Method::GET
-                && if_range.is_none_or(|at| range::if_range_holds(at, opened.etag.as_str())) =>
+                && if_range.is_none_or(|at| range::if_range_holds(at, etag)) =>
         {
             range::part_of(range, size)
         }
@@ -163,8 +217,9 @@ fn carry(
                 .body(Body::empty())?);
         }
     };
-    let read = content.and_then(|content| slice(&content, start, len));
-    let body = read.map_or_else(|| Body::new(FileBody::new(opened.file, start, len)), Body::from);
+    let read = read.and_then(|content| slice(&content, start, len));
+    let open = || Body::new(FileBody::new(opened.file, start, len, stats.open_file()));
+    let body = read.map_or_else(open, Body::from);
     Ok(answer.header(header::CONTENT_LENGTH, len).body(body)?)
 }
 

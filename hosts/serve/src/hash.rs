@@ -8,21 +8,26 @@
 
 use std::{
     collections::HashMap,
-    fmt::Write as _,
+    fmt::{self, Write as _},
     fs::{File, Metadata},
     io::{self, Read as _, Seek as _},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use hubstow_core::name::{ContentHash, Etag};
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 
+use crate::kept::Kept;
+
 /// How long after a modification a digest is not trusted again: several ticks of the clock that stamps files, which
 /// are at most 16 ms apart on common systems.
-const SETTLED_AFTER: Duration = Duration::from_millis(50);
+pub(crate) const SETTLED_AFTER: Duration = Duration::from_millis(50);
 /// How often a file that changes while it is read is tried again.
 const TRIES: usize = 3;
 /// The most files remembered, about 200 bytes each; then everything is forgotten.
@@ -50,8 +55,8 @@ impl Storage {
 }
 
 /// What `stat` says of a file; equal stamps mean the same content.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Stamp {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Stamp {
     len_bytes: u64,
     modified: Option<SystemTime>,
     /// Inode and time of the last change of anything, where the system has them.
@@ -59,7 +64,7 @@ struct Stamp {
 }
 
 impl Stamp {
-    fn of(stat: &Metadata) -> Self {
+    pub(crate) fn of(stat: &Metadata) -> Self {
         #[cfg(unix)]
         let identity = {
             use std::os::unix::fs::MetadataExt as _;
@@ -70,9 +75,26 @@ impl Stamp {
         Self { len_bytes: stat.len(), modified: stat.modified().ok(), identity }
     }
 
-    fn is_settled(&self) -> bool {
+    pub(crate) fn modified(&self) -> Option<SystemTime> {
+        self.modified
+    }
+
+    /// Tells whether a change from now on would show.
+    pub(crate) fn is_settled(&self) -> bool {
         // A time in the future says nothing about now and would never settle; it is trusted as it is.
         self.modified.is_none_or(|at| at.elapsed().map_or(true, |age| age >= SETTLED_AFTER))
+    }
+}
+
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let since = |at: SystemTime| match at.duration_since(UNIX_EPOCH) {
+            Ok(since) => format!("{}", since.as_nanos()),
+            Err(before) => format!("-{}", before.duration().as_nanos()),
+        };
+        let modified = self.modified.map_or_else(|| "?".to_owned(), since);
+        let (inode, seconds, nanos) = self.identity;
+        write!(f, "{} {modified} {inode} {seconds} {nanos}", self.len_bytes)
     }
 }
 
@@ -84,6 +106,44 @@ type Slot = Arc<Mutex<Option<(Stamp, Etag)>>>;
 #[derive(Debug, Default)]
 pub(crate) struct Hashes {
     slots: Mutex<HashMap<Key, Slot>>,
+    waiting: Waiting,
+    kept: Option<Kept>,
+}
+
+/// What is not hashed yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Backlog {
+    pub(crate) files: u64,
+    pub(crate) len_bytes: u64,
+}
+
+/// Counts what is not hashed yet.
+#[derive(Debug, Default)]
+struct Waiting {
+    files: AtomicU64,
+    len_bytes: AtomicU64,
+}
+
+impl Waiting {
+    /// Counts a file until the value is dropped.
+    fn count(&self, len_bytes: u64) -> Waits<'_> {
+        self.files.fetch_add(1, Ordering::Relaxed);
+        self.len_bytes.fetch_add(len_bytes, Ordering::Relaxed);
+        Waits { waiting: self, len_bytes }
+    }
+}
+
+/// A file that is not hashed yet.
+pub(crate) struct Waits<'a> {
+    waiting: &'a Waiting,
+    len_bytes: u64,
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.waiting.files.fetch_sub(1, Ordering::Relaxed);
+        self.waiting.len_bytes.fetch_sub(self.len_bytes, Ordering::Relaxed);
+    }
 }
 
 /// A file opened for reading, with what was true of it at that moment.
@@ -91,43 +151,80 @@ pub(crate) struct Hashes {
 pub(crate) struct Opened {
     pub(crate) file: File,
     pub(crate) len_bytes: u64,
+    pub(crate) stamp: Stamp,
     pub(crate) etag: Etag,
 }
 
 impl Hashes {
-    /// Returns size and etag of a file that was just seen as `stat` says.
-    ///
-    /// # Errors
-    /// The file can't be read, or it changes all the time.
-    pub(crate) fn digest(
-        &self,
-        path: &Path,
-        stat: &Metadata,
-        storage: Storage,
-    ) -> io::Result<(u64, Etag)> {
+    /// Makes digests of which earlier ones are kept.
+    pub(crate) fn kept(kept: Kept) -> Self {
+        Self { kept: Some(kept), ..Self::default() }
+    }
+
+    /// Returns the digest of a file that was just seen as `stamp` says, where it is known without reading the file or
+    /// waiting for anybody.
+    pub(crate) fn known(&self, path: &Path, stamp: &Stamp, storage: Storage) -> Option<Etag> {
         let slot = self.slot(path, storage);
-        let mut known = locked(&slot);
-        let stamp = Stamp::of(stat);
-        if let Some((_, etag)) = known.as_ref().filter(|(at, _)| *at == stamp) {
-            return Ok((stamp.len_bytes, etag.clone()));
+        let mut known = match slot.try_lock() {
+            Ok(known) => known,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        self.recalled(path, stamp, storage, &mut known)
+    }
+
+    /// Takes over what somebody else says of a file that is as `stamp` says.
+    pub(crate) fn told(&self, path: &Path, stamp: &Stamp, etag: &Etag) {
+        let slot = self.slot(path, Storage::of(etag));
+        if let Ok(mut known) = slot.try_lock() {
+            *known = Some((stamp.clone(), etag.clone()));
         }
-        let opened = hash_file(path, storage, &mut known)?;
-        Ok((opened.len_bytes, opened.etag))
+    }
+
+    /// Counts a file as not hashed yet, until the value is dropped.
+    pub(crate) fn waits(&self, len_bytes: u64) -> Waits<'_> {
+        self.waiting.count(len_bytes)
     }
 
     /// Opens the file; size and etag are those of the file behind the handle.
     ///
     /// # Errors
-    /// As [`Hashes::digest`].
+    /// The file can't be read, or it changes all the time.
     pub(crate) fn open(&self, path: &Path, storage: Storage) -> io::Result<Opened> {
         let slot = self.slot(path, storage);
         let mut known = locked(&slot);
         let file = File::open(path)?;
         let stamp = Stamp::of(&file.metadata()?);
-        if let Some((_, etag)) = known.as_ref().filter(|(at, _)| *at == stamp) {
-            return Ok(Opened { file, len_bytes: stamp.len_bytes, etag: etag.clone() });
+        if let Some(etag) = self.recalled(path, &stamp, storage, &mut known) {
+            return Ok(Opened { file, len_bytes: stamp.len_bytes, stamp, etag });
         }
-        hash_file(path, storage, &mut known)
+        let _waits = self.waiting.count(stamp.len_bytes);
+        let opened = hash_file(path, storage, &mut known)?;
+        if let (Some(kept), Some((stamp, etag))) = (&self.kept, known.as_ref()) {
+            kept.keep(path, stamp, etag);
+        }
+        Ok(opened)
+    }
+
+    /// Returns what is not hashed yet.
+    pub(crate) fn backlog(&self) -> Backlog {
+        let now = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Backlog { files: now(&self.waiting.files), len_bytes: now(&self.waiting.len_bytes) }
+    }
+
+    fn recalled(
+        &self,
+        path: &Path,
+        stamp: &Stamp,
+        storage: Storage,
+        known: &mut Option<(Stamp, Etag)>,
+    ) -> Option<Etag> {
+        if let Some((_, etag)) = known.as_ref().filter(|(at, _)| at == stamp) {
+            return Some(etag.clone());
+        }
+        let etag = self.kept.as_ref()?.recall(path, stamp, storage)?;
+        *known = Some((stamp.clone(), etag.clone()));
+        Some(etag)
     }
 
     fn slot(&self, path: &Path, storage: Storage) -> Slot {
@@ -163,7 +260,7 @@ fn hash_file(
         let etag = Etag::parse(&hex).map_err(io::Error::other)?;
         *known = settled.then(|| (stamp.clone(), etag.clone()));
         file.rewind()?;
-        return Ok(Opened { file, len_bytes: stamp.len_bytes, etag });
+        return Ok(Opened { file, len_bytes: stamp.len_bytes, stamp, etag });
     }
     Err(io::Error::other("the file changes while it is read"))
 }
@@ -223,8 +320,8 @@ mod tests {
         let path = dir.path().join("f");
         std::fs::write(&path, "hello\n").unwrap();
         let hashes = Hashes::default();
-        let (len, git) = hashes.digest(&path, &path.metadata().unwrap(), Storage::Git).unwrap();
-        assert_eq!((len, git.as_str()), (6, git_blob_sha1_of("hello\n").as_str()));
+        let git = hashes.open(&path, Storage::Git).unwrap();
+        assert_eq!((git.len_bytes, git.etag.as_str()), (6, git_blob_sha1_of("hello\n").as_str()));
         let lfs = hashes.open(&path, Storage::Lfs).unwrap();
         assert_eq!((lfs.len_bytes, lfs.etag.as_str()), (6, sha256_of("hello\n").as_str()));
     }
@@ -235,9 +332,9 @@ mod tests {
         let path = dir.path().join("f");
         let hashes = Hashes::default();
         let remembered = |content: &str| {
-            let (_, etag) = hashes.digest(&path, &path.metadata().unwrap(), Storage::Git).unwrap();
-            assert_eq!(etag.as_str(), git_blob_sha1_of(content));
-            locked(&hashes.slot(&path, Storage::Git)).is_some()
+            let opened = hashes.open(&path, Storage::Git).unwrap();
+            assert_eq!(opened.etag.as_str(), git_blob_sha1_of(content));
+            hashes.known(&path, &Stamp::of(&path.metadata().unwrap()), Storage::Git).is_some()
         };
         for content in ["one", "two", "six"] {
             std::fs::write(&path, content).unwrap();

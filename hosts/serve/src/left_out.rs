@@ -1,4 +1,4 @@
-//! What a server leaves out of its listings because no repo can hold the name, and who hears of it.
+//! What a server leaves out of its listings, and who hears of it.
 
 use std::{
     collections::HashSet,
@@ -10,13 +10,14 @@ use std::{
 /// The most paths of which it is remembered that they were told.
 const TOLD_LIMIT: usize = 10_000;
 
-/// A file or folder that is not served because no repo can hold its name.
+/// A file or folder that is not served: no repo can hold its name, it is a link that leads nowhere or outside, or it is
+/// damaged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LeftOut {
     /// Where it is.
     pub path: PathBuf,
-    /// Which name that is and which rule it breaks, in words; control characters are escaped.
+    /// What it is and what is wrong with it, in words; control characters are escaped.
     pub why: String,
 }
 

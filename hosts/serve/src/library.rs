@@ -1,94 +1,45 @@
-//! Repos as folders: which folder a revision is, what it holds, and its files opened for reading.
+//! All that is served: the sources in order, of which the first that has something answers.
 //!
-//! It blocks: callers run it off the async threads. Folders are looked at anew for every request, unless the library is
-//! frozen; what is remembered are digests and the listings of recent commits, and both are checked against the disk
-//! before they are used.
+//! It blocks: callers run it off the async threads.
 
 use std::{
-    collections::VecDeque,
-    fs, io,
-    path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    collections::BTreeMap,
+    io,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
 };
 
-use hubstow_core::name::{Commit, FileName, Repo, RepoKind, Revision};
-use percent_encoding::{AsciiSet, percent_decode_str, utf8_percent_encode};
+use hubstow_core::name::{Commit, FileName, Repo, Revision};
 
 use crate::{
+    ahead::{self, HashProgress},
+    cached::{CacheDir, is_cache_dir},
     fault::Fault,
-    hash::{Hashes, Opened, Storage},
+    folders::{Changing, Folders},
+    hash::{Backlog, Hashes, Opened},
+    kept::Kept,
     left_out::Teller,
+    lfs_rules::LfsRules,
     listing::{Entry, Listing},
-    walk::{Confines, Found, Walked},
+    reader::Reader,
+    repos::Held,
+    source::Source,
 };
 
-/// The name of the revision that a folder without `@` holds.
-const MAIN: &str = "main";
-/// What is written percent-encoded in the name of a revision's folder; `%` so that every name has one meaning.
-const IN_FOLDER_NAME: &AsciiSet = &AsciiSet::EMPTY.add(b'/').add(b'%');
-/// How many commits are remembered: a few repos in use at the same time.
-const KNOWN_LIMIT: usize = 64;
 /// How often a file that changes between being listed and being opened is looked up again.
 const TRIES: usize = 3;
 
-/// Whether the folders that are served may change.
+/// What a folder that is served is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Folders {
-    /// They may, so each request looks at them anew.
+#[non_exhaustive]
+pub enum SourceKind {
+    /// What it looks like when it is first looked at.
     #[default]
-    Living,
-    /// They don't: each is looked at once.
-    Frozen,
-}
-
-/// A folder that can't be read, as the error that the system's is told with.
-#[derive(Debug, thiserror::Error)]
-#[error("`{}` can't be read", folder.display())]
-struct Unreadable {
-    folder: PathBuf,
-    source: io::Error,
-}
-
-/// Which files count as LFS files.
-#[derive(Clone, Debug)]
-pub(crate) struct LfsRules {
-    pub(crate) from_bytes: u64,
-    pub(crate) globs: Vec<String>,
-}
-
-impl LfsRules {
-    fn storage(&self, name: &FileName, len_bytes: u64) -> Storage {
-        let named =
-            || self.globs.iter().any(|glob| matches(glob.as_bytes(), name.as_str().as_bytes()));
-        if len_bytes >= self.from_bytes || named() { Storage::Lfs } else { Storage::Git }
-    }
-}
-
-/// Matches `*` (any run, slashes too) and `?` (any byte); everything else stands for itself.
-fn matches(glob: &[u8], name: &[u8]) -> bool {
-    // After a mismatch only the latest `*` needs to take one byte more, so this ends after |glob| * |name| steps.
-    let (mut at, mut pos) = (0, 0);
-    let mut latest_star = None;
-    while pos < name.len() {
-        match glob.get(at) {
-            Some(b'*') => {
-                latest_star = Some((at, pos));
-                at += 1;
-            }
-            Some(byte) if *byte == b'?' || Some(byte) == name.get(pos) => {
-                at += 1;
-                pos += 1;
-            }
-            Some(_) | None => {
-                let Some((star, taken)) = latest_star else {
-                    return false;
-                };
-                latest_star = Some((star, taken + 1));
-                (at, pos) = (star + 1, taken + 1);
-            }
-        }
-    }
-    glob.get(at..).unwrap_or_default().iter().all(|byte| *byte == b'*')
+    Auto,
+    /// A folder of plain folders: `org/name/` is a model.
+    Folder,
+    /// A cache directory: `models--org--name/` is a model.
+    Cache,
 }
 
 /// A file of a commit, opened.
@@ -98,46 +49,93 @@ pub(crate) struct OpenedFile {
     pub(crate) opened: Opened,
 }
 
-/// The folder that is served.
+/// What is served, and how, before it is looked at.
 #[derive(Debug)]
-pub(crate) struct Library {
-    root: PathBuf,
-    rules: LfsRules,
-    hashes: Hashes,
-    folders: Folders,
-    /// Who hears of what is left out.
-    teller: Teller,
-    /// The listings of recent commits, oldest first.
-    known: Mutex<VecDeque<Known>>,
+pub(crate) struct Plan {
+    pub(crate) roots: Vec<PathBuf>,
+    pub(crate) kind: SourceKind,
+    pub(crate) rules: LfsRules,
+    pub(crate) changing: Changing,
+    pub(crate) teller: Teller,
+    /// Where digests are kept.
+    pub(crate) digests: Option<PathBuf>,
 }
 
-/// A listing that was read once, and where from.
+/// All that is served.
 #[derive(Debug)]
-struct Known {
-    repo: Repo,
-    folder: PathBuf,
-    listing: Arc<Listing>,
+pub(crate) struct Library {
+    roots: Vec<PathBuf>,
+    kind: SourceKind,
+    changing: Changing,
+    reader: Arc<Reader>,
+    /// Made when it is first looked at, since only then the folders need be there.
+    sources: OnceLock<Vec<Box<dyn Source>>>,
 }
 
 impl Library {
-    pub(crate) fn new(root: PathBuf, rules: LfsRules, folders: Folders, teller: Teller) -> Self {
-        let (hashes, known) = (Hashes::default(), Mutex::default());
-        Self { root, rules, hashes, folders, teller, known }
+    pub(crate) fn new(plan: Plan) -> Self {
+        let Plan { roots, kind, rules, changing, teller, digests } = plan;
+        let canonical = |root: &PathBuf| root.canonicalize().unwrap_or_else(|_| root.clone());
+        let within: Vec<PathBuf> = roots.iter().map(canonical).collect();
+        // Nothing is written into what is served.
+        let digests = digests.filter(|folder| !within.iter().any(|root| folder.starts_with(root)));
+        let hashes =
+            digests.map_or_else(Hashes::default, |folder| Hashes::kept(Kept::of(&folder, &within)));
+        let reader = Arc::new(Reader::new(hashes, rules, teller));
+        Self { roots, kind, changing, reader, sources: OnceLock::new() }
     }
 
-    /// Checks that the folder can be read.
+    fn sources(&self) -> &[Box<dyn Source>] {
+        self.sources.get_or_init(|| {
+            let source = |root: &PathBuf| -> Box<dyn Source> {
+                let (root, reader) = (root.clone(), Arc::clone(&self.reader));
+                let is_cache = match self.kind {
+                    SourceKind::Auto => is_cache_dir(&root),
+                    SourceKind::Folder => false,
+                    SourceKind::Cache => true,
+                };
+                if is_cache {
+                    Box::new(CacheDir::new(root, reader))
+                } else {
+                    Box::new(Folders::new(root, self.changing, reader))
+                }
+            };
+            self.roots.iter().map(source).collect()
+        })
+    }
+
+    /// Checks that all of it can be read.
     ///
     /// # Errors
-    /// What the system says.
-    pub(crate) fn check(&self) -> io::Result<()> {
-        Confines::of(&self.root).map(drop)
+    /// Which folder can't be, and what the system says.
+    pub(crate) fn check(&self) -> Result<(), (PathBuf, io::Error)> {
+        self.sources().iter().try_for_each(|source| {
+            source.check().map_err(|error| (source.root().to_owned(), error))
+        })
     }
 
-    pub(crate) fn root(&self) -> &Path {
-        &self.root
+    /// Asks one source after the other; what is missing in one may be in the next.
+    fn first<T>(&self, ask: impl Fn(&dyn Source) -> Result<T, Fault>) -> Result<T, Fault> {
+        let mut missing = Fault::RepoMissing;
+        for source in self.sources() {
+            match ask(source.as_ref()) {
+                Err(Fault::RepoMissing) => {}
+                Err(Fault::RevisionMissing) => missing = Fault::RevisionMissing,
+                answered => return answered,
+            }
+        }
+        Err(missing)
     }
 
-    /// Returns what a revision holds.
+    /// Tells whether there is such a repo.
+    ///
+    /// # Errors
+    /// There is none, or it can't be read.
+    pub(crate) fn contains(&self, repo: &Repo) -> Result<(), Fault> {
+        self.first(|source| source.contains(repo))
+    }
+
+    /// Returns what a revision holds. Files that are not hashed yet have no etags.
     ///
     /// # Errors
     /// There is no such repo or revision, or it can't be read.
@@ -146,21 +144,40 @@ impl Library {
         repo: &Repo,
         revision: Option<&Revision>,
     ) -> Result<Arc<Listing>, Fault> {
-        let confines = Confines::of(&self.root)?;
-        let folders = folders(&confines, repo)?;
-        let revision = revision.ok_or(Fault::RevisionMissing)?;
-        if let Some(commit) = revision.as_commit() {
-            for (_, folder) in &folders {
-                let listing = self.read(&confines, repo, folder)?;
-                if *listing.commit() == commit {
-                    return Ok(listing);
-                }
+        self.first(|source| match revision {
+            Some(revision) => source.listing(repo, revision),
+            None => source.contains(repo).and(Err(Fault::RevisionMissing)),
+        })
+    }
+
+    /// Returns what a revision holds, with the etags of the files that are wanted.
+    ///
+    /// # Errors
+    /// As [`Library::listing`].
+    pub(crate) fn hashed_listing(
+        &self,
+        repo: &Repo,
+        revision: Option<&Revision>,
+        wanted: impl Fn(&Entry) -> bool,
+    ) -> Result<Arc<Listing>, Fault> {
+        for _ in 0..TRIES {
+            let listing = self.listing(repo, revision)?;
+            let is_missing = |entry: &Entry| entry.etag.is_none() && wanted(entry);
+            if !listing.entries().iter().any(is_missing) {
+                return Ok(listing);
             }
-            return Err(Fault::RevisionMissing);
+            let hashed = listing.entries().iter().cloned().map(|entry| {
+                let stamp = entry.stamp.clone();
+                let entry =
+                    if is_missing(&entry) { self.reader.hashed(entry)? } else { Some(entry) };
+                Ok(entry.filter(|entry| entry.stamp == stamp))
+            });
+            // A file that is another one by now belongs to another commit.
+            if let Some(entries) = hashed.collect::<io::Result<Option<Vec<Entry>>>>()? {
+                return Ok(Arc::new(listing.with_entries(entries)));
+            }
         }
-        let folder = folders.iter().find(|(at, _)| at == revision);
-        let (_, folder) = folder.ok_or(Fault::RevisionMissing)?;
-        Ok(self.read(&confines, repo, folder)?)
+        Err(changes().into())
     }
 
     /// Opens a file of a revision.
@@ -173,25 +190,72 @@ impl Library {
         revision: Option<&Revision>,
         file: Option<&FileName>,
     ) -> Result<OpenedFile, Fault> {
-        if let (Some(revision), Some(file)) = (revision, file)
-            && let Some(commit) = revision.as_commit()
-            && let Some(listing) = self.known(repo, &commit)
+        let mut missing = Fault::RepoMissing;
+        // Sources may each have a part of one commit.
+        let mut commit: Option<Revision> = None;
+        for source in self.sources() {
+            let wanted = commit.as_ref().or(revision);
+            match (self.open_in(source.as_ref(), repo, wanted, file), &missing) {
+                (Err(Fault::RepoMissing), _) => {}
+                (Err(Fault::RevisionMissing), Fault::RepoMissing) => {
+                    missing = Fault::RevisionMissing;
+                }
+                (Err(Fault::RevisionMissing), _) => {}
+                (Err(fault @ (Fault::EntryMissing(_) | Fault::EntryAbsent(_))), _) => {
+                    if let Fault::EntryMissing(at) | Fault::EntryAbsent(at) = &fault {
+                        commit = Some(Revision::from(at));
+                    }
+                    if !matches!(missing, Fault::EntryAbsent(_)) {
+                        missing = fault;
+                    }
+                }
+                (answered, _) => return answered,
+            }
+        }
+        Err(missing)
+    }
+
+    fn open_in(
+        &self,
+        source: &dyn Source,
+        repo: &Repo,
+        revision: Option<&Revision>,
+        file: Option<&FileName>,
+    ) -> Result<OpenedFile, Fault> {
+        let Some(revision) = revision else {
+            return source.contains(repo).and(Err(Fault::RevisionMissing));
+        };
+        if let Some(file) = file
+            && let Some(commit) = source.commit(repo, revision)?
+            && let Some(listing) = self.reader.of_commit(repo, &commit)
             && let Some(entry) = listing.file(file)
-            && let Some(opened) = self.open_entry(entry)?
+            && let Some(opened) = self.reader.open(entry)?
         {
             return Ok(OpenedFile { commit, opened });
         }
         for _ in 0..TRIES {
-            let listing = self.listing(repo, revision)?;
+            let mut listing = source.listing(repo, revision)?;
+            if let Some(entry) = file.and_then(|file| listing.file(file))
+                && entry.etag.is_none()
+            {
+                // With this hash the commit by content may be known.
+                self.reader.hashed(entry.clone())?;
+                listing = source.listing(repo, revision)?;
+            }
             let commit = listing.commit().clone();
             let Some(entry) = file.and_then(|file| listing.file(file)) else {
-                return Err(Fault::EntryMissing(commit));
+                let lacks = file.is_some_and(|file| listing.lacks(file));
+                return Err(if lacks {
+                    Fault::EntryAbsent(commit)
+                } else {
+                    Fault::EntryMissing(commit)
+                });
             };
-            if let Some(opened) = self.open_entry(entry)? {
+            if let Some(opened) = self.reader.open(entry)? {
                 return Ok(OpenedFile { commit, opened });
             }
         }
-        Err(io::Error::other("the folder changes while it is read").into())
+        Err(changes().into())
     }
 
     /// Returns the revisions of a repo, each with its commit.
@@ -199,175 +263,59 @@ impl Library {
     /// # Errors
     /// There is no such repo, or it can't be read.
     pub(crate) fn revisions(&self, repo: &Repo) -> Result<Vec<(Revision, Commit)>, Fault> {
-        let confines = Confines::of(&self.root)?;
-        let with_commit = |(revision, folder): (Revision, PathBuf)| {
-            let listing = self.read(&confines, repo, &folder)?;
-            Ok((revision, listing.commit().clone()))
-        };
-        folders(&confines, repo)?.into_iter().map(with_commit).collect()
-    }
-
-    fn entries(&self, confines: &Confines, folder: &Path) -> io::Result<Vec<Entry>> {
-        let mut entries = Vec::new();
-        let Walked { files, left_out } = confines.files_below(folder)?;
-        left_out.iter().for_each(|left_out| self.teller.tell(left_out));
-        for found in files {
-            match self.entry(found) {
-                Ok(entry) => entries.push(entry),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
+        let mut all: Vec<(Revision, Commit)> = Vec::new();
+        let mut found = false;
+        for source in self.sources() {
+            match source.revisions(repo) {
+                Ok(revisions) => {
+                    found = true;
+                    let is_new = |(at, _): &(Revision, Commit)| !all.iter().any(|(it, _)| it == at);
+                    let new: Vec<_> = revisions.into_iter().filter(is_new).collect();
+                    all.extend(new);
+                }
+                Err(Fault::RepoMissing) => {}
+                Err(fault) => return Err(fault),
             }
         }
-        Ok(entries)
+        if found { Ok(all) } else { Err(Fault::RepoMissing) }
     }
 
-    fn read(&self, confines: &Confines, repo: &Repo, folder: &Path) -> io::Result<Arc<Listing>> {
-        let named = |source: io::Error| {
-            io::Error::new(source.kind(), Unreadable { folder: folder.to_owned(), source })
-        };
-        if self.folders == Folders::Frozen
-            && let Some(listing) = self.find(|known| known.folder == folder)
-        {
-            return Ok(listing);
+    /// Returns all repos, by kind and id.
+    ///
+    /// # Errors
+    /// A folder can't be read.
+    pub(crate) fn repos(&self) -> io::Result<Vec<Held>> {
+        let mut all: BTreeMap<Repo, Held> = BTreeMap::new();
+        for source in self.sources() {
+            for held in source.repos()? {
+                match all.get_mut(&held.repo) {
+                    Some(known) => known.join(held),
+                    None => drop(all.insert(held.repo.clone(), held)),
+                }
+            }
         }
-        let entries = self.entries(confines, folder).map_err(named)?;
-        let listing = Arc::new(Listing::new(entries).map_err(io::Error::other)?);
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|old| old.repo != *repo || old.listing.commit() != listing.commit());
-        known.push_back(Known {
-            repo: repo.clone(),
-            folder: folder.to_owned(),
-            listing: Arc::clone(&listing),
-        });
-        if known.len() > KNOWN_LIMIT {
-            known.pop_front();
+        Ok(all.into_values().collect())
+    }
+
+    /// Hashes all that is not hashed yet, the smallest files first. What can't be read is left for whoever asks for it.
+    ///
+    /// # Errors
+    /// A folder that is served can't be read.
+    pub(crate) fn hash_ahead(&self, tell: &dyn Fn(HashProgress)) -> io::Result<()> {
+        let mut unhashed = Vec::new();
+        for source in self.sources() {
+            unhashed.extend(source.unhashed()?);
         }
-        Ok(listing)
+        ahead::hash(&self.reader, unhashed, tell);
+        Ok(())
     }
 
-    fn entry(&self, Found { name, path, stat }: Found) -> io::Result<Entry> {
-        let storage = self.rules.storage(&name, stat.len());
-        let (len_bytes, etag) = self.hashes.digest(&path, &stat, storage)?;
-        Ok(Entry { name, path, storage, len_bytes, etag })
-    }
-
-    fn known(&self, repo: &Repo, commit: &Commit) -> Option<Arc<Listing>> {
-        self.find(|known| known.repo == *repo && known.listing.commit() == commit)
-    }
-
-    fn find(&self, which: impl Fn(&Known) -> bool) -> Option<Arc<Listing>> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.iter().find(|known| which(known)).map(|known| Arc::clone(&known.listing))
-    }
-
-    /// Opens the file that was listed; `None` where something else is there by now.
-    fn open_entry(&self, entry: &Entry) -> io::Result<Option<Opened>> {
-        let confines = Confines::of(&self.root)?;
-        if confines.enter(&entry.path).as_ref() != Some(&entry.path) {
-            return Ok(None);
-        }
-        match self.hashes.open(&entry.path, entry.storage) {
-            Ok(opened) => Ok(Some(opened).filter(|opened| opened.etag == entry.etag)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+    /// Returns what is not hashed yet, as far as known.
+    pub(crate) fn backlog(&self) -> Backlog {
+        self.reader.hashes.backlog()
     }
 }
 
-/// Finds the folders of a repo by revision: `main` first, the others in order.
-fn folders(confines: &Confines, repo: &Repo) -> Result<Vec<(Revision, PathBuf)>, Fault> {
-    let named = confines.root().join(repo.kind.plural());
-    let bases = match repo.kind {
-        RepoKind::Model => vec![confines.root().to_owned(), named],
-        RepoKind::Dataset | RepoKind::Space | RepoKind::Kernel => vec![named],
-    };
-    for base in bases {
-        let (parent, name) = match repo.id.as_str().split_once('/') {
-            Some((org, name)) => (base.join(org), name),
-            None => (base, repo.id.as_str()),
-        };
-        let Some(parent) = confines.enter(&parent).filter(|parent| parent.is_dir()) else {
-            continue;
-        };
-        let folders = folders_in(confines, &parent, name)?;
-        if !folders.is_empty() {
-            return Ok(folders);
-        }
-    }
-    Err(Fault::RepoMissing)
-}
-
-fn folders_in(
-    confines: &Confines,
-    parent: &Path,
-    name: &str,
-) -> io::Result<Vec<(Revision, PathBuf)>> {
-    let mut folders = Vec::new();
-    for entry in fs::read_dir(parent)? {
-        let entry = entry?;
-        let Some(revision) = entry.file_name().to_str().and_then(|at| revision_of(at, name)) else {
-            continue;
-        };
-        if let Some(folder) = confines.enter(&entry.path()).filter(|folder| folder.is_dir()) {
-            folders.push((revision, folder));
-        }
-    }
-    folders.sort_by(|(a, _), (b, _)| {
-        (a.as_str() != MAIN, a.as_str()).cmp(&(b.as_str() != MAIN, b.as_str()))
-    });
-    Ok(folders)
-}
-
-/// Reads the revision from a folder's name: `name` or `name@REV`. A commit is found by content and never by name.
-fn revision_of(folder: &str, name: &str) -> Option<Revision> {
-    let rest = folder.strip_prefix(name)?;
-    if rest.is_empty() {
-        return Revision::parse(MAIN).ok();
-    }
-    let encoded = rest.strip_prefix('@')?;
-    let decoded = percent_decode_str(encoded).decode_utf8().ok()?;
-    let canonical = utf8_percent_encode(&decoded, IN_FOLDER_NAME).to_string() == encoded;
-    let revision = Revision::parse(&decoded).ok()?;
-    (canonical && decoded != MAIN && revision.as_commit().is_none()).then_some(revision)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(folder: &str, expected: Option<&str>) {
-        let revision = revision_of(folder, "name");
-        assert_eq!(revision.as_ref().map(Revision::as_str), expected, "{folder}");
-    }
-
-    #[test]
-    fn a_folder_name_means_one_revision_or_none() {
-        check("name", Some("main"));
-        check("name@v1.0", Some("v1.0"));
-        check("name@refs%2Fpr%2F1", Some("refs/pr/1"));
-        check("name@100%25", Some("100%"));
-        for none in ["other", "name2", "name@", "name@main", "name@..", "name@a%2fb", "name@a%62"] {
-            check(none, None);
-        }
-        check("name@%2Fx", None);
-        check("name@0123456789012345678901234567890123456789", None);
-    }
-
-    #[test]
-    fn globs_match_whole_names() {
-        for (glob, name, expected) in [
-            ("*.bin", "a/b.bin", true),
-            ("*.bin", "a.bin.txt", false),
-            ("data/*", "data/x/y", true),
-            ("d?ta", "data", true),
-            ("*a*b*", "xxaxxbxx", true),
-            ("*a*b", "ab ab a", false),
-            ("", "", true),
-            ("*", "", true),
-            ("x", "", false),
-        ] {
-            assert_eq!(matches(glob.as_bytes(), name.as_bytes()), expected, "{glob} {name}");
-        }
-    }
+fn changes() -> io::Error {
+    io::Error::other("the folder changes while it is read")
 }

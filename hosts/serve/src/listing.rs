@@ -1,85 +1,88 @@
 //! What a revision holds: its files in order, the commit that follows from them, and the folders they imply.
 //!
-//! Pure: it reads no file. The commit is the sha1 of the sorted lines `name, etag, size`, so the same content has the
-//! same commit in every folder and after every restart.
+//! Pure: it reads no file. A folder has no commit of its own, so one is computed, in two ways. The commit by content is the
+//! sha1 of the sorted lines `name, etag, size`: the same content has the same commit in every folder and after every restart.
+//! While much of a folder is not hashed yet, that is not known, and the commit by stamps stands in for it: the same with what
+//! `stat` says in place of etags, so it changes whenever the content may have changed.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
+};
 
 use hubstow_core::name::{Commit, Etag, FileName, NameError};
 use serde_json::{Value, json};
 
-use crate::hash::{Storage, git_blob_sha1_of, sha1_of};
+use crate::hash::{Stamp, Storage, git_blob_sha1_of, sha1_of};
 
 /// One file of a revision.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) name: FileName,
+    /// Where its content is, as a canonical path.
     pub(crate) path: PathBuf,
+    /// The folder, canonical too, that it must not leave.
+    pub(crate) root: Arc<Path>,
     pub(crate) storage: Storage,
     pub(crate) len_bytes: u64,
-    pub(crate) etag: Etag,
+    /// What `stat` said of it.
+    pub(crate) stamp: Stamp,
+    /// `None` while it is not hashed.
+    pub(crate) etag: Option<Etag>,
+}
+
+/// Returns the text that git holds in place of an LFS file.
+pub(crate) fn pointer_to(sha256: &Etag, len_bytes: u64) -> String {
+    format!("version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {len_bytes}\n")
 }
 
 impl Entry {
-    /// Returns the pointer that git holds in place of an LFS file: its oid and size.
-    fn pointer(&self) -> (String, usize) {
-        let text = format!(
-            "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize {}\n",
-            self.etag, self.len_bytes
-        );
+    /// Returns the oid and the size of the pointer that git holds in place of an LFS file.
+    fn pointer(&self, sha256: &Etag) -> (String, usize) {
+        let text = pointer_to(sha256, self.len_bytes);
         (git_blob_sha1_of(&text), text.len())
     }
 
     /// Returns the file as listings show it.
     pub(crate) fn to_tree_json(&self) -> Value {
-        match self.storage {
-            Storage::Git => json!({
-                "type": "file",
-                "path": self.name.as_str(),
-                "size": self.len_bytes,
-                "oid": self.etag.as_str(),
-            }),
-            Storage::Lfs => {
-                let (oid, pointer_size) = self.pointer();
-                json!({
-                    "type": "file",
-                    "path": self.name.as_str(),
-                    "size": self.len_bytes,
-                    "oid": oid,
-                    "lfs": {
-                        "oid": self.etag.as_str(),
-                        "size": self.len_bytes,
-                        "pointerSize": pointer_size,
-                    },
-                })
-            }
-        }
+        let mut shown = json!({
+            "type": "file",
+            "path": self.name.as_str(),
+            "size": self.len_bytes,
+        });
+        self.identify(&mut shown, "oid", "oid");
+        shown
     }
 
     /// Returns the file as the description of a repo shows it, with sizes and hashes where they are asked for.
     pub(crate) fn to_sibling_json(&self, blobs: bool) -> Value {
-        let name = self.name.as_str();
-        match (blobs, self.storage) {
-            (false, Storage::Git | Storage::Lfs) => json!({ "rfilename": name }),
-            (true, Storage::Git) => json!({
-                "rfilename": name,
-                "size": self.len_bytes,
-                "blobId": self.etag.as_str(),
-            }),
-            (true, Storage::Lfs) => {
-                let (oid, pointer_size) = self.pointer();
-                json!({
-                    "rfilename": name,
-                    "size": self.len_bytes,
-                    "blobId": oid,
-                    "lfs": {
-                        "sha256": self.etag.as_str(),
-                        "size": self.len_bytes,
-                        "pointerSize": pointer_size,
-                    },
-                })
-            }
+        let mut shown = json!({ "rfilename": self.name.as_str() });
+        if blobs && let Some(members) = shown.as_object_mut() {
+            members.insert("size".to_owned(), json!(self.len_bytes));
+            self.identify(&mut shown, "blobId", "sha256");
         }
+        shown
+    }
+
+    /// Adds what git and LFS call the content.
+    fn identify(&self, shown: &mut Value, git_name: &str, lfs_name: &str) {
+        let (Some(members), Some(etag)) = (shown.as_object_mut(), &self.etag) else { return };
+        let oid = match self.storage {
+            Storage::Git => etag.to_string(),
+            Storage::Lfs => {
+                let (oid, pointer_size) = self.pointer(etag);
+                let lfs = json!({
+                    lfs_name: etag.as_str(),
+                    "size": self.len_bytes,
+                    "pointerSize": pointer_size,
+                });
+                members.insert("lfs".to_owned(), lfs);
+                oid
+            }
+        };
+        members.insert(git_name.to_owned(), json!(oid));
     }
 }
 
@@ -89,6 +92,8 @@ pub(crate) struct Listing {
     commit: Commit,
     /// Sorted by name.
     entries: Vec<Entry>,
+    /// Names that the commit has and that are not here.
+    absent: BTreeSet<String>,
 }
 
 /// A file or a folder of a listing.
@@ -99,18 +104,58 @@ pub(crate) enum Node<'a> {
 }
 
 impl Listing {
-    /// Makes a listing.
+    /// Makes the listing of what a folder holds, with its commit by content; `Err` gives the entries back where a hash is
+    /// missing for that.
+    pub(crate) fn by_content(mut entries: Vec<Entry>) -> Result<Self, Vec<Entry>> {
+        sort(&mut entries);
+        if entries.iter().any(|entry| entry.etag.is_none()) {
+            return Err(entries);
+        }
+        match Commit::parse(&digest(&entries)) {
+            Ok(commit) => Ok(Self::at(commit, entries)),
+            Err(_) => Err(entries),
+        }
+    }
+
+    /// Returns the commit by stamps of what a folder holds.
     ///
     /// # Errors
     /// None in practice: a sha1 in hex digits is a commit.
-    pub(crate) fn new(mut entries: Vec<Entry>) -> Result<Self, NameError> {
-        entries.sort_by(|a, b| a.name.cmp(&b.name));
-        let commit = Commit::parse(&digest(&entries))?;
-        Ok(Self { commit, entries })
+    pub(crate) fn commit_by_stamps(entries: &mut [Entry]) -> Result<Commit, NameError> {
+        sort(entries);
+        let lines = entries.iter().map(|entry| format!("{}\0 {}\n", entry.name, entry.stamp));
+        Commit::parse(&sha1_of(&lines.collect::<String>()))
+    }
+
+    /// Makes the listing of a commit.
+    pub(crate) fn at(commit: Commit, mut entries: Vec<Entry>) -> Self {
+        sort(&mut entries);
+        Self { commit, entries, absent: BTreeSet::new() }
+    }
+
+    /// Adds the names that the commit has and that are not here.
+    pub(crate) fn without(mut self, absent: BTreeSet<String>) -> Self {
+        self.absent = absent;
+        self
+    }
+
+    /// Tells whether the commit has a file of this name that is not here.
+    pub(crate) fn lacks(&self, name: &FileName) -> bool {
+        self.absent.contains(name.as_str())
+    }
+
+    /// Returns the same with other entries of the same names.
+    pub(crate) fn with_entries(&self, entries: Vec<Entry>) -> Self {
+        Self::at(self.commit.clone(), entries).without(self.absent.clone())
     }
 
     pub(crate) fn commit(&self) -> &Commit {
         &self.commit
+    }
+
+    /// Returns when a file of it was last modified.
+    pub(crate) fn modified(&self) -> Option<SystemTime> {
+        self.entries.iter().filter_map(|entry| entry.stamp.modified()).max()
     }
 
     pub(crate) fn entries(&self) -> &[Entry] {
@@ -178,9 +223,16 @@ impl Listing {
     }
 }
 
-/// No name holds a control character, so the lines can't be read in two ways.
+fn sort(entries: &mut [Entry]) {
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+}
+
+/// No name holds a control character, so the lines can't be read in two ways. What is not hashed counts by its stamp.
 fn digest(entries: &[Entry]) -> String {
-    let line = |entry: &Entry| format!("{}\0{}\0{}\n", entry.name, entry.etag, entry.len_bytes);
+    let line = |entry: &Entry| {
+        let etag = entry.etag.as_ref().map_or_else(|| entry.stamp.to_string(), Etag::to_string);
+        format!("{}\0{etag}\0{}\n", entry.name, entry.len_bytes)
+    };
     sha1_of(&entries.iter().map(line).collect::<String>())
 }
 
@@ -192,11 +244,13 @@ mod tests {
         let entry = |name: &&str| Entry {
             name: FileName::parse(name).unwrap(),
             path: PathBuf::new(),
+            root: PathBuf::new().into(),
             storage: Storage::Git,
             len_bytes: 1,
-            etag: Etag::parse("0123456789012345678901234567890123456789").unwrap(),
+            stamp: Stamp::default(),
+            etag: Etag::parse("0123456789012345678901234567890123456789").ok(),
         };
-        Listing::new(names.iter().map(entry).collect()).unwrap()
+        Listing::by_content(names.iter().map(entry).collect()).unwrap()
     }
 
     #[track_caller]

@@ -14,7 +14,7 @@ pub(crate) const CONTENT_PREFIX: &str = "/-/content";
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     /// A file at a revision.
-    File { repo: Repo, revision: Option<Revision>, file: Option<FileName> },
+    File { repo: Repo, revision: Option<Revision>, file: Option<FileName>, form: Form },
     /// The content of an LFS file, as the redirects name it.
     Content { sha256: String, repo: Repo, commit: Commit, file: FileName },
     /// What is known of a repo, at `main` where no revision is said.
@@ -25,6 +25,75 @@ pub(crate) enum Route {
     PathsInfo { repo: Repo, revision: Option<Revision> },
     /// The revisions of a repo.
     Refs { repo: Repo },
+    /// The commits that lead to a revision.
+    Commits { repo: Repo, revision: Option<Revision> },
+    /// Whether a repo may be read.
+    AuthCheck { repo: Repo },
+    /// The repos of a kind.
+    Catalog { kind: RepoKind },
+    /// Whose token this is.
+    WhoAmI,
+    /// The programs by which agents are told apart.
+    AgentHarnesses,
+    /// Whether the server lives.
+    Health,
+    /// Whether the server can read what it serves.
+    Ready,
+    /// What is counted, for Prometheus.
+    Metrics,
+    /// The page for people.
+    Page,
+}
+
+/// As what a file is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Its content.
+    Resolve,
+    /// What git holds of it: the pointer, where it is an LFS file.
+    Raw,
+}
+
+impl Route {
+    /// Returns the repo that the request is about.
+    pub(crate) fn repo(&self) -> Option<&Repo> {
+        match self {
+            Self::File { repo, .. }
+            | Self::Content { repo, .. }
+            | Self::Info { repo, .. }
+            | Self::Tree { repo, .. }
+            | Self::PathsInfo { repo, .. }
+            | Self::Refs { repo }
+            | Self::Commits { repo, .. }
+            | Self::AuthCheck { repo } => Some(repo),
+            Self::Catalog { .. }
+            | Self::WhoAmI
+            | Self::AgentHarnesses
+            | Self::Health
+            | Self::Ready
+            | Self::Metrics
+            | Self::Page => None,
+        }
+    }
+
+    /// Tells whether it is answered to everybody: probes carry no token, redirects carry a signature instead, and clients
+    /// ask for the harnesses before they know who they are.
+    pub(crate) fn is_open(&self) -> bool {
+        match self {
+            Self::Content { .. } | Self::AgentHarnesses | Self::Health | Self::Ready => true,
+            Self::File { .. }
+            | Self::Info { .. }
+            | Self::Tree { .. }
+            | Self::PathsInfo { .. }
+            | Self::Refs { .. }
+            | Self::Commits { .. }
+            | Self::AuthCheck { .. }
+            | Self::Catalog { .. }
+            | Self::WhoAmI
+            | Self::Metrics
+            | Self::Page => false,
+        }
+    }
 }
 
 /// Where a listing starts.
@@ -52,6 +121,12 @@ pub(crate) fn parse(raw_path: &str) -> Result<Route, NoRoute> {
     }
     let segments: Vec<&str> = raw_path.strip_prefix('/').unwrap_or(raw_path).split('/').collect();
     match segments.as_slice() {
+        [""] if raw_path == "/" => Ok(Route::Page),
+        ["healthz"] => Ok(Route::Health),
+        ["readyz"] => Ok(Route::Ready),
+        ["metrics"] => Ok(Route::Metrics),
+        ["api", "whoami-v2"] => Ok(Route::WhoAmI),
+        ["api", "agent-harnesses"] => Ok(Route::AgentHarnesses),
         ["api", kind, rest @ ..] => parse_api(plural_kind(kind).ok_or(NoRoute::Unknown)?, rest),
         [first, rest @ ..] => match plural_kind(first) {
             Some(kind @ (RepoKind::Dataset | RepoKind::Space | RepoKind::Kernel)) => {
@@ -64,22 +139,30 @@ pub(crate) fn parse(raw_path: &str) -> Result<Route, NoRoute> {
 }
 
 fn parse_file(kind: RepoKind, segments: &[&str]) -> Result<Route, NoRoute> {
-    let (id, revision, file) = match segments {
-        [name, "resolve", revision, file @ ..] => (&[*name][..], revision, file),
-        [org, name, "resolve", revision, file @ ..] => (&[*org, *name][..], revision, file),
+    let (id, form, revision, file) = match segments {
+        [name, form @ ("resolve" | "raw"), revision, file @ ..] => {
+            (&[*name][..], form, revision, file)
+        }
+        [org, name, form @ ("resolve" | "raw"), revision, file @ ..] => {
+            (&[*org, *name][..], form, revision, file)
+        }
         _ => return Err(NoRoute::Unknown),
     };
     Ok(Route::File {
         repo: repo(kind, id)?,
         revision: parse_revision(revision),
         file: file_name(file),
+        form: if *form == "raw" { Form::Raw } else { Form::Resolve },
     })
 }
 
 fn parse_api(kind: RepoKind, segments: &[&str]) -> Result<Route, NoRoute> {
     let id_len = match segments {
-        [] => return Err(NoRoute::Unknown),
-        [_] | [_, "refs"] | [_, "revision" | "paths-info", _] | [_, "tree", _, ..] => 1,
+        [] => return Ok(Route::Catalog { kind }),
+        [_]
+        | [_, "refs" | "auth-check"]
+        | [_, "revision" | "paths-info" | "commits", _]
+        | [_, "tree", _, ..] => 1,
         [_, _, ..] => 2,
     };
     let (id, rest) = segments.split_at(id_len);
@@ -87,6 +170,10 @@ fn parse_api(kind: RepoKind, segments: &[&str]) -> Result<Route, NoRoute> {
     Ok(match rest {
         [] => Route::Info { repo: repo()?, revision: Revision::parse("main").ok() },
         ["refs"] => Route::Refs { repo: repo()? },
+        ["auth-check"] => Route::AuthCheck { repo: repo()? },
+        ["commits", revision] => {
+            Route::Commits { repo: repo()?, revision: parse_revision(revision) }
+        }
         ["revision", revision] => Route::Info { repo: repo()?, revision: parse_revision(revision) },
         ["paths-info", revision] => {
             Route::PathsInfo { repo: repo()?, revision: parse_revision(revision) }
@@ -105,7 +192,9 @@ fn parse_content(path: &str) -> Option<Route> {
     let [sha256, kind, rest @ ..] = segments.as_slice() else {
         return None;
     };
-    let Ok(Route::File { repo, revision, file }) = parse_file(plural_kind(kind)?, rest) else {
+    let Ok(Route::File { repo, revision, file, form: Form::Resolve }) =
+        parse_file(plural_kind(kind)?, rest)
+    else {
         return None;
     };
     let commit = revision?.as_commit()?;
@@ -126,8 +215,10 @@ fn repo(kind: RepoKind, segments: &[&str]) -> Result<Repo, NoRoute> {
     Ok(Repo::new(kind, id))
 }
 
+/// `HEAD` is git's word for the default branch, which is `main` here.
 fn parse_revision(segment: &str) -> Option<Revision> {
-    Revision::parse(&decoded(segment)?).ok()
+    let text = decoded(segment)?;
+    Revision::parse(if text == "HEAD" { "main" } else { &text }).ok()
 }
 
 fn file_name(segments: &[&str]) -> Option<FileName> {
@@ -166,8 +257,9 @@ mod tests {
             name.as_ref().map_or("-".to_owned(), T::to_string)
         }
         match route {
-            Route::File { repo, revision, file } => {
-                format!("File {repo} @{} {}", name(revision), name(file))
+            Route::File { repo, revision, file, form } => {
+                let form = if *form == Form::Raw { "Raw" } else { "File" };
+                format!("{form} {repo} @{} {}", name(revision), name(file))
             }
             Route::Content { sha256, repo, commit, file } => {
                 format!("Content {sha256} {repo} @{commit} {file}")
@@ -181,6 +273,15 @@ mod tests {
             }
             Route::PathsInfo { repo, revision } => format!("PathsInfo {repo} @{}", name(revision)),
             Route::Refs { repo } => format!("Refs {repo}"),
+            Route::Commits { repo, revision } => format!("Commits {repo} @{}", name(revision)),
+            Route::AuthCheck { repo } => format!("AuthCheck {repo}"),
+            Route::Catalog { kind } => format!("Catalog {kind}"),
+            Route::WhoAmI => "WhoAmI".to_owned(),
+            Route::AgentHarnesses => "AgentHarnesses".to_owned(),
+            Route::Health => "Health".to_owned(),
+            Route::Ready => "Ready".to_owned(),
+            Route::Metrics => "Metrics".to_owned(),
+            Route::Page => "Page".to_owned(),
         }
     }
 
@@ -216,17 +317,37 @@ mod tests {
         check("/api/kernels/a/b/refs", "Refs kernel a/b");
         check("/api/models/a/b/paths-info/COMMIT", "PathsInfo model a/b @COMMIT");
         check("/-/content/ab/models/a/b/resolve/COMMIT/x", "Content ab model a/b @COMMIT x");
+        check("/a/resolve/HEAD/f", "File model a @main f");
+        check("/api/models/a/tree/HEAD", "Tree model a @main");
+        check("/a/raw/main/f", "Raw model a @main f");
+        check("/datasets/a/b/raw/v1/x/y", "Raw dataset a/b @v1 x/y");
+        check("/api/models/a/auth-check", "AuthCheck model a");
+        check("/api/spaces/a/b/auth-check", "AuthCheck space a/b");
+        check("/api/models/a/commits/main", "Commits model a @main");
+        check("/api/models/a/b/commits/x%2Fy", "Commits model a/b @x/y");
+        check("/api/datasets", "Catalog dataset");
+        check("/api/whoami-v2", "WhoAmI");
+        check("/api/agent-harnesses", "AgentHarnesses");
+        check("/healthz", "Health");
+        check("/readyz", "Ready");
+        check("/metrics", "Metrics");
+        check("/", "Page");
     }
 
     #[test]
     fn a_hostile_path_names_nothing() {
-        for path in ["", "/", "/x", "/api", "/api/models", "/api/nope/a"] {
+        for path in ["", "/x", "/api", "/api/nope", "/api/nope/a", "//", "/metrics/"] {
             check(path, "unknown");
         }
-        for path in ["/-/content/ab/models/a/resolve/main/x", "/a/b/c/resolve/main/f"] {
+        for path in ["/-/content/ab/models/a/resolve/main/x", "/-/content/ab/models/a/raw/COMMIT/x"]
+        {
             check(path, "unknown");
         }
-        for path in ["/-/content/ab/models/a/resolve/COMMIT/..", "/api/models/a/b/c/d"] {
+        for path in [
+            "/-/content/ab/models/a/resolve/COMMIT/..",
+            "/api/models/a/b/c/d",
+            "/a/b/c/resolve/main/f",
+        ] {
             check(path, "unknown");
         }
         for id in ["..", "%2e%2e", "a/..", "a%2Fb", "a/.git", "a@v1", "a%00", "a\\b", "models"] {

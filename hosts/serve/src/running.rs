@@ -13,7 +13,7 @@ use tokio::{runtime, sync::oneshot};
 
 use crate::{
     error::Error,
-    listen::without_delay,
+    listen::{with_clients, without_delay},
     log::{Log, RecordedRequest, record},
 };
 
@@ -60,7 +60,7 @@ impl RunningServer {
         let run = move || {
             runtime.block_on(async {
                 tokio::select! {
-                    result = axum::serve(listener, router).into_future() => {
+                    result = axum::serve(listener, with_clients(router)).into_future() => {
                         tracing::error!(?result, "the server stopped by itself");
                     }
                     _ = stopped => {}

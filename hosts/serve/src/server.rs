@@ -1,60 +1,72 @@
 //! The server as a value: its options, its router, and the loop that serves.
 //!
-//! One handler takes every request, because routes are read from the raw path (see `route`). The router has no layers
+//! One handler takes every request (see `dispatch`), because routes are read from the raw path (see `route`). The router has no layers
 //! of its own, so that callers can wrap it with theirs.
 
 use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
 
-use axum::{
-    Router,
-    body::Body,
-    extract::State,
-    http::{Method, Request, header},
-    response::{IntoResponse, Response},
-};
-use http_body::Body as _;
+use axum::Router;
 use hubstow_core::hub::Endpoint;
 use tokio::{net::TcpListener, sync::oneshot};
-use tracing::Instrument as _;
 
 use crate::{
-    api,
+    ahead::HashProgress,
+    answered::{Answered, Listener},
+    cors::Cors,
+    dispatch::handle,
     error::Error,
-    fault::Fault,
-    files,
+    folders::Changing,
     left_out::{LeftOut, Teller},
-    library::{Folders, LfsRules, Library},
-    listen::without_delay,
-    route::{self, NoRoute, Route},
+    lfs_rules::LfsRules,
+    library::{Library, Plan, SourceKind},
+    listen::{with_clients, without_delay},
     running::RunningServer,
-    shared::Shared,
+    shared::{Options, Shared},
     token::Token,
 };
 
 /// The size from which files are LFS files if nothing else is said, as on the hub.
 const LFS_FROM_BYTES: u64 = 10 * 1024 * 1024;
-/// The number of entries on one page of a listing if nothing else is said, as on the hub.
-const PAGE_LIMIT: usize = 1000;
+/// The number of entries on one page of a listing if nothing else is said: ten times as many as on the hub, since some
+/// clients read the first page only.
+const PAGE_LIMIT: usize = 10_000;
 /// How long requests under way may take after the shutdown.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// The options of a server.
 #[derive(Debug)]
 pub struct Builder {
-    root: PathBuf,
-    rules: LfsRules,
-    token: Option<Token>,
-    cdn: Option<Endpoint>,
-    page_limit: usize,
-    folders: Folders,
-    teller: Teller,
+    plan: Plan,
+    options: Options,
 }
 
 impl Builder {
+    /// Serves another folder beside the others. Where several have something, the one that was named first answers.
+    #[must_use]
+    pub fn and(mut self, root: impl Into<PathBuf>) -> Self {
+        self.plan.roots.push(root.into());
+        self
+    }
+
+    /// Says what the folders are; what they look like if not set.
+    #[must_use]
+    pub fn source(mut self, kind: SourceKind) -> Self {
+        self.plan.kind = kind;
+        self
+    }
+
+    /// Keeps digests in files below this folder, so that a restart needs not hash what has not changed. It must be nobody
+    /// else's, and none of what is served.
+    #[must_use]
+    pub fn keep_digests_in(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.plan.digests = Some(folder.into());
+        self
+    }
+
     /// Sets the size from which files are LFS files; 10 MiB if not set.
     #[must_use]
     pub fn lfs_from_bytes(mut self, len_bytes: u64) -> Self {
-        self.rules.from_bytes = len_bytes;
+        self.plan.rules.from_bytes = len_bytes;
         self
     }
 
@@ -62,14 +74,14 @@ impl Builder {
     /// and `?` any single byte. May be called several times.
     #[must_use]
     pub fn lfs_glob(mut self, glob: impl Into<String>) -> Self {
-        self.rules.globs.push(glob.into());
+        self.plan.rules.globs.push(glob.into());
         self
     }
 
     /// Answers only requests that carry this token.
     #[must_use]
     pub fn token(mut self, token: impl Into<String>) -> Self {
-        self.token = Some(Token::new(token.into()));
+        self.options.token = Some(Token::new(token.into()));
         self
     }
 
@@ -77,14 +89,14 @@ impl Builder {
     /// server over the same folder.
     #[must_use]
     pub fn cdn(mut self, endpoint: Endpoint) -> Self {
-        self.cdn = Some(endpoint);
+        self.options.cdn = Some(endpoint);
         self
     }
 
-    /// Sets the most entries on one page of a listing; 1000 if not set, 1 at least.
+    /// Sets the most entries on one page of a listing; 10 000 if not set, 1 at least.
     #[must_use]
     pub fn page_limit(mut self, entries: usize) -> Self {
-        self.page_limit = entries.max(1);
+        self.options.page_limit = entries.max(1);
         self
     }
 
@@ -92,24 +104,39 @@ impl Builder {
     /// request. A file that changes afterwards can't be served any more.
     #[must_use]
     pub fn frozen(mut self) -> Self {
-        self.folders = Folders::Frozen;
+        self.plan.changing = Changing::Frozen;
         self
     }
 
-    /// Sets who hears of each file and folder that is not served because no repo can hold its name: once, when it is
-    /// first passed over.
+    /// Sets who hears of each file and folder that is not served, and why: once, when it is first passed over.
     #[must_use]
     pub fn on_left_out(mut self, tell: impl Fn(&LeftOut) + Send + Sync + 'static) -> Self {
-        self.teller = Teller::to(tell);
+        self.plan.teller = Teller::to(tell);
         self
+    }
+
+    /// Sets who hears of each request when its answer is done with, for an access log. It is called between requests, so it
+    /// must not wait for anything.
+    #[must_use]
+    pub fn on_answered(mut self, tell: impl Fn(&Answered) + Send + Sync + 'static) -> Self {
+        self.options.listener = Listener::to(tell);
+        self
+    }
+
+    /// Lets pages of another origin, such as `https://app.example`, read the answers; `*` means every origin.
+    ///
+    /// # Errors
+    /// No origin could be sent as that.
+    pub fn cors(mut self, origin: &str) -> Result<Self, Error> {
+        self.options.cors = Some(Cors::of(origin).ok_or_else(|| Error::Origin(origin.to_owned()))?);
+        Ok(self)
     }
 
     /// Makes the server. The folder is first looked at when the server starts.
     #[must_use]
     pub fn build(self) -> Server {
-        let library = Library::new(self.root, self.rules, self.folders, self.teller);
-        let shared = Shared::new(library, self.token, self.cdn, self.page_limit);
-        Server { shared: Arc::new(shared) }
+        let library = Library::new(self.plan);
+        Server { shared: Arc::new(Shared::new(library, self.options)) }
     }
 }
 
@@ -124,19 +151,36 @@ impl Server {
     #[must_use]
     pub fn builder(root: impl Into<PathBuf>) -> Builder {
         Builder {
-            root: root.into(),
-            rules: LfsRules { from_bytes: LFS_FROM_BYTES, globs: Vec::new() },
-            token: None,
-            cdn: None,
-            page_limit: PAGE_LIMIT,
-            folders: Folders::Living,
-            teller: Teller::default(),
+            plan: Plan {
+                roots: vec![root.into()],
+                kind: SourceKind::Auto,
+                rules: LfsRules { from_bytes: LFS_FROM_BYTES, globs: Vec::new() },
+                changing: Changing::Living,
+                teller: Teller::default(),
+                digests: None,
+            },
+            options: Options {
+                token: None,
+                cdn: None,
+                cors: None,
+                page_limit: PAGE_LIMIT,
+                listener: Listener::default(),
+            },
         }
     }
 
     /// Returns the router, to be served as it is or wrapped by layers.
     pub fn router(&self) -> Router {
         Router::new().fallback(handle).with_state(Arc::clone(&self.shared))
+    }
+
+    /// Hashes all that is not hashed yet, the smallest files first, and tells after each file how far it has come. It blocks;
+    /// files that are asked for meanwhile are hashed beside.
+    ///
+    /// # Errors
+    /// A folder that is served can't be read.
+    pub fn hash_ahead(&self, tell: impl Fn(HashProgress)) -> std::io::Result<()> {
+        self.shared.hash_ahead(&tell)
     }
 
     /// Serves until `shutdown` ends, then gives the requests under way five seconds.
@@ -155,7 +199,8 @@ impl Server {
             shutdown.await;
             drop(stopping);
         };
-        let served = axum::serve(listener, self.router()).with_graceful_shutdown(signal);
+        let served =
+            axum::serve(listener, with_clients(self.router())).with_graceful_shutdown(signal);
         let grace_over = async {
             drop(stopped.await);
             tokio::time::sleep(GRACE).await;
@@ -183,65 +228,4 @@ impl Server {
         self.shared.check_blocking()?;
         RunningServer::start(self.router(), listener)
     }
-}
-
-async fn handle(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let span = tracing::debug_span!("request", %method, path);
-    async move {
-        let response = route(&shared, request).await.unwrap_or_else(IntoResponse::into_response);
-        tracing::debug!(status = response.status().as_u16(), "answered");
-        if method == Method::HEAD { without_body(response) } else { response }
-    }
-    .instrument(span)
-    .await
-}
-
-async fn route(shared: &Arc<Shared>, request: Request<Body>) -> Result<Response, Fault> {
-    let route = route::parse(request.uri().path());
-    if let (Some(token), false) = (&shared.token, matches!(route, Ok(Route::Content { .. }))) {
-        token.check(request.headers())?;
-    }
-    let route = route.map_err(|none| match none {
-        NoRoute::Unknown => Fault::NoRoute,
-        NoRoute::NoRepo => Fault::RepoMissing,
-    })?;
-    let (method, uri, headers) = (request.method(), request.uri(), request.headers());
-    let reads = method == Method::GET || method == Method::HEAD;
-    match route {
-        Route::PathsInfo { repo, revision } if method == Method::POST => {
-            api::paths_info(shared, repo, revision, request).await
-        }
-        Route::PathsInfo { .. } => Err(Fault::WrongMethod("POST")),
-        Route::File { .. }
-        | Route::Content { .. }
-        | Route::Info { .. }
-        | Route::Tree { .. }
-        | Route::Refs { .. }
-            if !reads =>
-        {
-            Err(Fault::WrongMethod("GET, HEAD"))
-        }
-        Route::File { repo, revision, file } => {
-            files::file(shared, repo, revision, file, (method, headers)).await
-        }
-        Route::Content { sha256, repo, commit, file } => {
-            files::content(shared, (sha256, repo, commit, file), (method, uri, headers)).await
-        }
-        Route::Info { repo, revision } => api::info(shared, repo, revision, uri).await,
-        Route::Tree { repo, revision, folder } => {
-            api::tree(shared, (repo, revision, folder), uri, headers).await
-        }
-        Route::Refs { repo } => api::refs(shared, repo, uri).await,
-    }
-}
-
-/// Keeps the length that the body would have.
-fn without_body(mut response: Response) -> Response {
-    if let Some(len) = response.body().size_hint().exact() {
-        let length = response.headers_mut().entry(header::CONTENT_LENGTH);
-        length.or_insert_with(|| len.into());
-    }
-    *response.body_mut() = Body::empty();
-    response
 }

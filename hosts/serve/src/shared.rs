@@ -1,35 +1,86 @@
 //! What all requests share: the library, which is asked off the async threads only, and the options that handlers heed.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    ops::Deref,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
+use axum::{body::Body, http::Request, response::Response};
 use hubstow_core::hub::Endpoint;
 use tokio::task::spawn_blocking;
 
-use crate::{error::Error, fault::Fault, library::Library, token::Token};
+use crate::{
+    ahead::HashProgress, answered::Listener, cors::Cors, error::Error, fault::Fault, hash::Backlog,
+    library::Library, repos::Held, stats::Stats, token::Token,
+};
+
+/// How old what the page for people shows may be.
+const OVERVIEW_AGE: Duration = Duration::from_secs(2);
 
 /// What all requests share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     library: Library,
+    options: Options,
+    pub(crate) stats: Stats,
+    overview: Mutex<Option<(Instant, Arc<Vec<Held>>)>>,
+}
+
+/// What whoever starts the server says of it.
+#[derive(Debug)]
+pub(crate) struct Options {
     pub(crate) token: Option<Token>,
     pub(crate) cdn: Option<Endpoint>,
+    pub(crate) cors: Option<Cors>,
     pub(crate) page_limit: usize,
+    pub(crate) listener: Listener,
+}
+
+impl Deref for Shared {
+    type Target = Options;
+
+    fn deref(&self) -> &Options {
+        &self.options
+    }
 }
 
 impl Shared {
-    pub(crate) fn new(
-        library: Library,
-        token: Option<Token>,
-        cdn: Option<Endpoint>,
-        page_limit: usize,
-    ) -> Self {
-        Self { library, token, cdn, page_limit }
+    pub(crate) fn new(library: Library, options: Options) -> Self {
+        Self { library, options, stats: Stats::default(), overview: Mutex::default() }
+    }
+
+    /// Answers what a browser asks beforehand.
+    pub(crate) fn preflight(&self, request: &Request<Body>) -> Option<Response> {
+        self.cors.as_ref()?.preflight(request.method(), request.headers())
+    }
+
+    /// Returns what is not hashed yet, as far as known.
+    pub(crate) fn backlog(&self) -> Backlog {
+        self.library.backlog()
+    }
+
+    /// Returns what is here, looked at a moment ago at most: the page for people may be asked for by many.
+    pub(crate) async fn overview(self: &Arc<Self>) -> Result<Arc<Vec<Held>>, Fault> {
+        let shared = Arc::clone(self);
+        let look = move || -> io::Result<Arc<Vec<Held>>> {
+            let mut known = shared.overview.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some((at, held)) = known.as_ref()
+                && at.elapsed() < OVERVIEW_AGE
+            {
+                return Ok(Arc::clone(held));
+            }
+            let held = Arc::new(shared.library.repos()?);
+            *known = Some((Instant::now(), Arc::clone(&held)));
+            Ok(held)
+        };
+        Ok(spawn_blocking(look).await.map_err(io::Error::other)??)
     }
 
     /// Tells whether the folder can be read. It blocks.
     pub(crate) fn check_blocking(&self) -> Result<(), Error> {
-        let wrong = |source| Error::Root { path: self.library.root().to_owned(), source };
-        self.library.check().map_err(wrong)
+        self.library.check().map_err(|(path, source)| Error::Root { path, source })
     }
 
     /// Tells whether the folder can be read.
@@ -37,6 +88,11 @@ impl Shared {
         let shared = Arc::clone(self);
         let checked = spawn_blocking(move || shared.check_blocking()).await;
         checked.map_err(|error| Error::Start(io::Error::other(error)))?
+    }
+
+    /// Hashes ahead. It blocks.
+    pub(crate) fn hash_ahead(&self, tell: &dyn Fn(HashProgress)) -> io::Result<()> {
+        self.library.hash_ahead(tell)
     }
 
     /// Asks the library, off the async threads.

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use axum::http::{HeaderMap, header};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use crate::{fault::Fault, hash::sha256_of};
 
@@ -23,10 +24,14 @@ impl Token {
     /// It carries none, or another one.
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Fault> {
         let value = headers.get(header::AUTHORIZATION).ok_or(Fault::TokenMissing)?;
-        let offered = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
+        let offered = value.to_str().ok().and_then(|value| match value.split_once(' ')? {
+            ("Bearer", token) => Some(token.trim().to_owned()),
+            ("Basic", pair) => password(pair.trim()),
+            _ => None,
+        });
         // Digests are compared, so that the time it takes says nothing about the token.
         match offered {
-            Some(offered) if sha256_of(offered.trim()) == sha256_of(&self.0) => Ok(()),
+            Some(offered) if sha256_of(&offered) == sha256_of(&self.0) => Ok(()),
             Some(_) | None => Err(Fault::TokenWrong),
         }
     }
@@ -35,6 +40,12 @@ impl Token {
     pub(crate) fn signature(&self, path: &str) -> String {
         sha256_of(&format!("{path}\0{}", self.0))
     }
+}
+
+/// Returns the password, as which browsers and simple clients carry a token.
+fn password(pair: &str) -> Option<String> {
+    let pair = String::from_utf8(BASE64_STANDARD.decode(pair).ok()?).ok()?;
+    Some(pair.split_once(':')?.1.to_owned())
 }
 
 impl fmt::Debug for Token {

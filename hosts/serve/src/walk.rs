@@ -1,7 +1,8 @@
 //! The files below a folder, found without ever leaving the folder that is served.
 //!
 //! Links are followed to their end and count only if that end is inside. Entries called `.git` or `.cache` are passed
-//! over, also behind a link; so is everything that is neither file nor folder. Names that no repo can hold are returned apart.
+//! over, also behind a link. What else is not served is returned apart: names that no repo can hold, links that lead nowhere
+//! or outside, and what is neither file nor folder.
 //!
 //! INVARIANT (confined): every path returned is canonical and below the root, as of the moment it was looked at.
 
@@ -10,6 +11,7 @@ use std::{
     fs::{self, Metadata},
     io,
     path::{Component, Path, PathBuf},
+    sync::Arc,
 };
 
 use hubstow_core::name::FileName;
@@ -19,7 +21,17 @@ use crate::left_out::LeftOut;
 /// The folder that is served, as a canonical path.
 #[derive(Debug)]
 pub(crate) struct Confines {
-    root: PathBuf,
+    root: Arc<Path>,
+    folder_links: FolderLinks,
+}
+
+/// What is done with links to folders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FolderLinks {
+    /// They are followed.
+    Followed,
+    /// They are left out: in a cache, no tool makes any.
+    LeftOut,
 }
 
 /// A file that was found: its name below the folder that was walked, and the canonical path of its content.
@@ -27,7 +39,11 @@ pub(crate) struct Confines {
 pub(crate) struct Found {
     pub(crate) name: FileName,
     pub(crate) path: PathBuf,
+    /// What it must not leave.
+    pub(crate) root: Arc<Path>,
     pub(crate) stat: Metadata,
+    /// What the link says, where it is one.
+    pub(crate) link: Option<PathBuf>,
 }
 
 /// What is below a folder.
@@ -35,7 +51,7 @@ pub(crate) struct Found {
 pub(crate) struct Walked {
     /// The files, in no particular order.
     pub(crate) files: Vec<Found>,
-    /// What has a name that no repo can hold.
+    /// What is not served, with the reason.
     pub(crate) left_out: Vec<LeftOut>,
 }
 
@@ -47,12 +63,22 @@ impl Confines {
     pub(crate) fn of(root: &Path) -> io::Result<Self> {
         let root = root.canonicalize()?;
         fs::read_dir(&root)?;
-        Ok(Self { root })
+        Ok(Self { root: root.into(), folder_links: FolderLinks::Followed })
+    }
+
+    /// Sets what is done with links to folders.
+    pub(crate) fn with_folder_links(self, folder_links: FolderLinks) -> Self {
+        Self { folder_links, ..self }
     }
 
     /// Returns the root.
-    pub(crate) fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Arc<Path> {
         &self.root
+    }
+
+    /// Tells whether a canonical path still leads to itself.
+    pub(crate) fn hold(&self, path: &Path) -> bool {
+        self.enter(path).as_deref() == Some(path)
     }
 
     /// Follows a path to its end; `None` where that is missing, outside or private.
@@ -61,6 +87,18 @@ impl Confines {
         let inner = end.strip_prefix(&self.root).ok()?;
         let private = |part: Component<'_>| part.as_os_str().to_str().is_some_and(is_private);
         (!inner.components().any(private)).then_some(end)
+    }
+
+    /// Says why a link is not followed; `None` where it leads to what is private, which goes without saying.
+    fn why_not_entered(&self, link: &Path) -> Option<&'static str> {
+        match link.canonicalize() {
+            Ok(end) if end.starts_with(&self.root) => None,
+            Ok(_) => Some("is a link to outside of what is served"),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Some("is a link that leads nowhere")
+            }
+            Err(_) => Some("is a link that can't be followed"),
+        }
     }
 
     /// Finds every file below a canonical folder.
@@ -100,17 +138,28 @@ impl Confines {
             let Some(kind) = vanishing(entry.file_type())? else {
                 continue;
             };
-            let end = if kind.is_symlink() { self.enter(&path) } else { Some(path) };
+            let link = if kind.is_symlink() { fs::read_link(&path).ok() } else { None };
+            let end = if kind.is_symlink() { self.enter(&path) } else { Some(path.clone()) };
             let Some(end) = end else {
-                tracing::debug!(file = %name, "passed over: the link leads nowhere or outside");
+                let why = self.why_not_entered(&path);
+                found
+                    .left_out
+                    .extend(why.map(|why| LeftOut { path, why: format!("`{name}` {why}") }));
                 continue;
             };
             let Some(stat) = vanishing(fs::metadata(&end))? else {
                 continue;
             };
             if stat.is_file() {
-                found.files.push(Found { name, path: end, stat });
-            } else if stat.is_dir() && !trail.contains(&end) {
+                let root = Arc::clone(&self.root);
+                found.files.push(Found { name, path: end, root, stat, link });
+            } else if !stat.is_dir() {
+                let why = format!("`{name}` is neither a file nor a folder");
+                found.left_out.push(LeftOut { path, why });
+            } else if kind.is_symlink() && self.folder_links == FolderLinks::LeftOut {
+                let why = format!("`{name}` is a link to a folder");
+                found.left_out.push(LeftOut { path, why });
+            } else if !trail.contains(&end) {
                 self.walk(&end, &format!("{name}/"), trail, found)?;
             }
         }

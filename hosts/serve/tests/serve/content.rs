@@ -43,10 +43,6 @@ fn a_range_is_answered_with_that_part() {
         assert_eq!(answer.header("etag"), Some(format!("\"{DIGITS}\"").as_str()));
     }
     served.check(&format!("HEAD {FILE}\nRange: bytes=0-3"), "200\ncontent-length: 10\n\n");
-    served.check(
-        "GET /org/name/resolve/main/empty\nRange: bytes=0-",
-        "416\ncontent-range: bytes */0",
-    );
 }
 
 #[test]

@@ -46,3 +46,32 @@ fn what_no_repo_can_hold_is_told_once_and_costs_nothing_else() {
         assert!(told.iter().any(|told| is_told(&told)), "{name:?}: {told:?}");
     }
 }
+
+#[test]
+fn links_that_are_not_followed_are_told_with_the_reason() {
+    use std::os::unix::fs::symlink;
+
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let served = Served::with(&[("org/name/config.json", "{}")], |builder| {
+        let told = Arc::clone(&told);
+        builder.on_left_out(move |left_out| told.lock().unwrap().push(left_out.why.clone()))
+    });
+    let repo = served.root().join("org/name");
+    symlink("nowhere", repo.join("dangling")).unwrap();
+    symlink("../../../secret", repo.join("outside")).unwrap();
+    symlink("loop", repo.join("loop")).unwrap();
+    // What is private goes without saying.
+    served.write("org/name/.git/config", "x");
+    symlink(".git/config", repo.join("private")).unwrap();
+    for _ in 0..2 {
+        served.check("GET /org/name/resolve/main/config.json", "200\n\n{}");
+    }
+    let mut told = told.lock().unwrap().clone();
+    told.sort();
+    let expected = [
+        "`dangling` is a link that leads nowhere",
+        "`loop` is a link that can't be followed",
+        "`outside` is a link to outside of what is served",
+    ];
+    assert_eq!(told, expected);
+}

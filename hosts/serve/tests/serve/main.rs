@@ -11,11 +11,17 @@
     reason = "a helper that panics fails the test that called it"
 )]
 
+mod asked;
+#[cfg(unix)]
+mod caches;
 mod client;
 mod content;
 #[cfg(unix)]
+mod hashes;
+#[cfg(unix)]
 mod left_out;
 mod listings;
+mod observed;
 mod requests;
 mod running;
 

@@ -143,7 +143,7 @@ fn what_is_missing_is_named_as_the_hub_names_it() {
         );
         served.check(&format!("GET {path}"), &expected);
     }
-    for path in ["/", "/x", "/api/agent-harnesses", "/api/whoami-v2", "/org/name/blob/main/f"] {
+    for path in ["/x", "/api/nope", "/metrics/", "/org/name/blob/main/f"] {
         served.check(&format!("GET {path}"), "404\n!x-error-code\n\n{\"error\":\"No such route\"}");
     }
     served.check("HEAD /org/name/resolve/main/nope", "404\nx-error-code: EntryNotFound\n\n");
