@@ -61,6 +61,29 @@ impl Inventory {
         portions.into_iter().map(portion).collect()
     }
 
+    /// Returns how many bytes of files at most are copies of others in their repo: files of snapshots as long as another file of a
+    /// snapshot or a blob. Whether they are equal, only reading them tells.
+    #[must_use]
+    pub fn copied_at_most(&self) -> u64 {
+        let held = self.held();
+        let mut seen = HashSet::new();
+        let mut alike: HashMap<(Id, u64), (u64, u64)> = HashMap::new();
+        for (id, item) in
+            self.iter().filter(|(_, it)| matches!(it.role, Role::Blob | Role::Pointer))
+        {
+            let content = held.get(id).and_then(|entry| entry.content);
+            if let Some(content) = content.filter(|content| seen.insert(content.file)) {
+                let of = alike.entry((self.outermost(id), content.len_bytes)).or_default();
+                let (blobs, pointers) = (item.role == Role::Blob, item.role == Role::Pointer);
+                *of = (of.0 + u64::from(blobs), of.1 + u64::from(pointers));
+            }
+        }
+        let copies = |((_, len), (blobs, pointers)): ((Id, u64), (u64, u64))| {
+            len * if blobs == 0 { pointers.saturating_sub(1) } else { pointers }
+        };
+        alike.into_iter().map(copies).sum()
+    }
+
     /// Returns the revisions that need each file.
     fn users(&self, file_of: &dyn Fn(Id) -> Option<u64>) -> HashMap<u64, Vec<Id>> {
         let mut users: HashMap<u64, Vec<Id>> = HashMap::new();

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::stage::{COMMIT, Stage};
+use crate::stage::{COMMIT, OTHER, Stage};
 
 const BROWSER: &str = "chromium";
 /// A name that a page must not take at its word.
@@ -49,6 +49,14 @@ fn a_report_counts_every_byte_once() {
     assert_eq!(report["repos"][0]["id"], "model/acme/tiny", "the largest comes first");
     let pruned = stage.json(&["prune", "--dry-run"]);
     assert_eq!(report["savings"][0]["frees"], pruned["freed"]);
+    let copies = report["savings"].as_array().unwrap().last().unwrap();
+    assert_eq!(
+        (&copies["command"], &copies["frees"]),
+        (&json!("hubstow cache relink --placement compat"), &json!(0))
+    );
+    fs::write(tiny.join("snapshots").join(OTHER).join("copy.bin"), [7; 400]).unwrap();
+    let report = stage.json(&["report"]);
+    assert_eq!(report["savings"].as_array().unwrap().last().unwrap()["frees"], 400);
     assert_eq!(stage.succeed(&["report", "-q"]), format!("{}\n", stage.bytes()));
     let people = stage.succeed(&["report"]);
     for word in ["model/acme/tiny", "400 B orphaned", "hubstow cache prune", "NEEDED BY"] {

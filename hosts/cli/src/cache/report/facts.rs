@@ -207,7 +207,12 @@ fn savings(cache: &CacheDir, inventory: &Inventory, now: u64) -> Vec<Saving> {
         let frees = cache.plan_prune(inventory, &rules).freed_bytes;
         Saving { command: command.to_owned(), frees, what }
     };
-    rules.into_iter().map(saving).collect()
+    let copies = Saving {
+        command: "hubstow cache relink --placement compat".to_owned(),
+        frees: inventory.copied_at_most(),
+        what: "nothing goes: copies become links; as much at most, --dry-run reads them and says exactly",
+    };
+    rules.into_iter().map(saving).chain([copies]).collect()
 }
 
 impl RepoFacts {
