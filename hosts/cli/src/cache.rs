@@ -28,7 +28,8 @@ use crate::{
 /// See what the cache holds, and clean it
 ///
 /// The cache is the folder that all tools of this world share. `ls` shows what is in it, `rm` removes what you name, `prune`
-/// removes what nothing needs any more, and `pin` keeps something from ever being pruned. Nothing here asks the hub.
+/// removes what nothing needs any more, `pin` keeps something from ever being pruned, and `relink` makes links of copies or files
+/// of links. Nothing here asks the hub.
 ///
 /// Whatever removes something shows first what would go and how many bytes that frees, and asks. What another process
 /// downloads at the same time is left alone, and so is all that a snapshot which stays still links to.
