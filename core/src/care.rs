@@ -1,4 +1,4 @@
-//! Care of a cache: which of its entries may go, and why, as plans that a host carries out.
+//! Care of a cache: which of its entries may go, or become something else, and why, as plans that a host carries out.
 //!
 //! A host says what it holds ([`Held`]): entries by number, what each leads to, and what holds it. [`remove`] and [`prune`]
 //! answer with a [`Plan`]: steps with a reason and with what each was decided over, and how many bytes are free then. There

@@ -1,4 +1,4 @@
-//! Care of a whole cache directory: what it holds, and carrying out plans of what may go.
+//! Care of a whole cache directory: what it holds, and carrying out plans of what may go or is converted.
 //!
 //! An inventory is one pass that writes nothing, follows no link and leaves the cache directory nowhere. What may go, the
 //! core says ([`hubstow_core::care`]); what is done is looked at again before each step.

@@ -31,14 +31,16 @@ use crate::{
     output::{self, BAD, styled},
 };
 
-/// See what the cache holds, and clean it
+/// See what the cache holds, and take care of it
 ///
-/// The cache is the folder that all tools of this world share. `ls` shows what is in it, `rm` removes what you name, `prune`
-/// removes what nothing needs any more, and `pin` keeps something from ever being pruned. `verify` reads every byte, says what
-/// is damaged, and heals it with --repair. Nothing here asks the hub, but for `verify` where that is said.
+/// The cache is the folder that all tools of this world share. `ls` and `report` show what is in it. `rm` removes what you name,
+/// `prune` what nothing needs any more, and `pin` keeps something from ever being removed. `verify` reads every byte and says what
+/// is damaged; with --repair it heals it. `relink` makes links of copies, or files of links. `move` brings it to another disk,
+/// `export` and `import` bring parts of it to another machine.
 ///
-/// Whatever removes something shows first what would go and how many bytes that frees, and asks. What another process
-/// downloads at the same time is left alone, and so is all that a snapshot which stays still links to.
+/// Whatever changes something shows its plan first and asks: --dry-run only shows it, --yes does not ask. What another process works
+/// with at the same time is left alone, and so is all that a snapshot which stays still links to. Broken off at any time, the same
+/// command goes on. Nothing here asks the hub, but for `verify` with --online or --repair.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

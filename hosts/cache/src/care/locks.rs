@@ -10,8 +10,8 @@ use crate::{
     disk::DiskFile,
 };
 
-/// How many locks are held at once.
-pub(crate) const LOCKS: usize = 64;
+/// How many locks are held at once: few, for a process may be allowed no more than some dozens of open files.
+pub(crate) const LOCKS: usize = 16;
 /// How often a lock is asked for that somebody holds, and how long is waited in between: what places a blob does it in
 /// moments, what downloads one holds its lock for long.
 const LOCK_TRIES: usize = 5;

@@ -3,6 +3,7 @@
 //! The plan is the core's ([`hubstow_core::care::relink`]). Here is found out which files hold the same bytes, by hash and
 //! never by name or size, and each step is done by the same code that places what was downloaded.
 
+mod apparent;
 pub mod contents;
 mod digest;
 pub mod execute;

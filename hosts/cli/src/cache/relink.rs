@@ -148,7 +148,7 @@ impl Converting {
         let plan = &self.planned.plan;
         match self.format {
             Format::Json => {
-                let report = self.new_report().planned(&self.inventory, plan);
+                let report = self.new_report().planned(&self.inventory, &self.planned);
                 output::json(&report)
             }
             Format::Quiet => output::line(plan.freed_bytes),
@@ -177,7 +177,7 @@ impl Converting {
         let is_done = done.steps.len() > skipped.len();
         match self.format {
             Format::Json => {
-                output::json(&self.new_report().done(&self.inventory, done))?;
+                output::json(&self.new_report().done(&self.inventory, &self.planned, done))?;
             }
             Format::Quiet => output::line(done.freed_bytes)?,
             Format::Human if !is_done => {}

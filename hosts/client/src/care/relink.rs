@@ -72,6 +72,25 @@ pub struct Relinking {
     /// How many bytes were read because nothing had proved them.
     pub hashed_bytes: u64,
     contents: Contents,
+    folders_bytes: i64,
+}
+
+impl Relinking {
+    /// Returns by how many bytes `du -sb` tells less after the plan. It also counts the texts of links and the folders that
+    /// are made; one that outgrows its first block is not foreseen.
+    #[must_use]
+    pub fn apparent_bytes(&self, inventory: &Inventory) -> i64 {
+        let texts = self.contents.bytes_of_link_texts(inventory, self.plan.steps.iter());
+        self.plan.freed_bytes + texts - self.folders_bytes
+    }
+
+    /// Returns the same of what was done.
+    #[must_use]
+    pub fn apparent_bytes_of(&self, inventory: &Inventory, done: &Relinked) -> i64 {
+        let steps = done.steps.iter().filter(|it| it.skipped.is_none()).map(|done| &done.step);
+        let texts = self.contents.bytes_of_link_texts(inventory, steps);
+        done.freed_bytes + texts - self.folders_bytes
+    }
 }
 
 impl CacheDir {
@@ -116,7 +135,9 @@ impl CacheDir {
         };
         let contents = cache.contents(inventory, &rules, promises, tell)?;
         let plan = relink(&inventory.held(), &contents.known, &rules);
-        Ok(Relinking { plan, methods, hashed_bytes: contents.hashed_bytes, contents })
+        let folders_bytes = cache.bytes_of_new_folders(inventory, &plan.steps);
+        let hashed_bytes = contents.hashed_bytes;
+        Ok(Relinking { plan, methods, hashed_bytes, contents, folders_bytes })
     }
 
     /// Carries out a conversion that was planned of this inventory, telling what becomes of each step. Each is looked at again

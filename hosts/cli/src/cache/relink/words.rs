@@ -167,6 +167,8 @@ pub(super) struct Report<'a> {
     counts: Counts,
     /// The change in bytes of regular files, each counted once; negative where copies are made.
     freed: i64,
+    /// The same as `du -sb` tells it, which also counts the texts of links and new folders.
+    du: i64,
     /// How many bytes were read because nothing had proved them.
     hashed: u64,
     kept: Vec<KeptJson>,
@@ -211,6 +213,7 @@ impl<'a> Report<'a> {
             methods: planned.methods,
             counts: Counts::default(),
             freed: 0,
+            du: 0,
             hashed: planned.hashed_bytes,
             kept: kept.collect(),
             skipped: Vec::new(),
@@ -219,7 +222,8 @@ impl<'a> Report<'a> {
     }
 
     /// The plan as the result.
-    pub(super) fn planned(self, inventory: &'a Inventory, plan: &Plan) -> Self {
+    pub(super) fn planned(self, inventory: &'a Inventory, planned: &Relinking) -> Self {
+        let plan = &planned.plan;
         let path = |id: Id| inventory.get(id).map(|item| item.at.as_str());
         let steps = plan.steps.iter().filter_map(|step| {
             let from = step.from.and_then(|from| path(from.id()));
@@ -227,17 +231,19 @@ impl<'a> Report<'a> {
             Some(StepJson { path: path(step.id)?, act, by: step.by.map(Method::code), from, why })
         });
         let steps = self.dry_run.then(|| steps.collect());
-        Self { counts: count(plan.steps.iter()), freed: plan.freed_bytes, steps, ..self }
+        let (freed, du) = (plan.freed_bytes, planned.apparent_bytes(inventory));
+        Self { counts: count(plan.steps.iter()), freed, du, steps, ..self }
     }
 
     /// What was done.
-    pub(super) fn done(self, inventory: &Inventory, done: &Relinked) -> Self {
+    pub(super) fn done(self, inventory: &Inventory, planned: &Relinking, done: &Relinked) -> Self {
         let steps = done.steps.iter();
         let skipped = steps.clone().filter_map(|step| {
             let why = skip_words(step.skipped.as_ref()?);
             Some(SkippedJson { what: target::words(inventory, step.step.id), why })
         });
         let counts = count(steps.filter(|it| it.skipped.is_none()).map(|done| &done.step));
-        Self { counts, freed: done.freed_bytes, skipped: skipped.collect(), ..self }
+        let (freed, du) = (done.freed_bytes, planned.apparent_bytes_of(inventory, done));
+        Self { counts, freed, du, skipped: skipped.collect(), ..self }
     }
 }

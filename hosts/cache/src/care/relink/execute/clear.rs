@@ -71,11 +71,14 @@ impl Work<'_> {
 
     /// Removes the folders for private files that only this has needed.
     pub(super) fn tidy(&self, repo: &CachePath) {
-        let had = |at: &CachePath| self.inventory.iter().any(|(_, item)| item.at == *at);
-        let Some(private) = repo.listed(".hubstow").filter(|at| !had(at)) else { return };
+        let Some(private) = repo.listed(".hubstow") else { return };
+        let had: HashSet<&CachePath> = self.inventory.items.iter().map(|item| &item.at).collect();
         let disk = &*self.view.cache.disk;
         let listed = walk(disk, private, &self.view.cancel, &mut Vec::new());
         for folder in listed.iter().rev().filter(|listed| listed.kind == Kind::Directory) {
+            if had.contains(&folder.at) {
+                continue;
+            }
             // What is not empty stays.
             let _ = disk.remove_folder(&folder.at);
         }
