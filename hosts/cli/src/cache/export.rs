@@ -1,13 +1,16 @@
 //! `hubstow cache export`: repos of the cache as a folder or a tar that can be carried anywhere.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use hubstow_client::{
     Error, ErrorKind,
     care::carry::{
         Cancel, Existing, Watch,
-        export::{ExportPlan, Exported},
+        export::{ExportPlan, Exported, ExportedRepo},
     },
 };
 use serde::Serialize;
@@ -71,7 +74,7 @@ struct ExportJson<'a> {
 #[derive(Serialize)]
 struct RepoJson {
     id: String,
-    refs: std::collections::BTreeMap<String, String>,
+    refs: BTreeMap<String, String>,
     revisions: Vec<String>,
     files: usize,
     bytes: u64,
@@ -168,7 +171,7 @@ fn tell(
 }
 
 fn json<'a>(args: &'a ExportArgs, plan: &ExportPlan, done: Option<&Exported>) -> ExportJson<'a> {
-    let repo = |repo: hubstow_client::care::carry::export::ExportedRepo| RepoJson {
+    let repo = |repo: ExportedRepo| RepoJson {
         id: format!("{}/{}", repo.repo.kind.singular(), repo.repo.id),
         refs: repo.refs.iter().map(|(name, to)| (name.to_string(), to.to_string())).collect(),
         revisions: repo.revisions.iter().map(ToString::to_string).collect(),

@@ -1,6 +1,9 @@
 //! `hubstow cache import`: into the cache, without any hub, whatever proves what it is.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use clap::Args;
 use hubstow_client::{
@@ -10,7 +13,10 @@ use hubstow_client::{
         import::{ImportFile, ImportPlan, Imported, Said},
     },
 };
-use hubstow_core::name::{Repo, RepoId, RepoKind, Revision};
+use hubstow_core::{
+    layout::RepoLayout,
+    name::{Repo, RepoId, RepoKind, Revision},
+};
 use serde::Serialize;
 
 use super::{
@@ -121,10 +127,9 @@ pub(super) fn run(args: &ImportArgs, global: &Global, parts: PartsOf) -> Result<
     tell(&plan, false, Some(&done), format)?;
     if format == Format::Quiet {
         for (repo, files) in by_repo(&plan) {
-            let commits: std::collections::BTreeSet<_> =
-                files.iter().map(|file| &file.commit).collect();
+            let commits: BTreeSet<_> = files.iter().map(|file| &file.commit).collect();
             for commit in commits {
-                let at = hubstow_core::layout::RepoLayout::new(&repo).snapshot(commit);
+                let at = RepoLayout::new(&repo).snapshot(commit);
                 output::path(&cache.native(&at))?;
             }
         }

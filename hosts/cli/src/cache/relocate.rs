@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use hubstow_client::{
-    Error,
+    Error, ErrorKind,
     care::carry::{
         Cancel, LeftOut, Watch,
         relocate::{MovePlan, Moved, Old, Way},
@@ -118,7 +118,7 @@ pub(super) fn run(args: &MoveArgs, global: &Global, parts: PartsOf) -> Result<()
     progress.stop();
     let done = done.map_err(|error| ended(&cancel, error, kept))?;
     if cancel.is_cancelled() {
-        let error = Error::new(hubstow_client::ErrorKind::Other, "interrupted");
+        let error = Error::new(ErrorKind::Other, "interrupted");
         return Err(error.hint(kept));
     }
     tell_left(&done.left, format);

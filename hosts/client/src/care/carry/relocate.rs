@@ -12,6 +12,7 @@ use std::{
 use hubstow_cache::{
     Cache, Target,
     care::{
+        damage::Flaw,
         execute::Skip,
         inventory::{HeldRepo, Inventory, Store},
     },
@@ -366,7 +367,6 @@ fn left_behind(inventory: &Inventory, busy: &HashSet<Id>) -> Vec<LeftOut> {
         left.push(LeftOut::new(stranger.as_str(), "it is nothing of a cache"));
     }
     for damage in &inventory.damage {
-        use hubstow_cache::care::damage::Flaw;
         if matches!(damage.flaw, Flaw::RepoIsLink | Flaw::RepoIsFile) {
             left.push(LeftOut::new(damage.at.as_str(), damage.flaw.to_string()));
         }

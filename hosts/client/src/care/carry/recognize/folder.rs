@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use hubstow_core::name::{Commit, Etag, FileName, Repo};
+use hubstow_core::{
+    layout::RepoLayout,
+    name::{Commit, Etag, FileName, Repo, Revision},
+};
 
 use super::{Claim, Listed, Recognizer, Said, listed};
 use crate::{care::carry::guard::is_hash, lookup::listing::Listing};
@@ -159,8 +162,8 @@ impl Recognizer<'_> {
         let wanted = |repo: &Repo, commit: &Commit| match said {
             None => true,
             Some(Said { repo: of, revision }) => {
-                let is_revision = |it: &hubstow_core::name::Revision| {
-                    let layout = hubstow_core::layout::RepoLayout::new(repo);
+                let is_revision = |it: &Revision| {
+                    let layout = RepoLayout::new(repo);
                     self.cache.commit_of(&layout, it).as_ref() == Some(commit)
                 };
                 of == repo && revision.as_ref().is_none_or(is_revision)

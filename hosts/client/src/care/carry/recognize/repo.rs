@@ -1,6 +1,6 @@
 //! A repo folder: of an export, of a cache, or of what some tool has made of one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use hubstow_core::{
     layout::RepoLayout,
@@ -45,7 +45,7 @@ impl Recognizer<'_> {
     pub(super) fn repo_folder(&mut self, root: &str, repo: &Repo) {
         let names = self.names(root, repo);
         self.refs(root, repo, &names);
-        let pointers = self.pointers(root, repo);
+        let pointers = self.pointers(root);
         let mut copies = self.copies(root);
         let mut claimed: BTreeMap<(Commit, FileName), Claim> = BTreeMap::new();
         let mut own: HashMap<(Commit, FileName), String> = HashMap::new();
@@ -88,7 +88,7 @@ impl Recognizer<'_> {
         let len = |path: &String| self.source.resolve(path).map(|(_, len)| len);
         let lens: Vec<u64> = at.iter().filter_map(len).collect();
         at.retain(|path| size.is_none_or(|size| len(path) == Some(size)));
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         at.retain(|path| seen.insert(path.clone()));
         at.truncate(COPIES);
         let Some(size) = size.or_else(|| at.first().and_then(len)) else {
@@ -167,7 +167,7 @@ impl Recognizer<'_> {
     }
 
     /// Lists the files of snapshots; what can't be one is told.
-    fn pointers(&mut self, root: &str, _repo: &Repo) -> Vec<Here> {
+    fn pointers(&mut self, root: &str) -> Vec<Here> {
         let source = self.source;
         let mut pointers = Vec::new();
         for (below, entry) in source.below(&format!("{root}/snapshots")) {
