@@ -49,6 +49,16 @@ impl Reader {
         left_out.iter().for_each(|left_out| self.teller.tell(left_out));
     }
 
+    /// Leaves out a folder that can't be read, where others can be.
+    pub(crate) fn readable<T>(&self, folder: &Path, read: io::Result<T>) -> Option<T> {
+        let unreadable = |error: &io::Error| {
+            let (path, shown) = (folder.to_owned(), folder.display().to_string());
+            let why = format!("`{}` can't be read: {error}", shown.escape_debug());
+            self.leave_out(&[LeftOut { path, why }]);
+        };
+        read.inspect_err(unreadable).ok()
+    }
+
     /// Makes the entry of a file that was found; its etag is there where it is known already.
     pub(crate) fn entry(&self, Found { name, path, root, stat, .. }: Found) -> Entry {
         let (stamp, len_bytes) = (Stamp::of(&stat), stat.len());
