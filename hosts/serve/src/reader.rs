@@ -71,11 +71,23 @@ impl Reader {
     ///
     /// # Errors
     /// The file can't be read, or changes all the time.
-    pub(crate) fn hashed(&self, mut entry: Entry) -> io::Result<Option<Entry>> {
+    pub(crate) fn hashed(&self, entry: Entry) -> io::Result<Option<Entry>> {
+        self.hashed_telling(entry, &|_| ())
+    }
+
+    /// As [`Reader::hashed`], and tells of each piece that is read how many bytes it has.
+    ///
+    /// # Errors
+    /// As [`Reader::hashed`].
+    pub(crate) fn hashed_telling(
+        &self,
+        mut entry: Entry,
+        tell: &dyn Fn(u64),
+    ) -> io::Result<Option<Entry>> {
         if entry.etag.is_some() {
             return Ok(Some(entry));
         }
-        match self.hashes.open(&entry.path, entry.storage) {
+        match self.hashes.open_telling(&entry.path, entry.storage, tell) {
             Ok(Opened { len_bytes, stamp, etag, .. }) => {
                 entry.etag = Some(etag);
                 (entry.len_bytes, entry.stamp) = (len_bytes, stamp);
