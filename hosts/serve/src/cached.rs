@@ -109,13 +109,14 @@ impl CacheDir {
     fn refs(&self, folder: &Folder) -> io::Result<Vec<(Revision, Commit)>> {
         let (mut found, mut left_out) = (Vec::new(), Vec::new());
         refs_below(&folder.path.join("refs"), "", 0, &mut found)?;
+        let root = self.root.canonicalize()?;
         let mut refs = Vec::new();
         for (name, path) in found {
             let Ok(revision) = Revision::parse(&name) else { continue };
             let content = read_up_to(&path, REF_LIMIT_BYTES).unwrap_or_default();
             let commit = Commit::from_ref_file(&content);
             let is_here =
-                |commit: &Commit| Snapshot::of(&self.root, &folder.path, commit.clone()).is_some();
+                |commit: &Commit| Snapshot::of(&root, &folder.path, commit.clone()).is_some();
             match commit {
                 Some(commit) if is_here(&commit) => refs.push((revision, commit)),
                 Some(_) => {
@@ -200,15 +201,22 @@ impl Source for CacheDir {
     }
 
     fn repos(&self) -> io::Result<Vec<Held>> {
-        let held = self.folders()?.into_iter().map(|folder| self.held(&folder));
-        held.filter_map(Result::transpose).collect()
+        let folders = self.folders()?;
+        let held = folders
+            .iter()
+            .filter_map(|folder| self.reader.readable(&folder.path, self.held(folder)).flatten());
+        Ok(held.collect())
     }
 
     fn unhashed(&self) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
         for folder in self.folders()? {
-            for snapshot in self.snapshots(&folder)? {
-                let listing = snapshot.read(&self.reader)?;
+            let snapshots = self.reader.readable(&folder.path, self.snapshots(&folder));
+            for snapshot in snapshots.unwrap_or_default() {
+                let listing = snapshot.read(&self.reader);
+                let Some(listing) = self.reader.readable(snapshot.path(), listing) else {
+                    continue;
+                };
                 let unhashed = listing.entries().iter().filter(|entry| entry.etag.is_none());
                 entries.extend(unhashed.cloned());
             }

@@ -209,10 +209,13 @@ impl Source for Folders {
     fn repos(&self) -> io::Result<Vec<Held>> {
         let confines = Confines::of(&self.root)?;
         let mut repos = Vec::new();
-        for (repo, places) in repos::below(&confines)? {
+        for (repo, places) in repos::below(&confines, &self.reader)? {
             let mut revisions = Vec::new();
             for (revision, place) in places {
-                revisions.push((Some(revision), self.held_at(&confines, &place)?));
+                let held = self.held_at(&confines, &place);
+                if let Some(entries) = self.reader.readable(place.path(), held) {
+                    revisions.push((Some(revision), entries));
+                }
             }
             let revisions =
                 revisions.iter().map(|(revision, entries)| (revision.clone(), entries.as_slice()));
@@ -224,9 +227,10 @@ impl Source for Folders {
     fn unhashed(&self) -> io::Result<Vec<Entry>> {
         let confines = Confines::of(&self.root)?;
         let mut unhashed = Vec::new();
-        for (_, places) in repos::below(&confines)? {
+        for (_, places) in repos::below(&confines, &self.reader)? {
             for (_, place) in places {
-                let entries = self.held_at(&confines, &place).unwrap_or_default();
+                let held = self.held_at(&confines, &place);
+                let entries = self.reader.readable(place.path(), held).unwrap_or_default();
                 unhashed.extend(entries.into_iter().filter(|entry| entry.etag.is_none()));
             }
         }

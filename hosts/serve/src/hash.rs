@@ -7,6 +7,7 @@
 //! write within the same tick of the filesystem's clock would look the same.
 
 use std::{
+    cell::Cell,
     collections::HashMap,
     fmt::{self, Write as _},
     fs::{File, Metadata},
@@ -129,20 +130,29 @@ impl Waiting {
     fn count(&self, len_bytes: u64) -> Waits<'_> {
         self.files.fetch_add(1, Ordering::Relaxed);
         self.len_bytes.fetch_add(len_bytes, Ordering::Relaxed);
-        Waits { waiting: self, len_bytes }
+        Waits { waiting: self, left_bytes: Cell::new(len_bytes) }
     }
 }
 
 /// A file that is not hashed yet.
 pub(crate) struct Waits<'a> {
     waiting: &'a Waiting,
-    len_bytes: u64,
+    left_bytes: Cell<u64>,
+}
+
+impl Waits<'_> {
+    /// Counts bytes of it as done; never more than there were.
+    fn advance(&self, len_bytes: u64) {
+        let done = len_bytes.min(self.left_bytes.get());
+        self.left_bytes.update(|left| left - done);
+        self.waiting.len_bytes.fetch_sub(done, Ordering::Relaxed);
+    }
 }
 
 impl Drop for Waits<'_> {
     fn drop(&mut self) {
         self.waiting.files.fetch_sub(1, Ordering::Relaxed);
-        self.waiting.len_bytes.fetch_sub(self.len_bytes, Ordering::Relaxed);
+        self.advance(self.left_bytes.get());
     }
 }
 
@@ -191,6 +201,19 @@ impl Hashes {
     /// # Errors
     /// The file can't be read, or it changes all the time.
     pub(crate) fn open(&self, path: &Path, storage: Storage) -> io::Result<Opened> {
+        self.open_telling(path, storage, &|_| ())
+    }
+
+    /// As [`Hashes::open`], and tells of each piece that is read for the digest how many bytes it has.
+    ///
+    /// # Errors
+    /// As [`Hashes::open`].
+    pub(crate) fn open_telling(
+        &self,
+        path: &Path,
+        storage: Storage,
+        tell: &dyn Fn(u64),
+    ) -> io::Result<Opened> {
         let slot = self.slot(path, storage);
         let mut known = locked(&slot);
         let file = File::open(path)?;
@@ -198,8 +221,12 @@ impl Hashes {
         if let Some(etag) = self.recalled(path, &stamp, storage, &mut known) {
             return Ok(Opened { file, len_bytes: stamp.len_bytes, stamp, etag });
         }
-        let _waits = self.waiting.count(stamp.len_bytes);
-        let opened = hash_file(path, storage, &mut known)?;
+        let waits = self.waiting.count(stamp.len_bytes);
+        let on_read = |len_bytes: u64| {
+            waits.advance(len_bytes);
+            tell(len_bytes);
+        };
+        let opened = hash_file(path, storage, &mut known, &on_read)?;
         if let (Some(kept), Some((stamp, etag))) = (&self.kept, known.as_ref()) {
             kept.keep(path, stamp, etag);
         }
@@ -245,14 +272,15 @@ fn hash_file(
     path: &Path,
     storage: Storage,
     known: &mut Option<(Stamp, Etag)>,
+    on_read: &dyn Fn(u64),
 ) -> io::Result<Opened> {
     for _ in 0..TRIES {
         let mut file = File::open(path)?;
         let stamp = Stamp::of(&file.metadata()?);
         let settled = stamp.is_settled();
         let hex = match storage {
-            Storage::Git => git_blob_sha1(&mut file, stamp.len_bytes)?,
-            Storage::Lfs => hex(&consumed(&mut file, Sha256::new())?),
+            Storage::Git => git_blob_sha1(&mut file, stamp.len_bytes, on_read)?,
+            Storage::Lfs => hex(&consumed(&mut file, Sha256::new(), on_read)?),
         };
         if Stamp::of(&file.metadata()?) != stamp {
             continue;
@@ -265,17 +293,24 @@ fn hash_file(
     Err(io::Error::other("the file changes while it is read"))
 }
 
-fn git_blob_sha1(from: &mut File, len_bytes: u64) -> io::Result<String> {
+fn git_blob_sha1(from: &mut File, len_bytes: u64, on_read: &dyn Fn(u64)) -> io::Result<String> {
     let hasher = Sha1::new_with_prefix(format!("blob {len_bytes}\0"));
-    Ok(hex(&consumed(from, hasher)?))
+    Ok(hex(&consumed(from, hasher, on_read)?))
 }
 
-fn consumed<D: sha1::Digest>(from: &mut File, mut hasher: D) -> io::Result<Vec<u8>> {
+fn consumed<D: sha1::Digest>(
+    from: &mut File,
+    mut hasher: D,
+    on_read: &dyn Fn(u64),
+) -> io::Result<Vec<u8>> {
     let mut buffer = vec![0; BUFFER_BYTES];
     loop {
         match from.read(&mut buffer) {
             Ok(0) => return Ok(hasher.finalize().to_vec()),
-            Ok(read) => hasher.update(buffer.get(..read).unwrap_or_default()),
+            Ok(read) => {
+                hasher.update(buffer.get(..read).unwrap_or_default());
+                on_read(read as u64);
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

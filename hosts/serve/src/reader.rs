@@ -49,6 +49,16 @@ impl Reader {
         left_out.iter().for_each(|left_out| self.teller.tell(left_out));
     }
 
+    /// Leaves out a folder that can't be read, where others can be.
+    pub(crate) fn readable<T>(&self, folder: &Path, read: io::Result<T>) -> Option<T> {
+        let unreadable = |error: &io::Error| {
+            let (path, shown) = (folder.to_owned(), folder.display().to_string());
+            let why = format!("`{}` can't be read: {error}", shown.escape_debug());
+            self.leave_out(&[LeftOut { path, why }]);
+        };
+        read.inspect_err(unreadable).ok()
+    }
+
     /// Makes the entry of a file that was found; its etag is there where it is known already.
     pub(crate) fn entry(&self, Found { name, path, root, stat, .. }: Found) -> Entry {
         let (stamp, len_bytes) = (Stamp::of(&stat), stat.len());
@@ -61,11 +71,23 @@ impl Reader {
     ///
     /// # Errors
     /// The file can't be read, or changes all the time.
-    pub(crate) fn hashed(&self, mut entry: Entry) -> io::Result<Option<Entry>> {
+    pub(crate) fn hashed(&self, entry: Entry) -> io::Result<Option<Entry>> {
+        self.hashed_telling(entry, &|_| ())
+    }
+
+    /// As [`Reader::hashed`], and tells of each piece that is read how many bytes it has.
+    ///
+    /// # Errors
+    /// As [`Reader::hashed`].
+    pub(crate) fn hashed_telling(
+        &self,
+        mut entry: Entry,
+        tell: &dyn Fn(u64),
+    ) -> io::Result<Option<Entry>> {
         if entry.etag.is_some() {
             return Ok(Some(entry));
         }
-        match self.hashes.open(&entry.path, entry.storage) {
+        match self.hashes.open_telling(&entry.path, entry.storage, tell) {
             Ok(Opened { len_bytes, stamp, etag, .. }) => {
                 entry.etag = Some(etag);
                 (entry.len_bytes, entry.stamp) = (len_bytes, stamp);

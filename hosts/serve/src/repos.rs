@@ -15,6 +15,7 @@ use hubstow_core::name::{Repo, RepoId, RepoKind, Revision};
 use crate::{
     listing::Entry,
     places::{Place, named_revision},
+    reader::Reader,
     walk::Confines,
 };
 
@@ -33,9 +34,12 @@ pub(crate) struct Held {
 /// Finds the repos below a root. Their folders are not looked into.
 ///
 /// # Errors
-/// A folder can't be read.
-pub(crate) fn below(confines: &Confines) -> io::Result<BTreeMap<Repo, Vec<(Revision, Place)>>> {
-    let mut found = Found { confines, repos: BTreeMap::new() };
+/// The root can't be read. Any other folder that can't be is left out and told.
+pub(crate) fn below(
+    confines: &Confines,
+    reader: &Reader,
+) -> io::Result<BTreeMap<Repo, Vec<(Revision, Place)>>> {
+    let mut found = Found { confines, reader, repos: BTreeMap::new() };
     let root = confines.root();
     for kind in RepoKind::ALL {
         if let Some(folder) = confines.enter(&root.join(kind.plural())) {
@@ -48,6 +52,7 @@ pub(crate) fn below(confines: &Confines) -> io::Result<BTreeMap<Repo, Vec<(Revis
 
 struct Found<'a> {
     confines: &'a Confines,
+    reader: &'a Reader,
     repos: BTreeMap<Repo, Vec<(Revision, Place)>>,
 }
 
@@ -59,8 +64,10 @@ impl Found<'_> {
                 continue;
             }
             match &place {
-                Place::Folder(folder) if !holds_a_file(folder)? => {
-                    for (inner, place) in self.places_in(folder)? {
+                Place::Folder(folder) if !holds_a_file(folder).unwrap_or(false) => {
+                    let places = self.places_in(folder);
+                    let places = self.reader.readable(folder, places).unwrap_or_default();
+                    for (inner, place) in places {
                         self.add(kind, Some(&name), &inner, place);
                     }
                 }

@@ -174,7 +174,8 @@ impl Server {
         Router::new().fallback(handle).with_state(Arc::clone(&self.shared))
     }
 
-    /// Hashes all that is not hashed yet, the smallest files first, and tells after each file how far it has come. It blocks;
+    /// Hashes all that is not hashed yet, the smallest files first, and tells how far it has come: at the start, after each
+    /// piece that is read, and after each file; nothing where nothing is to be done. It blocks;
     /// files that are asked for meanwhile are hashed beside.
     ///
     /// # Errors

@@ -3,13 +3,13 @@
 use std::{
     io,
     ops::Deref,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use axum::{body::Body, http::Request, response::Response};
 use hubstow_core::hub::Endpoint;
-use tokio::task::spawn_blocking;
+use tokio::{sync::Mutex, task::spawn_blocking};
 
 use crate::{
     ahead::HashProgress, answered::Listener, cors::Cors, error::Error, fault::Fault, hash::Backlog,
@@ -61,21 +61,18 @@ impl Shared {
         self.library.backlog()
     }
 
-    /// Returns what is here, looked at a moment ago at most: the page for people may be asked for by many.
+    /// Returns what is here, looked at a moment ago at most: the page for people may be asked for by many,
+    /// who wait without a thread.
     pub(crate) async fn overview(self: &Arc<Self>) -> Result<Arc<Vec<Held>>, Fault> {
-        let shared = Arc::clone(self);
-        let look = move || -> io::Result<Arc<Vec<Held>>> {
-            let mut known = shared.overview.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((at, held)) = known.as_ref()
-                && at.elapsed() < OVERVIEW_AGE
-            {
-                return Ok(Arc::clone(held));
-            }
-            let held = Arc::new(shared.library.repos()?);
-            *known = Some((Instant::now(), Arc::clone(&held)));
-            Ok(held)
-        };
-        Ok(spawn_blocking(look).await.map_err(io::Error::other)??)
+        let mut known = self.overview.lock().await;
+        if let Some((at, held)) = known.as_ref()
+            && at.elapsed() < OVERVIEW_AGE
+        {
+            return Ok(Arc::clone(held));
+        }
+        let held = Arc::new(self.ask(|library| Ok(library.repos()?)).await?);
+        *known = Some((Instant::now(), Arc::clone(&held)));
+        Ok(held)
     }
 
     /// Tells whether the folder can be read. It blocks.

@@ -44,13 +44,13 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    /// Names a snapshot of a repo folder; `None` where there is none.
+    /// Names a snapshot of a repo folder, whose path is canonical; `None` where there is none.
     pub(crate) fn of(cache: &Path, repo: &Path, commit: Commit) -> Option<Self> {
         let path = repo.join("snapshots").join(commit.as_str());
-        // A link in its place could lead anywhere.
-        let stat = fs::symlink_metadata(&path).ok()?;
+        // A link in its place, or on the way to it, could lead anywhere.
+        let is_itself = path.canonicalize().ok()? == path;
         let (cache, repo) = (cache.to_owned(), repo.to_owned());
-        stat.is_dir().then_some(Self { cache, repo, commit, path })
+        (is_itself && path.is_dir()).then_some(Self { cache, repo, commit, path })
     }
 
     /// Recognizes the snapshot that a link leads to, by the shape of its path and what is beside it.

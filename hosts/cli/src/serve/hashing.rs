@@ -64,7 +64,7 @@ fn tell(progress: HashProgress, format: Format, started: Instant, said: &Cell<Op
     let HashProgress { files, of_files, len_bytes, of_len_bytes, .. } = progress;
     let is_done = files == of_files;
     let is_time = match said.get() {
-        None => started.elapsed() >= SILENT_FOR,
+        None => !is_done && started.elapsed() >= SILENT_FOR,
         Some(at) => is_done || at.elapsed() >= SAID_EVERY,
     };
     if is_time {

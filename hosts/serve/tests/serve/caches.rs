@@ -242,6 +242,11 @@ fn links_may_be_absolute_but_lead_nowhere_else() {
     cache.link(REPO, ONE, "ref", Path::new("../../refs/main"));
     cache.link(REPO, ONE, "folder", &cache.root().join(REPO).join("refs"));
     symlink(cache.folder.path(), cache.root().join("models--all--outside")).unwrap();
+    // A folder on the way to the snapshot.
+    let outside = cache.folder.path().join("elsewhere");
+    write(&outside.join(ONE).join("secret"), "secret");
+    fs::create_dir_all(cache.root().join("models--led--away")).unwrap();
+    symlink(&outside, cache.root().join("models--led--away/snapshots")).unwrap();
     let mirror = cache.serve();
     mirror.check("/org/name/resolve/main/absolute", ("hello\n", HELLO_SHA1, ONE));
     let tree = mirror.names("/api/models/org/name/tree/main");
@@ -250,6 +255,8 @@ fn links_may_be_absolute_but_lead_nowhere_else() {
         mirror.refused(&format!("/org/name/resolve/main/{name}"), Some("EntryNotFound"));
     }
     mirror.refused("/all/outside/resolve/main/secret", Some("RepoNotFound"));
+    let away = format!("/led/away/resolve/{ONE}/secret");
+    mirror.refused(&away, Some("RevisionNotFound"));
 }
 
 #[test]
