@@ -4,6 +4,7 @@
 //! core says ([`hubstow_core::care`]); what is done is looked at again before each step.
 
 mod again;
+mod beside;
 mod complete;
 pub mod damage;
 pub mod execute;
@@ -15,6 +16,7 @@ mod life;
 pub mod local;
 mod locks;
 mod look;
+mod part;
 pub mod pins;
 pub mod portions;
 pub mod relink;

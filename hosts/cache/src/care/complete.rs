@@ -32,10 +32,11 @@ impl HeldRepo {
     }
 }
 
-/// Completes an inventory.
-pub(crate) fn complete(view: &View, inventory: &mut Inventory) {
+/// Completes an inventory. `root` is the path of the cache directory, and `loose` are the links that do not lead to anything in
+/// the same repo.
+pub(crate) fn complete(view: &View, inventory: &mut Inventory, root: &str, loose: &[Id]) {
     sort_pointers(inventory);
-    follow_links(view, inventory);
+    follow_links(inventory, root, loose);
     let refs = read_refs(view, inventory);
     follow_owners(inventory, &refs);
     join_names(inventory);
@@ -60,21 +61,21 @@ fn sort_pointers(inventory: &mut Inventory) {
     }
 }
 
-fn follow_links(view: &View, inventory: &mut Inventory) {
-    let root = view.cache.disk.native(&CachePath::root());
-    let root = root.to_string_lossy().replace('\\', "/");
-    let places = Places::of(root.trim_end_matches('/').to_owned(), &inventory.items);
-    let links = inventory.iter().filter_map(|(id, item)| {
-        let text = item.link.as_ref()?;
-        Some((id, places.leads(folder_of(&item.at), text)))
-    });
-    let links: Vec<(Id, Leads)> = links.collect();
-    for (id, leads) in links {
-        set(inventory, id, |item| {
-            item.leads = Some(leads);
-            if let Leads::To(to) = leads {
-                item.leads_to.push(to);
-            }
+fn follow_links(inventory: &mut Inventory, root: &str, loose: &[Id]) {
+    let found: Vec<(Id, Leads)> = if loose.is_empty() {
+        Vec::new()
+    } else {
+        let places = Places::of(root.to_owned(), &inventory.items);
+        let links = loose.iter().filter_map(|id| {
+            let item = inventory.get(*id)?;
+            Some((*id, places.leads(folder_of(&item.at), item.link.as_ref()?)))
+        });
+        links.collect()
+    };
+    for (id, leads) in found {
+        set(inventory, id, |item| match leads {
+            Leads::To(to) => item.lead_to(to),
+            Leads::Nowhere | Leads::Outside => item.leads = Some(leads),
         });
     }
     let damage = inventory.iter().filter(|(_, item)| item.role == Role::Pointer);

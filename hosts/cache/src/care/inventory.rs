@@ -40,6 +40,14 @@ pub struct Item {
     pub(crate) owner: Owner,
 }
 
+impl Item {
+    /// Takes over that a link leads to an entry.
+    pub(crate) fn lead_to(&mut self, to: Id) {
+        self.leads = Some(Leads::To(to));
+        self.leads_to.push(to);
+    }
+}
+
 /// One repo folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldRepo {

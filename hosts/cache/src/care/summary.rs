@@ -9,6 +9,7 @@ use hubstow_core::{
 
 use crate::{
     care::{
+        beside::each,
         inventory::{HeldRepo, Inventory, Item},
         leads::Leads,
     },
@@ -134,18 +135,30 @@ impl Inventory {
     /// Adds up each repo.
     #[must_use]
     pub fn sums(&self) -> Vec<RepoSum> {
-        let mut of_repo: HashMap<Id, Vec<(Id, &Item)>> = HashMap::new();
-        let mut led_to: HashSet<Id> = HashSet::new();
-        for (id, item) in self.iter() {
-            of_repo.entry(self.outermost(id)).or_default().push((id, item));
-            led_to.extend(item.leads_to.iter().copied());
+        let mut led_to = vec![false; self.items.len()];
+        for to in self.items.iter().flat_map(|item| &item.leads_to) {
+            if let Some(mark) = led_to.get_mut(to.place()) {
+                *mark = true;
+            }
         }
-        let none = Vec::new();
-        let sum = |repo: &HeldRepo| self.sum(repo, of_repo.get(&repo.id).unwrap_or(&none), &led_to);
-        self.repos.iter().map(sum).collect()
+        let is_led_to = |id: Id| led_to.get(id.place()) == Some(&true);
+        each(&self.repos, |repo| self.sum(repo, &self.all_in(repo.id), &is_led_to))
     }
 
-    fn sum(&self, repo: &HeldRepo, items: &[(Id, &Item)], led_to: &HashSet<Id>) -> RepoSum {
+    /// Returns an outermost entry and all that is in it: they follow each other.
+    fn all_in(&self, outer: Id) -> Vec<(Id, &Item)> {
+        let (mut all, rest) = (self.get(outer).map(|item| (outer, item)), outer.place() + 1);
+        let inside = self.items.iter().enumerate().skip(rest);
+        let inside = inside.take_while(|(_, item)| item.within.is_some());
+        all.take().into_iter().chain(inside.map(|(place, item)| (Id::at(place), item))).collect()
+    }
+
+    fn sum(
+        &self,
+        repo: &HeldRepo,
+        items: &[(Id, &Item)],
+        is_led_to: &dyn Fn(Id) -> bool,
+    ) -> RepoSum {
         let bytes = |such: &dyn Fn(Id, &Item) -> bool| {
             let such = items.iter().filter(|(id, item)| item.kind == Kind::File && such(*id, item));
             such.filter_map(|(_, item)| item.entry.as_ref()).map(|entry| entry.len_bytes).sum()
@@ -185,7 +198,7 @@ impl Inventory {
             files: sizes.len(),
             accessed: times.0,
             modified: times.1,
-            orphaned: bytes(&|id, item| item.role == Role::Blob && !led_to.contains(&id)),
+            orphaned: bytes(&|id, item| item.role == Role::Blob && !is_led_to(id)),
             unfinished: bytes(&|_, item| item.role == Role::Staged),
             copied: bytes(&|_, item| item.role == Role::Pointer && item.leads_to.is_empty()),
             shared: payloads.iter().map(len).sum(),
