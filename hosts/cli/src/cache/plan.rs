@@ -44,16 +44,18 @@ struct PlanJson<'a> {
     steps: Option<Vec<StepJson<'a>>>,
 }
 
+/// What stays although a plan was about it.
 #[derive(Serialize)]
-struct KeptJson {
-    what: String,
-    by: &'static str,
+pub(super) struct KeptJson {
+    pub(super) what: String,
+    pub(super) by: &'static str,
 }
 
+/// What was not done, because it was not so any more.
 #[derive(Serialize)]
-struct SkippedJson {
-    what: String,
-    why: String,
+pub(super) struct SkippedJson {
+    pub(super) what: String,
+    pub(super) why: String,
 }
 
 #[derive(Serialize)]

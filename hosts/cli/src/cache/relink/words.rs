@@ -9,7 +9,13 @@ use hubstow_client::care::{
 use hubstow_core::policy::{Method, Methods};
 use serde::Serialize;
 
-use super::{super::target, NAMED};
+use super::{
+    super::{
+        plan::{KeptJson, SkippedJson},
+        target,
+    },
+    NAMED,
+};
 use crate::output::{self, FAINT, GOOD, NAME, TITLE, styled};
 
 /// How many entries become what.
@@ -175,18 +181,6 @@ pub(super) struct Report<'a> {
     skipped: Vec<SkippedJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
     steps: Option<Vec<StepJson<'a>>>,
-}
-
-#[derive(Serialize)]
-struct KeptJson {
-    what: String,
-    by: &'static str,
-}
-
-#[derive(Serialize)]
-struct SkippedJson {
-    what: String,
-    why: String,
 }
 
 #[derive(Serialize)]
