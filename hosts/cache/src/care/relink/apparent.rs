@@ -63,8 +63,8 @@ impl Contents {
                     let text = file.zip(etag).map(|(file, etag)| RepoLayout::link_text(file, etag));
                     old - text.as_deref().map_or(0, len)
                 }
-                (Act::Place | Act::Drop, _) => old,
-                (Act::Clear | Act::Make | Act::Share, _) => 0,
+                (Act::Place | Act::Drop | Act::Clear, _) => old,
+                (Act::Make | Act::Share, _) => 0,
             }
         };
         steps.map(of_step).sum()
