@@ -111,6 +111,10 @@ impl Cache {
             None | Some(Kind::File | Kind::Other) => {}
         }
         self.make_folders(&folder.parent(), known)?;
+        if self.is_repo_folder(folder) {
+            // Before the folder: where that is there, nobody looks for the tag again.
+            self.write_cache_tag();
+        }
         match self.disk.make_folder(folder) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 Err(FsError::io("make the folder", folder, error))
@@ -130,9 +134,6 @@ impl Cache {
             }
             Ok(()) => {
                 self.set_access(folder);
-                if self.is_repo_folder(folder) {
-                    self.write_cache_tag();
-                }
                 Ok(())
             }
         }
