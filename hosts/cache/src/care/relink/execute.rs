@@ -128,10 +128,6 @@ impl Work<'_> {
                 None => self.end(step, Some(Skip::Changed)),
             }
         }
-        if let Some((slot, _)) = of_blob.values().next() {
-            // Links, which no step is made for: nobody else has any here now.
-            self.view.remove_leftovers(&slot.layout);
-        }
         let of_blob: Vec<_> = of_blob.into_iter().collect();
         for some in of_blob.chunks(LOCKS) {
             self.convert_some(some);
