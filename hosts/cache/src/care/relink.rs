@@ -25,7 +25,10 @@ use crate::{
         complete::is_ours,
         inventory::{Inventory, Item},
     },
-    disk::failure::{ErrorGroup, FsError, group},
+    disk::{
+        Kind,
+        failure::{ErrorGroup, FsError, group},
+    },
     observe::view::View,
 };
 
@@ -34,9 +37,10 @@ impl Inventory {
     /// none of these: a download goes on with it.
     #[must_use]
     pub fn left_by_dead_runs(&self) -> BTreeSet<Id> {
+        // A link is made and renamed while its repo is leased: where nobody holds that lease, nobody makes it any more.
         let is_left = |item: &Item| {
             item.role == Role::Staged
-                && item.hold == Hold::Free
+                && (item.hold == Hold::Free || item.kind == Kind::Symlink)
                 && is_ours(item)
                 && !item.at.base().ends_with(".incomplete")
         };

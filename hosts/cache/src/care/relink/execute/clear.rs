@@ -14,6 +14,10 @@ impl Work<'_> {
     /// Removes what a dead run has left, if it is still dead.
     pub(super) fn clear(&mut self, step: &Step) -> Result<(), Skip> {
         let item = self.inventory.get(step.id).ok_or(Skip::Changed)?;
+        // Who makes a link has the lease of the repo, and that is ours now.
+        if item.kind == Kind::Symlink {
+            return self.remove(step, item);
+        }
         match self.view.cache.life_of(&item.at, item.kind, true) {
             Life::Lives => Err(Skip::InUse),
             Life::Dead(_held) => self.remove(step, item),
