@@ -28,8 +28,9 @@ impl Plan {
             match step.act {
                 Act::Make | Act::Share => drop(checking.made.insert(step.id)),
                 Act::Place if step.by != Some(Method::Symlink) => drop(copied.insert(step.id)),
+                Act::Clear => drop(copied.insert(step.id)),
                 Act::Drop => checking.is_free(step.id, &copied)?,
-                Act::Place | Act::Clear => {}
+                Act::Place => {}
             }
         }
         Ok(())

@@ -48,7 +48,8 @@ impl Draft<'_> {
     /// such a pointer has: a run that was broken off has left them.
     fn useless(&self, groups: &[Group]) -> BTreeSet<Id> {
         let mut leading: BTreeMap<Id, Vec<Id>> = BTreeMap::new();
-        for (id, entry) in self.held.iter() {
+        // What a dead run has left goes first, and leads to nothing then.
+        for (id, entry) in self.held.iter().filter(|(id, _)| !self.rules.dead.contains(id)) {
             for to in &entry.leads_to {
                 leading.entry(*to).or_default().push(id);
             }
