@@ -47,6 +47,14 @@ impl RepoKind {
         }
     }
 
+    /// Reads kind and id from the name of a repo folder, `models--org--name`, as every client does. The id need not be one.
+    #[must_use]
+    pub fn of_folder(folder: &str) -> Option<(Self, String)> {
+        let (kind, rest) = folder.split_once("--").filter(|(_, rest)| !rest.is_empty())?;
+        let kind = Self::ALL.into_iter().find(|known| known.plural() == kind)?;
+        Some((kind, rest.replace("--", "/")))
+    }
+
     /// Parses the singular or the plural word.
     ///
     /// # Errors
@@ -127,6 +135,13 @@ impl Repo {
     #[must_use]
     pub fn new(kind: RepoKind, id: RepoId) -> Self {
         Self { kind, id }
+    }
+
+    /// Reads the repo from the name of its folder; `None` where no repo can have it.
+    #[must_use]
+    pub fn of_folder(folder: &str) -> Option<Self> {
+        let (kind, id) = RepoKind::of_folder(folder)?;
+        Some(Self::new(kind, RepoId::parse(&id).ok()?))
     }
 
     /// Returns the name of the repo folder, `models--org--name`.

@@ -178,6 +178,23 @@ proptest! {
     }
 
     #[test]
+    fn a_repo_is_read_from_the_name_of_its_folder(id in "[a-z0-9._-]{1,9}(/[a-z0-9._-]{1,9})?") {
+        for kind in RepoKind::ALL {
+            if let Ok(id) = RepoId::parse(&id) {
+                let repo = Repo::new(kind, id);
+                prop_assert_eq!(Repo::of_folder(&repo.folder()), Some(repo));
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_of_no_repo_folder_is_of_no_repo(name in "(models|model|blobs)?-{0,3}[a-z.-]{0,4}") {
+        if let Some(repo) = Repo::of_folder(&name) {
+            prop_assert_eq!(repo.folder(), name);
+        }
+    }
+
+    #[test]
     fn a_ref_file_of_any_bytes_is_a_commit_or_nothing(bytes in any::<Vec<u8>>(), padding in "\\s{0,3}") {
         prop_assert_eq!(Commit::from_ref_file(&bytes), None);
         let padded = format!("{padding}{}{padding}", commit());

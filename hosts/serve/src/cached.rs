@@ -10,7 +10,7 @@ use std::{
 
 use hubstow_core::{
     layout::CACHE_TAG,
-    name::{Commit, Repo, Revision},
+    name::{Commit, Repo, RepoKind, Revision},
 };
 
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     places::MAIN,
     reader::Reader,
     repos::Held,
-    snapshot::{Snapshot, is_repo_folder, repo_of},
+    snapshot::Snapshot,
     source::Source,
 };
 
@@ -36,7 +36,8 @@ pub(crate) fn is_cache_dir(root: &Path) -> bool {
         tag.is_ok_and(|tag| tag == CACHE_TAG)
     };
     let is_repo = |entry: fs::DirEntry| {
-        let named = entry.file_name().to_str().is_some_and(is_repo_folder);
+        let named =
+            entry.file_name().to_str().is_some_and(|name| RepoKind::of_folder(name).is_some());
         named
             && ["snapshots", "blobs", "refs"].iter().any(|inner| entry.path().join(inner).is_dir())
     };
@@ -69,9 +70,7 @@ impl CacheDir {
         for entry in fs::read_dir(&root)? {
             let entry = entry?;
             let Ok(name) = entry.file_name().into_string() else { continue };
-            let Some(repo) = is_repo_folder(&name).then(|| repo_of(&name)).flatten() else {
-                continue;
-            };
+            let Some(repo) = Repo::of_folder(&name) else { continue };
             let path = entry.path();
             if entry.file_type()?.is_dir() {
                 folders.push(Folder { repo, path });

@@ -13,7 +13,7 @@ use std::{
 
 use hubstow_core::{
     layout::{CachePath, RepoLayout},
-    name::{Commit, ContentHash, Etag, Repo, RepoId, RepoKind},
+    name::{Commit, ContentHash, Etag, Repo, RepoKind},
 };
 
 use crate::{
@@ -60,7 +60,7 @@ impl Snapshot {
         let snapshots = end.parent()?;
         let repo = snapshots.parent()?;
         let is_one = snapshots.file_name()?.to_str()? == "snapshots"
-            && is_repo_folder(repo.file_name()?.to_str()?)
+            && RepoKind::of_folder(repo.file_name()?.to_str()?).is_some()
             && repo.join("blobs").is_dir();
         if !is_one {
             return None;
@@ -178,7 +178,7 @@ impl Others<'_> {
     fn etag(&self, stat: &fs::Metadata) -> Option<Etag> {
         let Snapshot { cache, repo, commit, .. } = self.snapshot;
         let proved = self.proved.get_or_init(|| {
-            let repo = repo.file_name().and_then(|name| repo_of(name.to_str()?));
+            let repo = repo.file_name().and_then(|name| Repo::of_folder(name.to_str()?));
             repo.map_or_else(Proved::default, |repo| Proved::read(cache, &repo, commit))
         });
         proved.etag(stat).or_else(|| {
@@ -205,17 +205,4 @@ fn inode(stat: &fs::Metadata) -> Option<u64> {
 fn is_unfinished(name: &str) -> bool {
     RepoLayout::parse_scratch_in(&CachePath::root(), name).is_some()
         || name.ends_with(".incomplete")
-}
-
-/// Tells whether a name is that of a repo folder: `models--org--name`.
-pub(crate) fn is_repo_folder(name: &str) -> bool {
-    let kind = name.split_once("--").map(|(kind, rest)| (kind, !rest.is_empty()));
-    kind.is_some_and(|(kind, named)| named && RepoKind::ALL.iter().any(|at| at.plural() == kind))
-}
-
-/// Reads kind and id from the name of a repo folder, as every client does.
-pub(crate) fn repo_of(folder: &str) -> Option<Repo> {
-    let (kind, rest) = folder.split_once("--")?;
-    let kind = RepoKind::ALL.into_iter().find(|known| known.plural() == kind)?;
-    Some(Repo::new(kind, RepoId::parse(&rest.replace("--", "/")).ok()?))
 }

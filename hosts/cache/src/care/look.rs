@@ -84,7 +84,7 @@ impl Inventory {
                 return;
             }
         }
-        match (repo_of(&name), kind) {
+        match (RepoKind::of_folder(&name), kind) {
             (Some(repo), Kind::Directory) => folders.push((name, Some(repo))),
             (Some(_), Kind::Symlink) => self.damage.push(Damage::new(&at, Flaw::RepoIsLink)),
             (Some(_), Kind::File | Kind::Other) => {
@@ -109,11 +109,4 @@ impl Inventory {
         }
         loose
     }
-}
-
-/// Reads kind and id from the name of a repo folder, as every client does.
-fn repo_of(folder: &str) -> Option<(RepoKind, String)> {
-    let (kind, rest) = folder.split_once("--")?;
-    let kind = RepoKind::ALL.into_iter().find(|known| known.plural() == kind)?;
-    (!rest.is_empty()).then(|| (kind, rest.replace("--", "/")))
 }

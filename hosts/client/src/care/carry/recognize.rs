@@ -13,7 +13,7 @@ use hubstow_cache::{Cache, care::inventory::Inventory, disk::cancel::Cancel};
 use hubstow_core::{
     care::Role,
     layout::RepoLayout,
-    name::{Commit, Etag, FileName, Repo, RepoId, RepoKind, Revision},
+    name::{Commit, Etag, FileName, Repo, Revision},
 };
 
 use super::{LeftOut, source::Source};
@@ -135,7 +135,7 @@ impl<'a> Recognizer<'a> {
             for part in path.split('/') {
                 let end = at + part.len();
                 // The last part is that of a file.
-                if let Some(repo) = repo_of(part).filter(|_| end < path.len()) {
+                if let Some(repo) = Repo::of_folder(part).filter(|_| end < path.len()) {
                     roots.insert(path.get(..end).unwrap_or_default().to_owned(), repo);
                     break;
                 }
@@ -157,7 +157,7 @@ impl<'a> Recognizer<'a> {
             let own = |below: &str| {
                 let first = below.split('/').next().unwrap_or_default();
                 matches!(first, ".locks" | "blobs" | "CACHEDIR.TAG" | "version.txt")
-                    || repo_of(first).is_some()
+                    || Repo::of_folder(first).is_some()
             };
             caches.iter().any(|cache| below(path, cache).is_some_and(own))
         };
@@ -206,13 +206,6 @@ fn commits(inventory: &Inventory) -> HashMap<Commit, Repo> {
         }
     }
     commits
-}
-
-/// Reads the repo from the name of its folder.
-fn repo_of(folder: &str) -> Option<Repo> {
-    let (kind, rest) = folder.split_once("--")?;
-    let kind = RepoKind::ALL.into_iter().find(|known| known.plural() == kind)?;
-    Some(Repo::new(kind, RepoId::parse(&rest.replace("--", "/")).ok()?))
 }
 
 /// Tells whether an entry is one that systems and tools leave everywhere, or somebody's unfinished file.
