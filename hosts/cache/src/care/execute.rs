@@ -176,7 +176,7 @@ impl<'a> Work<'a> {
 
     /// Tells whether a user has pinned something meanwhile.
     fn pins_have_changed(&self) -> bool {
-        let held = self.inventory.repos.iter().find(|held| held.id == self.outer);
+        let held = self.inventory.repo_of(self.outer);
         let repo = held.and_then(|held| Some((held.repo()?, &held.pins)));
         repo.is_some_and(|(repo, pins)| self.view.pins(&RepoLayout::new(&repo)) != *pins)
     }

@@ -81,9 +81,8 @@ impl View {
         over: Stamp,
     ) -> Result<Option<Skip>, FsError> {
         let Some(item) = inventory.get(id) else { return Ok(Some(Skip::Gone)) };
-        let outer = inventory.outermost(id);
-        let repo = inventory.repos.iter().find(|held| held.id == outer);
-        let Some(layout) = repo.and_then(HeldRepo::repo).map(|repo| RepoLayout::new(&repo)) else {
+        let repo = inventory.repo_of(id).and_then(HeldRepo::repo);
+        let Some(layout) = repo.map(|repo| RepoLayout::new(&repo)) else {
             return Ok(Some(Skip::Changed));
         };
         let name = item.at.as_str().strip_prefix(layout.refs().as_str());

@@ -78,7 +78,7 @@ pub enum Store {
 pub struct Inventory {
     /// The entries; each is named by its place, and comes after the one that it is in.
     pub items: Vec<Item>,
-    /// The repos, by name.
+    /// The repos, by name, which is the order of their entries.
     pub repos: Vec<HeldRepo>,
     /// Whether there is a store that repos share.
     pub store: Store,
@@ -117,6 +117,15 @@ impl Inventory {
     #[must_use]
     pub fn outermost(&self, id: Id) -> Id {
         self.around(id).last().map_or(id, |(id, _)| id)
+    }
+
+    /// Returns the repo that an entry is in, or is.
+    #[must_use]
+    pub fn repo_of(&self, id: Id) -> Option<&HeldRepo> {
+        let outer = self.outermost(id);
+        // Entries are numbered repo by repo.
+        let place = self.repos.binary_search_by_key(&outer, |held| held.id).ok()?;
+        self.repos.get(place)
     }
 
     /// Follows links to the entry with the content; `None` where there is none in the cache.

@@ -172,8 +172,7 @@ pub(super) fn id(repo: &RepoSum) -> String {
 pub(super) fn words(inventory: &Inventory, id: Id) -> String {
     let Some(item) = inventory.get(id) else { return String::new() };
     let path = item.at.as_str();
-    let outer = inventory.outermost(id);
-    let Some(repo) = inventory.repos.iter().find(|repo| repo.id == outer) else {
+    let Some(repo) = inventory.repo_of(id) else {
         return path.to_owned();
     };
     let name = format!("{}/{}", repo.kind.singular(), repo.name);

@@ -202,9 +202,7 @@ fn read_once(
 }
 
 fn layout_of(inventory: &Inventory, id: Id) -> Option<RepoLayout> {
-    let outer = inventory.outermost(id);
-    let held = inventory.repos.iter().find(|held| held.id == outer)?;
-    Some(RepoLayout::new(&held.repo()?))
+    Some(RepoLayout::new(&inventory.repo_of(id)?.repo()?))
 }
 
 fn hash(

@@ -92,8 +92,7 @@ impl Inventory {
     #[must_use]
     pub fn commit_of(&self, id: Id) -> Option<(Repo, Commit)> {
         let item = self.get(id)?;
-        let outer = self.outermost(id);
-        let repo = self.repos.iter().find(|held| held.id == outer)?.repo()?;
+        let repo = self.repo_of(id)?.repo()?;
         let revision = self.revision_of(id).and_then(|id| self.get(id));
         let commit = match revision {
             Some(revision) => revision.at.base(),

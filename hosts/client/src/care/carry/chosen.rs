@@ -99,7 +99,7 @@ impl<'a> Chooser<'a> {
     pub(super) fn repos(&mut self) -> Result<Vec<ChosenRepo>, Error> {
         let mut chosen = Vec::new();
         for sum in self.inventory.sums() {
-            let repo = self.inventory.repos.iter().find(|held| held.id == sum.id);
+            let repo = self.inventory.repo_of(sum.id);
             let wanted = |revision: &&RevisionSum| {
                 self.is_asked(revision.id) || revision.files.iter().any(|it| self.is_asked(it.id))
             };

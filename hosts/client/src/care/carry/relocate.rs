@@ -292,14 +292,13 @@ impl CacheDir {
     /// Removes what is proved in the new place from the old one, but for repos of which something can't be carried.
     fn remove_moved(&self, plan: &MovePlan, proved: &[Repo], done: &mut Moved) {
         let inventory = &plan.inventory;
-        let held = |id: &Id| inventory.repos.iter().find(|held| held.id == *id);
         let stays = notes::with_strangers(inventory);
         let moved: Vec<Id> = inventory
             .repos
             .iter()
             .filter(|held| held.repo().is_some_and(|repo| proved.contains(&repo)))
             .map(|held| held.id)
-            .filter(|id| !stays.contains(id) && !is_named_in(&plan.left, held(id)))
+            .filter(|id| !stays.contains(id) && !is_named_in(&plan.left, inventory.repo_of(*id)))
             .collect();
         let mut all = inventory.held();
         // What is pinned is pinned there as well.
