@@ -5,8 +5,9 @@ use std::io;
 use hubstow_core::care::Stamp;
 
 use crate::{
+    cache::folders::KnownFolders,
     care::inventory::{Item, stamp},
-    disk::Kind,
+    disk::{Entry, Kind},
     observe::view::View,
 };
 
@@ -27,20 +28,32 @@ pub enum Skip {
     Refused(String),
 }
 
-/// Says why an entry is left alone that is not what it was.
-pub(crate) fn look_again(view: &View, item: &Item, over: Stamp) -> Option<Skip> {
+/// Looks whether an entry still is what it was, in folders that lead nowhere else; returns what the system says of it, but for a
+/// link.
+///
+/// # Errors
+/// Why it is left alone.
+pub(crate) fn look_again(
+    view: &View,
+    item: &Item,
+    over: Stamp,
+    known: &KnownFolders,
+) -> Result<Option<Entry>, Skip> {
     let (cache, at) = (&view.cache, &item.at);
-    let now = match item.kind {
+    if cache.check_folders(&at.parent(), known).is_err() {
+        return Err(Skip::Changed);
+    }
+    let (now, entry) = match item.kind {
         Kind::Symlink => match cache.disk.link_text(at) {
-            Ok(text) => stamp(Kind::Symlink, None, Some(&text)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Some(Skip::Gone),
-            Err(_) => return Some(Skip::Changed),
+            Ok(text) => (stamp(Kind::Symlink, None, Some(&text)), None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Skip::Gone),
+            Err(_) => return Err(Skip::Changed),
         },
         Kind::File | Kind::Directory | Kind::Other => match cache.disk.entry(at) {
-            Ok(Some(entry)) => stamp(entry.kind, Some(&entry), None),
-            Ok(None) => return Some(Skip::Gone),
-            Err(error) => return Some(Skip::Refused(error.to_string())),
+            Ok(Some(entry)) => (stamp(entry.kind, Some(&entry), None), Some(entry)),
+            Ok(None) => return Err(Skip::Gone),
+            Err(error) => return Err(Skip::Refused(error.to_string())),
         },
     };
-    (now != over).then_some(Skip::Changed)
+    if now == over { Ok(entry) } else { Err(Skip::Changed) }
 }

@@ -241,10 +241,7 @@ impl<'a> Work<'a> {
     /// Removes an entry, if it is still what it was.
     fn take(&self, step: &Step, item: &Item) -> Option<Skip> {
         let (cache, at) = (&self.view.cache, &item.at);
-        if cache.check_folders(&at.parent(), &self.known).is_err() {
-            return Some(Skip::Changed);
-        }
-        if let Some(skip) = look_again(self.view, item, step.over) {
+        if let Err(skip) = look_again(self.view, item, step.over, &self.known) {
             return Some(skip);
         }
         let removed = match item.kind {

@@ -9,6 +9,7 @@ use hubstow_core::{
 };
 
 use crate::{
+    cache::folders::KnownFolders,
     care::{
         again::{Skip, look_again},
         inventory::{HeldRepo, Inventory},
@@ -89,13 +90,13 @@ impl View {
         let revision = name.and_then(|name| Revision::parse(name.strip_prefix('/')?).ok());
         let commit = self.cache.read(&item.at, REF_LIMIT_BYTES);
         let commit = commit.and_then(|content| Commit::from_ref_file(&content));
-        let skipped = look_again(self, item, over);
-        match (revision, commit, skipped) {
-            (_, _, Some(skip)) => Ok(Some(skip)),
-            (Some(revision), Some(commit), None) => {
+        let still = look_again(self, item, over, &KnownFolders::default());
+        match (revision, commit, still) {
+            (_, _, Err(skip)) => Ok(Some(skip)),
+            (Some(revision), Some(commit), Ok(_)) => {
                 self.point(&layout, &revision, &commit).map(|()| None)
             }
-            (_, _, None) => Ok(Some(Skip::Changed)),
+            (_, _, Ok(_)) => Ok(Some(Skip::Changed)),
         }
     }
 

@@ -24,9 +24,10 @@ use crate::{
     Target,
     cache::{folders::KnownFolders, proofs::Verdict},
     care::{
+        again::look_again,
         complete::lease_of,
         execute::{Kept, Skip},
-        inventory::{Inventory, Item, stamp},
+        inventory::{Inventory, Item},
         lease::{Leased, Share},
         locks::{LOCKS, PeerLock},
         relink::contents::{Contents, Slot},
@@ -300,19 +301,8 @@ impl Work<'_> {
     }
 
     /// Looks at an entry, if it is still what it was.
-    fn still(&self, item: &Item, over: Stamp) -> Result<Entry, Skip> {
-        let (cache, at) = (&self.view.cache, &item.at);
-        if cache.check_folders(&at.parent(), &self.known).is_err() {
-            return Err(Skip::Changed);
-        }
-        let entry = cache.disk.entry(at).map_err(|error| Skip::Refused(error.to_string()))?;
-        let Some(entry) = entry else { return Err(Skip::Gone) };
-        let text = match entry.kind {
-            Kind::Symlink => Some(cache.disk.link_text(at).map_err(|_| Skip::Changed)?),
-            Kind::File | Kind::Directory | Kind::Other => None,
-        };
-        let now = stamp(entry.kind, Some(&entry), text.as_deref());
-        if now == over { Ok(entry) } else { Err(Skip::Changed) }
+    fn still(&self, item: &Item, over: Stamp) -> Result<Option<Entry>, Skip> {
+        look_again(self.view, item, over, &self.known)
     }
 }
 

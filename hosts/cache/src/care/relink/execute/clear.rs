@@ -69,7 +69,7 @@ impl Work<'_> {
     fn remove(&mut self, step: &Step, item: &Item) -> Result<(), Skip> {
         let entry = self.still(item, step.over)?;
         self.view.cache.disk.remove(&item.at).map_err(|error| Skip::Refused(error.to_string()))?;
-        self.freed_bytes += freed_with(&entry);
+        self.freed_bytes += entry.as_ref().map_or(0, freed_with);
         Ok(())
     }
 
