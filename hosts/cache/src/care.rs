@@ -4,7 +4,7 @@
 //! core says ([`hubstow_core::care`]); what is done is looked at again before each step.
 
 mod again;
-mod beside;
+pub mod beside;
 mod complete;
 pub mod damage;
 pub mod execute;

@@ -2,11 +2,7 @@
 
 use std::{
     io::Read as _,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
-    thread,
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use hubstow_core::{
@@ -17,16 +13,16 @@ use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    care::relink::told::{Progress, Tell},
+    care::{
+        beside::{each_with, threads},
+        relink::told::{Progress, Tell},
+    },
     disk::{
         Entry,
         content::{BUFFER_BYTES, hex},
     },
     observe::view::View,
 };
-
-/// How many threads hash: more do not help one disk.
-const THREAD_LIMIT: usize = 8;
 
 /// A file to be hashed.
 pub(super) struct Job {
@@ -57,35 +53,13 @@ impl Digests {
 /// Hashes files beside each other; `None` for one that can't be read, or that changes meanwhile.
 pub(super) fn hash_all(view: &View, jobs: &[Job], tell: &Tell) -> Vec<Option<Digests>> {
     let total_bytes = jobs.iter().map(|job| job.entry.len_bytes).sum();
-    let (next, done_bytes) = (AtomicUsize::new(0), AtomicU64::new(0));
-    let found = Mutex::new(vec![None; jobs.len()]);
+    let done_bytes = AtomicU64::new(0);
     let passed = |bytes: u64| {
         let done_bytes = done_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         tell(Progress::Hashing { done_bytes, total_bytes });
     };
-    let work = || {
-        let mut buffer = vec![0; BUFFER_BYTES];
-        loop {
-            let place = next.fetch_add(1, Ordering::Relaxed);
-            let Some(job) = jobs.get(place) else { return };
-            let digests = hash(view, job, &mut buffer, &passed);
-            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(slot) = found.get_mut(place) {
-                *slot = digests;
-            }
-        }
-    };
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(THREAD_LIMIT);
-    thread::scope(|scope| {
-        for _ in 1..threads.min(jobs.len()) {
-            // A host without threads does it all on this one.
-            let _ = thread::Builder::new().spawn_scoped(scope, work);
-        }
-        if !jobs.is_empty() {
-            work();
-        }
-    });
-    found.into_inner().unwrap_or_else(PoisonError::into_inner)
+    let buffer = || vec![0; BUFFER_BYTES];
+    each_with(jobs, threads(), buffer, |buffer, job| hash(view, job, buffer, &passed))
 }
 
 fn hash(view: &View, job: &Job, buffer: &mut [u8], passed: &impl Fn(u64)) -> Option<Digests> {

@@ -4,11 +4,6 @@ use std::{
     cmp::Reverse,
     collections::HashMap,
     io::{self, Read as _},
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
 };
 
 use hubstow_core::{
@@ -19,7 +14,10 @@ use hubstow_core::{
 
 use super::claims::{Claims, Job};
 use crate::{
-    care::inventory::Inventory,
+    care::{
+        beside::{each_with, processors},
+        inventory::Inventory,
+    },
     disk::{content::Hasher, failure::FsError},
     observe::view::View,
 };
@@ -111,7 +109,7 @@ pub(super) fn read_all(
 ) -> Result<Vec<Shown>, FsError> {
     let jobs = &claims.jobs;
     let told = |job: &Job| known.get(&job.id).filter(|shown| shown.tells(job)).cloned();
-    let shown: Vec<Shown> = jobs.iter().map(|job| told(job).unwrap_or_default()).collect();
+    let mut shown: Vec<Shown> = jobs.iter().map(|job| told(job).unwrap_or_default()).collect();
     let is_unread = |at: &usize| shown.get(*at).is_some_and(|it| matches!(it.end, End::Unread));
     // The largest go first, so that no thread is left with one at the end.
     let mut order: Vec<usize> = (0..jobs.len()).filter(is_unread).collect();
@@ -121,29 +119,19 @@ pub(super) fn read_all(
         bytes: to_read().map(|job| job.len_bytes).sum(),
     });
     order.sort_by_key(|at| jobs.get(*at).map(|job| (Reverse(job.len_bytes), job.id)));
-    let next = AtomicUsize::new(0);
-    let shown = Mutex::new(shown);
-    let work = || {
-        let mut buffer = vec![0; PIECE_BYTES];
-        while !view.cancel.is_cancelled() {
-            let Some(at) = order.get(next.fetch_add(1, Ordering::Relaxed)).copied() else { return };
-            let Some(job) = jobs.get(at) else { return };
-            let found = read(view, inventory, job, &mut buffer, tell);
-            if let Some(place) = shown.lock().unwrap_or_else(PoisonError::into_inner).get_mut(at) {
-                *place = found;
-            }
-        }
-    };
-    let threads = thread::available_parallelism().map_or(1, usize::from) * THREADS_A_PROCESSOR;
-    thread::scope(|scope| {
-        for _ in 1..threads.min(THREAD_LIMIT).min(order.len()) {
-            // A host without threads does it all on this one.
-            let _ = thread::Builder::new().spawn_scoped(scope, work);
-        }
-        work();
+    let threads = (processors() * THREADS_A_PROCESSOR).min(THREAD_LIMIT);
+    let buffer = || vec![0; PIECE_BYTES];
+    let found = each_with(&order, threads, buffer, |buffer, at| {
+        let job = jobs.get(*at).filter(|_| !view.cancel.is_cancelled())?;
+        Some(read(view, inventory, job, buffer, tell))
     });
     view.cancel.check().map_err(|error| FsError::io("read", &CachePath::root(), error))?;
-    Ok(shown.into_inner().unwrap_or_else(PoisonError::into_inner))
+    for (at, found) in order.iter().zip(found) {
+        if let (Some(place), Some(found)) = (shown.get_mut(*at), found) {
+            *place = found;
+        }
+    }
+    Ok(shown)
 }
 
 /// Reads a file, once more where it has changed meanwhile, and takes over what is proved.

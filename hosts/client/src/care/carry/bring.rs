@@ -7,15 +7,11 @@ use std::{
     collections::BTreeMap,
     io::{self, Read, Seek, SeekFrom},
     path::PathBuf,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
 };
 
 use hubstow_cache::{
     Cache, Target,
+    care::beside::{each_with, processors},
     disk::{
         cancel::Cancel,
         content::{BUFFER_BYTES, Hasher},
@@ -105,27 +101,11 @@ struct Waiting<'p> {
 impl Bringer<'_> {
     /// Brings all of these, and says in their order what came of each.
     pub(super) fn bring_all(&self, pieces: &[Piece], source: &Source<'_>) -> Vec<Brought> {
-        let threads = thread::available_parallelism().map_or(1, usize::from).min(THREAD_LIMIT);
-        let (threads, lot) = bounds(threads, self.engine.budget.files());
+        let (threads, lot) = bounds(processors().min(THREAD_LIMIT), self.engine.budget.files());
         let lots = lots(pieces, lot);
-        let next = AtomicUsize::new(0);
-        let done: Mutex<Vec<(usize, Brought)>> = Mutex::new(Vec::with_capacity(pieces.len()));
-        let work = || {
-            loop {
-                let at = next.fetch_add(1, Ordering::Relaxed);
-                let Some(lot) = lots.get(at) else { return };
-                let brought = self.bring_lot(lot, pieces, source);
-                done.lock().unwrap_or_else(PoisonError::into_inner).extend(brought);
-            }
-        };
-        thread::scope(|scope| {
-            for _ in 1..threads.min(lots.len()) {
-                // A host without threads does it all on this one.
-                let _ = thread::Builder::new().spawn_scoped(scope, work);
-            }
-            work();
-        });
-        let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let brought =
+            each_with(&lots, threads, || (), |(), lot| self.bring_lot(lot, pieces, source));
+        let mut done: Vec<(usize, Brought)> = brought.into_iter().flatten().collect();
         done.sort_by_key(|(number, _)| *number);
         done.into_iter().map(|(_, brought)| brought).collect()
     }
