@@ -7,7 +7,7 @@
 mod content;
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashSet},
     io,
 };
 
@@ -96,19 +96,9 @@ impl View {
 
 /// Returns how many bytes of files have lost their last name.
 fn freed_bytes(inventory: &Inventory, steps: &[Done]) -> u64 {
-    let held = inventory.held();
-    let mut names: HashMap<u64, u64> = HashMap::new();
-    let mut freed = 0;
-    for done in steps.iter().filter(|done| done.skipped.is_none()) {
-        if let Some(content) = held.get(done.id).and_then(|entry| entry.content) {
-            let gone = names.entry(content.file).or_default();
-            *gone += 1;
-            if *gone == content.names {
-                freed += content.len_bytes;
-            }
-        }
-    }
-    freed
+    let done = steps.iter().filter(|done| done.skipped.is_none());
+    let gone: HashSet<Id> = done.map(|done| done.id).collect();
+    inventory.held().freed_bytes(|id| gone.contains(&id))
 }
 
 /// What is done in one repo, or in the store.

@@ -150,20 +150,26 @@ impl Inventory {
         None
     }
 
+    /// Returns the bytes of each entry that is a regular file. Names of one file have one number.
+    pub(crate) fn contents(&self) -> Vec<Option<Content>> {
+        let mut files: HashMap<(u64, u128), u64> = HashMap::new();
+        let contents = self.iter().map(|(id, item)| {
+            let entry = item.entry.as_ref().filter(|_| item.kind == Kind::File)?;
+            let next = files.len() as u64;
+            // Where the system does not tell files apart, each name is one.
+            let key = (entry.identity.device, entry.identity.file);
+            let key = if entry.names > 1 { key } else { (u64::MAX, u128::from(id.0)) };
+            let file = *files.entry(key).or_insert(next);
+            Some(Content { file, len_bytes: entry.len_bytes, names: entry.names })
+        });
+        contents.collect()
+    }
+
     /// Returns what the core is told of it.
     #[must_use]
     pub fn held(&self) -> Held {
-        let mut files: HashMap<(u64, u128), u64> = HashMap::new();
-        let entries = self.iter().map(|(id, item)| {
+        let entries = self.iter().zip(self.contents()).map(|((id, item), content)| {
             let (used, modified) = self.times(id);
-            let content = item.entry.as_ref().filter(|_| item.kind == Kind::File).map(|entry| {
-                let next = files.len() as u64;
-                // Where the system does not tell files apart, each name is one.
-                let key = (entry.identity.device, entry.identity.file);
-                let key = if entry.names > 1 { key } else { (u64::MAX, u128::from(id.0)) };
-                let file = *files.entry(key).or_insert(next);
-                Content { file, len_bytes: entry.len_bytes, names: entry.names }
-            });
             HeldEntry {
                 role: item.role,
                 within: item.within,

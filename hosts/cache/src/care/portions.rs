@@ -42,8 +42,8 @@ impl Inventory {
     /// name of it.
     #[must_use]
     pub fn portions(&self) -> Vec<Portion> {
-        let held = self.held();
-        let file_of = |id: Id| held.get(id).and_then(|entry| entry.content);
+        let contents = self.contents();
+        let file_of = |id: Id| contents.get(id.place()).copied().flatten();
         let users = self.users(&|id| file_of(id).map(|content| content.file));
         let mut portions: BTreeMap<(Id, NeededBy), (u64, usize)> = BTreeMap::new();
         let mut seen = HashSet::new();
@@ -65,13 +65,12 @@ impl Inventory {
     /// snapshot or a blob. Whether they are equal, only reading them tells.
     #[must_use]
     pub fn copied_at_most(&self) -> u64 {
-        let held = self.held();
         let mut seen = HashSet::new();
         let mut alike: HashMap<(Id, u64), (u64, u64)> = HashMap::new();
-        for (id, item) in
-            self.iter().filter(|(_, it)| matches!(it.role, Role::Blob | Role::Pointer))
+        let files = self.iter().zip(self.contents());
+        for ((id, item), content) in
+            files.filter(|((_, it), _)| matches!(it.role, Role::Blob | Role::Pointer))
         {
-            let content = held.get(id).and_then(|entry| entry.content);
             if let Some(content) = content.filter(|content| seen.insert(content.file)) {
                 let of = alike.entry((self.outermost(id), content.len_bytes)).or_default();
                 let (blobs, pointers) = (item.role == Role::Blob, item.role == Role::Pointer);

@@ -6,6 +6,7 @@ use hubstow_client::{
     Error,
     care::{CacheDir, Hold, Id, Inventory, NeededBy, Portion, RepoSum, Rules},
 };
+use hubstow_core::care::prune;
 use serde::Serialize;
 
 use super::super::{
@@ -147,7 +148,7 @@ impl Facts {
             by_need,
             store: of_outer.values().flatten().map(|portion| portion.bytes).sum(),
             repos,
-            savings: savings(cache, &inventory, now),
+            savings: savings(&inventory, now),
             damage: damage.collect(),
             strangers: inventory.strangers.iter().map(|at| at.as_str().to_owned()).collect(),
         })
@@ -183,7 +184,8 @@ fn by_type(repos: &[RepoFacts]) -> Vec<OfType> {
 }
 
 /// Plans what each command would do, and says what that frees.
-fn savings(cache: &CacheDir, inventory: &Inventory, now: u64) -> Vec<Saving> {
+fn savings(inventory: &Inventory, now: u64) -> Vec<Saving> {
+    let held = inventory.held();
     let unused_since = |days: u64| Some(now.saturating_sub(days * DAY_S));
     let rules = [
         ("hubstow cache prune", Rules::default(), "what nothing needs"),
@@ -204,7 +206,7 @@ fn savings(cache: &CacheDir, inventory: &Inventory, now: u64) -> Vec<Saving> {
         ),
     ];
     let saving = |(command, rules, what): (&str, Rules, &'static str)| {
-        let frees = cache.plan_prune(inventory, &rules).freed_bytes;
+        let frees = prune(&held, &rules).freed_bytes;
         Saving { command: command.to_owned(), frees, what }
     };
     let copies = Saving {
