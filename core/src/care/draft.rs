@@ -67,8 +67,7 @@ impl<'a> Draft<'a> {
     }
 
     fn is_busy(&self, id: Id) -> bool {
-        let busy = |entry: &Entry| matches!(entry.hold, Hold::InUse | Hold::Unsure);
-        self.held.around(id).any(|(_, entry)| busy(entry))
+        self.held.around(id).any(|(_, entry)| entry.hold.is_busy())
     }
 
     /// Returns what holds an entry of those that users name: it or what it is in; of a ref also what it leads to.

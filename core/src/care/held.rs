@@ -77,6 +77,17 @@ cases! {
     }
 }
 
+impl Hold {
+    /// Tells whether nothing of what is held so may be touched: somebody works in it, or may need it.
+    #[must_use]
+    pub fn is_busy(self) -> bool {
+        match self {
+            Self::InUse | Self::Unsure => true,
+            Self::Free | Self::Pinned => false,
+        }
+    }
+}
+
 /// What an entry was when it was looked at, as a number that only the host understands. What a step is decided over must
 /// still be so when it is carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -224,6 +224,35 @@ fn what_broken_off_runs_have_left_goes_unless_somebody_works_in_its_repo() {
     }
 }
 
+#[test]
+fn a_private_link_of_a_dead_run_keeps_no_blob_however_young_it_is() {
+    let repo = |pointers| Repo { blob: BlobIs::File, pointers, hold: Hold::Free };
+    let led = repo([PointerIs::Link, PointerIs::Absent, PointerIs::Absent]);
+    let world = World::new([led, repo([PointerIs::Absent; 3])], false, false);
+    let (mut held, known, names) = world.told();
+    let at = |name: Name| Id::at(names.iter().position(|it| *it == name).unwrap());
+    let id = Id::at(held.entries.len());
+    held.entries.push(Entry {
+        role: Role::Staged,
+        within: Some(at(Name::Repo(0))),
+        leads_to: vec![at(Name::Blob(0))],
+        content: None,
+        used: 0,
+        modified: 0,
+        // It looks like somebody's who lives.
+        hold: Hold::InUse,
+        over: Stamp(77),
+    });
+    let mut rules = rules(&world, Policy::Portable, Methods::UNTRIED, false);
+    let acts = |plan: &Plan| plan.steps.iter().map(|step| step.act).collect::<Vec<_>>();
+    let kept = relink(&held, &known, &rules);
+    assert!(!acts(&kept).contains(&Act::Drop), "{kept:?}");
+    rules.dead.insert(id);
+    let plan = relink(&held, &known, &rules);
+    assert_eq!(acts(&plan), [Act::Clear, Act::Place, Act::Drop]);
+    assert_eq!(plan.check(&held, &known, &rules), Ok(()), "{plan:?}");
+}
+
 /// Whatever is changed in a step, the guard sees, unless it is another way to the same end.
 #[test]
 fn a_conversion_that_would_do_what_it_must_not_is_refused() {

@@ -5,7 +5,7 @@ use alloc::collections::BTreeSet;
 use super::{Unfit, is_so};
 use crate::{
     care::{
-        held::{Held, Hold, Id, Role},
+        held::{Held, Id, Role},
         relink::{Act, Known, Plan, Rules, Source, State, Step},
     },
     policy::{Method, Support},
@@ -68,8 +68,9 @@ impl Checking<'_> {
             return Err(Unfit::NoSuchEntry(id));
         }
         let meant = self.held.repo_of(id).filter(|repo| self.rules.repos.contains(repo));
-        let closed =
-            self.held.around(id).any(|(_, outer)| matches!(outer.hold, Hold::InUse | Hold::Unsure));
+        // What a dead run has left is known to be that, whatever it looks like.
+        let own = usize::from(step.act == Act::Clear);
+        let closed = self.held.around(id).skip(own).any(|(_, outer)| outer.hold.is_busy());
         if meant.is_none() || closed {
             return Err(Unfit::Held(id));
         }

@@ -69,9 +69,5 @@ fn is_held(held: &Held, id: Id) -> bool {
     let named = held
         .get(id)
         .is_some_and(|entry| matches!(entry.role, Role::Repo | Role::Revision | Role::Pointer));
-    held.around(id).any(|(_, entry)| match entry.hold {
-        Hold::InUse | Hold::Unsure => true,
-        Hold::Pinned => named,
-        Hold::Free => false,
-    })
+    held.around(id).any(|(_, entry)| entry.hold.is_busy() || (named && entry.hold == Hold::Pinned))
 }

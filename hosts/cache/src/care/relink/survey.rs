@@ -114,7 +114,7 @@ pub(super) fn survey(
     }
     let is_meant = |held: &&HeldRepo| {
         let hold = inventory.get(held.id).map_or(Hold::Unsure, |item| item.hold);
-        rules.repos.contains(&held.id) && !matches!(hold, Hold::InUse | Hold::Unsure)
+        rules.repos.contains(&held.id) && !hold.is_busy()
     };
     let mut repos: Vec<&HeldRepo> = inventory.repos.iter().filter(is_meant).collect();
     repos.sort_by_key(|held| held.id);

@@ -158,10 +158,7 @@ impl CacheDir {
             .repos
             .iter()
             .map(|held| held.id)
-            .filter(|id| {
-                let hold = inventory.get(*id).map(|item| item.hold);
-                matches!(hold, Some(Hold::InUse | Hold::Unsure))
-            })
+            .filter(|id| inventory.get(*id).is_some_and(|item| item.hold.is_busy()))
             .collect();
         let asked: Vec<Id> =
             inventory.repos.iter().map(|it| it.id).filter(|id| !busy.contains(id)).collect();
