@@ -127,6 +127,15 @@ fn kind_of(kind: fs::FileType) -> Kind {
     }
 }
 
+/// Returns the kind of an entry of a listing. Where the listing itself does not tell, it is looked at, and may be gone.
+fn listed_kind(entry: &fs::DirEntry) -> io::Result<Option<Kind>> {
+    match entry.file_type() {
+        Ok(kind) => Ok(Some(kind_of(kind))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 fn entry_of(metadata: &fs::Metadata) -> Entry {
     Entry {
         kind: kind_of(metadata.file_type()),
@@ -307,12 +316,7 @@ impl Disk for StdDisk {
         for entry in fs::read_dir(self.native(folder))? {
             let entry = entry?;
             let Ok(name) = entry.file_name().into_string() else { continue };
-            match entry.file_type() {
-                Ok(kind) => kinds.push(FolderName { name, kind: kind_of(kind) }),
-                // Where the listing itself does not tell, it is looked at, and may be gone.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
+            kinds.extend(listed_kind(&entry)?.map(|kind| FolderName { name, kind }));
         }
         Ok(kinds)
     }

@@ -2,7 +2,7 @@
 
 use std::{fs, io, path::Path};
 
-use super::{entry_of, kind_of};
+use super::{entry_of, kind_of, listed_kind};
 use crate::disk::{Found, Kind, Looked};
 
 /// Lists a folder and looks at every entry itself.
@@ -13,12 +13,7 @@ pub(super) fn look_into(folder: &Path) -> io::Result<Vec<Looked>> {
     for entry in listing {
         let entry = entry?;
         let Ok(name) = entry.file_name().into_string() else { continue };
-        let kind = match entry.file_type() {
-            Ok(kind) => kind_of(kind),
-            // Where the listing itself does not tell, it is looked at, and may be gone.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error),
-        };
+        let Some(kind) = listed_kind(&entry)? else { continue };
         let found = if kind == Kind::Symlink {
             let text = rustix::fs::readlinkat(&opened, name.as_str(), Vec::new());
             let text = text.ok().and_then(|text| String::from_utf8(text.into_bytes()).ok());
