@@ -2,7 +2,7 @@
 
 use std::{fs, io, path::Path};
 
-use super::{entry_of, kind_of, listed_kind};
+use super::metadata::{entry_of, kind_of, listed_kind};
 use crate::disk::{Found, Kind, Looked};
 
 /// Lists a folder and looks at every entry itself.
