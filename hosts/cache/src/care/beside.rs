@@ -12,8 +12,7 @@ use std::{
 const THREAD_LIMIT: usize = 8;
 
 /// Returns how many threads work on one disk.
-#[must_use]
-pub fn threads() -> usize {
+pub(crate) fn threads() -> usize {
     processors().min(THREAD_LIMIT)
 }
 
