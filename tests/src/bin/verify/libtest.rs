@@ -7,14 +7,25 @@ pub(crate) struct Counts {
     pub(crate) failed: usize,
     /// The ignored tests, each with its reason where one was given.
     pub(crate) ignored: Vec<String>,
+    /// What each failed test has printed, below its name.
+    pub(crate) failures: Vec<String>,
 }
 
 /// Reads the output of any number of test programs. An ignored test is named in a line of its own; the number in the
 /// summary line counts the same tests once more and is not read.
 pub(crate) fn read(output: &str) -> Counts {
     let mut counts = Counts::default();
+    let mut telling = false;
     for line in output.lines() {
-        if let Some(summary) = line.strip_prefix("test result: ") {
+        if let Some(test) = failed(line) {
+            counts.failures.push(test.to_owned());
+            telling = true;
+        } else if line == "failures:" {
+            telling = false;
+        } else if let (true, Some(failure)) = (telling, counts.failures.last_mut()) {
+            failure.push('\n');
+            failure.push_str(line);
+        } else if let Some(summary) = line.strip_prefix("test result: ") {
             counts.passed += number_before(summary, " passed");
             counts.failed += number_before(summary, " failed");
         } else if let Some((name, reason)) = ignored(line) {
@@ -33,6 +44,11 @@ pub(crate) fn read(output: &str) -> Counts {
 /// Tells whether a line only says that a test passed, so that it need not be shown when others fail.
 pub(crate) fn is_good_news(line: &str) -> bool {
     line.starts_with("test ") && line.trim_end().ends_with("... ok")
+}
+
+fn failed(line: &str) -> Option<&str> {
+    let name = line.strip_prefix("---- ")?.strip_suffix("----")?.trim_end();
+    Some(name.strip_suffix(" stdout").unwrap_or(name))
 }
 
 fn ignored(line: &str) -> Option<(&str, &str)> {
@@ -63,8 +79,26 @@ mod tests {
             test result: FAILED. 3 passed; 4 failed; 0 ignored; 0 measured; 0 filtered out\n";
         let ignored = ["name::b: needs a disk", "native/fat/c: no disk (here)", "d"];
         let ignored = ignored.map(str::to_owned).to_vec();
-        let counts = Counts { passed: 15, failed: 4, ignored };
+        let counts = Counts { passed: 15, failed: 4, ignored, ..Counts::default() };
         assert_eq!(read(output), counts);
+    }
+
+    #[test]
+    fn a_failed_test_is_named_with_what_it_has_printed() {
+        let output = "\
+            test a ... FAILED\n\n\
+            failures:\n\n\
+            ---- name::a stdout ----\n\
+            it was\n\
+            test result: not this\n\
+            ---- native/fat/b ----\n\
+            wrong\n\
+            failures:\n    name::a\n    native/fat/b\n\n\
+            test result: FAILED. 0 passed; 2 failed; 0 ignored\n";
+        let counts = read(output);
+        assert_eq!(counts.failed, 2);
+        let failures = ["name::a\nit was\ntest result: not this", "native/fat/b\nwrong"];
+        assert_eq!(counts.failures, failures);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! It runs every test of the project from an empty clone, with nothing but rustup, a C compiler and Python. What the
 //! tests need besides is installed first; where that is not possible, the tests that need it are skipped, and named at
-//! the end. The log has one line a step; the full output is shown of what fails, and is kept for the rest. The last
+//! the end. The log has one line a step; the full output is shown of what fails, and is kept for the rest. Each failed
+//! test is told once more at the end. The last
 //! line is `N passed, N failed, N skipped`, over all tests and steps.
 //!
 //! ```text

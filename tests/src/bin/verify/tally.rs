@@ -8,11 +8,15 @@ use crate::{
     step::{End, Outcome},
 };
 
+/// How much is shown once more of what a failed test has printed.
+const LINES_OF_A_FAILURE: usize = 25;
+
 /// How many tests and steps passed and failed, and which were skipped.
 #[derive(Default)]
 pub(crate) struct Tally {
     passed: usize,
     failed: usize,
+    failures: Vec<String>,
     skipped: Vec<String>,
 }
 
@@ -29,6 +33,7 @@ impl Tally {
             self.passed += counts.passed;
             self.failed += counts.failed;
             self.skipped.extend(counts.ignored);
+            self.failures.extend(counts.failures);
         }
     }
 
@@ -38,6 +43,10 @@ impl Tally {
             println!("\nskipped:");
             self.skipped.iter().for_each(|name| println!("    {name}"));
         }
+        if !self.failures.is_empty() {
+            println!("\nfailed:");
+            self.failures.iter().for_each(|failure| println!("    {}", shortened(failure)));
+        }
         println!(
             "\n{} passed, {} failed, {} skipped",
             self.passed,
@@ -46,4 +55,10 @@ impl Tally {
         );
         if self.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
+}
+
+/// Cuts what a failed test has printed down to its beginning, indented for the end of the log.
+fn shortened(failure: &str) -> String {
+    let lines = failure.lines().filter(|line| !line.trim().is_empty());
+    lines.take(LINES_OF_A_FAILURE).collect::<Vec<_>>().join("\n        ")
 }
