@@ -113,7 +113,7 @@ impl Cache {
         self.make_folders(&folder.parent(), known)?;
         if self.is_repo_folder(folder) {
             // Before the folder: where that is there, nobody looks for the tag again.
-            self.write_cache_tag();
+            self.write_mark(&CachePath::cache_tag(), CACHE_TAG);
         }
         match self.disk.make_folder(folder) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -219,10 +219,20 @@ impl Cache {
             || (layout.is_local() && !is_there(layout.unfolded_snapshots()))
     }
 
-    /// Writes the tag that backup programs look for; that it can't be written matters to nobody.
-    fn write_cache_tag(&self) {
-        if let Ok(mut file) = self.disk.create(&CachePath::cache_tag()) {
-            let _ = file.write_all(CACHE_TAG.as_bytes());
+    /// Writes a small file that is the same everywhere and tells other programs to pass over a folder; that it can't be
+    /// written matters to nobody. An empty one is what a run left that died before it had written it.
+    pub(crate) fn write_mark(&self, at: &CachePath, content: &str) {
+        let file = self.disk.create(at).or_else(|error| {
+            let there = self.disk.entry(at)?;
+            match there {
+                Some(entry) if entry.kind == Kind::File && entry.len_bytes == 0 => {
+                    self.disk.open_private(at)
+                }
+                _ => Err(error),
+            }
+        });
+        if let Ok(mut file) = file {
+            let _ = file.write_all(content.as_bytes());
         }
     }
 

@@ -70,10 +70,7 @@ impl View {
         let at = RepoLayout::local_metadata(&target.file);
         self.write_whole(&target.layout, &at, content.as_bytes())?;
         for (mark, content) in RepoLayout::local_marks() {
-            if let Ok(mut file) = self.cache.disk.create(&mark) {
-                // That a mark can't be written matters to nobody.
-                let _ = file.write_all(content.as_bytes());
-            }
+            self.cache.write_mark(&mark, content);
         }
         Ok(())
     }

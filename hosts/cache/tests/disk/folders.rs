@@ -7,7 +7,7 @@ use std::{
 };
 
 use hubstow_cache::FsError;
-use hubstow_core::{facts::Force, policy::Policy};
+use hubstow_core::{facts::Force, layout::CACHE_TAG, policy::Policy};
 
 use crate::{
     host::{self, Failed, Run},
@@ -137,5 +137,16 @@ fn a_file_where_a_folder_should_be_is_an_error_that_names_it() {
         let run = run(&world, Policy::Compat, Kind::ALL_LINKS);
         assert!(run.end().contains(&folder), "{}", run.end());
         assert_eq!(world.tree().get(&folder), before.get(&folder));
+    }
+}
+
+#[test]
+fn a_tag_that_a_dead_run_has_left_empty_is_written_and_no_other_is() {
+    for (there, wanted) in [(&b""[..], CACHE_TAG.as_bytes()), (b"mine", b"mine")] {
+        let world = World::new(Start::Empty, &SMALL);
+        world.write("CACHEDIR.TAG", there);
+        let run = run(&world, Policy::Compat, Kind::ALL_LINKS);
+        assert!(run.result.is_ok(), "{}", run.end());
+        assert_eq!(fs::read(world.make("CACHEDIR.TAG")).unwrap(), wanted);
     }
 }

@@ -36,7 +36,7 @@ impl<'a> Guard<'a> {
         }
         let outside = Stage::tree(&self.stage.at("outside"));
         assert_eq!(outside.len(), 1, "{what}: {outside:?}");
-        assert_eq!(outside["canary"], b"alive", "{what}");
+        assert_eq!(outside["canary"].0, b"alive", "{what}");
         for (at, metadata) in Stage::files(&self.cache) {
             assert!(metadata.is_file() || metadata.is_symlink(), "{what}: {at}");
         }

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, fs, process::Stdio, thread, time::Duration};
 
-use crate::{moved::other_disk, stage::Stage};
+use crate::{
+    moved::other_disk,
+    stage::{Content, Stage},
+};
 
 const ROUNDS: u32 = 30;
 
@@ -30,7 +33,7 @@ fn with_more(stage: &Stage) {
 }
 
 #[track_caller]
-fn nothing_is_wrong(found: &BTreeMap<String, Vec<u8>>, right: &BTreeMap<String, Vec<u8>>) {
+fn nothing_is_wrong(found: &BTreeMap<String, Content>, right: &BTreeMap<String, Content>) {
     for (at, content) in found {
         assert!(right.get(at) == Some(content), "{at}");
     }
@@ -88,7 +91,7 @@ fn an_import_that_is_killed_shows_nothing_wrong_and_the_next_one_finishes() {
             for (at, commit) in Stage::refs(&cache) {
                 assert_eq!(refs.get(&at), Some(&commit), "{at}");
                 let snapshot = at.split('/').next().unwrap();
-                let commit = String::from_utf8(commit).unwrap();
+                let commit = String::from_utf8(commit.0).unwrap();
                 assert!(fs::metadata(format!("{cache}/{snapshot}/snapshots/{commit}")).is_ok());
             }
         }

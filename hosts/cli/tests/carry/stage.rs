@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fmt, fs,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     process::{Command, Output},
@@ -13,6 +13,16 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub(crate) const OLD_CONFIG: &str = "{\"revision\": \"of long ago\"}\n";
+
+/// What a file holds, shown by its length.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Content(pub(crate) Vec<u8>);
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} B", self.0.len())
+    }
+}
 
 pub(crate) struct Stage {
     folder: TempDir,
@@ -176,26 +186,27 @@ impl Stage {
     }
 
     /// All files below a folder with what they hold.
-    pub(crate) fn tree(folder: &str) -> BTreeMap<String, Vec<u8>> {
-        let read = |name: &String| fs::read(Path::new(folder).join(name)).unwrap_or_default();
+    pub(crate) fn tree(folder: &str) -> BTreeMap<String, Content> {
+        let read =
+            |name: &String| Content(fs::read(Path::new(folder).join(name)).unwrap_or_default());
         Self::files(folder).into_keys().map(|name| (name.clone(), read(&name))).collect()
     }
 
     /// The files of all snapshots, with what is read there; a link that leads nowhere holds nothing, and is told.
     #[track_caller]
-    pub(crate) fn contents(cache: &str) -> BTreeMap<String, Vec<u8>> {
+    pub(crate) fn contents(cache: &str) -> BTreeMap<String, Content> {
         let mut found = BTreeMap::new();
         for name in Self::files(cache).into_keys() {
             if name.split('/').nth(1) == Some("snapshots") {
                 let content = fs::read(Path::new(cache).join(&name));
-                found.insert(name.clone(), content.expect(&name));
+                found.insert(name.clone(), Content(content.expect(&name)));
             }
         }
         found
     }
 
     /// The refs of all repos.
-    pub(crate) fn refs(cache: &str) -> BTreeMap<String, Vec<u8>> {
+    pub(crate) fn refs(cache: &str) -> BTreeMap<String, Content> {
         let is_ref = |name: &String| name.split('/').nth(1) == Some("refs");
         Self::tree(cache).into_iter().filter(|(name, _)| is_ref(name)).collect()
     }
