@@ -3,6 +3,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod folders;
+pub mod lease;
 pub(crate) mod leftovers;
 pub mod lock;
 pub(crate) mod private;
