@@ -3,7 +3,12 @@
 //! Only the members that clients read are there. A page is continued after the last path it showed, so a folder that
 //! changes between two pages neither repeats nor hides what did not change.
 
-use std::{collections::BTreeMap, ops::Bound, sync::Arc, time::SystemTime};
+use std::{
+    collections::BTreeMap,
+    ops::Bound,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use axum::{
     body::{Body, to_bytes},
@@ -12,6 +17,7 @@ use axum::{
 };
 use hubstow_core::name::{Commit, FileName, Repo, RepoKind, Revision};
 use serde_json::{Map, Value, json};
+use tokio::time::timeout;
 
 use crate::{
     fault::Fault,
@@ -24,6 +30,8 @@ use crate::{
 
 /// The largest body of a request for chosen paths.
 const BODY_LIMIT_BYTES: usize = 1024 * 1024;
+/// How long it may take to come.
+const BODY_TIME: Duration = Duration::from_secs(30);
 
 /// Answers what is known of a repo at a revision.
 pub(crate) async fn info(
@@ -141,8 +149,8 @@ pub(crate) async fn paths_info(
         .get(header::CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok())
         .is_some_and(|kind| kind.starts_with("application/json"));
-    let body =
-        to_bytes(request.into_body(), BODY_LIMIT_BYTES).await.map_err(|_| Fault::BodyTooLarge)?;
+    let body = timeout(BODY_TIME, to_bytes(request.into_body(), BODY_LIMIT_BYTES)).await;
+    let body = body.map_err(|_| Fault::BodyTooSlow)?.map_err(|_| Fault::BodyTooLarge)?;
     let paths = if is_json { json_paths(&body)? } else { form_paths(&body) };
     shared
         .ask(move |library| {

@@ -182,7 +182,7 @@ async fn routed(
         Route::AgentHarnesses => account::agent_harnesses(),
         Route::Health => health::health(),
         Route::Ready => health::ready(shared).await,
-        Route::Metrics => metrics::metrics(&shared.stats, shared.backlog()),
+        Route::Metrics => metrics::metrics(&shared.stats, &shared.places, shared.backlog()),
         Route::Page => page::page(shared, uri, headers).await,
     }
 }

@@ -23,7 +23,4 @@ pub enum Error {
     /// The thread or the runtime of the server could not be started.
     #[error("the server could not be started")]
     Start(#[source] io::Error),
-    /// Accepting connections failed.
-    #[error("the server stopped")]
-    Serve(#[source] io::Error),
 }

@@ -7,6 +7,7 @@
     reason = "a helper that panics fails the test that called it"
 )]
 
+mod bounded;
 mod peer;
 
 use std::{
