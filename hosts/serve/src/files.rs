@@ -202,7 +202,9 @@ fn carry(
     };
     let answer = answer
         .header(header::ACCEPT_RANGES, "bytes")
-        .header(header::CONTENT_TYPE, "application/octet-stream");
+        .header(header::CONTENT_TYPE, "application/octet-stream")
+        // Whatever it looks like: a browser shall not run a page that somebody has put into a repo.
+        .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     let (answer, start, len) = match part {
         Part::Whole => (answer, 0, size),
         // Clients that ask for the first byte to learn the size read it here, as of any other file.

@@ -37,6 +37,7 @@ mod files;
 mod folders;
 mod hash;
 mod health;
+mod incoming;
 mod kept;
 mod left_out;
 mod lfs_rules;

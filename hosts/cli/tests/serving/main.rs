@@ -3,10 +3,12 @@
 #![cfg(unix)]
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     reason = "a helper that panics fails the test that called it"
 )]
 
+mod attacks;
 mod bounded;
 mod peer;
 
