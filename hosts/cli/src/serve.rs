@@ -4,6 +4,7 @@ mod access;
 mod hashing;
 mod limits;
 mod stop;
+mod tls;
 
 use std::{fs, io, net::SocketAddr, path::PathBuf};
 
@@ -15,6 +16,7 @@ use tokio::net::TcpListener;
 use self::{
     access::{AccessLog, LogFormat},
     limits::LimitArgs,
+    tls::TlsArgs,
 };
 use crate::{
     global::{Format, Global},
@@ -56,6 +58,8 @@ pub(crate) struct ServeArgs {
     /// The size from which a file is an LFS file
     #[arg(long, value_name = "BYTES", default_value_t = 10 * 1024 * 1024)]
     lfs_threshold: u64,
+    #[command(flatten)]
+    tls: TlsArgs,
     #[command(flatten)]
     limits: LimitArgs,
 }
@@ -126,6 +130,9 @@ fn builder(args: &ServeArgs, format: Format) -> Result<Builder, Error> {
             Error::new(ErrorKind::Usage, error.to_string()).hint(hint)
         })?;
     }
+    if let Some(certificate) = args.tls.certificate(format)? {
+        builder = builder.certificate(certificate);
+    }
     if format != Format::Quiet {
         let log = AccessLog::start(args.log_format)?;
         builder = builder.on_answered(move |answered| log.tell(answered));
@@ -136,7 +143,7 @@ fn builder(args: &ServeArgs, format: Format) -> Result<Builder, Error> {
 }
 
 fn announce(args: &ServeArgs, address: SocketAddr, format: Format) -> Result<(), Error> {
-    let url = format!("http://{address}");
+    let url = format!("{}://{address}", args.tls.scheme());
     match format {
         Format::Json => output::json(&serde_json::json!({ "url": url }))?,
         Format::Human | Format::Quiet => output::line(&url)?,

@@ -28,6 +28,8 @@ mod api;
 mod body;
 mod cached;
 mod catalog;
+#[cfg(feature = "tls")]
+mod certificate;
 mod cors;
 mod counted;
 mod dispatch;
@@ -70,6 +72,8 @@ mod when;
 
 pub use ahead::HashProgress;
 pub use answered::Answered;
+#[cfg(feature = "tls")]
+pub use certificate::Certificate;
 pub use error::Error;
 pub use left_out::LeftOut;
 pub use library::SourceKind;

@@ -9,9 +9,11 @@ mod places;
 mod strict;
 mod watched;
 
-use std::{future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible, future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration,
+};
 
-use axum::Router;
+use axum::{Router, http::uri::Scheme};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
@@ -19,6 +21,8 @@ use tokio::{
 
 use self::places::Place;
 pub(crate) use self::places::Places;
+#[cfg(feature = "tls")]
+use crate::certificate::Certificate;
 use crate::limits::Limits;
 
 /// How long accepting pauses after a failure that the next attempt would meet again, such as no descriptor to be had.
@@ -29,12 +33,28 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Listening {
     pub(crate) limits: Limits,
     pub(crate) places: Arc<Places>,
+    #[cfg(feature = "tls")]
+    pub(crate) certificate: Option<Certificate>,
 }
 
 impl Listening {
     pub(crate) fn within(limits: Limits) -> Self {
         let places = Arc::new(Places::new(limits.connections));
-        Self { limits, places }
+        Self {
+            limits,
+            places,
+            #[cfg(feature = "tls")]
+            certificate: None,
+        }
+    }
+
+    /// Returns how addresses of the server begin.
+    pub(crate) fn scheme(&self) -> Scheme {
+        #[cfg(feature = "tls")]
+        if self.certificate.is_some() {
+            return Scheme::HTTPS;
+        }
+        Scheme::HTTP
     }
 
     /// Serves until `shutdown` ends, then gives the answers on their way their time. All connections end with the future.
@@ -46,6 +66,7 @@ impl Listening {
     ) {
         let (stop, stopping) = watch::channel(false);
         let mut shutdown = pin!(shutdown);
+        let mut watched = pin!(self.watched());
         loop {
             let next = async {
                 let free = self.places.free().await;
@@ -53,6 +74,7 @@ impl Listening {
             };
             let (free, (stream, client)) = tokio::select! {
                 () = &mut shutdown => break,
+                never = &mut watched => match never {},
                 next = next => next,
             };
             let place = self.places.give(free);
@@ -70,7 +92,30 @@ impl Listening {
     async fn connected(self, stream: TcpStream, connection: Connection, router: Router) {
         // Otherwise the body of a small file waits until the client has acknowledged its headers, some 40 ms a file.
         drop(stream.set_nodelay(true));
-        http::serve(stream, &self.limits, connection, router).await;
+        #[cfg(feature = "tls")]
+        if let Some(certificate) = &self.certificate {
+            let shaken = tokio::time::timeout(self.limits.head_time, certificate.accept(stream));
+            match shaken.await {
+                Ok(Ok(stream)) => {
+                    http::serve(stream, self.scheme(), &self.limits, connection, router).await;
+                }
+                Ok(Err(error)) => {
+                    tracing::debug!(client = %connection.client, %error, "no TLS came of a connection");
+                }
+                Err(_) => {}
+            }
+            return;
+        }
+        http::serve(stream, self.scheme(), &self.limits, connection, router).await;
+    }
+
+    /// Keeps an eye on what may change while it is served; it never ends.
+    async fn watched(&self) -> Infallible {
+        #[cfg(feature = "tls")]
+        if let Some(certificate) = self.certificate.clone() {
+            certificate.watch().await;
+        }
+        std::future::pending().await
     }
 }
 

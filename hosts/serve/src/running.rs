@@ -65,6 +65,7 @@ impl RunningServer {
             let _context = runtime.enter();
             tokio::net::TcpListener::from_std(listener).map_err(Error::Bind)?
         };
+        let url = format!("{}://{address}", listening.scheme());
         let log = Log::default();
         let router = router.layer(middleware::from_fn_with_state(log.clone(), record));
         let (stop, stopped) = oneshot::channel::<()>();
@@ -82,7 +83,6 @@ impl RunningServer {
             .name("hubstow-serve".to_owned())
             .spawn(run)
             .map_err(Error::Start)?;
-        let url = format!("http://{address}");
         Ok(Self { url, address, log, stop: Some(stop), thread: Some(thread) })
     }
 

@@ -9,6 +9,8 @@ use axum::Router;
 use hubstow_core::hub::Endpoint;
 use tokio::net::TcpListener;
 
+#[cfg(feature = "tls")]
+use crate::certificate::Certificate;
 use crate::{
     ahead::HashProgress,
     answered::{Answered, Listener},
@@ -38,6 +40,8 @@ pub struct Builder {
     plan: Plan,
     options: Options,
     limits: Limits,
+    #[cfg(feature = "tls")]
+    certificate: Option<Certificate>,
 }
 
 impl Builder {
@@ -140,11 +144,21 @@ impl Builder {
         self
     }
 
+    /// Speaks TLS with this certificate, and nothing else on the same port.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn certificate(mut self, certificate: Certificate) -> Self {
+        self.certificate = Some(certificate);
+        self
+    }
+
     /// Makes the server. The folder is first looked at when the server starts.
     #[must_use]
     pub fn build(self) -> Server {
         let library = Library::new(self.plan);
         let listening = Listening::within(self.limits);
+        #[cfg(feature = "tls")]
+        let listening = Listening { certificate: self.certificate, ..listening };
         let places = Arc::clone(&listening.places);
         Server { shared: Arc::new(Shared::new(library, self.options, places)), listening }
     }
@@ -178,6 +192,8 @@ impl Server {
                 listener: Listener::default(),
             },
             limits: Limits::default(),
+            #[cfg(feature = "tls")]
+            certificate: None,
         }
     }
 

@@ -6,7 +6,10 @@ use axum::{
     Router,
     body::Body,
     extract::ConnectInfo,
-    http::{HeaderValue, Request, header},
+    http::{
+        HeaderValue, Request, Uri, header,
+        uri::{Authority, Scheme},
+    },
     response::{IntoResponse as _, Response},
 };
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -23,8 +26,13 @@ const BUFFER_BYTES: usize = 64 * 1024;
 const HEAD_LEAST_BYTES: usize = 8 * 1024;
 
 /// Serves a connection until its client is done with it, breaks a rule, or has to go.
-pub(super) async fn serve<I>(io: I, limits: &Limits, connection: Connection, router: Router)
-where
+pub(super) async fn serve<I>(
+    io: I,
+    scheme: Scheme,
+    limits: &Limits,
+    connection: Connection,
+    router: Router,
+) where
     I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let Connection { place, client, mut stopping } = connection;
@@ -32,7 +40,7 @@ where
     let io = TokioIo::new(Watched::new(io, Arc::clone(activity), limits.clone()));
     let service = service_fn(|request| {
         activity.requested();
-        answer(router.clone(), request, client, Arc::clone(activity))
+        answer(router.clone(), with_scheme(request, &scheme), client, Arc::clone(activity))
     });
     let head_bytes = limits.head_bytes.max(HEAD_LEAST_BYTES);
     let mut http = http1::Builder::new();
@@ -55,6 +63,24 @@ where
             },
         }
     }
+}
+
+/// Makes the address of a request absolute where its scheme is not the one that is taken for granted: addresses in answers
+/// begin with it.
+fn with_scheme(mut request: Request<Incoming>, scheme: &Scheme) -> Request<Incoming> {
+    let host = request.headers().get(header::HOST);
+    let authority = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    if *scheme == Scheme::HTTP || request.uri().scheme().is_some() {
+        return request;
+    }
+    let mut parts = request.uri().clone().into_parts();
+    parts.scheme = Some(scheme.clone());
+    parts.authority = authority;
+    // What has no path or no host stays as it is.
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+    }
+    request
 }
 
 async fn answer(
