@@ -3,18 +3,25 @@
 //! Only the members that clients read are there. A page is continued after the last path it showed, so a folder that
 //! changes between two pages neither repeats nor hides what did not change.
 
-use std::{collections::BTreeMap, ops::Bound, sync::Arc, time::SystemTime};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use axum::{
-    body::{Body, to_bytes},
+    body::Body,
     http::{HeaderMap, Request, Uri, header},
     response::Response,
 };
 use hubstow_core::name::{Commit, FileName, Repo, RepoKind, Revision};
 use serde_json::{Map, Value, json};
+use tokio::time::timeout;
 
 use crate::{
     fault::Fault,
+    incoming::{self, End},
     listing::{Entry, Listing},
     query::{self, Query, json as json_answer},
     route::Folder,
@@ -24,6 +31,8 @@ use crate::{
 
 /// The largest body of a request for chosen paths.
 const BODY_LIMIT_BYTES: usize = 1024 * 1024;
+/// How long it may take to come.
+const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// Answers what is known of a repo at a revision.
 pub(crate) async fn info(
@@ -141,14 +150,23 @@ pub(crate) async fn paths_info(
         .get(header::CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok())
         .is_some_and(|kind| kind.starts_with("application/json"));
-    let body =
-        to_bytes(request.into_body(), BODY_LIMIT_BYTES).await.map_err(|_| Fault::BodyTooLarge)?;
+    let mut body = Vec::new();
+    let read = incoming::read(request.into_body(), BODY_LIMIT_BYTES, |part| body.extend(part));
+    match timeout(BODY_TIME, read).await {
+        Ok(End::Whole) => {}
+        Ok(End::TooLarge) => return Err(Fault::BodyTooLarge),
+        Ok(End::Broken) => return Err(Fault::BodyBroken),
+        Err(_) => return Err(Fault::BodyTooSlow),
+    }
     let paths = if is_json { json_paths(&body)? } else { form_paths(&body) };
     shared
         .ask(move |library| {
             let names = paths.iter().map(|path| FileName::parse(path.trim_end_matches('/')).ok());
-            let names: Vec<FileName> = names.flatten().collect();
-            let is_shown = |entry: &Entry| names.contains(&entry.name);
+            let mut wanted = BTreeSet::new();
+            let is_first = |name: &FileName| wanted.insert(name.clone());
+            // In the order in which they are asked for, each once however often that is.
+            let names: Vec<FileName> = names.flatten().filter(is_first).collect();
+            let is_shown = |entry: &Entry| wanted.contains(&entry.name);
             let listing = library.hashed_listing(&repo, revision.as_ref(), is_shown)?;
             let shown =
                 names.iter().filter_map(|name| Some(listing.to_tree_json(listing.node(name)?)));

@@ -59,6 +59,12 @@ pub(crate) enum Fault {
     BodyBroken,
     #[error("The body is too large")]
     BodyTooLarge,
+    #[error("The body takes too long to come")]
+    BodyTooSlow,
+    #[error("The address is too long")]
+    TargetTooLong,
+    #[error("A request names one host, as `Host: hub.example` or with a port")]
+    HostBroken,
     #[error("The folder could not be read")]
     Io(#[from] io::Error),
     #[error("The answer could not be built")]
@@ -79,7 +85,9 @@ impl Fault {
             }
             Self::NotReady | Self::Hashing => StatusCode::SERVICE_UNAVAILABLE,
             Self::NotDone(_) => StatusCode::NOT_IMPLEMENTED,
-            Self::BodyBroken => StatusCode::BAD_REQUEST,
+            Self::BodyBroken | Self::HostBroken => StatusCode::BAD_REQUEST,
+            Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Io(_) | Self::Answer(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -102,6 +110,9 @@ impl Fault {
             | Self::NotReady
             | Self::BodyBroken
             | Self::BodyTooLarge
+            | Self::BodyTooSlow
+            | Self::TargetTooLong
+            | Self::HostBroken
             | Self::Io(_)
             | Self::Answer(_) => None,
         }
@@ -132,7 +143,7 @@ impl IntoResponse for Fault {
                 state(X_REPO_COMMIT, commit.as_str());
             }
             // The rest of it is still on the line.
-            Self::BodyTooLarge => state(header::CONNECTION, "close"),
+            Self::BodyTooLarge | Self::BodyTooSlow => state(header::CONNECTION, "close"),
             Self::Hashing => state(header::RETRY_AFTER, RETRY_AFTER_SECONDS),
             Self::WrongMethod(allowed) => state(header::ALLOW, allowed),
             Self::TokenMissing | Self::TokenWrong => {
@@ -147,6 +158,8 @@ impl IntoResponse for Fault {
             | Self::RepoMissing
             | Self::RevisionMissing
             | Self::BodyBroken
+            | Self::TargetTooLong
+            | Self::HostBroken
             | Self::Io(_)
             | Self::Answer(_) => {}
         }

@@ -4,17 +4,17 @@ use std::fmt::Write as _;
 
 use axum::{body::Body, http::header, response::Response};
 
-use crate::{fault::Fault, hash::Backlog, stats::Stats};
+use crate::{fault::Fault, hash::Backlog, listen::Places, stats::Stats};
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Answers what is counted.
-pub(crate) fn metrics(stats: &Stats, backlog: Backlog) -> Result<Response, Fault> {
-    let body = Body::from(shown(stats, backlog));
+pub(crate) fn metrics(stats: &Stats, places: &Places, backlog: Backlog) -> Result<Response, Fault> {
+    let body = Body::from(shown(stats, places, backlog));
     Ok(Response::builder().header(header::CONTENT_TYPE, CONTENT_TYPE).body(body)?)
 }
 
-fn shown(stats: &Stats, backlog: Backlog) -> String {
+fn shown(stats: &Stats, places: &Places, backlog: Backlog) -> String {
     let mut text = String::new();
     let requests = stats.requests().map(|(method, class, count)| {
         (format!("{{method=\"{method}\",status=\"{class}\"}}"), count)
@@ -30,6 +30,16 @@ fn shown(stats: &Stats, backlog: Backlog) -> String {
         &mut text,
         ("hubstow_open_files", "gauge", "Files that are being sent."),
         single(stats.open_files()),
+    );
+    family(
+        &mut text,
+        ("hubstow_connections", "gauge", "Connections of clients."),
+        single(places.taken() as u64),
+    );
+    family(
+        &mut text,
+        ("hubstow_connections_limit", "gauge", "The most connections at once."),
+        single(places.of() as u64),
     );
     family(
         &mut text,
