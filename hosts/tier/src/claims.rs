@@ -1,0 +1,211 @@
+//! Claims: who is filling, so that the others wait. They save requests to upstream; nothing right depends on them.
+
+use std::{sync::Arc, time::Duration};
+
+use object_store::path::Path;
+use tokio::{sync::Mutex, task::JoinHandle, time::Instant};
+
+use crate::{
+    content::Object,
+    decide::{ClaimFacts, ClaimSeen, ObjectSeen, Standing, Turn, standing, turn},
+    error::{Error, ErrorKind},
+    name::{CLAIMS, ObjectId},
+    record::{self, ClaimRecord, RECORD_LIMIT_BYTES},
+    store::Written,
+    tier::{Tier, nonce},
+};
+
+/// The first wait for somebody else's fill; it doubles up to the second.
+const FIRST_LOOK: Duration = Duration::from_millis(50);
+const LAST_LOOK: Duration = Duration::from_secs(1);
+/// How often a claim is renewed in the time that it holds.
+const RENEWALS: u32 = 3;
+
+/// Whose turn it is, as a node gets to know it.
+#[derive(Debug)]
+pub enum Begin {
+    /// The tier has it.
+    Here(Object),
+    /// The node brings it from upstream, puts it, and releases the claim.
+    Fill(Claim),
+    /// Somebody else has been filling for longer than the node wants to wait. It may fill without a claim, which costs one
+    /// request to upstream.
+    Waited,
+}
+
+/// The right to fill, as long as it lives. It renews itself; dropped without a release, it lapses.
+#[derive(Debug)]
+pub struct Claim {
+    tier: Tier,
+    key: Path,
+    /// The version that is ours; `None` once it is lost.
+    etag: Arc<Mutex<Option<String>>>,
+    renewing: JoinHandle<()>,
+}
+
+/// What was seen of somebody's claim, and since when.
+struct Watched {
+    etag: String,
+    since: Instant,
+}
+
+impl Tier {
+    /// Waits until the tier has an object or it is this node's turn to bring it, at most for `patience`.
+    ///
+    /// # Errors
+    /// Whatever keeps the store from being asked; the node then fills without the tier.
+    pub async fn begin(&self, id: &ObjectId, patience: Duration) -> Result<Begin, Error> {
+        let end = Instant::now() + patience;
+        let mut look = FIRST_LOOK;
+        let mut watched = None;
+        if let Some(object) = self.head(id).await? {
+            return Ok(Begin::Here(object));
+        }
+        loop {
+            let claim = self.claim(&id.key(CLAIMS), &mut watched).await?;
+            let object = self.head(id).await?;
+            let seen = if object.is_some() { ObjectSeen::Present } else { ObjectSeen::Absent };
+            let known = match &claim {
+                Ok(_) => ClaimSeen::Ours,
+                Err(standing) => ClaimSeen::Theirs(*standing),
+            };
+            match (turn(known, seen), object, claim) {
+                (Turn::Read | Turn::ReleaseAndRead, Some(object), claim) => {
+                    if let Ok(claim) = claim {
+                        claim.release().await;
+                    }
+                    return Ok(Begin::Here(object));
+                }
+                (Turn::Fill, _, Ok(claim)) => return Ok(Begin::Fill(claim)),
+                // A lapsed one was taken over by somebody else meanwhile.
+                _ => {}
+            }
+            if Instant::now() + look > end {
+                return Ok(Begin::Waited);
+            }
+            tokio::time::sleep(look).await;
+            look = (look * 2).min(LAST_LOOK);
+        }
+    }
+
+    /// Makes a claim at a key, over nothing or over one that has lapsed. `Err` tells how somebody else's stands.
+    async fn claim(
+        &self,
+        key: &Path,
+        watched: &mut Option<Watched>,
+    ) -> Result<Result<Claim, Standing>, Error> {
+        let store = &self.0.store;
+        let lives = store.limits.claim_time;
+        let lives_ms = u64::try_from(lives.as_millis()).unwrap_or(u64::MAX);
+        let mut ours = ClaimRecord::new(1, nonce(), lives_ms);
+        if let Written::Done(etag) = store.create(key, record::write(&ours)).await? {
+            return Ok(Ok(Claim::new(self, key, etag, ours, lives)));
+        }
+        let Some((bytes, seen)) = store.read(key, RECORD_LIMIT_BYTES).await? else {
+            return Ok(Err(Standing::Live));
+        };
+        let theirs: Option<ClaimRecord> = record::read(key, &bytes).ok();
+        if theirs.as_ref() == Some(&ours) {
+            // It was written, and only the answer was lost.
+            return Ok(Ok(Claim::new(self, key, seen.etag, ours, lives)));
+        }
+        let now = Instant::now();
+        let since = match watched {
+            Some(known) if known.etag == seen.etag => known.since,
+            Some(_) | None => now,
+        };
+        *watched = Some(Watched { etag: seen.etag.clone(), since });
+        let age = self.0.clock.now_ms().and_then(|now| u64::try_from(now - seen.at_ms).ok());
+        let facts = ClaimFacts {
+            // What can't be read holds as long as ours would.
+            lives_ms: theirs.as_ref().map_or(lives_ms, |it| it.lives_ms),
+            age_ms: age,
+            unchanged_ms: u64::try_from((now - since).as_millis()).unwrap_or(u64::MAX),
+        };
+        let stands = standing(facts);
+        if turn(ClaimSeen::Theirs(stands), ObjectSeen::Absent) != Turn::TakeOver {
+            return Ok(Err(stands));
+        }
+        ours.sequence = theirs.map_or(1, |it| it.sequence.saturating_add(1));
+        match store.update(key, &seen.etag, record::write(&ours)).await? {
+            Written::Done(etag) => Ok(Ok(Claim::new(self, key, etag, ours, lives))),
+            Written::Refused => Ok(Err(stands)),
+        }
+    }
+
+    /// Makes a claim that is not waited for; `None` where somebody else has it.
+    pub(crate) async fn claim_once(&self, key: &Path) -> Result<Option<Claim>, Error> {
+        Ok(self.claim(key, &mut None).await?.ok())
+    }
+}
+
+impl Claim {
+    fn new(tier: &Tier, key: &Path, etag: String, record: ClaimRecord, lives: Duration) -> Self {
+        let etag = Arc::new(Mutex::new(Some(etag)));
+        let renewing = tokio::spawn(renew(
+            tier.clone(),
+            key.clone(),
+            Arc::clone(&etag),
+            record,
+            lives / RENEWALS,
+        ));
+        Self { tier: tier.clone(), key: key.clone(), etag, renewing }
+    }
+
+    /// Returns whether the claim is still held, as far as is known. One that is lost to another node is no reason to stop:
+    /// what is put twice is the same.
+    pub async fn is_held(&self) -> bool {
+        self.etag.lock().await.is_some()
+    }
+
+    /// Gives the claim back. That this fails costs the others the time until it lapses, so no error comes of it.
+    pub async fn release(self) {
+        self.renewing.abort();
+        let Some(etag) = self.etag.lock().await.take() else { return };
+        let store = &self.tier.0.store;
+        let released = match store.head(&self.key).await {
+            Ok(Some(seen)) if seen.etag == etag => store.delete(&self.key).await,
+            Ok(Some(_) | None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = released {
+            tracing::debug!(key = %self.key, %error, "a claim could not be given back; it lapses");
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.renewing.abort();
+    }
+}
+
+async fn renew(
+    tier: Tier,
+    key: Path,
+    etag: Arc<Mutex<Option<String>>>,
+    mut record: ClaimRecord,
+    every: Duration,
+) {
+    loop {
+        tokio::time::sleep(every).await;
+        record.sequence = record.sequence.saturating_add(1);
+        let mut held = etag.lock().await;
+        let Some(known) = held.as_ref() else { return };
+        match tier.0.store.update(&key, known, record::write(&record)).await {
+            Ok(Written::Done(now)) => *held = Some(now),
+            Ok(Written::Refused) => {
+                let standing = tier.0.store.read(&key, RECORD_LIMIT_BYTES).await;
+                let is_ours = |bytes: &[u8]| bytes == record::write(&record);
+                match standing {
+                    Ok(Some((bytes, seen))) if is_ours(&bytes) => *held = Some(seen.etag),
+                    Ok(_) => *held = None,
+                    Err(error) if error.kind() == ErrorKind::Unavailable => {}
+                    Err(_) => *held = None,
+                }
+            }
+            // The next renewal may get through before it lapses.
+            Err(error) => tracing::debug!(%key, %error, "a claim could not be renewed"),
+        }
+    }
+}
