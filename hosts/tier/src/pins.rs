@@ -1,9 +1,9 @@
 //! Pins: what eviction never takes, for every node alike.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
-use hubstow_core::name::{Commit, Revision};
+use hubstow_core::name::{Commit, Repo, Revision};
 use object_store::path::Path;
 
 use crate::{
@@ -12,6 +12,10 @@ use crate::{
     name::{ObjectId, PINS, Pin, key},
     tier::Tier,
 };
+
+/// The objects of commits that were read in one sweep.
+#[derive(Default)]
+pub(crate) struct Listings(HashMap<(Repo, Commit), Vec<ObjectId>>);
 
 impl Tier {
     /// Pins a revision or a whole repo, for every node that uses this tier.
@@ -39,18 +43,25 @@ impl Tier {
         Ok(all.iter().filter_map(|meta| Pin::of_key(&meta.location)).collect())
     }
 
-    /// Finds all objects that pinned roots have: the pins of the tier, and these.
-    pub(crate) async fn pinned(&self, others: &[Pin]) -> Result<HashSet<ObjectId>, Error> {
+    /// Finds all objects that pinned roots have: the pins of the tier, and these. Which commits these are is asked each time;
+    /// what a commit has never changes.
+    pub(crate) async fn pinned(
+        &self,
+        others: &[Pin],
+        known: &mut Listings,
+    ) -> Result<HashSet<ObjectId>, Error> {
         let mut objects = HashSet::new();
-        let mut done = HashSet::new();
-        for pin in self.pins().await?.iter().chain(others) {
-            if !done.insert(pin.clone()) {
-                continue;
-            }
-            for commit in self.commits(pin).await? {
-                let tree = self.tree_or_error(&pin.repo, &commit).await?;
-                let named = tree.iter().flat_map(crate::trees::Tree::objects);
-                objects.extend(named.map(|(id, _)| id));
+        let pins: HashSet<Pin> = self.pins().await?.into_iter().chain(others.to_vec()).collect();
+        for pin in pins {
+            for commit in self.commits(&pin).await? {
+                let root = (pin.repo.clone(), commit);
+                if !known.0.contains_key(&root) {
+                    let tree = self.tree_or_error(&root.0, &root.1).await?;
+                    let Some(tree) = tree else { continue };
+                    let named = tree.objects().into_iter().map(|(id, _)| id).collect();
+                    known.0.insert(root.clone(), named);
+                }
+                objects.extend(known.0.get(&root).into_iter().flatten().cloned());
             }
         }
         Ok(objects)

@@ -13,6 +13,7 @@ use crate::{
     decide::{Bounds, Candidate, Fresh, Held, Leftover, Recheck, is_leftover, plan, recheck},
     error::Error,
     name::{CLAIMS, OBJECTS, ObjectId, PROBES, Pin, USED, key},
+    pins::Listings,
     record::{self, ClaimRecord, RECORD_LIMIT_BYTES},
     store::delete_all,
     tier::Tier,
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// After how many objects the roots are read again.
-const BATCH: usize = 64;
+const BATCH: usize = 16;
 
 /// What a sweep is to do.
 #[derive(Clone, Debug)]
@@ -171,7 +172,8 @@ impl Tier {
         now_ms: i64,
         swept: &mut Swept,
     ) -> Result<(), Error> {
-        let pinned = self.pinned(&sweep.pins).await?;
+        let mut listings = Listings::default();
+        let pinned = self.pinned(&sweep.pins, &mut listings).await?;
         let all: Vec<_> = objects
             .iter()
             .map(|(id, meta)| Candidate {
@@ -192,7 +194,7 @@ impl Tier {
             all.iter().map(|it| (it.name.clone(), (it.used_at_ms, it.size_bytes))).collect();
         for batch in plan(&all, bounds, now_ms).chunks(BATCH) {
             // Roots may have moved since the plan was made.
-            let pinned = self.pinned(&sweep.pins).await?;
+            let pinned = self.pinned(&sweep.pins, &mut listings).await?;
             for id in batch {
                 let (planned_ms, size_bytes) = known.get(id).copied().unwrap_or_default();
                 match recheck(planned_ms, self.fresh(id, &pinned).await?) {

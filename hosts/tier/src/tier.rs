@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::future::try_join_all;
 use object_store::{ObjectStore, path::Path};
 use tokio::{sync::Semaphore, time::Instant};
 
@@ -20,6 +21,9 @@ use crate::{
     store::{Store, Written},
     uploads::{self, Uploads},
 };
+
+/// How many writers race when a store is checked.
+const RACERS: usize = 8;
 
 /// A tier of content that many nodes share. It is cheap to clone.
 ///
@@ -91,11 +95,13 @@ impl Tier {
         self.0.store.health.state()
     }
 
-    /// Checks by doing that the store can hold a tier: that it writes only what is not there when asked to, and only over
-    /// the version that is named. Learns its clock. A node does this once, before it relies on the tier.
+    /// Checks by doing that the store can hold a tier: that it writes only what is not there when asked to, only over the
+    /// version that is named, and that of several who do so at the same time one succeeds. Learns its clock. A node does
+    /// this once, before it relies on the tier.
     ///
     /// # Errors
-    /// A store that does otherwise ([`ErrorKind::Unfit`]), and whatever keeps it from being asked.
+    /// A store that does otherwise ([`ErrorKind::Unfit`]), and whatever keeps it from being asked. That two writers never
+    /// both succeed can only be seen not to hold: a store that passes may still be unfit.
     pub async fn check(&self) -> Result<(), Error> {
         let key = probe(&nonce());
         let checked = self.probe(&key).await;
@@ -106,29 +112,41 @@ impl Tier {
 
     async fn probe(&self, key: &Path) -> Result<(), Error> {
         let store = &self.0.store;
-        let (first, second) = (Bytes::from_static(b"first"), Bytes::from_static(b"second"));
         // Nobody else has this key, so what is there is ours.
-        store.create(key, first.clone()).await?;
-        if store.create(key, second.clone()).await? != Written::Refused {
-            return Err(unfit("writes over what is there though it must not (`If-None-Match: *`)"));
+        if self.race(key, None).await? > 1 {
+            return Err(unfit("lets several writers make one thing at once (`If-None-Match: *`)"));
         }
         let gone = || unfit("has not kept what was just written");
-        let (found, seen) = store.read(key, 16).await?.ok_or_else(gone)?;
-        if found != first {
-            return Err(gone());
+        let (_, first) = store.read(key, 64).await?.ok_or_else(gone)?;
+        if store.create(key, Bytes::from_static(b"other")).await? != Written::Refused {
+            return Err(unfit("writes over what is there though it must not (`If-None-Match: *`)"));
         }
         let other = "\"00000000000000000000000000000000\"";
-        if store.update(key, other, second.clone()).await? != Written::Refused {
+        if store.update(key, other, Bytes::from_static(b"other")).await? != Written::Refused {
             return Err(unfit("writes over another version than the one named (`If-Match`)"));
         }
-        let written = store.update(key, &seen.etag, second.clone()).await?;
-        let standing = store.read(key, 16).await?;
-        match (written, standing) {
-            (_, Some((found, seen_now))) if found == second && seen_now.etag != seen.etag => Ok(()),
-            (Written::Done(_) | Written::Refused, _) => {
+        if self.race(key, Some(&first.etag)).await? > 1 {
+            return Err(unfit("lets several writers replace one version at once (`If-Match`)"));
+        }
+        match store.read(key, 64).await?.ok_or_else(gone)? {
+            (_, now) if now.etag == first.etag => {
                 Err(unfit("does not write over the version that is named (`If-Match`)"))
             }
+            _ => Ok(()),
         }
+    }
+
+    /// Has several writers make a key, or replace a version, at the same time, and counts those who hear that they have.
+    async fn race(&self, key: &Path, over: Option<&str>) -> Result<usize, Error> {
+        let write = |_| async move {
+            let body = Bytes::from(nonce());
+            match over {
+                None => self.0.store.create(key, body).await,
+                Some(etag) => self.0.store.update(key, etag, body).await,
+            }
+        };
+        let ends = try_join_all((0..RACERS).map(write)).await?;
+        Ok(ends.iter().filter(|end| matches!(end, Written::Done(_))).count())
     }
 }
 
