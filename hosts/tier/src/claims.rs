@@ -7,11 +7,11 @@ use tokio::{sync::Mutex, task::JoinHandle, time::Instant};
 
 use crate::{
     content::Object,
-    decide::{ClaimFacts, ClaimSeen, ObjectSeen, Standing, Turn, standing, turn},
-    error::{Error, ErrorKind},
+    decide::{ClaimFacts, ClaimSeen, ObjectSeen, Settled, Standing, Turn, settle, standing, turn},
+    error::Error,
     name::{CLAIMS, ObjectId},
     record::{self, ClaimRecord, RECORD_LIMIT_BYTES},
-    store::Written,
+    store::{Seen, Written},
     tier::{Tier, nonce},
 };
 
@@ -101,12 +101,10 @@ impl Tier {
         if let Written::Done(etag) = store.create(key, record::write(&ours)).await? {
             return Ok(Ok(Claim::new(self, key, etag, ours, lives)));
         }
-        let Some((bytes, seen)) = store.read(key, RECORD_LIMIT_BYTES).await? else {
+        let Some((theirs, seen)) = self.standing_claim(key).await? else {
             return Ok(Err(Standing::Live));
         };
-        let theirs: Option<ClaimRecord> = record::read(key, &bytes).ok();
-        if theirs.as_ref() == Some(&ours) {
-            // It was written, and only the answer was lost.
+        if is_ours(theirs.as_ref(), &ours) {
             return Ok(Ok(Claim::new(self, key, seen.etag, ours, lives)));
         }
         let now = Instant::now();
@@ -127,10 +125,24 @@ impl Tier {
             return Ok(Err(stands));
         }
         ours.sequence = theirs.map_or(1, |it| it.sequence.saturating_add(1));
-        match store.update(key, &seen.etag, record::write(&ours)).await? {
-            Written::Done(etag) => Ok(Ok(Claim::new(self, key, etag, ours, lives))),
-            Written::Refused => Ok(Err(stands)),
+        if let Written::Done(etag) = store.update(key, &seen.etag, record::write(&ours)).await? {
+            return Ok(Ok(Claim::new(self, key, etag, ours, lives)));
         }
+        match self.standing_claim(key).await? {
+            Some((found, seen)) if is_ours(found.as_ref(), &ours) => {
+                Ok(Ok(Claim::new(self, key, seen.etag, ours, lives)))
+            }
+            Some(_) | None => Ok(Err(Standing::Live)),
+        }
+    }
+
+    /// Reads a claim; what can't be read is somebody's all the same.
+    async fn standing_claim(
+        &self,
+        key: &Path,
+    ) -> Result<Option<(Option<ClaimRecord>, Seen)>, Error> {
+        let found = self.0.store.read(key, RECORD_LIMIT_BYTES).await?;
+        Ok(found.map(|(bytes, seen)| (record::read(key, &bytes).ok(), seen)))
     }
 
     /// Makes a claim that is not waited for; `None` where somebody else has it.
@@ -180,6 +192,12 @@ impl Drop for Claim {
     }
 }
 
+/// Tells whether the claim that stands there is the one that was to be written: then only the answer was lost.
+fn is_ours(standing: Option<&ClaimRecord>, ours: &ClaimRecord) -> bool {
+    let identity = |claim: &ClaimRecord| (claim.sequence, claim.holder.clone());
+    settle(standing.map(identity), identity(ours)) == Settled::Ours
+}
+
 async fn renew(
     tier: Tier,
     key: Path,
@@ -195,13 +213,13 @@ async fn renew(
         match tier.0.store.update(&key, known, record::write(&record)).await {
             Ok(Written::Done(now)) => *held = Some(now),
             Ok(Written::Refused) => {
-                let standing = tier.0.store.read(&key, RECORD_LIMIT_BYTES).await;
-                let is_ours = |bytes: &[u8]| bytes == record::write(&record);
-                match standing {
-                    Ok(Some((bytes, seen))) if is_ours(&bytes) => *held = Some(seen.etag),
-                    Ok(_) => *held = None,
-                    Err(error) if error.kind() == ErrorKind::Unavailable => {}
-                    Err(_) => *held = None,
+                match tier.standing_claim(&key).await {
+                    Ok(Some((found, seen))) if is_ours(found.as_ref(), &record) => {
+                        *held = Some(seen.etag);
+                    }
+                    Ok(Some(_) | None) => *held = None,
+                    // The next renewal finds out.
+                    Err(error) => tracing::debug!(%key, %error, "a claim could not be read"),
                 }
             }
             // The next renewal may get through before it lapses.

@@ -25,13 +25,13 @@ pub enum Base {
     Version(u64),
 }
 
-/// What came of a confirmation that was written over a version that is no longer the one.
+/// What came of a write over a version that is no longer the one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Settled {
     /// What stands there is ours: it was written, and only the answer was lost.
     Ours,
-    /// Somebody has confirmed it meanwhile. Which is newer nobody can tell, so upstream is asked again, over what stands
-    /// there now.
+    /// Somebody else has written meanwhile. Which confirmation of a ref is newer nobody can tell, so upstream is asked again,
+    /// over what stands there now; a claim is his.
     AskAgain,
 }
 
@@ -44,8 +44,8 @@ pub fn next_sequence(base: Base) -> u64 {
     }
 }
 
-/// Says what came of a write that the store refused because the version had changed. `standing` is what was read
-/// afterwards, `ours` what was to be written, each as its sequence and writer.
+/// Says what came of a write, of a ref or a claim, that the store refused because the version had changed. `standing` is what
+/// was read afterwards, `ours` what was to be written, each as its sequence and writer.
 #[must_use]
 pub fn settle<W: PartialEq>(standing: Option<(u64, W)>, ours: (u64, W)) -> Settled {
     match standing {

@@ -150,6 +150,19 @@ async fn a_lost_answer_to_a_claim_is_known_again() {
     claim(&tier, &sample.id).await.release().await;
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
     assert_eq!(store.keys().await, [""; 0]);
+    // The same of one that takes another's place: the first answer that is lost is that of trying over nothing.
+    drop(claim(&tier, &sample.id).await);
+    let start = Instant::now();
+    let another = node(&store);
+    let late = async {
+        tokio::time::sleep(limits().claim_time).await;
+        store.fail(Op::Put, "claims/", Fault::LostAnswer, usize::MAX);
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        store.heal();
+    };
+    let (taken, ()) = futures_util::future::join(claim(&another, &sample.id), late).await;
+    assert!(taken.is_held().await);
+    assert!(start.elapsed() < limits().claim_time * 3 / 2, "{:?}", start.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
