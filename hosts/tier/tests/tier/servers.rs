@@ -119,7 +119,7 @@ impl Drop for S3 {
 fn has_moto() -> bool {
     let Some(python) = std::env::var_os(PYTHON) else { return false };
     let mut command = Command::new(python);
-    command.args(["-c", "import moto.server, flask"]).stderr(Stdio::null());
+    command.args(["-c", "import moto.server, moto.s3"]).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
 
