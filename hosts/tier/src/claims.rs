@@ -11,7 +11,7 @@ use crate::{
     error::Error,
     name::{CLAIMS, ObjectId},
     record::{self, ClaimRecord, RECORD_LIMIT_BYTES},
-    store::{Seen, Written},
+    store::{Seen, Tag, Written},
     tier::{Tier, nonce},
 };
 
@@ -39,13 +39,13 @@ pub struct Claim {
     tier: Tier,
     key: Path,
     /// The version that is ours; `None` once it is lost.
-    etag: Arc<Mutex<Option<String>>>,
+    tag: Arc<Mutex<Option<Tag>>>,
     renewing: JoinHandle<()>,
 }
 
 /// What was seen of somebody's claim, and since when.
 struct Watched {
-    etag: String,
+    tag: Tag,
     since: Instant,
 }
 
@@ -98,22 +98,22 @@ impl Tier {
         let lives = store.limits.claim_time;
         let lives_ms = u64::try_from(lives.as_millis()).unwrap_or(u64::MAX);
         let mut ours = ClaimRecord::new(1, nonce(), lives_ms);
-        if let Written::Done(etag) = store.create(key, record::write(&ours)).await? {
-            return Ok(Ok(Claim::new(self, key, etag, ours, lives)));
+        if let Written::Done(tag) = store.create(key, record::write(&ours)).await? {
+            return Ok(Ok(Claim::new(self, key, tag, ours, lives)));
         }
         let Some((theirs, seen)) = self.standing_claim(key).await? else {
             return Ok(Err(Standing::Live));
         };
         if is_ours(theirs.as_ref(), &ours) {
-            return Ok(Ok(Claim::new(self, key, seen.etag, ours, lives)));
+            return Ok(Ok(Claim::new(self, key, seen.tag, ours, lives)));
         }
         let now = Instant::now();
         let since = match watched {
-            Some(known) if known.etag == seen.etag => known.since,
+            Some(known) if known.tag.is(&seen.tag) => known.since,
             Some(_) | None => now,
         };
-        *watched = Some(Watched { etag: seen.etag.clone(), since });
-        let age = self.0.clock.now_ms().and_then(|now| u64::try_from(now - seen.at_ms).ok());
+        *watched = Some(Watched { tag: seen.tag.clone(), since });
+        let age = self.store_time().await.and_then(|now| u64::try_from(now - seen.at_ms).ok());
         let facts = ClaimFacts {
             // What can't be read holds as long as ours would.
             lives_ms: theirs.as_ref().map_or(lives_ms, |it| it.lives_ms),
@@ -125,12 +125,12 @@ impl Tier {
             return Ok(Err(stands));
         }
         ours.sequence = theirs.map_or(1, |it| it.sequence.saturating_add(1));
-        if let Written::Done(etag) = store.update(key, &seen.etag, record::write(&ours)).await? {
-            return Ok(Ok(Claim::new(self, key, etag, ours, lives)));
+        if let Written::Done(tag) = store.update(key, &seen.tag, record::write(&ours)).await? {
+            return Ok(Ok(Claim::new(self, key, tag, ours, lives)));
         }
         match self.standing_claim(key).await? {
             Some((found, seen)) if is_ours(found.as_ref(), &ours) => {
-                Ok(Ok(Claim::new(self, key, seen.etag, ours, lives)))
+                Ok(Ok(Claim::new(self, key, seen.tag, ours, lives)))
             }
             Some(_) | None => Ok(Err(Standing::Live)),
         }
@@ -152,31 +152,31 @@ impl Tier {
 }
 
 impl Claim {
-    fn new(tier: &Tier, key: &Path, etag: String, record: ClaimRecord, lives: Duration) -> Self {
-        let etag = Arc::new(Mutex::new(Some(etag)));
+    fn new(tier: &Tier, key: &Path, tag: Tag, record: ClaimRecord, lives: Duration) -> Self {
+        let tag = Arc::new(Mutex::new(Some(tag)));
         let renewing = tokio::spawn(renew(
             tier.clone(),
             key.clone(),
-            Arc::clone(&etag),
+            Arc::clone(&tag),
             record,
             lives / RENEWALS,
         ));
-        Self { tier: tier.clone(), key: key.clone(), etag, renewing }
+        Self { tier: tier.clone(), key: key.clone(), tag, renewing }
     }
 
     /// Returns whether the claim is still held, as far as is known. One that is lost to another node is no reason to stop:
     /// what is put twice is the same.
     pub async fn is_held(&self) -> bool {
-        self.etag.lock().await.is_some()
+        self.tag.lock().await.is_some()
     }
 
     /// Gives the claim back. That this fails costs the others the time until it lapses, so no error comes of it.
     pub async fn release(self) {
         self.renewing.abort();
-        let Some(etag) = self.etag.lock().await.take() else { return };
+        let Some(tag) = self.tag.lock().await.take() else { return };
         let store = &self.tier.0.store;
         let released = match store.head(&self.key).await {
-            Ok(Some(seen)) if seen.etag == etag => store.delete(&self.key).await,
+            Ok(Some(seen)) if seen.tag.is(&tag) => store.delete(&self.key).await,
             Ok(Some(_) | None) => Ok(()),
             Err(error) => Err(error),
         };
@@ -201,21 +201,21 @@ fn is_ours(standing: Option<&ClaimRecord>, ours: &ClaimRecord) -> bool {
 async fn renew(
     tier: Tier,
     key: Path,
-    etag: Arc<Mutex<Option<String>>>,
+    tag: Arc<Mutex<Option<Tag>>>,
     mut record: ClaimRecord,
     every: Duration,
 ) {
     loop {
         tokio::time::sleep(every).await;
         record.sequence = record.sequence.saturating_add(1);
-        let mut held = etag.lock().await;
+        let mut held = tag.lock().await;
         let Some(known) = held.as_ref() else { return };
         match tier.0.store.update(&key, known, record::write(&record)).await {
             Ok(Written::Done(now)) => *held = Some(now),
             Ok(Written::Refused) => {
                 match tier.standing_claim(&key).await {
                     Ok(Some((found, seen))) if is_ours(found.as_ref(), &record) => {
-                        *held = Some(seen.etag);
+                        *held = Some(seen.tag);
                     }
                     Ok(Some(_) | None) => *held = None,
                     // The next renewal finds out.

@@ -1,6 +1,9 @@
 //! What time it is for the store. Ages are told by this clock alone, so that no node's own matters.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use object_store::path::Path;
@@ -11,6 +14,9 @@ use crate::{
     name::CLOCK,
     store::Store,
 };
+
+/// How long what was learned is used. Good clocks drift by a tenth of a second in an hour.
+const GOOD_FOR: Duration = Duration::from_secs(3600);
 
 /// The store's time when something was written, and how long ago that is. It is late by at most one answer and by what the
 /// store rounds off, so that nothing looks older than it is.
@@ -23,6 +29,12 @@ impl Clock {
         let (at_ms, since) = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
         let passed = i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX);
         Some(at_ms.saturating_add(passed))
+    }
+
+    /// Tells whether it was learned so long ago that it may be wrong by now.
+    pub(crate) fn is_old(&self) -> bool {
+        let known = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.is_some_and(|(_, since)| since.elapsed() > GOOD_FOR)
     }
 
     /// Writes something and sees which time the store gives it.

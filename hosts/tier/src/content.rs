@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 use crate::{
     error::{Error, ErrorKind, sort, too_slow},
     name::{OBJECTS, ObjectId, USED},
-    store::{Seen, Store},
+    store::{Seen, Store, Tag},
     tier::Tier,
 };
 
@@ -23,13 +23,12 @@ const NOTED: usize = 100_000;
 pub struct Object {
     /// How large it is.
     pub size_bytes: u64,
-    /// The store's name for what is there, for [`Tier::discard`].
-    pub etag: String,
+    tag: Tag,
 }
 
 impl Object {
     fn of(seen: Seen) -> Self {
-        Self { size_bytes: seen.size_bytes, etag: seen.etag }
+        Self { size_bytes: seen.size_bytes, tag: seen.tag }
     }
 }
 
@@ -78,7 +77,7 @@ impl Tier {
     pub async fn discard(&self, id: &ObjectId, object: &Object) -> Result<(), Error> {
         let key = id.key(OBJECTS);
         match self.0.store.head(&key).await? {
-            Some(seen) if seen.etag == object.etag => {
+            Some(seen) if seen.tag.is(&object.tag) => {
                 tracing::warn!(object = %id, "the tier has wrong bytes for an object; it is removed");
                 self.0.store.delete(&key).await
             }

@@ -122,10 +122,22 @@ pub(crate) fn sort(what: &str, error: &object_store::Error) -> Error {
         _ if of_disk.is_some_and(|it| it.kind() == io::ErrorKind::PermissionDenied) => {
             (ErrorKind::Denied, "the disk does not allow it".to_owned())
         }
+        // A name that this disk can't hold says nothing of the disk.
+        _ if of_disk.is_some_and(is_of_name) => {
+            (ErrorKind::Refused, "the disk can't hold such a name".to_owned())
+        }
         // What is left are answers that never came, or not whole.
         E::Generic { .. } | E::JoinError { .. } | _ => (ErrorKind::Unavailable, innermost(error)),
     };
     Error::new(kind, what, why)
+}
+
+fn is_of_name(error: &io::Error) -> bool {
+    use io::ErrorKind as K;
+    matches!(
+        error.kind(),
+        K::InvalidFilename | K::InvalidInput | K::NotADirectory | K::IsADirectory
+    )
 }
 
 fn cause<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {

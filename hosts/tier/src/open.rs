@@ -108,18 +108,19 @@ fn no_retries() -> object_store::RetryConfig {
     object_store::RetryConfig { max_retries: 0, ..object_store::RetryConfig::default() }
 }
 
-/// Calls `set` with every variable that the store's library knows.
+/// Calls `set` with every variable that the store's library knows. It knows some without the store's name before them too,
+/// such as `TOKEN`, which in an environment mean something else.
 #[cfg(feature = "http")]
 fn configure<B, K: std::str::FromStr>(
     builder: B,
     variables: Variables,
+    begin: &str,
     set: impl Fn(B, K, String) -> B,
 ) -> B {
-    variables.into_iter().fold(builder, |builder, (name, value)| {
-        match name.to_ascii_lowercase().parse() {
-            Ok(key) => set(builder, key, value),
-            Err(_) => builder,
-        }
+    let named = variables.into_iter().filter(|(name, _)| name.starts_with(begin));
+    named.fold(builder, |builder, (name, value)| match name.to_ascii_lowercase().parse() {
+        Ok(key) => set(builder, key, value),
+        Err(_) => builder,
     })
 }
 
@@ -146,7 +147,7 @@ fn s3(url: &Url, variables: Variables, shown: String) -> Result<Opened, Error> {
     let prefix = prefix(url)?;
     let builder =
         AmazonS3Builder::new().with_url(format!("s3://{}", url.host_str().unwrap_or_default()));
-    let bucket = configure(builder, variables, AmazonS3Builder::with_config)
+    let bucket = configure(builder, variables, "AWS_", AmazonS3Builder::with_config)
         .with_conditional_put(S3ConditionalPut::ETagMatch)
         .with_retry(no_retries())
         .with_http_connector(crate::web::Connector)
@@ -172,7 +173,7 @@ fn gcs(url: &Url, variables: Variables, shown: String) -> Result<Opened, Error> 
     let prefix = prefix(url)?;
     let builder = GoogleCloudStorageBuilder::new()
         .with_url(format!("gs://{}", url.host_str().unwrap_or_default()));
-    let bucket = configure(builder, variables, GoogleCloudStorageBuilder::with_config)
+    let bucket = configure(builder, variables, "GOOGLE_", GoogleCloudStorageBuilder::with_config)
         .with_retry(no_retries())
         .with_http_connector(crate::web::Connector)
         .build()
@@ -191,7 +192,7 @@ fn azure(url: &Url, variables: Variables, shown: String) -> Result<Opened, Error
 
     let prefix = prefix(url)?;
     let builder = MicrosoftAzureBuilder::new().with_url(url.to_string());
-    let container = configure(builder, variables, MicrosoftAzureBuilder::with_config)
+    let container = configure(builder, variables, "AZURE_", MicrosoftAzureBuilder::with_config)
         .with_retry(no_retries())
         .with_http_connector(crate::web::Connector)
         .build()

@@ -8,7 +8,7 @@ use crate::{
     error::{Error, ErrorKind},
     name::{reference, references, revision_of},
     record::{self, RECORD_LIMIT_BYTES, RefRecord},
-    store::Written,
+    store::{Tag, Written},
     tier::{Tier, nonce},
 };
 
@@ -21,7 +21,7 @@ pub struct RefSeen {
 
 #[derive(Clone, Debug)]
 struct Known {
-    etag: String,
+    tag: Tag,
     /// `None` of what can't be read, which the next confirmation replaces.
     record: Option<RefRecord>,
     at_ms: i64,
@@ -77,15 +77,15 @@ impl Tier {
             Err(error) if error.kind() == ErrorKind::Corrupt => self.unreadable(&key).await?,
             other => other?.map(|(bytes, seen)| (Some(bytes), seen)),
         };
+        let now = self.store_time().await;
         let known = found.map(|(bytes, seen)| {
             let read = bytes.map(|bytes| record::read::<RefRecord>(&key, &bytes)).transpose();
             let record = read.unwrap_or_else(|error| {
                 tracing::warn!(%error, "a ref of the tier counts as unknown");
                 None
             });
-            let now = self.0.clock.now_ms();
             let age_ms = now.map(|now| u64::try_from(now - seen.at_ms).unwrap_or(0));
-            Known { etag: seen.etag, record, at_ms: seen.at_ms, age_ms }
+            Known { tag: seen.tag, record, at_ms: seen.at_ms, age_ms }
         });
         Ok(RefSeen { key, known })
     }
@@ -108,11 +108,11 @@ impl Tier {
         let bytes = record::write(&ours);
         let written = match &seen.known {
             None => self.0.store.create(&seen.key, bytes).await?,
-            Some(known) => self.0.store.update(&seen.key, &known.etag, bytes).await?,
+            Some(known) => self.0.store.update(&seen.key, &known.tag, bytes).await?,
         };
-        if let Written::Done(etag) = written {
+        if let Written::Done(tag) = written {
             let at_ms = self.0.clock.now_ms().unwrap_or_default();
-            let known = Known { etag, record: Some(ours), at_ms, age_ms: Some(0) };
+            let known = Known { tag, record: Some(ours), at_ms, age_ms: Some(0) };
             return Ok(Confirmed::Recorded(RefSeen { key: seen.key.clone(), known: Some(known) }));
         }
         let now = self.read_ref_at(seen.key.clone()).await?;

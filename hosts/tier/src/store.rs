@@ -16,12 +16,35 @@ use crate::{
     limits::Limits,
 };
 
+/// What makes a version of something another than every version before: the store's ETag, and its number where it has one.
+/// Some stores compare the one, some the other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tag {
+    etag: Option<String>,
+    number: Option<String>,
+}
+
+impl Tag {
+    /// A version that nothing ever has.
+    pub(crate) fn of_nothing() -> Self {
+        let etag = format!("\"{}\"", "0".repeat(32));
+        Self { etag: Some(etag), number: Some("1".to_owned()) }
+    }
+
+    /// Tells whether both are of one version. Not every answer of a store has both parts.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        match (&self.etag, &other.etag) {
+            (Some(one), Some(other)) => one == other,
+            (None, _) | (_, None) => self.number.is_some() && self.number == other.number,
+        }
+    }
+}
+
 /// What the store says of something that is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) size_bytes: u64,
-    /// What makes this version another than those before; empty where the store has none.
-    pub(crate) etag: String,
+    pub(crate) tag: Tag,
     /// When it was written, in milliseconds by the store's clock.
     pub(crate) at_ms: i64,
 }
@@ -30,7 +53,7 @@ impl Seen {
     pub(crate) fn of(meta: &ObjectMeta) -> Self {
         Self {
             size_bytes: meta.size,
-            etag: meta.e_tag.clone().unwrap_or_default(),
+            tag: Tag { etag: meta.e_tag.clone(), number: meta.version.clone() },
             at_ms: meta.last_modified.timestamp_millis(),
         }
     }
@@ -39,8 +62,8 @@ impl Seen {
 /// How a write under a condition has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Written {
-    /// With the etag that it has now.
-    Done(String),
+    /// With what it is known by now.
+    Done(Tag),
     /// The condition did not hold. After a lost answer it may be our own write that stands there.
     Refused,
 }
@@ -106,14 +129,14 @@ impl Store {
         self.write(key, bytes, PutMode::Create).await
     }
 
-    /// Writes over exactly the version with this etag.
+    /// Writes over exactly this version.
     pub(crate) async fn update(
         &self,
         key: &Path,
-        etag: &str,
+        over: &Tag,
         bytes: Bytes,
     ) -> Result<Written, Error> {
-        let version = UpdateVersion { e_tag: Some(etag.to_owned()), version: None };
+        let version = UpdateVersion { e_tag: over.etag.clone(), version: over.number.clone() };
         self.write(key, bytes, PutMode::Update(version)).await
     }
 
@@ -128,7 +151,7 @@ impl Store {
         let put = || async {
             let options = PutOptions { mode: mode.clone(), ..PutOptions::default() };
             match self.inner.put_opts(key, PutPayload::from(bytes.clone()), options).await {
-                Ok(result) => Ok(Written::Done(result.e_tag.unwrap_or_default())),
+                Ok(result) => Ok(Written::Done(Tag { etag: result.e_tag, number: result.version })),
                 Err(E::AlreadyExists { .. } | E::Precondition { .. } | E::NotModified { .. }) => {
                     Ok(Written::Refused)
                 }

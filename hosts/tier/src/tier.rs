@@ -18,7 +18,7 @@ use crate::{
     limits::Limits,
     name::{ObjectId, probe},
     open::{self, Opened},
-    store::{Store, Written},
+    store::{Store, Tag, Written},
     uploads::{self, Uploads},
 };
 
@@ -75,7 +75,7 @@ impl Tier {
     #[must_use]
     pub fn with_store(store: Arc<dyn ObjectStore>, limits: Limits) -> Self {
         let shown = store.to_string();
-        Self::of(Opened { store, uploads: Box::new(uploads::Nothing), shown }, limits)
+        Self::of(Opened { store, uploads: Box::new(uploads::ByRule), shown }, limits)
     }
 
     fn of(opened: Opened, limits: Limits) -> Self {
@@ -121,28 +121,40 @@ impl Tier {
         if store.create(key, Bytes::from_static(b"other")).await? != Written::Refused {
             return Err(unfit("writes over what is there though it must not (`If-None-Match: *`)"));
         }
-        let other = "\"00000000000000000000000000000000\"";
-        if store.update(key, other, Bytes::from_static(b"other")).await? != Written::Refused {
+        if store.update(key, &Tag::of_nothing(), Bytes::from_static(b"other")).await?
+            != Written::Refused
+        {
             return Err(unfit("writes over another version than the one named (`If-Match`)"));
         }
-        if self.race(key, Some(&first.etag)).await? > 1 {
+        if self.race(key, Some(&first.tag)).await? > 1 {
             return Err(unfit("lets several writers replace one version at once (`If-Match`)"));
         }
         match store.read(key, 64).await?.ok_or_else(gone)? {
-            (_, now) if now.etag == first.etag => {
+            (_, now) if now.tag.is(&first.tag) => {
                 Err(unfit("does not write over the version that is named (`If-Match`)"))
             }
             _ => Ok(()),
         }
     }
 
+    /// Returns the store's time in milliseconds, if it was ever learned. What was learned long ago is learned again: clocks
+    /// drift apart.
+    pub(crate) async fn store_time(&self) -> Option<i64> {
+        if self.0.clock.is_old()
+            && let Err(error) = self.0.clock.learn(&self.0.store).await
+        {
+            tracing::debug!(%error, "the store's clock could not be read again");
+        }
+        self.0.clock.now_ms()
+    }
+
     /// Has several writers make a key, or replace a version, at the same time, and counts those who hear that they have.
-    async fn race(&self, key: &Path, over: Option<&str>) -> Result<usize, Error> {
+    async fn race(&self, key: &Path, over: Option<&Tag>) -> Result<usize, Error> {
         let write = |_| async move {
             let body = Bytes::from(nonce());
             match over {
                 None => self.0.store.create(key, body).await,
-                Some(etag) => self.0.store.update(key, etag, body).await,
+                Some(over) => self.0.store.update(key, over, body).await,
             }
         };
         let ends = try_join_all((0..RACERS).map(write)).await?;

@@ -110,9 +110,7 @@ impl Tier {
             Found::Tree(_) => Ok(()),
             // It was taken away in this moment: the next one who wants it keeps it.
             Found::Nothing => Ok(()),
-            Found::Unreadable(seen) => {
-                store.update(&key, &seen.etag, bytes.clone()).await.map(drop)
-            }
+            Found::Unreadable(seen) => store.update(&key, &seen.tag, bytes.clone()).await.map(drop),
         }
     }
 

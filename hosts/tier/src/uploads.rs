@@ -36,10 +36,8 @@ impl Uploads for Nothing {
 }
 
 /// Of stores that end them by a rule or by themselves.
-#[cfg(any(feature = "gcs", feature = "azure"))]
 pub(crate) struct ByRule;
 
-#[cfg(any(feature = "gcs", feature = "azure"))]
 #[async_trait]
 impl Uploads for ByRule {
     async fn clear(&self, _: u64, _: i64) -> Result<Cleared, Error> {

@@ -2,9 +2,10 @@
 
 use std::{path::Path, time::Duration};
 
-use hubstow_tier::{Cleared, Confirmed, Limits, Put, Sweep, Tier, decide::Word};
+use hubstow_core::name::Revision;
+use hubstow_tier::{Cleared, Confirmed, ErrorKind, Limits, Put, State, Sweep, Tier, decide::Word};
 
-use crate::stage::{Sample, commit, limits, main, read, repo};
+use crate::stage::{Sample, commit, kind, limits, main, read, repo};
 
 fn open(folder: &Path) -> Tier {
     let address = format!("file://{}", folder.display());
@@ -68,6 +69,18 @@ async fn a_sweep_ends_uploads_that_are_torn() {
     let done = tier.sweep(&sweep).await.unwrap().unwrap();
     assert_eq!((done.uploads, done.objects), (Cleared::Count(1), 1));
     assert!(!torn.exists());
+}
+
+#[tokio::test]
+async fn a_name_that_the_disk_cannot_hold_is_refused_and_says_nothing_of_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let tier = open(folder.path());
+    let long = Revision::parse(&"ä".repeat(100)).unwrap();
+    let seen = tier.read_ref(&repo("org/model"), &long).await.unwrap();
+    let word = Word::At(commit('a'));
+    assert_eq!(kind(tier.confirm_ref(&seen, &word).await), ErrorKind::Refused);
+    assert_eq!(kind(tier.read_ref(&repo("org/model"), &long).await), ErrorKind::Refused);
+    assert_eq!(tier.state(), State::Here);
 }
 
 #[tokio::test]

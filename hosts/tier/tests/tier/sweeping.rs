@@ -199,7 +199,7 @@ async fn what_dead_runs_have_left_goes_and_what_lives_stays() {
     let alive = tier.begin(&Sample::small(9).id, HOUR).await.unwrap();
     assert!(matches!(alive, Begin::Fill(_)));
     let done = sweep(&tier, &Sweep::default()).await;
-    assert_eq!((done.claims, done.notes, done.uploads), (2, 2, Cleared::Count(0)));
+    assert_eq!((done.claims, done.notes, done.uploads), (2, 2, Cleared::ByRule));
     let left = store.keys().await;
     let living = format!("claims/{}", Sample::small(9).id);
     assert_eq!(left, [living, "clock".to_owned(), "used/sha256/x".to_owned()]);
