@@ -44,36 +44,50 @@ async fn a_server_that_looks_and_then_writes_is_no_place_for_a_tier() {
 async fn a_tier_works_on_real_servers() {
     for server in SERVERS {
         let Some(s3) = S3::start(server) else { continue };
-        let tier = s3.tier(limits());
-        // Learns what time it is for the server.
-        tier.sweep(&Sweep::default()).await.unwrap();
-        for sample in [Sample::small(1), Sample::large(), Sample::new(Vec::new())] {
-            assert_eq!(read(&tier, &sample.id, None).await.unwrap(), None);
-            let Begin::Fill(claim) = tier.begin(&sample.id, Duration::from_secs(5)).await.unwrap()
-            else {
-                panic!("{server:?}: nobody else is there")
-            };
-            assert_eq!(sample.put(&tier).await.unwrap(), Put::Done);
-            claim.release().await;
-            assert_eq!(sample.put(&s3.tier(limits())).await.unwrap(), Put::Already);
-            assert_eq!(read(&tier, &sample.id, None).await.unwrap().unwrap(), sample.bytes);
-            if sample.size() > 8 {
-                let end = sample.size();
-                let part = read(&tier, &sample.id, Some(end - 4..end + 9)).await.unwrap().unwrap();
-                assert_eq!(part, sample.bytes[sample.bytes.len() - 4..]);
-            }
-        }
-        // A file that is another leaves nothing, in one request or in parts.
-        for sample in [Sample::small(2), Sample::new(vec![7; 11 << 20])] {
-            let mut wrong = sample.bytes.clone();
-            *wrong.last_mut().unwrap() ^= 1;
-            std::fs::write(&sample.path, wrong).unwrap();
-            assert_eq!(kind(sample.put(&tier).await), ErrorKind::Mismatch);
-            assert_eq!(tier.head(&sample.id).await.unwrap(), None);
-        }
-        check_refs(&tier).await;
-        check_sweep(server, &tier).await;
+        check_all(&format!("{server:?}"), &|| s3.tier(limits())).await;
     }
+}
+
+/// The same on whatever store somebody names, below a prefix that must be empty: `HUBSTOW_TIER_STORE=s3://bucket/prefix`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tier_works_on_the_store_that_is_named() {
+    let Ok(address) = std::env::var("HUBSTOW_TIER_STORE") else {
+        println!("skipped: HUBSTOW_TIER_STORE names no store");
+        return;
+    };
+    let open = || Tier::open(&address, limits()).unwrap();
+    open().check().await.unwrap();
+    check_all(&address, &open).await;
+}
+
+async fn check_all(name: &str, open: &(dyn Fn() -> Tier + Sync)) {
+    let tier = open();
+    // Learns what time it is for the server.
+    tier.sweep(&Sweep::default()).await.unwrap();
+    for sample in [Sample::small(1), Sample::large(), Sample::new(Vec::new())] {
+        assert_eq!(read(&tier, &sample.id, None).await.unwrap(), None);
+        let begun = tier.begin(&sample.id, Duration::from_secs(5)).await.unwrap();
+        let Begin::Fill(claim) = begun else { panic!("{name}: nobody else is there") };
+        assert_eq!(sample.put(&tier).await.unwrap(), Put::Done);
+        claim.release().await;
+        assert_eq!(sample.put(&open()).await.unwrap(), Put::Already);
+        assert_eq!(read(&tier, &sample.id, None).await.unwrap().unwrap(), sample.bytes);
+        if sample.size() > 8 {
+            let end = sample.size();
+            let part = read(&tier, &sample.id, Some(end - 4..end + 9)).await.unwrap().unwrap();
+            assert_eq!(part, sample.bytes[sample.bytes.len() - 4..]);
+        }
+    }
+    // A file that is another leaves nothing, in one request or in parts.
+    for sample in [Sample::small(2), Sample::new(vec![7; 11 << 20])] {
+        let mut wrong = sample.bytes.clone();
+        *wrong.last_mut().unwrap() ^= 1;
+        std::fs::write(&sample.path, wrong).unwrap();
+        assert_eq!(kind(sample.put(&tier).await), ErrorKind::Mismatch);
+        assert_eq!(tier.head(&sample.id).await.unwrap(), None);
+    }
+    check_refs(&tier).await;
+    check_sweep(name, &tier).await;
 }
 
 async fn check_refs(tier: &Tier) {
@@ -99,7 +113,7 @@ async fn check_refs(tier: &Tier) {
     assert_eq!(tier.refs(&repo).await.unwrap().len(), 2);
 }
 
-async fn check_sweep(server: Kind, tier: &Tier) {
+async fn check_sweep(name: &str, tier: &Tier) {
     let pin = Pin { repo: repo("org/model"), revision: None };
     tier.pin(&pin).await.unwrap();
     assert_eq!(tier.pins().await.unwrap(), std::slice::from_ref(&pin));
@@ -113,7 +127,7 @@ async fn check_sweep(server: Kind, tier: &Tier) {
     sweep.min_age = Duration::ZERO;
     let done = tier.sweep(&sweep).await.unwrap().unwrap();
     // An empty one takes no room.
-    assert_eq!((done.objects, done.evicted), (3, 2), "{server:?}: {done:?}");
+    assert_eq!((done.objects, done.evicted), (3, 2), "{name}: {done:?}");
 }
 
 /// An upload that its node did not live to complete is visible to nobody, and a sweep ends it where the store lists it.
