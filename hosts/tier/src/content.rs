@@ -1,6 +1,9 @@
 //! Reading an object, as it comes in, however often the line breaks.
 
-use std::{ops::Range, sync::PoisonError};
+use std::{
+    ops::Range,
+    sync::{Arc, PoisonError},
+};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream::BoxStream};
@@ -14,6 +17,9 @@ use crate::{
     tier::Tier,
 };
 
+/// How many notes of uses are written at once, and how many may wait for that; one more is left out, and made at the next use.
+pub(crate) const NOTES_AT_ONCE: usize = 4;
+pub(crate) const NOTES_WAITING: usize = 1_024;
 /// How many objects' uses are remembered; an older one is noted once more than it need be.
 const NOTED: usize = 100_000;
 
@@ -98,10 +104,13 @@ impl Tier {
                 noted.clear();
             }
         }
+        let Ok(waiting) = Arc::clone(&self.0.notes_waiting).try_acquire_owned() else { return };
         noted.insert(id.clone(), Instant::now());
         drop(noted);
         let (tier, id) = (self.clone(), id.clone());
         tokio::spawn(async move {
+            let _waiting = waiting;
+            let _one_of_few = tier.0.notes.acquire().await;
             if let Err(error) = tier.0.store.overwrite(&id.key(USED), Bytes::new()).await {
                 tracing::debug!(object = %id, %error, "the use of an object could not be noted");
                 tier.0.noted.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);

@@ -1,17 +1,28 @@
 //! A folder as a store: the one of `object_store`, and writing over exactly one version, which that one lacks.
 
-use std::{fmt, fs::File, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    fs::File,
+    io::{Read as _, Seek as _, SeekFrom},
+    ops::Range,
+    path::PathBuf,
+    sync::Arc,
+};
 
 use async_trait::async_trait;
-use futures_util::stream::BoxStream;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _, stream::BoxStream};
 use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, ObjectStoreExt as _, PutMode, PutMultipartOptions, PutOptions, PutPayload,
-    PutResult, Result, local::LocalFileSystem, path::Path,
+    CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload,
+    ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutMultipartOptions, PutOptions,
+    PutPayload, PutResult, Result, local::LocalFileSystem, path::Path,
 };
 
 /// Held while a version is compared and replaced, so by one writer on all machines for which the disk has locks.
 const LOCK: &str = ".hubstow-tier.lock";
+
+/// How much is read at once.
+const PIECE_BYTES: u64 = 1 << 20;
 
 /// A folder that holds a tier.
 #[derive(Clone, Debug)]
@@ -51,6 +62,29 @@ impl fmt::Display for Folder {
     }
 }
 
+/// Reads a range of a file by pieces that are worth a change of threads.
+fn pieces(file: File, range: Range<u64>) -> impl Stream<Item = Result<Bytes>> {
+    let failed = |source: std::io::Error| Error::Generic { store: "folder", source: source.into() };
+    futures_util::stream::try_unfold((file, range), move |(mut file, range)| async move {
+        let size = range.end.saturating_sub(range.start).min(PIECE_BYTES);
+        if size == 0 {
+            return Ok(None);
+        }
+        let read = tokio::task::spawn_blocking(move || {
+            let mut piece = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+            file.seek(SeekFrom::Start(range.start))?;
+            (&mut file).take(size).read_to_end(&mut piece)?;
+            Ok((file, piece))
+        });
+        let (file, piece) = read.await?.map_err(failed)?;
+        if piece.is_empty() {
+            return Ok(None);
+        }
+        let next = range.start + piece.len() as u64;
+        Ok(Some((Bytes::from(piece), (file, next..range.end))))
+    })
+}
+
 #[async_trait]
 impl ObjectStore for Folder {
     async fn put_opts(
@@ -87,7 +121,14 @@ impl ObjectStore for Folder {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        self.disk.get_opts(location, options).await
+        let mut got = self.disk.get_opts(location, options).await?;
+        got.payload = match got.payload {
+            GetResultPayload::File(file, _) => {
+                GetResultPayload::Stream(pieces(file, got.range.clone()).boxed())
+            }
+            stream @ GetResultPayload::Stream(_) => stream,
+        };
+        Ok(got)
     }
 
     fn delete_stream(

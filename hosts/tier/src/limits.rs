@@ -11,7 +11,8 @@ const PARTS: u64 = 10_000;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The most requests that are open at once.
+    /// The most requests that are open at once. One whose body is being read is none: how many of these there are is up to
+    /// whoever reads.
     pub requests: usize,
     /// The most files that are put at once.
     pub uploads: usize,

@@ -76,14 +76,15 @@ impl Tier {
     /// Whatever keeps the store from being asked, and a pinned root that can't be read: nothing is evicted then. What was
     /// done before an error stays done.
     pub async fn sweep(&self, sweep: &Sweep) -> Result<Option<Swept>, Error> {
+        // Without the time, the claim of a sweep that has died would be believed for ever: nobody watches it.
+        let now_ms = self.0.clock.learn(&self.0.store).await?;
         let Some(claim) = self.claim_once(&key(&[CLAIMS, "sweep"])).await? else { return Ok(None) };
-        let swept = self.sweep_alone(sweep).await;
+        let swept = self.sweep_alone(sweep, now_ms).await;
         claim.release().await;
         swept.map(Some)
     }
 
-    async fn sweep_alone(&self, sweep: &Sweep) -> Result<Swept, Error> {
-        let now_ms = self.0.clock.learn(&self.0.store).await?;
+    async fn sweep_alone(&self, sweep: &Sweep, now_ms: i64) -> Result<Swept, Error> {
         let patience_ms = milliseconds(sweep.upload_time);
         let mut swept = Swept {
             objects: 0,

@@ -13,6 +13,7 @@ use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
     clock::Clock,
+    content::{NOTES_AT_ONCE, NOTES_WAITING},
     error::{Error, ErrorKind},
     health::State,
     limits::Limits,
@@ -37,6 +38,9 @@ pub(crate) struct Inner {
     pub(crate) torn: Box<dyn Uploads>,
     pub(crate) clock: Clock,
     pub(crate) uploads: Semaphore,
+    /// Those who write a note of a use, and those who wait for that.
+    pub(crate) notes: Semaphore,
+    pub(crate) notes_waiting: Arc<Semaphore>,
     /// When the use of an object was last noted.
     pub(crate) noted: Mutex<HashMap<ObjectId, Instant>>,
     shown: String,
@@ -84,6 +88,8 @@ impl Tier {
             store: Store::new(opened.store, limits),
             torn: opened.uploads,
             clock: Clock::default(),
+            notes: Semaphore::new(NOTES_AT_ONCE),
+            notes_waiting: Arc::new(Semaphore::new(NOTES_WAITING)),
             noted: Mutex::default(),
             shown: opened.shown,
         }))

@@ -187,9 +187,13 @@ impl ObjectStore for Faulty {
         how: PutOptions,
     ) -> Result<PutResult> {
         let fault = self.hit(Op::Put, key.as_ref());
-        let now = *lock(&self.skew_ms);
-        lock(&self.written).insert(key.clone(), now);
-        under(fault, key.as_ref(), self.inner.put_opts(key, payload, how)).await
+        let put = async {
+            let done = self.inner.put_opts(key, payload, how).await?;
+            let ahead_ms = *lock(&self.skew_ms);
+            lock(&self.written).insert(key.clone(), ahead_ms);
+            Ok(done)
+        };
+        under(fault, key.as_ref(), put).await
     }
 
     async fn put_multipart_opts(

@@ -8,6 +8,7 @@
     reason = "a test says what is wrong by failing"
 )]
 
+mod chance;
 mod faulty;
 mod filling;
 mod folder;

@@ -206,6 +206,18 @@ async fn what_dead_runs_have_left_goes_and_what_lives_stays() {
     assert_eq!(sweep(&tier, &Sweep::default()).await.claims, 0);
 }
 
+/// Whoever sweeps once and ends does not watch anybody's claim.
+#[tokio::test(start_paused = true)]
+async fn the_claim_of_a_sweep_that_has_died_keeps_nobody_out_for_long() {
+    let (tier, store) = faulty();
+    let claim = r#"{"format":1,"sequence":1,"holder":"h","lives_ms":30000}"#;
+    store.inner.put(&Path::from("claims/sweep"), claim.into()).await.unwrap();
+    assert_eq!(tier.sweep(&Sweep::default()).await.unwrap(), None);
+    age(&store, 1);
+    let other = Tier::with_store(Arc::<Faulty>::clone(&store), limits());
+    assert!(other.sweep(&Sweep::default()).await.unwrap().is_some());
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_node_sweeps_at_a_time_and_faults_end_it_within_bounds() {
     let (tier, store) = faulty();
