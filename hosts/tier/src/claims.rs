@@ -67,7 +67,8 @@ impl Tier {
             let seen = if object.is_some() { ObjectSeen::Present } else { ObjectSeen::Absent };
             let known = match &claim {
                 Ok(_) => ClaimSeen::Ours,
-                Err(standing) => ClaimSeen::Theirs(*standing),
+                Err(Some(standing)) => ClaimSeen::Theirs(*standing),
+                Err(None) => ClaimSeen::Unknown,
             };
             match (turn(known, seen), object, claim) {
                 (Turn::Read | Turn::ReleaseAndRead, Some(object), claim) => {
@@ -88,21 +89,25 @@ impl Tier {
         }
     }
 
-    /// Makes a claim at a key, over nothing or over one that has lapsed. `Err` tells how somebody else's stands.
+    /// Makes a claim at a key, over nothing or over one that has lapsed. `Err` tells how somebody else's stands, if it does.
+    /// One that is watched is read first: it is more likely to be there than not.
     async fn claim(
         &self,
         key: &Path,
         watched: &mut Option<Watched>,
-    ) -> Result<Result<Claim, Standing>, Error> {
+    ) -> Result<Result<Claim, Option<Standing>>, Error> {
         let store = &self.0.store;
         let lives = store.limits.claim_time;
         let lives_ms = u64::try_from(lives.as_millis()).unwrap_or(u64::MAX);
         let mut ours = ClaimRecord::new(1, nonce(), lives_ms);
-        if let Written::Done(tag) = store.create(key, record::write(&ours)).await? {
+        if watched.is_none()
+            && let Written::Done(tag) = store.create(key, record::write(&ours)).await?
+        {
             return Ok(Ok(Claim::new(self, key, tag, ours, lives)));
         }
         let Some((theirs, seen)) = self.standing_claim(key).await? else {
-            return Ok(Err(Standing::Live));
+            *watched = None;
+            return Ok(Err(None));
         };
         if is_ours(theirs.as_ref(), &ours) {
             return Ok(Ok(Claim::new(self, key, seen.tag, ours, lives)));
@@ -122,7 +127,7 @@ impl Tier {
         };
         let stands = standing(facts);
         if turn(ClaimSeen::Theirs(stands), ObjectSeen::Absent) != Turn::TakeOver {
-            return Ok(Err(stands));
+            return Ok(Err(Some(stands)));
         }
         ours.sequence = theirs.map_or(1, |it| it.sequence.saturating_add(1));
         if let Written::Done(tag) = store.update(key, &seen.tag, record::write(&ours)).await? {
@@ -132,7 +137,8 @@ impl Tier {
             Some((found, seen)) if is_ours(found.as_ref(), &ours) => {
                 Ok(Ok(Claim::new(self, key, seen.tag, ours, lives)))
             }
-            Some(_) | None => Ok(Err(Standing::Live)),
+            Some(_) => Ok(Err(Some(Standing::Live))),
+            None => Ok(Err(None)),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Reading an object, as it comes in, however often the line breaks.
 
 use std::{
+    fmt,
     ops::Range,
     sync::{Arc, PoisonError},
 };
@@ -130,6 +131,17 @@ async fn open(
         store.inner().get_opts(key, GetOptions { range, ..GetOptions::default() })
     };
     store.ask(&what, store.limits.try_time, get).await
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { object, range, next, .. } = self;
+        f.debug_struct("Content")
+            .field("object", object)
+            .field("range", range)
+            .field("next", next)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Content {

@@ -14,7 +14,7 @@ pub enum ObjectSeen {
 /// What is known of the claim, which is always looked at before the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ClaimSeen {
-    /// Nobody has looked.
+    /// Nothing: nobody has looked, or there was none.
     Unknown,
     /// It is ours.
     Ours,

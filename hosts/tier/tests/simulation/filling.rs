@@ -122,8 +122,9 @@ impl Filling {
         let step = match turn(claim, self.object_seen()) {
             Turn::Read => Step::Read,
             Turn::ReleaseAndRead => Step::LookBeforeRelease,
+            Turn::Claim => Step::MakeClaim,
             // A claim that is known to have lapsed was taken over by somebody else, or is seen again.
-            Turn::Claim | Turn::Wait | Turn::TakeOver => Step::MakeClaim,
+            Turn::Wait | Turn::TakeOver => Step::ReadClaim { sent: None },
             Turn::Fill => Step::Fetch,
         };
         ((at, "look"), self.with(at, step))
@@ -194,7 +195,7 @@ impl Filling {
                 }
             }
             // It was given back in this moment.
-            None => self.with(at, Step::LookWith(ClaimSeen::Theirs(Standing::Live))),
+            None => self.with(at, Step::LookWith(ClaimSeen::Unknown)),
         }
     }
 
