@@ -70,16 +70,22 @@ impl Tier {
                 Err(Some(standing)) => ClaimSeen::Theirs(*standing),
                 Err(None) => ClaimSeen::Unknown,
             };
-            match (turn(known, seen), object, claim) {
-                (Turn::Read | Turn::ReleaseAndRead, Some(object), claim) => {
+            match turn(known, seen) {
+                Turn::Read | Turn::ReleaseAndRead => {
                     if let Ok(claim) = claim {
                         claim.release().await;
                     }
-                    return Ok(Begin::Here(object));
+                    if let Some(object) = object {
+                        return Ok(Begin::Here(object));
+                    }
                 }
-                (Turn::Fill, _, Ok(claim)) => return Ok(Begin::Fill(claim)),
+                Turn::Fill => {
+                    if let Ok(claim) = claim {
+                        return Ok(Begin::Fill(claim));
+                    }
+                }
                 // A lapsed one was taken over by somebody else meanwhile.
-                _ => {}
+                Turn::Claim | Turn::TakeOver | Turn::Wait => {}
             }
             if Instant::now() + look > end {
                 return Ok(Begin::Waited);
@@ -148,7 +154,7 @@ impl Tier {
         key: &Path,
     ) -> Result<Option<(Option<ClaimRecord>, Seen)>, Error> {
         let found = self.0.store.read(key, RECORD_LIMIT_BYTES).await?;
-        Ok(found.map(|(bytes, seen)| (record::read(key, &bytes).ok(), seen)))
+        Ok(found.map(|(bytes, seen)| (record::read(key, bytes.as_deref()).ok(), seen)))
     }
 
     /// Makes a claim that is not waited for; `None` where somebody else has it.

@@ -74,9 +74,16 @@ pub(crate) fn write<R: Record>(record: &R) -> Bytes {
     Bytes::from(serde_json::to_vec(record).unwrap_or_default())
 }
 
-pub(crate) fn read<R: Record>(key: &impl std::fmt::Display, bytes: &[u8]) -> Result<R, Error> {
+/// Reads a record; `None` stands for more than a record has.
+pub(crate) fn read<R: Record>(
+    key: &impl std::fmt::Display,
+    bytes: Option<&[u8]>,
+) -> Result<R, Error> {
     let corrupt = |why: String| {
         Error::new(ErrorKind::Corrupt, format!("`{key}` in the tier is no record"), why)
+    };
+    let Some(bytes) = bytes else {
+        return Err(corrupt(format!("it is larger than {RECORD_LIMIT_BYTES} bytes")));
     };
     let record: R = serde_json::from_slice(bytes).map_err(|error| corrupt(error.to_string()))?;
     if record.format() == FORMAT {
@@ -98,7 +105,7 @@ mod tests {
             "ab".repeat(16)
         );
         assert_eq!(write(&at), text);
-        assert_eq!(read::<RefRecord>(&"x", text.as_bytes()).unwrap(), at);
+        assert_eq!(read::<RefRecord>(&"x", Some(text.as_bytes())).unwrap(), at);
         let gone = RefRecord::new(1, "w".to_owned(), &Word::Gone);
         assert_eq!(write(&gone), r#"{"format":1,"sequence":1,"writer":"w","commit":null}"#);
         let claim = ClaimRecord::new(2, "h".to_owned(), 30_000);
@@ -114,7 +121,7 @@ mod tests {
             "{\"format\":2,\"sequence\":1,\"writer\":\"w\",\"commit\":null}",
             "{\"format\":1,\"sequence\":1,\"writer\":\"w\",\"commit\":\"../x\"}",
         ] {
-            let error = read::<RefRecord>(&"refs/x", text.as_bytes()).unwrap_err();
+            let error = read::<RefRecord>(&"refs/x", Some(text.as_bytes())).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Corrupt, "{text}");
             assert!(error.to_string().contains("refs/x"), "{error}");
         }

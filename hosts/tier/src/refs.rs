@@ -5,7 +5,7 @@ use object_store::path::Path;
 
 use crate::{
     decide::{Base, Settled, Word, next_sequence, settle},
-    error::{Error, ErrorKind},
+    error::Error,
     name::{reference, references, revision_of},
     record::{self, RECORD_LIMIT_BYTES, RefRecord},
     store::{Tag, Written},
@@ -73,28 +73,16 @@ impl Tier {
     }
 
     async fn read_ref_at(&self, key: Path) -> Result<RefSeen, Error> {
-        let found = match self.0.store.read(&key, RECORD_LIMIT_BYTES).await {
-            Err(error) if error.kind() == ErrorKind::Corrupt => self.unreadable(&key).await?,
-            other => other?.map(|(bytes, seen)| (Some(bytes), seen)),
-        };
+        let found = self.0.store.read(&key, RECORD_LIMIT_BYTES).await?;
         let now = self.store_time().await;
         let known = found.map(|(bytes, seen)| {
-            let read = bytes.map(|bytes| record::read::<RefRecord>(&key, &bytes)).transpose();
-            let record = read.unwrap_or_else(|error| {
-                tracing::warn!(%error, "a ref of the tier counts as unknown");
-                None
-            });
+            let read = record::read::<RefRecord>(&key, bytes.as_deref());
+            let unknown = |error: &Error| tracing::warn!(%error, "a ref of the tier is unknown");
+            let record = read.inspect_err(unknown).ok();
             let age_ms = now.map(|now| u64::try_from(now - seen.at_ms).unwrap_or(0));
             Known { tag: seen.tag, record, at_ms: seen.at_ms, age_ms }
         });
         Ok(RefSeen { key, known })
-    }
-
-    async fn unreadable(
-        &self,
-        key: &Path,
-    ) -> Result<Option<(Option<bytes::Bytes>, crate::store::Seen)>, Error> {
-        Ok(self.0.store.head(key).await?.map(|seen| (None, seen)))
     }
 
     /// Writes down what upstream said after `seen` was read.

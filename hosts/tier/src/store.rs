@@ -99,29 +99,21 @@ impl Store {
         Ok(found.map(|meta| Seen::of(&meta)))
     }
 
-    /// Reads something small, whole. What is larger than the limit is corrupt.
+    /// Reads something small, whole; without bytes where it is larger than the limit.
     pub(crate) async fn read(
         &self,
         key: &Path,
         limit_bytes: u64,
-    ) -> Result<Option<(Bytes, Seen)>, Error> {
+    ) -> Result<Option<(Option<Bytes>, Seen)>, Error> {
         let what = format!("`{key}` can't be read from the tier");
         let read = || async {
             let got = self.inner.get_opts(key, GetOptions::default()).await?;
             let seen = Seen::of(&got.meta);
-            if seen.size_bytes > limit_bytes {
-                return Ok((None, seen));
-            }
-            Ok((Some(got.bytes().await?), seen))
+            let small = seen.size_bytes <= limit_bytes;
+            let bytes = if small { Some(got.bytes().await?) } else { None };
+            Ok((bytes, seen))
         };
-        match self.ask(&what, self.limits.part_time, read).await? {
-            None => Ok(None),
-            Some((Some(bytes), seen)) => Ok(Some((bytes, seen))),
-            Some((None, _)) => {
-                let why = format!("it is larger than {limit_bytes} bytes");
-                Err(Error::new(ErrorKind::Corrupt, what, why))
-            }
-        }
+        self.ask(&what, self.limits.part_time, read).await
     }
 
     /// Writes what must not be there yet.

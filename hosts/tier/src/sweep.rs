@@ -131,7 +131,7 @@ impl Tier {
         let found = self.0.store.read(&meta.location, RECORD_LIMIT_BYTES).await?;
         Ok(found.is_some_and(|(bytes, seen)| {
             // What can't be read goes when the longest would.
-            let read = record::read::<ClaimRecord>(&meta.location, &bytes);
+            let read = record::read::<ClaimRecord>(&meta.location, bytes.as_deref());
             let lives_ms = read.map_or(u64::MAX, |claim| claim.lives_ms);
             is_leftover(Leftover::Claim { lives_ms }, seen.at_ms, now_ms)
         }))

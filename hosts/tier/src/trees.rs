@@ -119,6 +119,7 @@ impl Tier {
         let Some((bytes, seen)) = self.0.store.read(&key, TREE_LIMIT_BYTES).await? else {
             return Ok(Found::Nothing);
         };
+        let Some(bytes) = bytes else { return Ok(Found::Unreadable(seen)) };
         Ok(Tree::parse(bytes).map_or_else(
             |error| {
                 tracing::warn!(%key, %error, "a listing of the tier counts as unknown");

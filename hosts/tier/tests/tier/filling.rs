@@ -170,7 +170,9 @@ async fn a_claim_that_cannot_be_read_holds_no_longer_than_any() {
     let (tier, store) = faulty();
     let sample = Sample::small(1);
     let key = Path::from(format!("claims/{}", sample.id));
-    for body in ["", "x", "{\"format\":1,\"sequence\":1,\"holder\":\"h\",\"lives_ms\":9000000000}"]
+    let huge = "x".repeat(20_000);
+    for body in
+        ["", "x", &huge, "{\"format\":1,\"sequence\":1,\"holder\":\"h\",\"lives_ms\":9000000000}"]
     {
         store.inner.put(&key, body.to_owned().into()).await.unwrap();
         let start = Instant::now();
