@@ -57,6 +57,7 @@ mod web;
 
 pub use claims::{Begin, Claim};
 pub use content::{Content, Object};
+pub use decide::Word;
 pub use error::{Error, ErrorKind};
 pub use health::State;
 pub use limits::Limits;

@@ -8,10 +8,13 @@
     reason = "a test says what is wrong by failing"
 )]
 
+mod answers;
 mod chance;
 mod faulty;
 mod filling;
 mod folder;
+#[cfg(unix)]
+mod killed;
 mod objects;
 mod opening;
 mod real;

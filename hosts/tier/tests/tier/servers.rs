@@ -18,8 +18,12 @@ const PYTHON: &str = "HUBSTOW_PYTHON";
 /// What tells this program to be a server.
 const SERVE: &str = "HUBSTOW_TIER_SERVES";
 const BUCKET: &str = "bucket";
+/// Where in the bucket the tier is.
+const PREFIX: &str = "some/prefix";
 const KEY: &str = "AKIDEXAMPLE";
 pub(crate) const SECRET: &str = "s3cret-s3cret";
+/// The address of the tier for a node that is a process of its own.
+pub(crate) const ADDRESS: &str = "s3://bucket/some/prefix";
 /// How long a server may take until it answers.
 const START: Duration = Duration::from_secs(60);
 
@@ -79,15 +83,25 @@ impl S3 {
 
     /// The same with another secret, or another bucket.
     pub(crate) fn tier_as(&self, limits: Limits, secret: &str, bucket: &str) -> Tier {
-        let variables = [
+        let variables = self.variables(secret).map(|(name, value)| (name.to_owned(), value));
+        Tier::open_with(&format!("s3://{bucket}/{PREFIX}"), limits, variables).unwrap()
+    }
+
+    /// Starts another process of this program, as a node of the tier of this server, in one of the tests.
+    pub(crate) fn start_node(&self, test: &str, variable: &str, value: &std::path::Path) -> Child {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", test]).env(variable, value).envs(self.variables(SECRET));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    fn variables(&self, secret: &str) -> [(&'static str, String); 5] {
+        [
             ("AWS_ACCESS_KEY_ID", KEY.to_owned()),
             ("AWS_SECRET_ACCESS_KEY", secret.to_owned()),
             ("AWS_REGION", "us-east-1".to_owned()),
             ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", self.port)),
             ("AWS_ALLOW_HTTP", "true".to_owned()),
-        ];
-        let variables = variables.map(|(name, value)| (name.to_owned(), value));
-        Tier::open_with(&format!("s3://{bucket}/some/prefix"), limits, variables).unwrap()
+        ]
     }
 
     fn wait(&self) {
