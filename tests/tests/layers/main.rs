@@ -20,7 +20,7 @@ use std::{
 use graph::Graph;
 
 /// The crates from below upwards, and which of ours each may depend on.
-const CRATES: [(&str, &[&str]); 10] = [
+const CRATES: [(&str, &[&str]); 11] = [
     ("core", &[]),
     ("core/component", &["hubstow-core"]),
     ("hosts/cache", &["hubstow-core"]),
@@ -29,6 +29,7 @@ const CRATES: [(&str, &[&str]); 10] = [
     ("hosts/hf-hub", &["hubstow-core", "hubstow-client", "hubstow-native"]),
     ("hosts/wasmtime", &["hubstow-core"]),
     ("hosts/serve", &["hubstow-core"]),
+    ("hosts/tier", &["hubstow-core", "hubstow-cache"]),
     (
         "hosts/cli",
         &["hubstow-core", "hubstow-client", "hubstow-native", "hubstow-serve", "hubstow-wasmtime"],

