@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The largest body of a request for chosen paths.
-const BODY_LIMIT_BYTES: usize = 1024 * 1024;
+pub(crate) const BODY_LIMIT_BYTES: usize = 1024 * 1024;
 
 /// Answers what is known of a repo at a revision.
 pub(crate) async fn info(
@@ -136,14 +136,9 @@ pub(crate) async fn paths_info(
     revision: Option<Revision>,
     request: Request<Body>,
 ) -> Result<Response, Fault> {
-    let is_json = request
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok())
-        .is_some_and(|kind| kind.starts_with("application/json"));
-    let body =
-        to_bytes(request.into_body(), BODY_LIMIT_BYTES).await.map_err(|_| Fault::BodyTooLarge)?;
-    let paths = if is_json { json_paths(&body)? } else { form_paths(&body) };
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, BODY_LIMIT_BYTES).await.map_err(|_| Fault::BodyTooLarge)?;
+    let paths = paths_of(&parts.headers, &body)?;
     shared
         .ask(move |library| {
             let names = paths.iter().map(|path| FileName::parse(path.trim_end_matches('/')).ok());
@@ -155,6 +150,16 @@ pub(crate) async fn paths_info(
             json_answer(&shown.collect())
         })
         .await
+}
+
+/// Reads the paths that a body chooses.
+///
+/// # Errors
+/// It is JSON without paths.
+pub(crate) fn paths_of(headers: &HeaderMap, body: &[u8]) -> Result<Vec<String>, Fault> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let is_json = kind.is_some_and(|kind| kind.starts_with("application/json"));
+    if is_json { json_paths(body) } else { Ok(form_paths(body)) }
 }
 
 fn json_paths(body: &[u8]) -> Result<Vec<String>, Fault> {

@@ -25,9 +25,12 @@ use crate::{
     api, catalog,
     counted::Counted,
     fault::Fault,
-    files, health, metrics, page, refusal,
+    files, health, metrics, page,
+    pulled::{self, Told},
+    refusal,
     route::{self, Form, NoRoute, Route},
     shared::Shared,
+    upstream::Freshness,
 };
 
 /// How much of an unwanted body is read, and for how long, before the connection is given up instead.
@@ -59,6 +62,10 @@ pub(crate) async fn handle(State(shared): State<Arc<Shared>>, request: Request<B
         cors.tell(response.headers_mut());
     }
     let status = response.status();
+    let told = response.extensions().get::<Told>().copied();
+    if let Some(told) = told {
+        shared.stats.had(told.via);
+    }
     let at_end = move |sent_bytes: u64| {
         shared.stats.answered(&method, status, sent_bytes);
         if let Some(repo) = repo.filter(|_| status.is_success() || status.is_redirection()) {
@@ -71,6 +78,8 @@ pub(crate) async fn handle(State(shared): State<Arc<Shared>>, request: Request<B
             sent_bytes,
             elapsed: began.elapsed(),
             client,
+            via: told.map(|told| told.via),
+            freshness: told.map_or(Freshness::Confirmed, |told| told.freshness),
         });
     };
     response.map(|body| Body::new(Counted::new(body, at_end)))
@@ -156,6 +165,18 @@ async fn routed(
     route: Route,
     request: Request<Body>,
 ) -> Result<Response, Fault> {
+    if let Some(upstream) = &shared.upstream {
+        return match route {
+            Route::Health => health::health(),
+            Route::Ready => health::ready(shared).await,
+            Route::Metrics => {
+                metrics::metrics(&shared.stats, shared.backlog(), Some(upstream.counts()))
+            }
+            Route::Page => page::page(shared, request.uri(), request.headers()).await,
+            Route::AgentHarnesses => account::agent_harnesses(),
+            route => pulled::answer(shared, upstream, route, request).await,
+        };
+    }
     let (method, uri, headers) = (request.method(), request.uri(), request.headers());
     match route {
         Route::PathsInfo { repo, revision } => {
@@ -182,7 +203,7 @@ async fn routed(
         Route::AgentHarnesses => account::agent_harnesses(),
         Route::Health => health::health(),
         Route::Ready => health::ready(shared).await,
-        Route::Metrics => metrics::metrics(&shared.stats, shared.backlog()),
+        Route::Metrics => metrics::metrics(&shared.stats, shared.backlog(), None),
         Route::Page => page::page(shared, uri, headers).await,
     }
 }

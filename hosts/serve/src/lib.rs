@@ -25,6 +25,7 @@ mod account;
 mod ahead;
 mod answered;
 mod api;
+mod arriving;
 mod body;
 mod cached;
 mod catalog;
@@ -49,6 +50,7 @@ mod origin;
 mod page;
 mod places;
 mod proved;
+mod pulled;
 mod query;
 mod range;
 mod reader;
@@ -63,6 +65,7 @@ mod source;
 mod stats;
 mod token;
 mod tree_file;
+mod upstream;
 mod walk;
 mod when;
 
@@ -74,6 +77,10 @@ pub use library::SourceKind;
 pub use log::RecordedRequest;
 pub use running::RunningServer;
 pub use server::{Builder, Server};
+pub use upstream::{
+    Arriving, BoxFuture, Caller, FileAsked, Freshness, PassAsked, Passed, PulledContent,
+    PulledFile, Refusal, Upstream, UpstreamCounts, Via, Wanted,
+};
 
 /// The example of the page beside this crate.
 #[cfg(doctest)]

@@ -13,7 +13,7 @@ use tokio::{sync::Mutex, task::spawn_blocking};
 
 use crate::{
     ahead::HashProgress, answered::Listener, cors::Cors, error::Error, fault::Fault, hash::Backlog,
-    library::Library, repos::Held, stats::Stats, token::Token,
+    library::Library, repos::Held, stats::Stats, token::Token, upstream::Upstream,
 };
 
 /// How old what the page for people shows may be.
@@ -36,6 +36,7 @@ pub(crate) struct Options {
     pub(crate) cors: Option<Cors>,
     pub(crate) page_limit: usize,
     pub(crate) listener: Listener,
+    pub(crate) upstream: Option<Arc<dyn Upstream>>,
 }
 
 impl Deref for Shared {
