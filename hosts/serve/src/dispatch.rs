@@ -165,17 +165,9 @@ async fn routed(
     route: Route,
     request: Request<Body>,
 ) -> Result<Response, Fault> {
-    if let Some(upstream) = &shared.upstream {
-        return match route {
-            Route::Health => health::health(),
-            Route::Ready => health::ready(shared).await,
-            Route::Metrics => {
-                metrics::metrics(&shared.stats, shared.backlog(), Some(upstream.counts()))
-            }
-            Route::Page => page::page(shared, request.uri(), request.headers()).await,
-            Route::AgentHarnesses => account::agent_harnesses(),
-            route => pulled::answer(shared, upstream, route, request).await,
-        };
+    let upstream = shared.upstream.as_ref();
+    if let Some(upstream) = upstream.filter(|_| route.is_about_content()) {
+        return pulled::answer(shared, upstream, route, request).await;
     }
     let (method, uri, headers) = (request.method(), request.uri(), request.headers());
     match route {
@@ -203,7 +195,10 @@ async fn routed(
         Route::AgentHarnesses => account::agent_harnesses(),
         Route::Health => health::health(),
         Route::Ready => health::ready(shared).await,
-        Route::Metrics => metrics::metrics(&shared.stats, shared.backlog(), None),
+        Route::Metrics => {
+            let counts = upstream.map(|upstream| upstream.counts());
+            metrics::metrics(&shared.stats, shared.backlog(), counts)
+        }
         Route::Page => page::page(shared, uri, headers).await,
     }
 }
