@@ -3,6 +3,9 @@
 //! The engine tells what has been written to its staged file, and readers read it back from there. When the file is in its place
 //! they read that.
 //!
+//! Some clients go on by themselves after a failure, with what they have, and others put a file together from ranges. So where
+//! anything was sent that turns out not to be the content, that is remembered ([`Spoilt`]), and nobody is given the rest of it.
+//!
 //! INVARIANT (withheld): bytes of the last [`WITHHELD_BYTES`] are sent only after the engine has proved the whole, whichever part
 //! of the file a reader asks for.
 
@@ -12,7 +15,7 @@ use std::{
     io,
     ops::Range,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -20,13 +23,22 @@ use std::{
 
 use bytes::Bytes;
 use hubstow_client::{Arrivals, Intervals, StagedReader};
+use hubstow_core::name::{Etag, Repo};
 use hubstow_serve::{Arriving, BoxFuture, Refusal};
 use tokio::{sync::watch, task::spawn_blocking};
 
-use crate::limits::WITHHELD_BYTES;
+use crate::{bounded::Bounded, limits::WITHHELD_BYTES};
+
+/// Of which contents something else has been sent.
+pub(crate) type Spoilt = Bounded<Key, ()>;
+
+/// A content: what it is, in which repo.
+pub(crate) type Key = (Repo, Etag);
 
 /// What is arriving of one content.
 pub(crate) struct Feed {
+    key: Key,
+    spoilt: Arc<Spoilt>,
     /// The size, where upstream has said it.
     size: Option<u64>,
     state: Mutex<State>,
@@ -40,6 +52,8 @@ struct State {
     held: Intervals,
     /// How often everything has started over. What was read before that fits to nothing that comes after it.
     generation: u64,
+    /// Whether any of it has been sent.
+    is_sent: bool,
     standing: Standing,
 }
 
@@ -73,16 +87,16 @@ pub(crate) enum Begun {
 
 /// What can be read now.
 enum Look {
-    Read { from: Source, len: u64, generation: u64 },
+    Read { from: Source, len: u64 },
     Wait,
     Failed(io::Error),
 }
 
 impl Feed {
-    pub(crate) fn new(size: Option<u64>) -> Arc<Self> {
+    pub(crate) fn new(key: Key, size: Option<u64>, spoilt: &Arc<Spoilt>) -> Arc<Self> {
         let (changed, _) = watch::channel(());
         let (state, readers) = (Mutex::default(), AtomicUsize::new(0));
-        Arc::new(Self { size, state, changed, readers })
+        Arc::new(Self { key, spoilt: Arc::clone(spoilt), size, state, changed, readers })
     }
 
     /// The content is in its place.
@@ -91,6 +105,21 @@ impl Feed {
             state.standing = Standing::Placed(Arc::new(file));
             state.reader = None;
         });
+    }
+
+    /// What has come is not the content, or will not be continued.
+    pub(crate) fn is_wrong(&self) {
+        self.change(|state| self.spoil(state));
+    }
+
+    /// Notes that what was sent is of no use, before anything else can be had. Nobody else can send any meanwhile.
+    fn spoil(&self, state: &mut State) {
+        if std::mem::take(&mut state.is_sent) {
+            let (repo, etag) = &self.key;
+            tracing::warn!(%repo, %etag, "upstream has sent something else");
+            self.spoilt.learn(self.key.clone(), ());
+        }
+        state.generation += 1;
     }
 
     /// The content will not come; nothing changes where it has.
@@ -167,9 +196,9 @@ impl Feed {
         Attendance(Arc::clone(self))
     }
 
-    fn look(&self, at: u64, most: u64, generation: Option<u64>) -> Look {
+    fn look(&self, at: u64, most: u64, generation: u64) -> Look {
         let state = self.state();
-        if generation.is_some_and(|seen| seen != state.generation) {
+        if generation != state.generation {
             let what = "what had arrived was wrong, and is fetched anew";
             return Look::Failed(io::Error::other(what));
         }
@@ -188,12 +217,16 @@ impl Feed {
         };
         match sendable.saturating_sub(at).min(most) {
             0 => Look::Wait,
-            len => Look::Read { from, len, generation: state.generation },
+            len => Look::Read { from, len },
         }
     }
 
-    fn is_of(&self, generation: u64) -> bool {
-        self.state().generation == generation
+    /// Notes that something is sent; `false` where everything has started over since that was read.
+    fn sends(&self, generation: u64) -> bool {
+        let mut state = self.state();
+        let is_same = state.generation == generation;
+        state.is_sent |= is_same;
+        is_same
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
@@ -211,7 +244,7 @@ impl Arrivals for Feed {
     fn begun(&self, reader: StagedReader, held: &Intervals) {
         self.change(|state| {
             if !state.held.is_empty() {
-                state.generation += 1;
+                self.spoil(state);
             }
             state.reader = Some(Source::Staged(Arc::new(Mutex::new(reader))));
             state.held = held.clone();
@@ -224,7 +257,7 @@ impl Arrivals for Feed {
 
     fn dropped(&self) {
         self.change(|state| {
-            state.generation += 1;
+            self.spoil(state);
             state.held = Intervals::default();
         });
     }
@@ -260,17 +293,17 @@ impl Drop for Attendance {
     }
 }
 
-/// One reader of arriving content: it reads all that it reads from one start to one end.
+/// One reader of arriving content. All that it reads is of what was arriving when it began.
 #[derive(Debug)]
 pub(crate) struct Reading {
     attendance: Attendance,
-    /// Which content it has begun with.
-    generation: OnceLock<u64>,
+    generation: u64,
 }
 
 impl Reading {
     pub(crate) fn of(attendance: Attendance) -> Arc<Self> {
-        Arc::new(Self { attendance, generation: OnceLock::new() })
+        let generation = attendance.0.state().generation;
+        Arc::new(Self { attendance, generation })
     }
 }
 
@@ -280,22 +313,19 @@ impl Arriving for Reading {
             let feed = &self.attendance.0;
             let mut changed = feed.changed.subscribe();
             loop {
-                match feed.look(at, most_bytes, self.generation.get().copied()) {
+                match feed.look(at, most_bytes, self.generation) {
                     Look::Failed(error) => return Err(error),
                     Look::Wait => {
                         let stopped = |_| io::Error::other("the server stops");
                         changed.changed().await.map_err(stopped)?;
                     }
-                    Look::Read { from, len, generation } => {
+                    Look::Read { from, len } => {
                         let read = spawn_blocking(move || read(&from, at, len)).await;
                         let piece = read.map_err(io::Error::other)?;
                         // Meanwhile everything may have started over, and the bytes be anything.
-                        if !feed.is_of(generation) {
-                            continue;
+                        if feed.sends(self.generation) {
+                            return piece;
                         }
-                        let piece = piece?;
-                        self.generation.get_or_init(|| generation);
-                        return Ok(piece);
                     }
                 }
             }

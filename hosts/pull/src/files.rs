@@ -5,7 +5,9 @@ use std::{fs::File, io, sync::Arc};
 use bytes::Bytes;
 use hubstow_client::{FileRequest, FoundFile, Unfound};
 use hubstow_core::name::{Commit, Revision};
-use hubstow_serve::{FileAsked, Freshness, PulledContent, PulledFile, Refusal, Via, Wanted};
+use hubstow_serve::{
+    FileAsked, Freshness, PulledContent, PulledFile, Ranges, Refusal, Via, Wanted,
+};
 use tokio::task::spawn_blocking;
 
 use crate::{
@@ -38,7 +40,8 @@ impl Inner {
         let local = &self.callers.anonymous().hub;
         if let Some(here) = here::look(local, (repo, &commit, file), *wanted).await {
             let Here { etag, len_bytes, content } = here;
-            return Ok(PulledFile { commit, etag, len_bytes, content, via: Via::Hit, freshness });
+            let (ranges, via) = (self.fills.ranges(repo, &etag), Via::Hit);
+            return Ok(PulledFile { commit, etag, len_bytes, content, ranges, via, freshness });
         }
         if freshness == Freshness::Stale {
             let mut refusal =
@@ -133,7 +136,8 @@ impl Inner {
         let (etag, freshness) = (found.etag().clone(), Freshness::Confirmed);
         if let (Wanted::Facts, Some(len_bytes)) = (wanted, found.size()) {
             let (content, via) = (PulledContent::Unasked, Via::Miss);
-            return Ok(PulledFile { commit, etag, len_bytes, content, via, freshness });
+            let ranges = Ranges::Given;
+            return Ok(PulledFile { commit, etag, len_bytes, content, ranges, via, freshness });
         }
         let attendance = self.fills.join(repo, &found, &caller.hub)?;
         count(&self.counts.waits);
@@ -146,17 +150,21 @@ impl Inner {
             // It may have been fetched from an address that has expired, or be something else by now.
             self.memory.forget_file(caller.key, repo, &commit, file);
         })?;
-        match (begun, large) {
+        let (len_bytes, content, via) = match (begun, large) {
             (Begun::Some, Some(len_bytes)) => {
-                let content = PulledContent::Arriving(Reading::of(attendance));
-                Ok(PulledFile { commit, etag, len_bytes, content, via: Via::Filling, freshness })
+                (len_bytes, PulledContent::Arriving(Reading::of(attendance)), Via::Filling)
             }
             (Begun::Placed(file), _) => {
                 let (len_bytes, content) = placed(file, attendance).await?;
-                Ok(PulledFile { commit, etag, len_bytes, content, via: Via::Miss, freshness })
+                (len_bytes, content, Via::Miss)
             }
-            (Begun::Some, None) => Err(Refusal::new(500, "The size of the file is not known")),
-        }
+            (Begun::Some, None) => {
+                return Err(Refusal::new(500, "The size of the file is not known"));
+            }
+        };
+        // Only now: what is sent is of what is arriving at this moment, and was anything else sent, it was before.
+        let ranges = self.fills.ranges(repo, &etag);
+        Ok(PulledFile { commit, etag, len_bytes, content, ranges, via, freshness })
     }
 }
 

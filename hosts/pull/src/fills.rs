@@ -12,20 +12,18 @@ use std::{
     },
 };
 
-use hubstow_client::{FoundFile, Hub, with_causes};
-use hubstow_core::name::{Etag, Repo};
-use hubstow_serve::Refusal;
+use hubstow_client::{ErrorKind, FoundFile, Hub, with_causes};
+use hubstow_core::name::{ContentHash, Etag, Repo};
+use hubstow_serve::{Ranges, Refusal};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use crate::{
+    bounded::Bounded,
     counting::{Counts, count},
-    feed::{Attendance, Feed},
-    limits::{COME_AGAIN, DESERTED_FOR, FILLS, WAITING_FILLS},
+    feed::{Attendance, Feed, Key, Spoilt},
+    limits::{COME_AGAIN, DESERTED_FOR, FILLS, REMEMBERED, SPOILT_FOR, WAITING_FILLS},
     refusals::refusal_of,
 };
-
-/// The content that a fetch brings.
-pub(crate) type Key = (Repo, Etag);
 
 /// All that is being fetched.
 #[derive(Debug)]
@@ -34,6 +32,7 @@ pub(crate) struct Fills {
     /// Whoever fetches has one.
     slots: Arc<Semaphore>,
     busy: AtomicUsize,
+    spoilt: Arc<Spoilt>,
     counts: Arc<Counts>,
 }
 
@@ -58,6 +57,7 @@ impl Fills {
             running: Mutex::default(),
             slots: Arc::new(Semaphore::new(FILLS)),
             busy: AtomicUsize::new(0),
+            spoilt: Arc::new(Bounded::new(REMEMBERED, SPOILT_FOR)),
             counts: Arc::clone(counts),
         })
     }
@@ -65,6 +65,14 @@ impl Fills {
     /// Returns how many are being fetched now.
     pub(crate) fn busy(&self) -> usize {
         self.busy.load(Ordering::Relaxed)
+    }
+
+    /// Says whether a content can be had in parts.
+    pub(crate) fn ranges(&self, repo: &Repo, etag: &Etag) -> Ranges {
+        match self.spoilt.recall(&(repo.clone(), etag.clone()), SPOILT_FOR) {
+            Some(()) => Ranges::OnlyFromStart,
+            None => Ranges::Given,
+        }
     }
 
     /// Joins the fetch of a content, or begins it.
@@ -88,7 +96,7 @@ impl Fills {
             refusal.retry_after = Some(COME_AGAIN);
             return Err(refusal);
         }
-        let feed = Feed::new(found.size());
+        let feed = Feed::new(key.clone(), found.size(), &self.spoilt);
         running.insert(key.clone(), Arc::clone(&feed));
         drop(running);
         let attendance = feed.attend();
@@ -131,6 +139,11 @@ impl Running {
 async fn fetch(hub: Hub, found: &FoundFile, feed: &Arc<Feed>) -> Result<File, Refusal> {
     let hub = hub.read_by(Arc::clone(feed) as Arc<_>);
     let report = hub.download_found(found).await.map_err(|error| {
+        // Without a hash, what has come is not continued, and what comes then may be anything.
+        let is_continued = found.etag().content_hash() != ContentHash::Opaque;
+        if error.kind() == ErrorKind::ContentMismatch || !is_continued {
+            feed.is_wrong();
+        }
         tracing::debug!(error = %with_causes(&error), "a file was not fetched");
         refusal_of(&error)
     })?;

@@ -31,6 +31,10 @@ pub(crate) const COME_AGAIN: Duration = Duration::from_secs(5);
 /// How long a file is fetched on that nobody reads any more.
 pub(crate) const DESERTED_FOR: Duration = Duration::from_secs(600);
 
+/// How long it is remembered that something else was sent under the name of a content: clients keep what they have begun, and go on
+/// with it whenever they are started again.
+pub(crate) const SPOILT_FOR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// The most of what is remembered of each kind.
 pub(crate) const REMEMBERED: usize = 16 * 1024;
 /// The most callers whose connections are kept, and for how long after their last request.

@@ -31,7 +31,7 @@ use crate::{
     route::CONTENT_PREFIX,
     shared::Shared,
     stats::Stats,
-    upstream::Arriving,
+    upstream::{Arriving, Ranges},
 };
 
 const X_LINKED_ETAG: HeaderName = HeaderName::from_static("x-linked-etag");
@@ -67,7 +67,7 @@ pub(crate) fn raw_answer(
     file: &FileName,
     request: (&Method, &HeaderMap),
 ) -> Result<Response, Fault> {
-    let Meant { commit, etag, len_bytes, held } = meant;
+    let Meant { commit, etag, len_bytes, held, ranges } = meant;
     let pointer = match Storage::of(&etag) {
         Storage::Git => None,
         Storage::Lfs => Some(pointer_to(&etag, len_bytes)),
@@ -81,7 +81,7 @@ pub(crate) fn raw_answer(
         Some(pointer) => (pointer.len() as u64, Held::Read(pointer.into())),
         None => (len_bytes, held),
     };
-    carry(answer, Content { stats, len_bytes, etag: &etag, held }, request)
+    carry(answer, Content { stats, len_bytes, etag: &etag, held, ranges }, request)
 }
 
 /// Answers a request for a file at a revision.
@@ -138,8 +138,8 @@ pub(crate) fn file_answer(
         return Ok(answer.status(StatusCode::NOT_MODIFIED).body(Body::empty())?);
     }
     let answer = answer.header(header::CONTENT_DISPOSITION, disposition(file));
-    let Meant { etag, len_bytes, held, .. } = meant;
-    carry(answer, Content { stats, len_bytes, etag: etag.as_str(), held }, request)
+    let Meant { etag, len_bytes, held, ranges, .. } = meant;
+    carry(answer, Content { stats, len_bytes, etag: etag.as_str(), held, ranges }, request)
 }
 
 /// A file that a request means.
@@ -149,6 +149,7 @@ pub(crate) struct Meant {
     pub(crate) etag: Etag,
     pub(crate) len_bytes: u64,
     pub(crate) held: Held,
+    pub(crate) ranges: Ranges,
 }
 
 /// Where content is.
@@ -167,7 +168,8 @@ pub(crate) enum Held {
 impl Meant {
     fn of(commit: Commit, opened: Opened, read: Option<Bytes>) -> Self {
         let Opened { file, len_bytes, etag, .. } = opened;
-        Self { commit, etag, len_bytes, held: read.map_or(Held::File(file), Held::Read) }
+        let held = read.map_or(Held::File(file), Held::Read);
+        Self { commit, etag, len_bytes, held, ranges: Ranges::Given }
     }
 
     /// Begins an answer by what it is.
@@ -227,7 +229,8 @@ pub(crate) async fn content(
                 .header(header::CONTENT_DISPOSITION, shown);
             let Opened { file, len_bytes, .. } = found.opened;
             let (stats, held) = (&shared.stats, Held::File(file));
-            let content = Content { stats, len_bytes, etag: &sha256, held };
+            let ranges = Ranges::Given;
+            let content = Content { stats, len_bytes, etag: &sha256, held, ranges };
             carry(answer, content, (method, headers))
         }
         Err(fault @ (Fault::Io(_) | Fault::Answer(_))) => Err(fault),
@@ -241,6 +244,7 @@ struct Content<'a> {
     len_bytes: u64,
     etag: &'a str,
     held: Held,
+    ranges: Ranges,
 }
 
 /// Adds the content, or the range of it that is asked for.
@@ -249,7 +253,7 @@ fn carry(
     content: Content<'_>,
     (method, headers): (&Method, &HeaderMap),
 ) -> Result<Response, Fault> {
-    let Content { stats, len_bytes: size, etag, held } = content;
+    let Content { stats, len_bytes: size, etag, held, ranges } = content;
     let if_range = text(headers, &header::IF_RANGE);
     let part = match text(headers, &header::RANGE) {
         // A range means something for GET only.
@@ -257,7 +261,10 @@ fn carry(
             if method == Method::GET
                 && if_range.is_none_or(|at| range::if_range_holds(at, etag)) =>
         {
-            range::part_of(range, size)
+            match ranges {
+                Ranges::Given => range::part_of(range, size),
+                Ranges::OnlyFromStart => range::from_start(range, size),
+            }
         }
         Some(_) | None => Part::Whole,
     };

@@ -79,7 +79,7 @@ pub use running::RunningServer;
 pub use server::{Builder, Server};
 pub use upstream::{
     Arriving, BoxFuture, Caller, FileAsked, Freshness, PassAsked, Passed, PulledContent,
-    PulledFile, Refusal, Upstream, UpstreamCounts, Via, Wanted,
+    PulledFile, Ranges, Refusal, Upstream, UpstreamCounts, Via, Wanted,
 };
 
 /// The example of the page beside this crate.

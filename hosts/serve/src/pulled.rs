@@ -123,7 +123,7 @@ impl Asked {
         let Parts { method, headers, .. } = request;
         let wanted = if *method == Method::GET { Wanted::Content } else { Wanted::Facts };
         let asked = FileAsked { caller, repo, revision, file: file.clone(), wanted };
-        let PulledFile { commit, etag, len_bytes, content, via, freshness } =
+        let PulledFile { commit, etag, len_bytes, content, ranges, via, freshness } =
             upstream.file(asked).await?;
         let held = match content {
             PulledContent::Unasked => Held::Unread,
@@ -131,7 +131,7 @@ impl Asked {
             PulledContent::File(file) => Held::File(file),
             PulledContent::Arriving(content) => Held::Arriving(content),
         };
-        let meant = Meant { commit, etag, len_bytes, held };
+        let meant = Meant { commit, etag, len_bytes, held, ranges };
         let answer = match form {
             Form::Resolve => files::file_answer,
             Form::Raw => files::raw_answer,

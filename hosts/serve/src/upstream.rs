@@ -78,10 +78,22 @@ pub struct PulledFile {
     pub len_bytes: u64,
     /// The content.
     pub content: PulledContent,
+    /// Whether it can be had in parts.
+    pub ranges: Ranges,
     /// How it was had.
     pub via: Via,
     /// Whether upstream could confirm it.
     pub freshness: Freshness,
+}
+
+/// Whether a file can be had in parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ranges {
+    /// It can.
+    Given,
+    /// Parts of something else have been sent under its name. Whoever has some would make a wrong file of it with the rest, so
+    /// nothing is sent that does not begin at its beginning.
+    OnlyFromStart,
 }
 
 /// Where the content of a file is.
