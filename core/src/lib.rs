@@ -24,6 +24,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod action;
+#[cfg(feature = "care")]
 pub mod care;
 pub mod decide;
 pub mod facts;

@@ -3,6 +3,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod folders;
+pub mod lease;
 pub(crate) mod leftovers;
 pub mod lock;
 pub(crate) mod private;
@@ -26,6 +27,9 @@ use crate::{
         failure::{ErrorGroup, FsError, Reread, group},
     },
 };
+
+/// How often a folder is made that somebody takes away meanwhile, as a cache does that is moved.
+const TRIES: usize = 3;
 
 /// Whether content must reach the disk before its name is published.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,14 +94,27 @@ impl Cache {
         folder: &CachePath,
         known: &KnownFolders,
     ) -> Result<(), FsError> {
-        if !known.is_made(folder) {
-            self.make_folders_now(folder, known)?;
-            known.made(folder);
+        let mut made = self.make_folders_now(folder, known);
+        for _ in 1..TRIES {
+            if !made.as_ref().is_err_and(|error| error.group() == Some(ErrorGroup::Raced)) {
+                break;
+            }
+            known.forget();
+            made = self.make_folders_now(folder, &KnownFolders::default());
         }
-        Ok(())
+        made
     }
 
     fn make_folders_now(&self, folder: &CachePath, known: &KnownFolders) -> Result<(), FsError> {
+        if known.is_made(folder) {
+            return Ok(());
+        }
+        self.make_unknown(folder, known)?;
+        known.made(folder);
+        Ok(())
+    }
+
+    fn make_unknown(&self, folder: &CachePath, known: &KnownFolders) -> Result<(), FsError> {
         if folder.as_str().is_empty() {
             return self.make_root();
         }
@@ -110,7 +127,7 @@ impl Cache {
             }
             None | Some(Kind::File | Kind::Other) => {}
         }
-        self.make_folders(&folder.parent(), known)?;
+        self.make_folders_now(&folder.parent(), known)?;
         if self.is_repo_folder(folder) {
             // Before the folder: where that is there, nobody looks for the tag again.
             self.write_mark(&CachePath::cache_tag(), CACHE_TAG);
@@ -200,7 +217,8 @@ impl Cache {
         self.make_folders(folder, known)?;
         match act() {
             Err(error) if error.group() == Some(ErrorGroup::Raced) && known.forget() => {
-                self.make_folders(folder, known)?;
+                // Others may remember meanwhile what they had made before it was gone.
+                self.make_folders(folder, &KnownFolders::default())?;
                 act()
             }
             result => result,

@@ -4,6 +4,7 @@
 //! core says ([`hubstow_core::care`]); what is done is looked at again before each step.
 
 mod again;
+mod alone;
 pub mod beside;
 mod complete;
 pub mod damage;
@@ -11,7 +12,6 @@ pub mod execute;
 pub mod heal;
 pub mod inventory;
 pub mod leads;
-pub mod lease;
 mod life;
 pub mod local;
 mod locks;

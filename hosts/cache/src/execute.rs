@@ -5,6 +5,7 @@
 //! INVARIANT (I3): only private names are renamed. INVARIANT (I8 of the action): what the action was decided over is
 //! looked at again right before the rename; where it no longer holds the action fails as raced.
 
+#[cfg(feature = "care")]
 mod convert;
 mod copy;
 mod link;

@@ -8,11 +8,12 @@
 //! - [`staged`]: a download under a private name, until it is complete and on the disk
 //! - [`execute`]: one atomic action: write beside, sync, rename over; nothing is ever deleted first
 //! - [`drive`]: the bounded loop of look, ask, act
-//! - [`care`]: what a whole cache holds, and carrying out plans of what may go
+//! - [`care`]: what a whole cache holds, and carrying out plans of what may go (feature `care`)
 //!
 //! It knows no network. Fetching is handed back to the host, which does it its own way.
 
 pub mod cache;
+#[cfg(feature = "care")]
 pub mod care;
 pub mod disk;
 pub mod drive;

@@ -3,8 +3,7 @@
 use std::{io, ops::Deref, path::Path, sync::Arc};
 
 use hubstow_cache::{
-    Cache, Disk, Target, disk::patient::PatientDisk, observe::records::records_folder,
-    staged::Arrivals,
+    Cache, Target, disk::patient::PatientDisk, observe::records::records_folder, staged::Arrivals,
 };
 use hubstow_core::{
     decide::Guarded,
@@ -143,7 +142,8 @@ impl Engine {
     ///
     /// # Errors
     /// One that the host can't reach.
-    pub(crate) fn disk_of(&self, directory: &Path) -> Result<Arc<dyn Disk>, Error> {
+    #[cfg(feature = "care")]
+    pub(crate) fn disk_of(&self, directory: &Path) -> Result<Arc<dyn hubstow_cache::Disk>, Error> {
         Ok(self.disks.patient(directory)?)
     }
 

@@ -13,7 +13,6 @@ use crate::{
         report::{Environment, Explanation, FileReport, SnapshotReport, Traffic},
         request::{FileRequest, SnapshotRequest},
     },
-    care::CacheDir,
     engine::Engine,
     file::found::{FoundFile, Unfound},
     handle::CallerBlocks,
@@ -177,9 +176,10 @@ impl Hub {
     }
 
     /// Returns the cache directory as a whole, to look at it and to clean it.
+    #[cfg(feature = "care")]
     #[must_use]
-    pub fn cache(&self) -> CacheDir {
-        CacheDir::of(self.engine.clone())
+    pub fn cache(&self) -> crate::care::CacheDir {
+        crate::care::CacheDir::of(self.engine.clone())
     }
 
     /// Says what the cache directory supports, by probing it.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hubstow_cache::care::lease::{Lease, Leased};
+use hubstow_cache::cache::lease::{Lease, Leased};
 use hubstow_core::layout::RepoLayout;
 use tokio::time::Instant;
 

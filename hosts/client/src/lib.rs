@@ -21,6 +21,7 @@
 mod api;
 mod ask;
 mod budget;
+#[cfg(feature = "care")]
 pub mod care;
 mod engine;
 mod environment;

@@ -141,6 +141,7 @@ impl Hub {
     }
 
     /// Returns the cache directory as a whole, to look at it and to clean it.
+    #[cfg(feature = "care")]
     #[must_use]
     pub fn cache(&self) -> hubstow_client::care::CacheDir {
         self.hub.cache()

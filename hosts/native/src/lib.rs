@@ -50,6 +50,8 @@ pub use hub::Hub;
 #[cfg(feature = "reqwest")]
 pub use hub::parts;
 pub use hubstow_cache::{Disk, StdDisk};
+#[cfg(feature = "care")]
+pub use hubstow_client::care;
 pub use hubstow_client::{
     Beside, Body, BoxFuture, CachedCopy, Config, Connection, Detail, DiskOf, Distrust, Done,
     Durability, Environment, Error, ErrorGroup, ErrorKind, Event, Events, Explanation,
@@ -58,7 +60,7 @@ pub use hubstow_client::{
     Proxy, RefInfo, Refs, Refused, RepoHandle, RepoInfo, RepoPath, Request, Response,
     SnapshotDownload, SnapshotReport, SnapshotRequest, Subject, Token, Traffic, Transport,
     TransportError, TransportErrorKind, UnreadToken, UnusableSettings, Warning, Workers, Xet,
-    XetAsked, XetGrant, XetStore, XetStoreError, XetStream, care, default_user_agent, env_var,
+    XetAsked, XetGrant, XetStore, XetStoreError, XetStream, default_user_agent, env_var,
 };
 pub use hubstow_core::{
     decide::{Decider, LinkedCore},

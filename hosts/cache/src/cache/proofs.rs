@@ -94,6 +94,7 @@ impl Proofs {
     }
 
     /// Returns the etag whose content a file is proved to hold.
+    #[cfg(feature = "care")]
     pub(crate) fn etag_of(&self, identity: &Identity, tick: Duration) -> Option<Etag> {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         match found.get(identity)? {
@@ -104,6 +105,7 @@ impl Proofs {
     }
 
     /// A file has got or lost a name, and is what it was.
+    #[cfg(feature = "care")]
     pub(crate) fn carry_over(&self, before: &Identity, now: &Identity) {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let finding = match found.get(before) {

@@ -17,12 +17,14 @@ use hubstow_core::{
 };
 
 use crate::{
-    cache::folders::KnownFolders,
+    cache::{
+        folders::KnownFolders,
+        lease::{Leased, Share},
+    },
     care::{
         again::look_again,
         complete::{is_ours, lease_of},
         inventory::{Inventory, Item},
-        lease::{Leased, Share},
         life::Life,
         walk::walk,
     },

@@ -90,6 +90,7 @@ impl View {
 
     /// Takes over that a file was read whole and holds the content, unless it has changed meanwhile: `entry` and `since` are
     /// of before.
+    #[cfg(feature = "care")]
     pub(crate) fn proved_anew(
         &self,
         layout: &RepoLayout,
@@ -108,6 +109,7 @@ impl View {
 
     /// Takes over that a file was read whole and does not hold the content, whatever was known of it: what has been written
     /// down of it goes.
+    #[cfg(feature = "care")]
     pub(crate) fn disproved(&self, layout: &RepoLayout, etag: &Etag, identity: &Identity) {
         self.proofs.refuted(etag, identity);
         if self.is_looking_only() {

@@ -63,6 +63,7 @@ impl View {
     }
 
     /// Takes what is not so out of the records of all snapshots.
+    #[cfg(feature = "care")]
     pub(crate) fn strike_from_snapshots(
         &self,
         layout: &RepoLayout,

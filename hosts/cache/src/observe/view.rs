@@ -10,8 +10,15 @@ use hubstow_core::{
 
 use crate::{
     cache::{
-        Cache, Durability, Shape, clock::LastAsked, folders::KnownFolders, leftovers::Swept,
-        lock::Locked, private::Naming, proofs::Proofs, target::Target,
+        Cache, Durability, Shape,
+        clock::LastAsked,
+        folders::KnownFolders,
+        lease::{Leased, Share},
+        leftovers::Swept,
+        lock::Locked,
+        private::Naming,
+        proofs::Proofs,
+        target::Target,
     },
     disk::{Disk, cancel::Cancel, failure::FsError},
     observe::memo::Memo,
@@ -77,8 +84,15 @@ impl View {
         Self { recording: Recording::LookingOnly, ..self.clone() }
     }
 
+    /// Asks, without waiting, to rely on what a repo holds: nothing of it is removed by cleaning as long as this lives.
+    #[must_use]
+    pub fn try_lease(&self, layout: &RepoLayout) -> Leased {
+        self.cache.try_lease(&layout.lease(), Share::Common)
+    }
+
     /// Returns the same cache for work after which it holds what was told to the byte: records are kept in the user's own
     /// folder, if there is one.
+    #[cfg(feature = "care")]
     #[must_use]
     pub(crate) fn recording_apart(&self) -> Self {
         let recording = match self.recording {

@@ -9,11 +9,11 @@ use std::{
 
 use hubstow_cache::{
     Cache,
+    cache::lease::Leased,
     care::{
         damage::Flaw,
         execute::{Executed, Kept, Skip},
         inventory::Inventory,
-        lease::Leased,
         pins::Pins,
     },
 };

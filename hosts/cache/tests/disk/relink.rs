@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use hubstow_cache::care::{execute::Skip, lease::Leased};
+use hubstow_cache::{cache::lease::Leased, care::execute::Skip};
 use hubstow_core::{
     care::relink::{Act, Because},
     layout::RepoLayout,

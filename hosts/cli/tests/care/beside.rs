@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use hubstow_cache::{Cache, Durability, StdDisk, care::lease::Leased};
+use hubstow_cache::{Cache, Durability, StdDisk, cache::lease::Leased};
 use hubstow_core::{
     layout::RepoLayout,
     name::{Repo, RepoId, RepoKind},

@@ -19,7 +19,7 @@ mod tarplace;
 
 use std::path::Path;
 
-use hubstow_cache::care::lease::Lease;
+use hubstow_cache::cache::lease::Lease;
 pub use hubstow_cache::disk::cancel::Cancel;
 use hubstow_core::name::Repo;
 

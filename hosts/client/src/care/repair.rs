@@ -12,10 +12,10 @@ use futures_util::{StreamExt as _, stream};
 
 use hubstow_cache::{
     Cache, FsError,
+    cache::lease::Lease,
     care::{
         execute::Skip,
         heal::Aside,
-        lease::Lease,
         verify::{Fault, Verified},
     },
     disk::failure::with_causes,

@@ -14,7 +14,7 @@ use hubstow_cache::{
 use hubstow_core::{
     action::Action,
     facts::{Blob, Cached, Demand, Force, PlaceFacts, Pointer, Reach, Staged, Twin},
-    layout::{CachePath, RepoLayout},
+    layout::RepoLayout,
     model::{DiskKind, End},
     name::{Commit, FileName, Repo, Revision},
 };
@@ -201,11 +201,12 @@ impl Here<'_> {
     }
 
     /// Places a file whose content is somewhere in the cache, at `from`; `None` where it is not that content after all.
+    #[cfg(feature = "care")]
     pub(crate) fn place_from(
         &self,
         repo: &Repo,
         target: &Target,
-        from: &CachePath,
+        from: &hubstow_core::layout::CachePath,
     ) -> Result<Option<Outcome>, Error> {
         let mut placing = self.engine.placing(self.cache, target, Force::Off);
         let mut tried = false;

@@ -22,13 +22,16 @@ use hubstow_core::{
 use self::change::Change;
 use crate::{
     Target,
-    cache::{folders::KnownFolders, proofs::Verdict},
+    cache::{
+        folders::KnownFolders,
+        lease::{Leased, Share},
+        proofs::Verdict,
+    },
     care::{
         again::look_again,
         complete::lease_of,
         execute::{Kept, Skip},
         inventory::{Inventory, Item},
-        lease::{Leased, Share},
         locks::{LOCKS, PeerLock},
         relink::contents::{Contents, Slot},
     },

@@ -4,7 +4,7 @@ use std::{thread, time::Duration};
 
 use hubstow_cache::{
     Cache, Target,
-    care::lease::{Lease, Leased},
+    cache::lease::{Lease, Leased},
     observe::{OwnFacts, cached::Promised},
 };
 use hubstow_core::{

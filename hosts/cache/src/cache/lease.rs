@@ -4,13 +4,11 @@
 
 use std::{io, sync::Arc};
 
-use hubstow_core::layout::{CachePath, RepoLayout};
+use hubstow_core::layout::CachePath;
 
 use crate::{
     cache::{Cache, folders::KnownFolders},
-    care::{complete::lease_of, inventory::Inventory},
     disk::{Disk, DiskFile, LockFile, Origin, failure::with_causes},
-    observe::view::View,
 };
 
 /// A held lease; it ends when this is dropped.
@@ -34,36 +32,8 @@ pub(crate) enum Share {
     /// With others who rely on the repo.
     Common,
     /// Alone, to remove some of it.
+    #[cfg(feature = "care")]
     Alone,
-}
-
-impl View {
-    /// Asks, without waiting, to rely on what a repo holds: nothing of it is removed by cleaning as long as this lives.
-    #[must_use]
-    pub fn try_lease(&self, layout: &RepoLayout) -> Leased {
-        self.cache.try_lease(&layout.lease(), Share::Common)
-    }
-}
-
-impl View {
-    /// Has all repos of an inventory alone, without waiting, so that nobody relies on what they hold; where leases are not to be
-    /// had, there are fewer.
-    ///
-    /// # Errors
-    /// The repo folder in which somebody works.
-    pub fn lease_all_alone(&self, inventory: &Inventory) -> Result<Vec<Lease>, CachePath> {
-        let mut leases = Vec::new();
-        for held in &inventory.repos {
-            let Some(repo) = inventory.get(held.id) else { continue };
-            let Some(lease) = lease_of(&repo.at) else { continue };
-            match self.cache.try_lease(&lease, Share::Alone) {
-                Leased::Held(lease) => leases.push(lease),
-                Leased::Busy => return Err(repo.at.clone()),
-                Leased::Unavailable => {}
-            }
-        }
-        Ok(leases)
-    }
 }
 
 impl Cache {
@@ -83,6 +53,7 @@ impl Cache {
     }
 
     /// Tells whether somebody relies on a repo, without writing anything.
+    #[cfg(feature = "care")]
     pub(crate) fn is_leased(&self, at: &CachePath) -> bool {
         let locked = self.disk.open_private(at).and_then(|mut file| file.try_lock());
         matches!(locked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
@@ -99,6 +70,7 @@ fn lease_at(disk: &Arc<dyn Disk>, at: &CachePath, share: Share) -> Leased {
     };
     let locked = match share {
         Share::Common => file.try_lock_shared(),
+        #[cfg(feature = "care")]
         Share::Alone => file.try_lock(),
     };
     match locked {
