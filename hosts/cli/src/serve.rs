@@ -38,7 +38,7 @@ Examples:
   HF_ENDPOINT=http://127.0.0.1:8080 hf download org/name")]
 pub(crate) struct ServeArgs {
     /// The folders: plain ones, or cache directories
-    #[arg(value_name = "DIR", required_unless_present = "upstream", conflicts_with = "upstream")]
+    #[arg(value_name = "DIR", required_unless_present = "upstream")]
     dirs: Vec<PathBuf>,
     #[command(flatten)]
     pull: PullArgs,
@@ -86,6 +86,10 @@ impl From<SourceArg> for SourceKind {
 /// Serves until Ctrl-C.
 pub(crate) fn run(args: &ServeArgs, global: &Global, parts: PartsOf) -> Result<(), Error> {
     let format = global.format();
+    if args.pull.upstream.is_some() && !args.dirs.is_empty() {
+        return Err(Error::new(ErrorKind::Usage, "folders are not served beside an upstream")
+            .hint("serve them by another `hubstow serve DIR`; --disk names the cache directory"));
+    }
     let pull = args.pull.pull(parts, args.token.is_some())?;
     let (shown, is_pull) = match &pull {
         Some(pull) => (pull.shown.clone(), true),

@@ -8,12 +8,14 @@
 )]
 
 mod peer;
+mod pull;
 
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
@@ -73,7 +75,8 @@ impl Stage {
     /// Serves, with what is said on stderr going to a file.
     #[track_caller]
     fn serve(&self, args: &[&str]) -> Serving {
-        let log = self.path("log");
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let log = self.path(&format!("log-{}", NUMBER.fetch_add(1, Ordering::Relaxed)));
         let mut child = self
             .command(&[&["serve"], args].concat())
             .stdout(Stdio::piped())
