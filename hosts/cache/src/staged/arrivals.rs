@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Intervals, StagedReader};
+use super::{intervals::Intervals, reader::StagedReader};
 
 /// Whoever reads a staged file while it is received. It is told from the thread that writes, so it must not wait for anything.
 ///

@@ -38,6 +38,7 @@ fn no_client_completes_a_file_with_a_flipped_byte_and_the_good_copy_comes_next_t
         let again = client::get(stage.at(), &path, &[]);
         assert!(again.is_whole() && again.body == content, "round {round}, next time");
         // What is done with takes no space.
+        stage.settle();
         let folder = stage.disk.path().join(format!("models--acme--m{round}"));
         std::fs::remove_dir_all(folder).unwrap();
         std::fs::remove_dir_all(stage.upstream.folder.path().join(&repo)).unwrap();
