@@ -3,7 +3,7 @@
 use std::{fs::File, io, sync::Arc};
 
 use bytes::Bytes;
-use hubstow_client::{FileRequest, FoundFile, Unfound};
+use hubstow_client::{ErrorKind, FileRequest, FoundFile, Unfound};
 use hubstow_core::name::{Commit, Revision};
 use hubstow_serve::{
     FileAsked, Freshness, PulledContent, PulledFile, Ranges, Refusal, Via, Wanted,
@@ -42,6 +42,13 @@ impl Inner {
             let Here { etag, len_bytes, content } = here;
             let (ranges, via) = (self.fills.ranges(repo, &etag), Via::Hit);
             return Ok(PulledFile { commit, etag, len_bytes, content, ranges, via, freshness });
+        }
+        let within = match freshness {
+            Freshness::Confirmed => ALLOWED_FOR,
+            Freshness::Stale => STALE_FOR,
+        };
+        if self.memory.is_missing(caller.key, (repo, &commit, file), within) {
+            return Err(missing(commit));
         }
         if freshness == Freshness::Stale {
             let mut refusal =
@@ -112,6 +119,11 @@ impl Inner {
                 if matches!(unfound.error.status(), Some(401 | 403)) {
                     self.memory.refused(caller.key, repo, Part::Contents);
                 }
+                if let (ErrorKind::EntryNotFound, Some(commit)) =
+                    (unfound.error.kind(), &unfound.commit)
+                {
+                    self.memory.missed(caller.key, repo, commit, file);
+                }
             }
         }
         found
@@ -166,6 +178,14 @@ impl Inner {
         let ranges = self.fills.ranges(repo, &etag);
         Ok(PulledFile { commit, etag, len_bytes, content, ranges, via, freshness })
     }
+}
+
+/// As the hub says it.
+fn missing(commit: Commit) -> Refusal {
+    let mut refusal = Refusal::new(404, "Entry not found");
+    refusal.code = Some("EntryNotFound".to_owned());
+    refusal.commit = Some(commit);
+    refusal
 }
 
 /// Says how what has come to its place is read: a small file at once, a larger one as it is sent.

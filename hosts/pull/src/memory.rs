@@ -22,6 +22,8 @@ pub(crate) struct Memory {
     descriptions: Bounded<(CallerKey, Repo), ()>,
     commits: Bounded<(CallerKey, Repo, Revision), Commit>,
     found: Bounded<(CallerKey, Repo, Commit, FileName), FoundFile>,
+    /// Files that a commit has not, which never changes.
+    missing: Bounded<(CallerKey, Repo, Commit, FileName), ()>,
     everybody: CallerKey,
 }
 
@@ -40,6 +42,7 @@ impl Memory {
             descriptions: Bounded::new(REMEMBERED, STALE_FOR),
             commits: Bounded::new(REMEMBERED, STALE_FOR),
             found: Bounded::new(REMEMBERED, FOUND_FOR),
+            missing: Bounded::new(REMEMBERED, STALE_FOR),
             everybody,
         }
     }
@@ -107,6 +110,22 @@ impl Memory {
             self.commits.learn((key, repo.clone(), revision.clone()), commit.clone());
         }
         self.found.learn((key, repo.clone(), commit, file.clone()), found.clone());
+    }
+
+    /// Upstream has told somebody that a commit has no such file.
+    pub(crate) fn missed(&self, key: CallerKey, repo: &Repo, commit: &Commit, file: &FileName) {
+        self.missing.learn((key, repo.clone(), commit.clone(), file.clone()), ());
+    }
+
+    /// Tells whether upstream has told somebody, no longer ago than this, that a commit has no such file.
+    pub(crate) fn is_missing(
+        &self,
+        key: CallerKey,
+        (repo, commit, file): (&Repo, &Commit, &FileName),
+        within: Duration,
+    ) -> bool {
+        let at = (key, repo.clone(), commit.clone(), file.clone());
+        self.missing.recall(&at, within).is_some()
     }
 
     /// Returns what a file of a commit is.

@@ -16,12 +16,13 @@ use anyhow::{Context as _, Result, ensure};
 use libtest_mimic::{Arguments, Completion, Trial};
 use public_api::Builder;
 
-const LIBRARIES: [&str; 7] = [
+const LIBRARIES: [&str; 8] = [
     "hubstow-cache",
     "hubstow-client",
     "hubstow-core",
     "hubstow-hf-hub",
     "hubstow-native",
+    "hubstow-pull",
     "hubstow-serve",
     "hubstow-wasmtime",
 ];

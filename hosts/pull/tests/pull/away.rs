@@ -42,6 +42,24 @@ fn what_is_here_is_served_while_upstream_is_away_to_whom_it_was_given_and_says_s
 }
 
 #[test]
+fn that_a_commit_has_no_such_file_is_asked_once_and_known_while_upstream_is_away() {
+    let stage = Stage::new();
+    assert_eq!(stage.get("config.json", &[]).body, b"{}\n");
+    let ask = || {
+        let answer = stage.get("optional.json", &[]);
+        let commit = answer.header("x-repo-commit").map(str::len);
+        (answer.status, answer.header("x-error-code").map(str::to_owned), commit)
+    };
+    let missing = (404, Some("EntryNotFound".to_owned()), Some(40));
+    let asked = || stage.upstream.line().asked.iter().filter(|at| at.1.contains("opt")).count();
+    assert_eq!((ask(), ask(), asked()), (missing.clone(), missing.clone(), 1));
+    stage.upstream.line().refusal = Some((503, None));
+    std::thread::sleep(Duration::from_secs(6));
+    assert_eq!(ask(), missing);
+    assert_eq!(stage.get("other.json", &[]).status, 504, "nobody can say whether there is one");
+}
+
+#[test]
 fn a_hub_that_limits_the_rate_is_repeated_with_its_wait() {
     let stage = Stage::new();
     stage.upstream.put("big.bin", 23, 2 * MIB);
