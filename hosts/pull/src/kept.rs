@@ -11,12 +11,17 @@ use bytes::Bytes;
 use http::HeaderMap;
 use hubstow_core::name::Repo;
 
-use crate::limits::{KEPT_ANSWER_BYTES, KEPT_ANSWERS_BYTES};
+use crate::{
+    callers::CallerKey,
+    limits::{KEPT_ANSWER_BYTES, KEPT_ANSWERS_BYTES},
+};
 
-/// Which answer it is: about which repo, to which path, and to what was sent along. Whose it is does not matter: who may have it is
-/// asked for each time.
+/// Which answer it is: about which repo, to which path, and to what was sent along. What is said of a commit is the same for all who
+/// may have it; what else is said may be about whoever asks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Question {
+    /// Who has asked, where that may matter.
+    pub(crate) caller: Option<CallerKey>,
     pub(crate) repo: Repo,
     pub(crate) path: String,
     pub(crate) json: Option<Vec<u8>>,

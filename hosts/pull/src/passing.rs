@@ -40,17 +40,18 @@ impl Inner {
     /// Hands a question on, or answers it as upstream has, where that is as good.
     pub(crate) async fn pass(&self, asked: PassAsked) -> Result<Passed, Refusal> {
         let caller = self.callers.known(&asked.caller)?;
+        // What is said of a commit never changes.
+        let is_lasting = asked.revision.as_ref().is_some_and(|at| at.as_commit().is_some());
         let question = asked.repo.clone().map(|repo| {
             let (path, json) = (asked.path.clone(), asked.json.clone());
-            Question { repo, path, json }
+            let caller = (!is_lasting).then_some(caller.key);
+            Question { caller, repo, path, json }
         });
         let kept = |within| {
             let question = question.as_ref()?;
             let may = self.memory.may_read(caller.key, &question.repo, Part::Description, within);
             self.kept.recall(question, STALE_FOR).filter(|_| may)
         };
-        // What is said of a commit never changes.
-        let is_lasting = asked.revision.as_ref().is_some_and(|at| at.as_commit().is_some());
         if is_lasting && let Some(answer) = kept(ALLOWED_FOR) {
             return Ok(answer.given(Via::Hit, Freshness::Confirmed));
         }

@@ -27,6 +27,8 @@ fn what_is_here_is_served_while_upstream_is_away_to_whom_it_was_given_and_says_s
         assert!(again.status == 200 && again.body == info.body);
         assert_eq!(again.header("warning"), Some("111 hubstow \"Revalidation Failed\""));
         assert!(again.header("x-hubstow-stale").is_some());
+        let others = client::get(stage.at(), "/api/models/acme/m/revision/main", &[OTHER]);
+        assert!(others.status >= 500, "it may be about whoever asked: {}", others.status);
         let other = client::get(stage.at(), &format!("{MAIN}/big.bin"), &[OTHER]);
         assert!(other.status >= 500, "nobody can say whether it may: {}", other.status);
     }
