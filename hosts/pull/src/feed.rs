@@ -9,6 +9,9 @@
 //! INVARIANT (withheld): bytes of the last [`WITHHELD_BYTES`] are sent only after the engine has proved the whole, whichever part
 //! of the file a reader asks for.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     fmt,
     fs::File,
@@ -112,9 +115,18 @@ impl Feed {
         self.change(|state| self.spoil(state));
     }
 
-    /// Notes that what was sent is of no use, before anything else can be had. Nobody else can send any meanwhile.
+    /// Begins with another content, before anything of it can be had, and notes that what was sent is of no use where it was not
+    /// proved. Nobody can send any meanwhile.
     fn spoil(&self, state: &mut State) {
-        if std::mem::take(&mut state.is_sent) {
+        let was_right = match std::mem::replace(&mut state.standing, Standing::Arriving) {
+            Standing::Proved => true,
+            Standing::Arriving => false,
+            ended @ (Standing::Placed(_) | Standing::Failed(_)) => {
+                state.standing = ended;
+                return;
+            }
+        };
+        if std::mem::take(&mut state.is_sent) && !was_right {
             let (repo, etag) = &self.key;
             tracing::warn!(%repo, %etag, "upstream has sent something else");
             self.spoilt.learn(self.key.clone(), ());
@@ -248,6 +260,8 @@ impl Arrivals for Feed {
             }
             state.reader = Some(Source::Staged(Arc::new(Mutex::new(reader))));
             state.held = held.clone();
+            // An earlier run may have sent it.
+            state.is_sent |= !held.is_empty();
         });
     }
 
