@@ -11,7 +11,10 @@ use std::{
 use anyhow::Result;
 use serde::Deserialize;
 
-use crate::build::{answer, build};
+use crate::{
+    build::{answer, build},
+    wine,
+};
 
 /// A host.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,10 +26,12 @@ pub(crate) enum Host {
     Wasmtime,
     /// The command as a WASI program in a sandbox that sees the cache root and nothing else.
     Wasi,
+    /// The command as it is built for Windows, run by Wine.
+    Windows,
 }
 
 /// Every host.
-pub(crate) const ALL: [Host; 3] = [Host::Native, Host::Wasmtime, Host::Wasi];
+pub(crate) const ALL: [Host; 4] = [Host::Native, Host::Wasmtime, Host::Wasi, Host::Windows];
 
 /// The subcommands that take `--host`.
 const DECIDING: [&str; 3] = ["download", "explain", "env"];
@@ -34,12 +39,18 @@ const DECIDING: [&str; 3] = ["download", "explain", "env"];
 const WASI_TARGET: &str = "wasm32-wasip2";
 
 impl Host {
+    /// Tells whether scenarios are to be played on it here.
+    pub(crate) fn is_asked_for(self) -> bool {
+        self != Self::Windows || wine::is_asked_for()
+    }
+
     /// Returns its name, the first part of the names of its tests.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Native => "native",
             Self::Wasmtime => "wasmtime",
             Self::Wasi => "wasi",
+            Self::Windows => "windows",
         }
     }
 
@@ -53,6 +64,7 @@ impl Host {
                 let after = [program.as_os_str(), "--".as_ref()];
                 before.into_iter().chain(after).map(OsString::from).collect()
             }
+            Self::Windows => vec![wine::WINE.into(), windows_command()?.into()],
         };
         let mut told = self != Self::Wasmtime;
         for (at, word) in arguments.iter().enumerate() {
@@ -70,7 +82,7 @@ impl Host {
     /// `wasi:cli/exit` has a result, and a stock host has nothing more.
     pub(crate) fn exit_code(self, code: i32) -> i32 {
         match self {
-            Self::Native | Self::Wasmtime => code,
+            Self::Native | Self::Wasmtime | Self::Windows => code,
             Self::Wasi => code.min(1),
         }
     }
@@ -92,6 +104,12 @@ impl Host {
 fn command() -> Result<&'static Path> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     once(&BUILT, || build(&["--package", "hubstow", "--features", "wasmtime"]))
+}
+
+/// Builds the command for Windows once, and returns where it is.
+fn windows_command() -> Result<&'static Path> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    once(&BUILT, || build(&["--package", "hubstow", "--target", wine::TARGET]))
 }
 
 /// Builds the WASI program and the sandbox once, compiles the one by the other, and returns where they are.

@@ -22,6 +22,7 @@ mod selftest;
 mod stage;
 mod step;
 mod tree;
+mod wine;
 
 use std::{env, fs, path::Path, process::ExitCode, sync::Arc};
 
@@ -70,8 +71,11 @@ fn trials_of(path: &Path) -> Vec<Trial> {
         Err(error) => return vec![Trial::test(name, move || Err(told(error).into()))],
     };
     let mut trials = Vec::new();
-    for host in host::ALL {
+    for host in host::ALL.into_iter().filter(|host| host.is_asked_for()) {
         for disk in scenario.disks.clone() {
+            if host == Host::Windows && !wine::can_play(&scenario, disk) {
+                continue;
+            }
             let scenario = Arc::clone(&scenario);
             let name = format!("{}/{}/{name}", host.name(), disk.name());
             trials.push(Trial::ignorable_test(name, move || {

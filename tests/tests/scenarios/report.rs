@@ -6,9 +6,11 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use crate::{
+    host::Host,
     process::Ended,
     stage::Stage,
     step::{FileReport, Run},
+    wine,
 };
 
 /// Compares.
@@ -29,11 +31,23 @@ fn compare_all(stage: &Stage, run: &Run, ended: &Ended) -> Result<()> {
     ensure!(ended.code == Some(code), "expected the exit code {code}");
     for text in &run.says {
         let text = stage.names.text(text)?;
-        let said = ended.stdout.contains(&text) || ended.stderr.contains(&text);
+        let says = |told: &str| {
+            told.contains(&text)
+                || (stage.host == Host::Windows
+                    && wine::with_slashes(told).contains(&wine::with_slashes(&text)))
+        };
+        let said = says(&ended.stdout) || says(&ended.stderr);
         ensure!(said, "expected it to say {text:?}");
     }
     if let Some(text) = &run.prints {
-        ensure!(ended.stdout == stage.names.text(text)?, "expected it to print {text:?}");
+        let printed = match stage.host {
+            Host::Windows => &wine::with_slashes(&ended.stdout),
+            Host::Native | Host::Wasmtime | Host::Wasi => &ended.stdout,
+        };
+        ensure!(
+            *printed == wine::with_slashes(&stage.names.text(text)?),
+            "expected it to print {text:?}"
+        );
     }
     if run.python.is_some() {
         return peer(stage, run, ended);
@@ -80,7 +94,7 @@ fn download(stage: &Stage, run: &Run, report: &Value) -> Result<()> {
         let name = text(file, "file").context("expected the name of the file")?;
         let path = text(file, "path").context("expected the path of the file")?;
         if !dry_run {
-            holds(stage, &commit, &name, Path::new(&path))?;
+            holds(stage, &commit, &name, &wine::path_of(&path))?;
         }
     }
     for (name, expected) in &run.files {

@@ -21,7 +21,7 @@ use crate::{
     process::{Ended, Prepared, Running},
     scenario::Scenario,
     step::Run,
-    tree,
+    tree, wine,
 };
 
 /// The token that every command is given. It must be seen by nobody but the hub.
@@ -69,7 +69,11 @@ impl Stage {
         fs::write(disk_folder.join("victim"), "untouched")?;
         fs::write(below("home/victim"), "untouched")?;
         let mut names = Names::new(scenario, hub.commits());
-        names.define("cache", cache.to_string_lossy());
+        let told = match host {
+            Host::Windows => wine::windows_path(&cache),
+            Host::Native | Host::Wasmtime | Host::Wasi => cache.clone().into(),
+        };
+        names.define("cache", told.to_string_lossy());
         names.define("outside", disk_folder.to_string_lossy());
         names.define("hub", hub.url());
         names.define("5000-characters", "x".repeat(5000));
@@ -120,14 +124,14 @@ impl Stage {
         for (name, value) in &run.env {
             env.insert(name.clone(), self.names.text(value)?.into());
         }
+        let mut under = run.under.unwrap_or(self.kind);
+        if self.host == Host::Windows && run.run.is_some() {
+            wine::translate(&mut env);
+            // It has none anyway.
+            under = DiskKind::Plain;
+        }
         let folder = self.folder.path().join("home");
-        Ok(Prepared {
-            line,
-            env,
-            folder,
-            before: Vec::new(),
-            under: run.under.unwrap_or(self.kind),
-        })
+        Ok(Prepared { line, env, folder, before: Vec::new(), under })
     }
 
     /// Starts a command. `number` keeps the output of commands apart that run at the same time.
@@ -180,7 +184,7 @@ impl Stage {
     /// through everything with the token, and the others with a password.
     fn endpoint(&self) -> String {
         match self.host {
-            Host::Native => self.hub.url(),
+            Host::Native | Host::Windows => self.hub.url(),
             Host::Wasmtime | Host::Wasi => {
                 self.hub.url().replacen("//", &format!("//user:{PASSWORD}@"), 1)
             }

@@ -168,6 +168,22 @@ pub(crate) enum Edit {
     Copy { path: String, to: String },
 }
 
+impl Edit {
+    /// Returns the path of what is edited.
+    pub(crate) fn path(&self) -> &str {
+        match self {
+            Self::Truncate { path, .. }
+            | Self::Flip { path, .. }
+            | Self::Write { path, .. }
+            | Self::Link { path, .. }
+            | Self::MakeDir { path }
+            | Self::Remove { path }
+            | Self::Move { path, .. }
+            | Self::Copy { path, .. } => path,
+        }
+    }
+}
+
 impl TryFrom<toml::Table> for Step {
     type Error = anyhow::Error;
 

@@ -198,11 +198,11 @@ impl Disk for StdDisk {
     }
 
     fn entry(&self, at: &CachePath) -> io::Result<Option<Entry>> {
-        absent_is_none(fs::symlink_metadata(self.native(at)))
+        absent_is_none(metadata::of_itself(&self.native(at)))
     }
 
     fn through(&self, at: &CachePath) -> io::Result<Option<Entry>> {
-        absent_is_none(fs::metadata(self.native(at)))
+        absent_is_none(metadata::through_links(&self.native(at)))
     }
 
     fn modified(&self, at: &CachePath) -> io::Result<SystemTime> {

@@ -82,6 +82,7 @@ fn publish(file: &Path, page: &[u8]) -> io::Result<()> {
     use std::io::Write as _;
 
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "only unix has modes"))]
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));

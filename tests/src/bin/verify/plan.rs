@@ -47,6 +47,11 @@ fn nothing(_: &Workshop) -> Option<String> {
     None
 }
 
+fn no_wine(shop: &Workshop) -> Option<String> {
+    let lacks = [WINE, MINGW_C_COMPILER].into_iter().find(|program| !shop.has(program));
+    lacks.map(str::to_owned).or_else(|| shop.target_missing(WINDOWS))
+}
+
 /// Returns every step, cheapest first.
 pub(crate) fn steps() -> Vec<Planned> {
     vec![
@@ -121,14 +126,24 @@ pub(crate) fn steps() -> Vec<Planned> {
             name: "tests under Wine".to_owned(),
             slow: true,
             runs_tests: true,
-            missing: |shop| {
-                let lacks = [WINE, MINGW_C_COMPILER].into_iter().find(|program| !shop.has(program));
-                lacks.map(str::to_owned).or_else(|| shop.target_missing(WINDOWS))
-            },
+            missing: no_wine,
             command: |shop| {
                 let mut command = shop.cargo_with_wine();
                 command.args(["test", "--no-fail-fast", "--target", WINDOWS]);
                 command.args(UNDER_WINE.iter().flat_map(|words| words.split(' ')));
+                command
+            },
+        },
+        Planned {
+            name: "scenarios under Wine".to_owned(),
+            slow: true,
+            runs_tests: true,
+            missing: no_wine,
+            command: |shop| {
+                let mut command = shop.cargo_with_wine();
+                command.args(["test", "--package", "hubstow-tests", "--package", "hubstow"]);
+                command.args(["--features", "hubstow/wasmtime", "--test", "scenarios"]);
+                command.args(["--", "windows/"]);
                 command
             },
         },
