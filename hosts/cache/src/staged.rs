@@ -2,6 +2,7 @@
 //!
 //! The process that writes a staged file holds a lock on the file itself, so that others can tell whether it lives.
 
+pub mod arrivals;
 mod group;
 pub mod intervals;
 mod journal;
@@ -16,7 +17,10 @@ mod writing;
 
 use std::{
     io::{self, Write as _},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use hubstow_core::{
@@ -26,7 +30,8 @@ use hubstow_core::{
 };
 
 pub use self::{
-    intervals::Intervals, reader::StagedReader, syncer::StagedSyncer, verify::Mismatch,
+    arrivals::Arrivals, intervals::Intervals, reader::StagedReader, syncer::StagedSyncer,
+    verify::Mismatch,
 };
 use crate::{
     cache::{Cache, Durability},
@@ -64,6 +69,7 @@ pub struct StagedFile {
     cache: Cache,
     layout: RepoLayout,
     cancel: Cancel,
+    arrivals: Option<Arc<dyn Arrivals>>,
 }
 
 /// How a later run is told what a staged file holds.
@@ -145,6 +151,14 @@ impl StagedFile {
         self.cancel = cancel;
     }
 
+    /// Sets who is told of what arrives. Where the disk has no second handles nobody can read beside, and nobody is told.
+    pub fn told_to(&mut self, arrivals: Arc<dyn Arrivals>) {
+        if let Ok(reader) = self.reader() {
+            arrivals.begun(reader, &self.held);
+            self.arrivals = Some(arrivals);
+        }
+    }
+
     /// States the size where the hub said it only with the content. It can't be changed once it is known.
     pub fn promise_size(&mut self, size: u64) {
         if self.size.is_none() && self.held.is_empty() {
@@ -191,6 +205,9 @@ impl StagedFile {
         self.held = Intervals::default();
         self.hasher = Hasher::new(&self.etag, self.size);
         self.state = Staged::Partial;
+        if let Some(arrivals) = &self.arrivals {
+            arrivals.dropped();
+        }
         Ok(())
     }
 

@@ -66,7 +66,7 @@ fn run(command: &Command, global: &Global, parts: PartsOf) -> Result<(), Error> 
         Command::Cache(args) => cache::run(args, global, parts),
         Command::Env(args) => env::run(args, global, parts),
         #[cfg(not(target_family = "wasm"))]
-        Command::Serve(args) => serve::run(args, global),
+        Command::Serve(args) => serve::run(args, global, parts),
         #[cfg(not(target_family = "wasm"))]
         Command::Demo(args) => demo::run(args, global),
         Command::Completions(args) => shell::completions(args, Cli::command()),

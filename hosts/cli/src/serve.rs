@@ -3,6 +3,7 @@
 mod access;
 mod hashing;
 mod limits;
+mod pull;
 mod stop;
 mod tls;
 
@@ -16,30 +17,36 @@ use tokio::net::TcpListener;
 use self::{
     access::{AccessLog, LogFormat},
     limits::LimitArgs,
+    pull::{Pull, PullArgs},
     tls::TlsArgs,
 };
 use crate::{
     global::{Format, Global},
+    hub_args::PartsOf,
     output, runtime,
 };
 
-/// Serve folders and caches as a hub; its URL is the first line on stdout
+/// Serve folders, caches or another hub as a hub; its URL is the first line on stdout
 ///
 /// In a plain folder, DIR/org/name is a model at main, DIR/org/name@v1 the same model at v1, DIR/datasets/org/name a
 /// dataset. In a cache directory of any tool, repos and revisions are what they are there. Of several DIRs, the first that
-/// has something answers. Every tool that takes HF_ENDPOINT can download from it, and a browser shows what is here. Ctrl-C or
+/// has something answers. With --upstream it stands between a hub and its clients: what was asked for once is kept, and sent
+/// while it arrives. Every tool that takes HF_ENDPOINT can download from it, and a browser shows what is here. Ctrl-C or
 /// SIGTERM stops it, once answers that are on their way are sent.
 #[derive(Args)]
 #[command(after_long_help = "\
 Examples:
   hubstow serve ~/models --bind 127.0.0.1:8080
   hubstow serve ~/.cache/huggingface/hub --bind 0.0.0.0:8080 --token \"$TOKEN\"
+  hubstow serve --upstream https://huggingface.co --disk /srv/hub --bind 0.0.0.0:8080
   HF_ENDPOINT=http://127.0.0.1:8080 hubstow download org/name
   HF_ENDPOINT=http://127.0.0.1:8080 hf download org/name")]
 pub(crate) struct ServeArgs {
     /// The folders: plain ones, or cache directories
-    #[arg(value_name = "DIR", required = true)]
+    #[arg(value_name = "DIR", required_unless_present = "upstream")]
     dirs: Vec<PathBuf>,
+    #[command(flatten)]
+    pull: PullArgs,
     /// What the folders are, where they don't look like it
     #[arg(long, value_enum, value_name = "KIND", default_value = "auto")]
     source: SourceArg,
@@ -86,21 +93,40 @@ impl From<SourceArg> for SourceKind {
 }
 
 /// Serves until it is asked to stop.
-pub(crate) fn run(args: &ServeArgs, global: &Global) -> Result<(), Error> {
+pub(crate) fn run(args: &ServeArgs, global: &Global, parts: PartsOf) -> Result<(), Error> {
     let format = global.format();
-    let server = builder(args, format)?.build();
+    if args.pull.upstream.is_some() && !args.dirs.is_empty() {
+        return Err(Error::new(ErrorKind::Usage, "folders are not served beside an upstream")
+            .hint("serve them by another `hubstow serve DIR`; --disk names the cache directory"));
+    }
+    let pull = args.pull.pull(parts, args.token.is_some())?;
+    let (shown, is_pull) = match &pull {
+        Some(pull) => (pull.shown.clone(), true),
+        None => (shown(&args.dirs), false),
+    };
+    if is_pull {
+        hubstow_native::raise_descriptor_limit();
+    }
+    let server = builder(args, pull, format)?.build();
     runtime::block_on(async {
         let listener = TcpListener::bind(args.bind).await.map_err(|e| bind_error(args.bind, e))?;
         let address = listener.local_addr().map_err(|e| bind_error(args.bind, e))?;
-        announce(args, address, format)?;
-        hashing::start(&server, format)?;
+        announce(args, address, &shown, format)?;
+        if !is_pull {
+            hashing::start(&server, format)?;
+        }
         server.serve(listener, stop::asked(format)).await.map_err(|error| {
             Error::new(ErrorKind::Other, "nothing is served any more").caused_by(error)
         })
     })
 }
 
-fn builder(args: &ServeArgs, format: Format) -> Result<Builder, Error> {
+fn shown(dirs: &[PathBuf]) -> String {
+    dirs.iter().map(|dir| dir.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// Describes a server over folders.
+fn over_folders(args: &ServeArgs) -> Result<Builder, Error> {
     for dir in &args.dirs {
         fs::read_dir(dir).map_err(|error| {
             let message = format!("`{}` can't be served", dir.display());
@@ -121,6 +147,19 @@ fn builder(args: &ServeArgs, format: Format) -> Result<Builder, Error> {
     if let Some(folder) = hashing::folder_of_digests() {
         builder = builder.keep_digests_in(folder);
     }
+    Ok(builder)
+}
+
+fn builder(args: &ServeArgs, pull: Option<Pull>, format: Format) -> Result<Builder, Error> {
+    let mut builder = match pull {
+        Some(Pull { builder, warnings, .. }) => {
+            for warning in warnings {
+                output::say(output::warning(format, warning));
+            }
+            builder
+        }
+        None => over_folders(args)?,
+    };
     if let Some(token) = &args.token {
         builder = builder.token(token);
     }
@@ -142,20 +181,23 @@ fn builder(args: &ServeArgs, format: Format) -> Result<Builder, Error> {
     }))
 }
 
-fn announce(args: &ServeArgs, address: SocketAddr, format: Format) -> Result<(), Error> {
+fn announce(
+    args: &ServeArgs,
+    address: SocketAddr,
+    shown: &str,
+    format: Format,
+) -> Result<(), Error> {
     let url = format!("{}://{address}", args.tls.scheme());
     match format {
         Format::Json => output::json(&serde_json::json!({ "url": url }))?,
         Format::Human | Format::Quiet => output::line(&url)?,
     }
     if format == Format::Human {
-        let dirs: Vec<String> = args.dirs.iter().map(|dir| dir.display().to_string()).collect();
         output::say(format_args!(
-            "serving {}; other tools find it with HF_ENDPOINT={url}; Ctrl-C stops it",
-            dirs.join(", ")
+            "serving {shown}; other tools find it with HF_ENDPOINT={url}; Ctrl-C stops it",
         ));
     }
-    if !address.ip().is_loopback() && args.token.is_none() {
+    if !address.ip().is_loopback() && args.token.is_none() && args.pull.upstream.is_none() {
         output::say(output::warning(
             format,
             "everybody who can reach this address can read the folder; --token asks for a token",

@@ -2,7 +2,9 @@
 
 use std::{io, ops::Deref, path::Path, sync::Arc};
 
-use hubstow_cache::{Cache, Target, disk::patient::PatientDisk, observe::records::records_folder};
+use hubstow_cache::{
+    Cache, Target, disk::patient::PatientDisk, observe::records::records_folder, staged::Arrivals,
+};
 use hubstow_core::{
     decide::Guarded,
     layout::RepoLayout,
@@ -31,6 +33,8 @@ use crate::{
 pub(crate) struct Engine {
     common: Arc<Common>,
     observer: Option<Observer>,
+    /// Who reads what is received while it comes.
+    arrivals: Option<Arc<dyn Arrivals>>,
 }
 
 /// Shared by all clones of a hub.
@@ -107,7 +111,7 @@ impl Engine {
         let transport = Arc::new(Sparing { transport, connections: budget.connections() });
         let http = Arc::new(Http::new(&config, transport, decider.clone(), store));
         let common = Arc::new(Common { config, http, cache, shared, decider, budget, disks });
-        Ok(Self { common, observer: None })
+        Ok(Self { common, observer: None, arrivals: None })
     }
 
     /// Returns the same with other settings for some questions. Connections, what the hub has said, and how much may be open
@@ -130,7 +134,8 @@ impl Engine {
         let (http, decider) = (Arc::clone(&self.http), self.decider.clone());
         let (budget, disks) = (Arc::clone(&self.budget), self.disks.clone());
         let common = Arc::new(Common { config, http, cache, shared, decider, budget, disks });
-        Ok(Self { common, observer: self.observer.clone() })
+        let (observer, arrivals) = (self.observer.clone(), self.arrivals.clone());
+        Ok(Self { common, observer, arrivals })
     }
 
     /// Reaches any other directory, which need not exist.
@@ -154,6 +159,16 @@ impl Engine {
     pub(crate) fn told_to(self, observer: Observer) -> Self {
         self.http.observe(&observer);
         Self { observer: Some(observer), ..self }
+    }
+
+    /// Sets who reads what is received while it comes.
+    pub(crate) fn read_by(self, arrivals: Arc<dyn Arrivals>) -> Self {
+        Self { arrivals: Some(arrivals), ..self }
+    }
+
+    /// Returns who reads what is received.
+    pub(crate) fn arrivals(&self) -> Option<Arc<dyn Arrivals>> {
+        self.arrivals.clone()
     }
 
     pub(crate) fn tell(&self, event: Event) {

@@ -3,6 +3,7 @@
 pub(crate) mod content;
 pub(crate) mod download;
 pub(crate) mod explain;
+pub(crate) mod found;
 pub(crate) mod here;
 pub(crate) mod lock;
 pub(crate) mod place;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hubstow_cache::staged::Arrivals;
 use tracing::Instrument as _;
 
 use crate::{
@@ -13,7 +14,12 @@ use crate::{
         request::{FileRequest, SnapshotRequest},
     },
     engine::Engine,
+    file::found::{FoundFile, Unfound},
     handle::CallerBlocks,
+    lookup::{
+        patience::Patience,
+        raw::{RawAnswer, RawQuestion},
+    },
     parts::Parts,
 };
 
@@ -73,6 +79,40 @@ impl Hub {
         let FileRequest { repo, revision, file, .. } = request;
         let span = tracing::debug_span!(target: "hubstow", "download", %repo, %revision, %file);
         self.engine.download(&self.engine.cache, request).instrument(span).await
+    }
+
+    /// Asks the hub what a file is, whatever the cache has of it, and stores nothing. It takes no longer than a lookup may.
+    ///
+    /// # Errors
+    /// Why the hub does not give the file.
+    pub async fn find(&self, request: &FileRequest) -> Result<FoundFile, Unfound> {
+        self.engine.check()?;
+        self.engine.find(request).await
+    }
+
+    /// Downloads a file that was found, unless it is here. It has to be this hub that has found it, or one with the same
+    /// endpoint and cache directory.
+    ///
+    /// # Errors
+    /// As [`Hub::download`]; content that is something else by now.
+    pub async fn download_found(&self, found: &FoundFile) -> Result<FileReport, Error> {
+        self.engine.check()?;
+        self.engine.download_found(found).await
+    }
+
+    /// Asks the hub something that nothing here has a name for, once, and returns its answer whatever it is.
+    ///
+    /// # Errors
+    /// No answer, or one that is too long.
+    pub async fn ask_raw(&self, question: RawQuestion) -> Result<RawAnswer, Error> {
+        self.engine.check()?;
+        self.engine.http.raw(question, Patience::brief(&self.engine.config)).await
+    }
+
+    /// Sets who reads what is received while it comes. It is meant for one download at a time.
+    #[must_use]
+    pub fn read_by(self, arrivals: Arc<dyn Arrivals>) -> Self {
+        Self { engine: self.engine.read_by(arrivals) }
     }
 
     /// Answers a request from the cache alone where that is enough (a pinned commit that is cached, offline mode), without

@@ -63,6 +63,7 @@ pub use ask::{
     repo::RepoHandle,
     snapshot::SnapshotDownload,
 };
+pub use file::found::{FoundFile, Unfound};
 pub use http::{
     transport::{
         Body, BoxFuture, Connection, Distrust, Request, Response, Transport, TransportError,
@@ -73,4 +74,6 @@ pub use http::{
 pub use hub::Hub;
 pub use hubstow_cache::Durability;
 pub use hubstow_cache::disk::failure::{ErrorGroup, causes, with_causes};
+pub use hubstow_cache::staged::{Arrivals, Intervals, StagedReader};
+pub use lookup::raw::{RawAnswer, RawQuestion};
 pub use parts::{Beside, DiskOf, Parts, Workers};

@@ -7,5 +7,6 @@ pub(crate) mod head;
 pub(crate) mod json;
 pub(crate) mod listing;
 pub(crate) mod patience;
+pub(crate) mod raw;
 mod shape;
 pub(crate) mod xet_token;

@@ -2,6 +2,8 @@
 
 use std::{fmt, net::IpAddr, time::Duration};
 
+use crate::upstream::{Freshness, Via};
+
 /// A request whose answer is done with.
 ///
 /// It holds nothing secret: no header, and of the address only the path.
@@ -20,6 +22,10 @@ pub struct Answered {
     pub elapsed: Duration,
     /// The address that the request came from; `None` where that is not known.
     pub client: Option<IpAddr>,
+    /// How the answer was had, where there is an upstream that it may have come from.
+    pub via: Option<Via>,
+    /// Whether upstream could confirm it.
+    pub freshness: Freshness,
 }
 
 type Tell = Box<dyn Fn(&Answered) + Send + Sync>;

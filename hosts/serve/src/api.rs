@@ -145,20 +145,9 @@ pub(crate) async fn paths_info(
     revision: Option<Revision>,
     request: Request<Body>,
 ) -> Result<Response, Fault> {
-    let is_json = request
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok())
-        .is_some_and(|kind| kind.starts_with("application/json"));
-    let mut body = Vec::new();
-    let read = incoming::read(request.into_body(), BODY_LIMIT_BYTES, |part| body.extend(part));
-    match timeout(BODY_TIME, read).await {
-        Ok(End::Whole) => {}
-        Ok(End::TooLarge) => return Err(Fault::BodyTooLarge),
-        Ok(End::Broken) => return Err(Fault::BodyBroken),
-        Err(_) => return Err(Fault::BodyTooSlow),
-    }
-    let paths = if is_json { json_paths(&body)? } else { form_paths(&body) };
+    let (parts, body) = request.into_parts();
+    let body = whole(body).await?;
+    let paths = paths_of(&parts.headers, &body)?;
     shared
         .ask(move |library| {
             let names = paths.iter().map(|path| FileName::parse(path.trim_end_matches('/')).ok());
@@ -173,6 +162,31 @@ pub(crate) async fn paths_info(
             json_answer(&shown.collect())
         })
         .await
+}
+
+/// Takes the body of a question as a whole.
+///
+/// # Errors
+/// It is too large, too slow, or breaks.
+pub(crate) async fn whole(body: Body) -> Result<Vec<u8>, Fault> {
+    let mut whole = Vec::new();
+    let read = incoming::read(body, BODY_LIMIT_BYTES, |part| whole.extend(part));
+    match timeout(BODY_TIME, read).await {
+        Ok(End::Whole) => Ok(whole),
+        Ok(End::TooLarge) => Err(Fault::BodyTooLarge),
+        Ok(End::Broken) => Err(Fault::BodyBroken),
+        Err(_) => Err(Fault::BodyTooSlow),
+    }
+}
+
+/// Reads the paths that a body chooses.
+///
+/// # Errors
+/// It is JSON without paths.
+pub(crate) fn paths_of(headers: &HeaderMap, body: &[u8]) -> Result<Vec<String>, Fault> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let is_json = kind.is_some_and(|kind| kind.starts_with("application/json"));
+    if is_json { json_paths(body) } else { Ok(form_paths(body)) }
 }
 
 fn json_paths(body: &[u8]) -> Result<Vec<String>, Fault> {

@@ -24,9 +24,12 @@ use crate::{
     fault::Fault,
     files, health,
     incoming::{self, End},
-    metrics, page, refusal,
+    metrics, page,
+    pulled::{self, Told},
+    refusal,
     route::{self, Form, NoRoute, Route},
     shared::Shared,
+    upstream::Freshness,
 };
 
 /// How much of an unwanted body is read, and for how long, before the connection is given up instead.
@@ -58,6 +61,10 @@ pub(crate) async fn handle(State(shared): State<Arc<Shared>>, request: Request<B
         cors.tell(response.headers_mut());
     }
     let status = response.status();
+    let told = response.extensions().get::<Told>().copied();
+    if let Some(told) = told {
+        shared.stats.had(told.via);
+    }
     let at_end = move |sent_bytes: u64| {
         shared.stats.answered(&method, status, sent_bytes);
         if let Some(repo) = repo.filter(|_| status.is_success() || status.is_redirection()) {
@@ -70,6 +77,8 @@ pub(crate) async fn handle(State(shared): State<Arc<Shared>>, request: Request<B
             sent_bytes,
             elapsed: began.elapsed(),
             client,
+            via: told.map(|told| told.via),
+            freshness: told.map_or(Freshness::Confirmed, |told| told.freshness),
         });
     };
     response.map(|body| Body::new(Counted::new(body, at_end)))
@@ -143,6 +152,10 @@ async fn routed(
     route: Route,
     request: Request<Body>,
 ) -> Result<Response, Fault> {
+    let upstream = shared.upstream.as_ref();
+    if let Some(upstream) = upstream.filter(|_| route.is_about_content()) {
+        return pulled::answer(shared, upstream, route, request).await;
+    }
     let (method, uri, headers) = (request.method(), request.uri(), request.headers());
     match route {
         Route::PathsInfo { repo, revision } => {
@@ -169,7 +182,10 @@ async fn routed(
         Route::AgentHarnesses => account::agent_harnesses(),
         Route::Health => health::health(),
         Route::Ready => health::ready(shared).await,
-        Route::Metrics => metrics::metrics(&shared.stats, &shared.places, shared.backlog()),
+        Route::Metrics => {
+            let counts = upstream.map(|upstream| upstream.counts());
+            metrics::metrics(&shared.stats, &shared.places, shared.backlog(), counts)
+        }
         Route::Page => page::page(shared, uri, headers).await,
     }
 }

@@ -13,11 +13,14 @@ use axum::{
 use hubstow_core::name::Commit;
 use serde_json::json;
 
+use crate::upstream::Refusal;
+
 /// The commit that an answer speaks of.
 pub(crate) const X_REPO_COMMIT: HeaderName = HeaderName::from_static("x-repo-commit");
 const X_ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 const X_ERROR_MESSAGE: HeaderName = HeaderName::from_static("x-error-message");
 
+const BEARER: &str = "Bearer realm=\"Authentication required\"";
 const RETRY_AFTER_SECONDS: &str = "10";
 
 /// A request that gets no content.
@@ -65,6 +68,9 @@ pub(crate) enum Fault {
     TargetTooLong,
     #[error("A request names one host, as `Host: hub.example` or with a port")]
     HostBroken,
+    /// What upstream says, or what is said of it.
+    #[error(transparent)]
+    Upstream(#[from] Refusal),
     #[error("The folder could not be read")]
     Io(#[from] io::Error),
     #[error("The answer could not be built")]
@@ -89,16 +95,20 @@ impl Fault {
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Upstream(refusal) => {
+                StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_GATEWAY)
+            }
             Self::Io(_) | Self::Answer(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
     /// The hub gives a refused token no code: only the status and the message tell.
-    fn code(&self) -> Option<&'static str> {
+    fn code(&self) -> Option<&str> {
         match self {
             Self::RepoMissing => Some("RepoNotFound"),
             Self::RevisionMissing => Some("RevisionNotFound"),
             Self::EntryMissing(_) => Some("EntryNotFound"),
+            Self::Upstream(refusal) => refusal.code.as_deref(),
             Self::NoRoute
             | Self::WrongMethod(_)
             | Self::NotDone(_)
@@ -146,8 +156,19 @@ impl IntoResponse for Fault {
             Self::BodyTooLarge | Self::BodyTooSlow => state(header::CONNECTION, "close"),
             Self::Hashing => state(header::RETRY_AFTER, RETRY_AFTER_SECONDS),
             Self::WrongMethod(allowed) => state(header::ALLOW, allowed),
+            Self::Upstream(refusal) => {
+                if let Some(wait) = refusal.retry_after {
+                    state(header::RETRY_AFTER, &wait.as_secs().to_string());
+                }
+                if let Some(commit) = &refusal.commit {
+                    state(X_REPO_COMMIT, commit.as_str());
+                }
+                if refusal.status == StatusCode::UNAUTHORIZED {
+                    state(header::WWW_AUTHENTICATE, BEARER);
+                }
+            }
             Self::TokenMissing | Self::TokenWrong => {
-                state(header::WWW_AUTHENTICATE, "Bearer realm=\"Authentication required\"");
+                state(header::WWW_AUTHENTICATE, BEARER);
             }
             Self::PasswordMissing => {
                 state(header::WWW_AUTHENTICATE, "Basic realm=\"hubstow\", charset=\"UTF-8\"");

@@ -3,7 +3,11 @@
 //! Commit, etag and length of an answer are those of the file that was opened for it, so they hold even while the
 //! folder changes. The content route tells nothing of repos: like a store behind a hub it knows content only.
 
-use std::{io::Read as _, sync::Arc};
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    sync::Arc,
+};
 
 use axum::{
     body::Body,
@@ -13,10 +17,11 @@ use axum::{
 use bytes::Bytes;
 use hubstow_core::{
     hub::{quote, quote_path},
-    name::{Commit, FileName, Repo, Revision},
+    name::{Commit, Etag, FileName, Repo, Revision},
 };
 
 use crate::{
+    arriving::ArrivingBody,
     body::FileBody,
     fault::{Fault, X_REPO_COMMIT},
     hash::{Opened, Storage, git_blob_sha1_of},
@@ -26,6 +31,7 @@ use crate::{
     route::CONTENT_PREFIX,
     shared::Shared,
     stats::Stats,
+    upstream::{Arriving, Ranges},
 };
 
 const X_LINKED_ETAG: HeaderName = HeaderName::from_static("x-linked-etag");
@@ -51,22 +57,31 @@ pub(crate) async fn raw(
     let Some(file) = file else {
         return Err(Fault::EntryMissing(commit));
     };
-    let pointer = match Storage::of(&opened.etag) {
+    raw_answer(&shared.stats, Meant::of(commit, opened, None), &file, request)
+}
+
+/// Answers with what git holds of a file.
+pub(crate) fn raw_answer(
+    stats: &Stats,
+    meant: Meant,
+    file: &FileName,
+    request: (&Method, &HeaderMap),
+) -> Result<Response, Fault> {
+    let Meant { commit, etag, len_bytes, held, ranges } = meant;
+    let pointer = match Storage::of(&etag) {
         Storage::Git => None,
-        Storage::Lfs => Some(pointer_to(&opened.etag, opened.len_bytes)),
+        Storage::Lfs => Some(pointer_to(&etag, len_bytes)),
     };
-    let etag = pointer.as_ref().map_or_else(|| opened.etag.to_string(), |at| git_blob_sha1_of(at));
-    let pointer = pointer.map(Bytes::from);
+    let etag = pointer.as_ref().map_or_else(|| etag.to_string(), |at| git_blob_sha1_of(at));
     let answer = Response::builder()
         .header(X_REPO_COMMIT, commit.as_str())
         .header(header::ETAG, format!("\"{etag}\""))
-        .header(header::CONTENT_DISPOSITION, disposition(&file));
-    let len_bytes = pointer.as_ref().map_or(opened.len_bytes, |pointer| pointer.len() as u64);
-    carry(
-        answer,
-        Content { stats: &shared.stats, opened, len_bytes, etag: &etag, read: pointer },
-        request,
-    )
+        .header(header::CONTENT_DISPOSITION, disposition(file));
+    let (len_bytes, held) = match pointer {
+        Some(pointer) => (pointer.len() as u64, Held::Read(pointer.into())),
+        None => (len_bytes, held),
+    };
+    carry(answer, Content { stats, len_bytes, etag: &etag, held, ranges }, request)
 }
 
 /// Answers a request for a file at a revision.
@@ -91,41 +106,91 @@ pub(crate) async fn file(
     let Some(file) = file else {
         return Err(Fault::EntryMissing(commit));
     };
-    let (etag, storage) = (opened.etag.as_str(), Storage::of(&opened.etag));
-    let mut answer = Response::builder()
-        .header(X_REPO_COMMIT, commit.as_str())
-        .header(header::ETAG, format!("\"{etag}\""));
-    if storage == Storage::Lfs {
-        answer = answer
-            .header(X_LINKED_ETAG, format!("\"{etag}\""))
-            .header(X_LINKED_SIZE, opened.len_bytes);
-    }
-    if text(headers, &header::IF_NONE_MATCH)
-        .is_some_and(|names| range::none_match_names(names, etag))
+    let meant = Meant::of(commit, opened, content);
+    if let (Storage::Lfs, Some(cdn)) = (Storage::of(&meant.etag), &shared.cdn)
+        && !meant.is_known_to(headers)
     {
-        // The answer to a HEAD would otherwise say 0, which reads like an empty file.
-        let answer = answer.header(header::CONTENT_LENGTH, opened.len_bytes);
-        return Ok(answer.status(StatusCode::NOT_MODIFIED).body(Body::empty())?);
-    }
-    if let (Storage::Lfs, Some(cdn)) = (storage, &shared.cdn) {
-        let path = content_path(etag, &repo, &commit, &file);
+        let path = content_path(meant.etag.as_str(), &repo, &meant.commit, &file);
         let signature = shared.token.as_ref().map(|token| token.signature(&path));
         let query = signature.map_or_else(String::new, |text| format!("?{SIGNATURE}={text}"));
         let location = format!("{}{path}{query}", cdn.as_str());
-        return Ok(answer
+        return Ok(meant
+            .answer()
             .status(StatusCode::FOUND)
             .header(header::LOCATION, &location)
             .header(header::CONTENT_TYPE, "text/plain; charset=utf-8")
             .body(Body::from(format!("Found. Redirecting to {location}")))?);
     }
-    let answer = answer.header(header::CONTENT_DISPOSITION, disposition(&file));
-    let len_bytes = opened.len_bytes;
-    let etag = etag.to_owned();
-    carry(
-        answer,
-        Content { stats: &shared.stats, opened, len_bytes, etag: &etag, read: content },
-        (method, headers),
-    )
+    file_answer(&shared.stats, meant, &file, request)
+}
+
+/// Answers with the content of a file, or with what is asked for of it.
+pub(crate) fn file_answer(
+    stats: &Stats,
+    meant: Meant,
+    file: &FileName,
+    request: (&Method, &HeaderMap),
+) -> Result<Response, Fault> {
+    let answer = meant.answer();
+    if meant.is_known_to(request.1) {
+        // The answer to a HEAD would otherwise say 0, which reads like an empty file.
+        let answer = answer.header(header::CONTENT_LENGTH, meant.len_bytes);
+        return Ok(answer.status(StatusCode::NOT_MODIFIED).body(Body::empty())?);
+    }
+    let answer = answer.header(header::CONTENT_DISPOSITION, disposition(file));
+    let Meant { etag, len_bytes, held, ranges, .. } = meant;
+    carry(answer, Content { stats, len_bytes, etag: etag.as_str(), held, ranges }, request)
+}
+
+/// A file that a request means.
+#[derive(Debug)]
+pub(crate) struct Meant {
+    pub(crate) commit: Commit,
+    pub(crate) etag: Etag,
+    pub(crate) len_bytes: u64,
+    pub(crate) held: Held,
+    pub(crate) ranges: Ranges,
+}
+
+/// Where content is.
+#[derive(Debug)]
+pub(crate) enum Held {
+    /// Nobody has looked, since nobody wants it.
+    Unread,
+    /// Here.
+    Read(Bytes),
+    /// In a file.
+    File(File),
+    /// On its way.
+    Arriving(Arc<dyn Arriving>),
+}
+
+impl Meant {
+    fn of(commit: Commit, opened: Opened, read: Option<Bytes>) -> Self {
+        let Opened { file, len_bytes, etag, .. } = opened;
+        let held = read.map_or(Held::File(file), Held::Read);
+        Self { commit, etag, len_bytes, held, ranges: Ranges::Given }
+    }
+
+    /// Begins an answer by what it is.
+    fn answer(&self) -> Builder {
+        let etag = &self.etag;
+        let answer = Response::builder()
+            .header(X_REPO_COMMIT, self.commit.as_str())
+            .header(header::ETAG, format!("\"{etag}\""));
+        match Storage::of(etag) {
+            Storage::Git => answer,
+            Storage::Lfs => answer
+                .header(X_LINKED_ETAG, format!("\"{etag}\""))
+                .header(X_LINKED_SIZE, self.len_bytes),
+        }
+    }
+
+    /// Tells whether whoever asks has it.
+    fn is_known_to(&self, headers: &HeaderMap) -> bool {
+        let names = text(headers, &header::IF_NONE_MATCH);
+        names.is_some_and(|names| range::none_match_names(names, self.etag.as_str()))
+    }
 }
 
 /// Reads a small file at once, where it was opened: handing it to another thread takes longer than reading it. What can't
@@ -162,9 +227,10 @@ pub(crate) async fn content(
             let answer = Response::builder()
                 .header(header::ETAG, format!("\"{sha256}\""))
                 .header(header::CONTENT_DISPOSITION, shown);
-            let len_bytes = found.opened.len_bytes;
-            let (stats, opened) = (&shared.stats, found.opened);
-            let content = Content { stats, opened, len_bytes, etag: &sha256, read: None };
+            let Opened { file, len_bytes, .. } = found.opened;
+            let (stats, held) = (&shared.stats, Held::File(file));
+            let ranges = Ranges::Given;
+            let content = Content { stats, len_bytes, etag: &sha256, held, ranges };
             carry(answer, content, (method, headers))
         }
         Err(fault @ (Fault::Io(_) | Fault::Answer(_))) => Err(fault),
@@ -175,11 +241,10 @@ pub(crate) async fn content(
 /// What an answer carries.
 struct Content<'a> {
     stats: &'a Stats,
-    opened: Opened,
     len_bytes: u64,
     etag: &'a str,
-    /// The content itself, where it has been read already.
-    read: Option<Bytes>,
+    held: Held,
+    ranges: Ranges,
 }
 
 /// Adds the content, or the range of it that is asked for.
@@ -188,7 +253,7 @@ fn carry(
     content: Content<'_>,
     (method, headers): (&Method, &HeaderMap),
 ) -> Result<Response, Fault> {
-    let Content { stats, opened, len_bytes: size, etag, read } = content;
+    let Content { stats, len_bytes: size, etag, held, ranges } = content;
     let if_range = text(headers, &header::IF_RANGE);
     let part = match text(headers, &header::RANGE) {
         // A range means something for GET only.
@@ -196,7 +261,10 @@ fn carry(
             if method == Method::GET
                 && if_range.is_none_or(|at| range::if_range_holds(at, etag)) =>
         {
-            range::part_of(range, size)
+            match ranges {
+                Ranges::Given => range::part_of(range, size),
+                Ranges::OnlyFromStart => range::from_start(range, size),
+            }
         }
         Some(_) | None => Part::Whole,
     };
@@ -221,9 +289,12 @@ fn carry(
                 .body(Body::empty())?);
         }
     };
-    let read = read.and_then(|content| slice(&content, start, len));
-    let open = || Body::new(FileBody::new(opened.file, start, len, stats.open_file()));
-    let body = read.map_or_else(open, Body::from);
+    let body = match held {
+        Held::Unread => Body::empty(),
+        Held::Read(content) => Body::from(slice(&content, start, len).ok_or_else(shorter)?),
+        Held::File(file) => Body::new(FileBody::new(file, start, len, stats.open_file())),
+        Held::Arriving(content) => Body::new(ArrivingBody::new(content, start, len)),
+    };
     Ok(answer.header(header::CONTENT_LENGTH, len).body(body)?)
 }
 
@@ -231,6 +302,10 @@ fn slice(content: &Bytes, start: u64, len: u64) -> Option<Bytes> {
     let (start, len) = (usize::try_from(start).ok()?, usize::try_from(len).ok()?);
     let end = start.checked_add(len).filter(|end| *end <= content.len())?;
     Some(content.slice(start..end))
+}
+
+fn shorter() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the content is shorter than it was")
 }
 
 fn content_path(sha256: &str, repo: &Repo, commit: &Commit, file: &FileName) -> String {

@@ -25,6 +25,7 @@ mod account;
 mod ahead;
 mod answered;
 mod api;
+mod arriving;
 mod body;
 mod cached;
 mod catalog;
@@ -53,6 +54,7 @@ mod origin;
 mod page;
 mod places;
 mod proved;
+mod pulled;
 mod query;
 mod range;
 mod reader;
@@ -67,6 +69,7 @@ mod source;
 mod stats;
 mod token;
 mod tree_file;
+mod upstream;
 mod walk;
 mod when;
 
@@ -81,6 +84,10 @@ pub use limits::Limits;
 pub use log::RecordedRequest;
 pub use running::RunningServer;
 pub use server::{Builder, Server};
+pub use upstream::{
+    Arriving, BoxFuture, Caller, FileAsked, Freshness, PassAsked, Passed, PulledContent,
+    PulledFile, Ranges, Refusal, Upstream, UpstreamCounts, Via, Wanted,
+};
 
 /// The example of the page beside this crate.
 #[cfg(doctest)]

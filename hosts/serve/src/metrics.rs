@@ -4,13 +4,22 @@ use std::fmt::Write as _;
 
 use axum::{body::Body, http::header, response::Response};
 
-use crate::{fault::Fault, hash::Backlog, listen::Places, stats::Stats};
+use crate::{fault::Fault, hash::Backlog, listen::Places, stats::Stats, upstream::UpstreamCounts};
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Answers what is counted.
-pub(crate) fn metrics(stats: &Stats, places: &Places, backlog: Backlog) -> Result<Response, Fault> {
-    let body = Body::from(shown(stats, places, backlog));
+pub(crate) fn metrics(
+    stats: &Stats,
+    places: &Places,
+    backlog: Backlog,
+    upstream: Option<UpstreamCounts>,
+) -> Result<Response, Fault> {
+    let mut text = shown(stats, places, backlog);
+    if let Some(counts) = upstream {
+        show_upstream(&mut text, stats, counts);
+    }
+    let body = Body::from(text);
     Ok(Response::builder().header(header::CONTENT_TYPE, CONTENT_TYPE).body(body)?)
 }
 
@@ -57,6 +66,29 @@ fn shown(stats: &Stats, places: &Places, backlog: Backlog) -> String {
         single(stats.started().elapsed().as_secs()),
     );
     text
+}
+
+fn show_upstream(text: &mut String, stats: &Stats, counts: UpstreamCounts) {
+    let answers = stats.vias().map(|(via, count)| (format!("{{via=\"{}\"}}", via.code()), count));
+    let what = "Answers by how they were had: here, fetched first, sent while arriving, handed on.";
+    family(text, ("hubstow_pull_answers_total", "counter", what), answers);
+    for (name, kind, help, value) in [
+        ("fills_running", "gauge", "Files that are being fetched.", counts.fills_running),
+        ("fills_total", "counter", "Files that were fetched and proved.", counts.fills_done),
+        ("failed_fills_total", "counter", "Files that could not be fetched.", counts.fills_failed),
+        ("upstream_requests_total", "counter", "Requests sent upstream.", counts.requests),
+        (
+            "upstream_received_bytes_total",
+            "counter",
+            "Bytes of bodies received from upstream.",
+            counts.received_bytes,
+        ),
+        ("waits_total", "counter", "Answers that waited for bytes to arrive.", counts.waits),
+        ("stale_total", "counter", "Answers that upstream could not confirm.", counts.stale),
+    ] {
+        let name = format!("hubstow_pull_{name}");
+        family(text, (&name, kind, help), std::iter::once((String::new(), value)));
+    }
 }
 
 /// Writes one family. Writing to a string can't fail.

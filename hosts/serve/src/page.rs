@@ -14,7 +14,9 @@ use minijinja::{Environment, value::Serde};
 use serde::Serialize;
 use unit_prefix::NumberPrefix;
 
-use crate::{fault::Fault, origin, repos::Held, shared::Shared, stats::Stats};
+use crate::{
+    fault::Fault, origin, repos::Held, shared::Shared, stats::Stats, upstream::UpstreamCounts,
+};
 
 const TEMPLATE: &str = include_str!("page.html");
 /// The page's file name, by the end of which the templates know how to escape.
@@ -41,6 +43,34 @@ struct Content {
     total: String,
     example: Option<String>,
     fetches: Vec<Fetch>,
+    pull: Option<Pull>,
+}
+
+#[derive(Serialize)]
+struct Pull {
+    running: u64,
+    done: u64,
+    failed: u64,
+    requests: u64,
+    received: String,
+    waits: u64,
+    stale: u64,
+    vias: Vec<(&'static str, u64)>,
+}
+
+impl Pull {
+    fn of(stats: &Stats, counts: UpstreamCounts) -> Self {
+        Self {
+            running: counts.fills_running,
+            done: counts.fills_done,
+            failed: counts.fills_failed,
+            requests: counts.requests,
+            received: size(counts.received_bytes),
+            waits: counts.waits,
+            stale: counts.stale,
+            vias: stats.vias().map(|(via, count)| (via.code(), count)).collect(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -67,7 +97,7 @@ pub(crate) async fn page(
     uri: &Uri,
     headers: &HeaderMap,
 ) -> Result<Response, Fault> {
-    let repos = shared.overview().await?;
+    let repos = if is_for_everybody(shared) { Arc::default() } else { shared.overview().await? };
     let content = content(shared, &repos, origin::of(uri, headers).unwrap_or_default());
     let page = rendered(content).map_err(std::io::Error::other)?;
     Ok(Response::builder()
@@ -79,6 +109,12 @@ pub(crate) async fn page(
         .body(Body::from(page))?)
 }
 
+/// Tells whether everybody is shown the page although not everybody may know what is here: where access is upstream's, the
+/// names of repos that others have asked for are nobody's business.
+fn is_for_everybody(shared: &Shared) -> bool {
+    shared.upstream.is_some() && shared.token.is_none()
+}
+
 fn rendered(content: Content) -> Result<String, minijinja::Error> {
     let mut templates = Environment::new();
     templates.add_template(NAME, TEMPLATE)?;
@@ -88,7 +124,9 @@ fn rendered(content: Content) -> Result<String, minijinja::Error> {
 fn content(shared: &Shared, held: &[Held], origin: String) -> Content {
     let stats: &Stats = &shared.stats;
     let backlog = shared.backlog();
-    let rows = stats.rows().into_iter().take(ROW_LIMIT);
+    let rows = if is_for_everybody(shared) { Vec::new() } else { stats.rows() };
+    let rows = rows.into_iter().take(ROW_LIMIT);
+    let pull = shared.upstream.as_ref().map(|upstream| Pull::of(stats, upstream.counts()));
     Content {
         origin,
         version: env!("CARGO_PKG_VERSION"),
@@ -103,6 +141,7 @@ fn content(shared: &Shared, held: &[Held], origin: String) -> Content {
         example: held.first().map(|held| held.repo.id.to_string()),
         more_repos: held.len().saturating_sub(ROW_LIMIT),
         repos: held.iter().take(ROW_LIMIT).map(Repo::of).collect(),
+        pull,
         fetches: rows
             .map(|row| Fetch {
                 client: row.client.map_or_else(|| "unknown".to_owned(), |ip| ip.to_string()),

@@ -47,6 +47,16 @@ pub(crate) fn part_of(range: &str, size: u64) -> Part {
     }
 }
 
+/// Reads a `Range` header where only what begins at the beginning may be had. Whoever asks for the rest of something gets the
+/// whole, as of a server that gives no ranges, and begins again; any other part is refused, since it would be taken for a part.
+pub(crate) fn from_start(range: &str, size: u64) -> Part {
+    match part_of(range, size) {
+        Part::Slice { start: 1.., .. } if range.trim_end().ends_with('-') => Part::Whole,
+        Part::Slice { start: 1.., .. } => Part::Unsatisfiable,
+        part @ (Part::Whole | Part::Nothing | Part::Slice { .. } | Part::Unsatisfiable) => part,
+    }
+}
+
 fn slice(start: u64, end: u64, size: u64) -> Part {
     if start < size { Part::Slice { start, len: end - start } } else { Part::Unsatisfiable }
 }
@@ -119,6 +129,23 @@ mod tests {
         }
         for ignored in ["lines=1-2", "bytes=0-1,4-5", "bytes=+1-2", "bytes=--1"] {
             check(ignored, 10, Part::Whole);
+        }
+    }
+
+    #[test]
+    fn what_may_be_had_from_its_start_only_is_never_continued() {
+        for (range, expected) in [
+            ("bytes=0-3", Part::Slice { start: 0, len: 4 }),
+            ("bytes=0-", Part::Slice { start: 0, len: 10 }),
+            ("bytes=4-", Part::Whole),
+            ("bytes=4-9", Part::Unsatisfiable),
+            ("bytes=4-5", Part::Unsatisfiable),
+            ("bytes=-3", Part::Unsatisfiable),
+            ("bytes=-99", Part::Slice { start: 0, len: 10 }),
+            ("bytes=10-", Part::Unsatisfiable),
+            ("nonsense", Part::Whole),
+        ] {
+            assert_eq!(from_start(range, 10), expected, "{range}");
         }
     }
 

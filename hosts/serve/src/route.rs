@@ -76,6 +76,23 @@ impl Route {
         }
     }
 
+    /// Tells whether it is about repos or users, and not about the server itself.
+    pub(crate) fn is_about_content(&self) -> bool {
+        match self {
+            Self::File { .. }
+            | Self::Content { .. }
+            | Self::Info { .. }
+            | Self::Tree { .. }
+            | Self::PathsInfo { .. }
+            | Self::Refs { .. }
+            | Self::Commits { .. }
+            | Self::AuthCheck { .. }
+            | Self::Catalog { .. }
+            | Self::WhoAmI => true,
+            Self::AgentHarnesses | Self::Health | Self::Ready | Self::Metrics | Self::Page => false,
+        }
+    }
+
     /// Tells whether it is answered to everybody: probes carry no token, redirects carry a signature instead, and clients
     /// ask for the harnesses before they know who they are.
     pub(crate) fn is_open(&self) -> bool {

@@ -26,6 +26,7 @@ use crate::{
     running::RunningServer,
     shared::{Options, Shared},
     token::Token,
+    upstream::Upstream,
 };
 
 /// The size from which files are LFS files if nothing else is said, as on the hub.
@@ -127,6 +128,15 @@ impl Builder {
         self
     }
 
+    /// Asks an upstream for everything but the page for people. What is served beside it is what upstream keeps on this
+    /// machine: a cache directory, of which that page tells. Where the server asks for a token of its own, that is not handed
+    /// on; else whoever asks is asked for upstream's.
+    #[must_use]
+    pub fn upstream(mut self, upstream: Arc<dyn Upstream>) -> Self {
+        self.options.upstream = Some(upstream);
+        self
+    }
+
     /// Lets pages of another origin, such as `https://app.example`, read the answers; `*` means every origin.
     ///
     /// # Errors
@@ -190,6 +200,7 @@ impl Server {
                 cors: None,
                 page_limit: PAGE_LIMIT,
                 listener: Listener::default(),
+                upstream: None,
             },
             limits: Limits::default(),
             #[cfg(feature = "tls")]

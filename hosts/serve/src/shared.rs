@@ -13,7 +13,7 @@ use tokio::{sync::Mutex, task::spawn_blocking};
 
 use crate::{
     ahead::HashProgress, answered::Listener, cors::Cors, error::Error, fault::Fault, hash::Backlog,
-    library::Library, listen::Places, repos::Held, stats::Stats, token::Token,
+    library::Library, listen::Places, repos::Held, stats::Stats, token::Token, upstream::Upstream,
 };
 
 /// How old what the page for people shows may be.
@@ -38,6 +38,7 @@ pub(crate) struct Options {
     pub(crate) cors: Option<Cors>,
     pub(crate) page_limit: usize,
     pub(crate) listener: Listener,
+    pub(crate) upstream: Option<Arc<dyn Upstream>>,
 }
 
 impl Deref for Shared {

@@ -13,12 +13,17 @@ use std::{
 use axum::http::{Method, StatusCode};
 use hubstow_core::name::Repo;
 
+use crate::upstream::Via;
+
 /// The most rows of who fetched what; the one unseen for longest goes.
 const ROW_LIMIT: usize = 1000;
 /// The methods that are counted apart; all others together.
 pub(crate) const METHODS: [&str; 4] = ["GET", "HEAD", "POST", "other"];
 /// The classes of status.
 pub(crate) const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// How answers may have been had.
+const VIAS: [Via; 4] = [Via::Hit, Via::Miss, Via::Filling, Via::Passed];
 
 /// The counts of one server.
 #[derive(Debug)]
@@ -28,6 +33,8 @@ pub(crate) struct Stats {
     requests: [[AtomicU64; CLASSES.len()]; METHODS.len()],
     sent_bytes: AtomicU64,
     open_files: Arc<AtomicU64>,
+    /// By how answers were had.
+    via: [AtomicU64; VIAS.len()],
     rows: Mutex<HashMap<(Option<IpAddr>, Repo), Row>>,
 }
 
@@ -66,6 +73,7 @@ impl Default for Stats {
             requests: Default::default(),
             sent_bytes: AtomicU64::default(),
             open_files: Arc::default(),
+            via: Default::default(),
             rows: Mutex::default(),
         }
     }
@@ -95,6 +103,19 @@ impl Stats {
         row.requests += 1;
         row.sent_bytes += sent_bytes;
         row.seen = Instant::now();
+    }
+
+    /// Counts how an answer was had.
+    pub(crate) fn had(&self, via: Via) {
+        let counts = VIAS.iter().zip(&self.via);
+        for (_, count) in counts.filter(|(at, _)| **at == via) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns how many answers were had in which way.
+    pub(crate) fn vias(&self) -> impl Iterator<Item = (Via, u64)> {
+        VIAS.iter().zip(&self.via).map(|(via, count)| (*via, count.load(Ordering::Relaxed)))
     }
 
     /// Counts a file as open.

@@ -22,6 +22,7 @@ const LIBRARIES: [&str; 8] = [
     "hubstow-core",
     "hubstow-hf-hub",
     "hubstow-native",
+    "hubstow-pull",
     "hubstow-serve",
     "hubstow-tier",
     "hubstow-wasmtime",

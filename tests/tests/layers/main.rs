@@ -20,7 +20,7 @@ use std::{
 use graph::Graph;
 
 /// The crates from below upwards, and which of ours each may depend on.
-const CRATES: [(&str, &[&str]); 11] = [
+const CRATES: [(&str, &[&str]); 12] = [
     ("core", &[]),
     ("core/component", &["hubstow-core"]),
     ("hosts/cache", &["hubstow-core"]),
@@ -29,10 +29,18 @@ const CRATES: [(&str, &[&str]); 11] = [
     ("hosts/hf-hub", &["hubstow-core", "hubstow-client", "hubstow-native"]),
     ("hosts/wasmtime", &["hubstow-core"]),
     ("hosts/serve", &["hubstow-core"]),
+    ("hosts/pull", &["hubstow-core", "hubstow-client", "hubstow-serve"]),
     ("hosts/tier", &["hubstow-core", "hubstow-cache"]),
     (
         "hosts/cli",
-        &["hubstow-core", "hubstow-client", "hubstow-native", "hubstow-serve", "hubstow-wasmtime"],
+        &[
+            "hubstow-core",
+            "hubstow-client",
+            "hubstow-native",
+            "hubstow-pull",
+            "hubstow-serve",
+            "hubstow-wasmtime",
+        ],
     ),
     ("hosts/wasi", &["hubstow", "hubstow-core", "hubstow-cache", "hubstow-client"]),
 ];

@@ -65,6 +65,7 @@ impl View {
             cache: self.cache.clone(),
             layout: target.layout.clone(),
             cancel: self.cancel.clone(),
+            arrivals: None,
         }
     }
 

@@ -95,6 +95,9 @@ impl StagedFile {
         }
         self.size = Some(received);
         self.state = Staged::Complete;
+        if let Some(arrivals) = &self.arrivals {
+            arrivals.proved();
+        }
         Ok(Ok(()))
     }
 

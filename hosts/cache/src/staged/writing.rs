@@ -55,6 +55,9 @@ impl StagedFile {
         if let Record::Kept(journal) = &mut self.record {
             journal.written(range.clone());
         }
+        if let Some(arrivals) = &self.arrivals {
+            arrivals.arrived(range.clone());
+        }
         self.start_writing(range);
         Ok(())
     }

@@ -14,7 +14,7 @@ use std::{
 
 use clap::ValueEnum;
 use hubstow_client::{Error, ErrorKind};
-use hubstow_serve::Answered;
+use hubstow_serve::{Answered, Freshness};
 use serde_json::json;
 
 use crate::output::{self, plain};
@@ -25,7 +25,7 @@ const WAITING_LIMIT: usize = 4096;
 /// How the lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// METHOD PATH STATUS BYTES MILLISECONDS CLIENT
+    /// METHOD PATH STATUS BYTES MILLISECONDS CLIENT, and with --upstream how the answer was had
     #[default]
     Text,
     /// One JSON object a line
@@ -83,22 +83,32 @@ fn lost(format: LogFormat, lines: u64) -> String {
 }
 
 fn line(format: LogFormat, answered: &Answered) -> String {
-    let Answered { method, path, status, sent_bytes, elapsed, client, .. } = answered;
+    let Answered { method, path, status, sent_bytes, elapsed, client, via, freshness, .. } =
+        answered;
+    let is_stale = *freshness == Freshness::Stale;
     let ms = elapsed.as_millis();
     match format {
         LogFormat::Text => {
             let client = client.map_or_else(|| "-".to_owned(), |client| client.to_string());
             let (method, path) = (plain(method), plain(path));
-            format!("{method} {path} {status} {sent_bytes} B {ms} ms {client}")
+            let via = via.map_or_else(String::new, |via| format!(" {}", via.code()));
+            let stale = if is_stale { " stale" } else { "" };
+            format!("{method} {path} {status} {sent_bytes} B {ms} ms {client}{via}{stale}")
         }
-        LogFormat::Json => json!({
-            "method": method,
-            "path": path,
-            "status": status,
-            "bytes": sent_bytes,
-            "ms": u64::try_from(ms).unwrap_or(u64::MAX),
-            "client": client.map(|client| client.to_string()),
-        })
-        .to_string(),
+        LogFormat::Json => {
+            let mut line = json!({
+                "method": method,
+                "path": path,
+                "status": status,
+                "bytes": sent_bytes,
+                "ms": u64::try_from(ms).unwrap_or(u64::MAX),
+                "client": client.map(|client| client.to_string()),
+            });
+            if let (Some(via), Some(members)) = (via, line.as_object_mut()) {
+                members.insert("via".to_owned(), json!(via.code()));
+                members.insert("stale".to_owned(), json!(is_stale));
+            }
+            line.to_string()
+        }
     }
 }

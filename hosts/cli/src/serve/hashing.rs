@@ -17,8 +17,13 @@ use crate::{global::Format, output};
 const SILENT_FOR: Duration = Duration::from_secs(2);
 const SAID_EVERY: Duration = Duration::from_secs(10);
 
-/// Returns the folder for digests: below the user's caches, wherever the system has those. `None` where there is no such place.
+/// Returns the folder for digests.
 pub(super) fn folder_of_digests() -> Option<PathBuf> {
+    Some(folder_of_caches()?.join("serve"))
+}
+
+/// Returns our folder below the user's caches, wherever the system has those; `None` where there is no such place.
+pub(super) fn folder_of_caches() -> Option<PathBuf> {
     let named = |name: &str| {
         let value = env::var_os(name).map(PathBuf::from);
         value.filter(|path| path.is_absolute())
@@ -32,7 +37,7 @@ pub(super) fn folder_of_digests() -> Option<PathBuf> {
         }
     };
     let caches = named("XDG_CACHE_HOME").or_else(of_system)?;
-    Some(caches.join("hubstow").join("serve"))
+    Some(caches.join("hubstow"))
 }
 
 /// Starts to hash. It goes on until all is hashed or the process ends.

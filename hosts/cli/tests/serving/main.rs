@@ -11,6 +11,7 @@
 mod attacks;
 mod bounded;
 mod peer;
+mod pull;
 mod tls;
 
 use std::{
@@ -18,6 +19,7 @@ use std::{
     io::{BufRead as _, BufReader, Read as _},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
@@ -77,7 +79,8 @@ impl Stage {
     /// Serves, with what is said on stderr going to a file.
     #[track_caller]
     fn serve(&self, args: &[&str]) -> Serving {
-        let log = self.path("log");
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let log = self.path(&format!("log-{}", NUMBER.fetch_add(1, Ordering::Relaxed)));
         let mut child = self
             .command(&[&["serve"], args].concat())
             .stdout(Stdio::piped())

@@ -12,7 +12,12 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/python/se
 
 /// Runs the script before a server; `None` where there is no Python.
 #[track_caller]
-fn seen(stage: &Stage, serving: &Serving, home: &str, vars: &[(&str, &str)]) -> Option<Value> {
+pub(super) fn seen(
+    stage: &Stage,
+    serving: &Serving,
+    home: &str,
+    vars: &[(&str, &str)],
+) -> Option<Value> {
     let Some(python) = std::env::var_os(PYTHON) else {
         println!("skipped: {PYTHON} names no Python");
         return None;

@@ -79,7 +79,7 @@ impl Engine {
     }
 
     /// Places content, fetching it where nothing here holds it.
-    async fn place(
+    pub(super) async fn place(
         &self,
         cache: &CacheHandle,
         content: &Content,

@@ -162,9 +162,13 @@ impl<'a> Placement<'a> {
         let layout = RepoLayout::new(&self.content.repo);
         let target = Target { layout, ..self.content.target.clone() };
         let is_local = self.content.target.layout.is_local();
+        let arrivals = self.engine.arrivals();
         let work = move |_: &Cache, worker: &Worker| {
             let mut open = Open::of(open, worker);
             let mut staged = open.placing.take_staged()?;
+            if let Some(arrivals) = arrivals {
+                staged.told_to(arrivals);
+            }
             let origin = if is_local && fill(&shared.on(worker), &target, &mut staged) {
                 Origin::Here
             } else {

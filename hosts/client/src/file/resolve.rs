@@ -308,7 +308,7 @@ impl<'a> Resolving<'a> {
 }
 
 /// Returns the refusal that an answer would have been, had nothing been cached.
-fn refusal_of(answer: Answer) -> Refusal {
+pub(super) fn refusal_of(answer: Answer) -> Refusal {
     match answer {
         Answer::Failing => Refusal::HubFailing,
         Answer::Unreachable => Refusal::HubUnreachable,

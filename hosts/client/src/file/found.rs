@@ -1,0 +1,117 @@
+//! The two halves of a download by themselves, for a program that stands between the hub and its clients: what the hub says a
+//! file is, and fetching just that.
+
+use hubstow_cache::Target;
+use hubstow_core::{
+    facts::Force,
+    hub::Metadata,
+    name::{Commit, Etag},
+};
+
+use crate::{
+    api::{
+        detail::CachedCopy, error::Error, refusal::About, report::FileReport, request::FileRequest,
+    },
+    engine::Engine,
+    file::{
+        content::{Content, Placed},
+        resolve::refusal_of,
+    },
+    lookup::{head::Lookup, patience::Patience},
+};
+
+/// What the hub has said of a file, and where its content is. It shows no address: one may be signed.
+#[derive(Clone)]
+pub struct FoundFile(Content);
+
+/// A file that the hub does not give.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Unfound {
+    /// Why.
+    pub error: Error,
+    /// The commit that has no such file, where that is why.
+    pub commit: Option<Commit>,
+}
+
+impl From<Error> for Unfound {
+    fn from(error: Error) -> Self {
+        Self { error, commit: None }
+    }
+}
+
+impl FoundFile {
+    /// Returns the commit that the revision has led to.
+    #[must_use]
+    pub fn commit(&self) -> &Commit {
+        &self.0.target.commit
+    }
+
+    /// Returns the identity of the content.
+    #[must_use]
+    pub fn etag(&self) -> &Etag {
+        &self.0.target.etag
+    }
+
+    /// Returns the size in bytes, where the hub has said it.
+    #[must_use]
+    pub fn size(&self) -> Option<u64> {
+        self.0.target.size
+    }
+}
+
+impl std::fmt::Debug for FoundFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("FoundFile");
+        shown.field("commit", self.commit()).field("etag", self.etag()).field("size", &self.size());
+        shown.finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Asks the hub what a file is, whatever is here.
+    pub(crate) async fn find(&self, request: &FileRequest) -> Result<FoundFile, Unfound> {
+        let FileRequest { repo, revision, file, .. } = request;
+        let patience = Patience::brief(&self.config);
+        let (known, here, doubt) = (None, None, None);
+        let lookup = Lookup { repo, revision, file, known, here, doubt, patience };
+        let tell = |event| self.tell(event);
+        let found = self.http.lookup(&lookup, &tell).await?;
+        let Some(metadata) = found.reply.metadata else {
+            let about = About {
+                config: &self.config,
+                repo,
+                revision,
+                file: Some(file),
+                path: String::new(),
+                copy: CachedCopy::Unknown,
+                force: Force::On,
+                unmatched: &[],
+            };
+            let cause = found.cause.or_else(|| Some(found.reply.broken.clone()?.into()));
+            let error = about.error(refusal_of(found.reply.answer), cause);
+            return Err(Unfound { error, commit: found.reply.commit });
+        };
+        let Metadata { commit, etag, size, .. } = &metadata;
+        let target = Target {
+            layout: self.layout(repo),
+            revision: revision.clone(),
+            commit: commit.clone(),
+            file: file.clone(),
+            etag: etag.clone(),
+            size: *size,
+        };
+        let pinned = self.pinned(repo, &target)?;
+        let at = found.content.unwrap_or_else(|| pinned.clone());
+        let (repo, revision, word) = (repo.clone(), revision.clone(), found.word);
+        Ok(FoundFile(Content { repo, revision, target, metadata, word, at, pinned }))
+    }
+
+    /// Brings what was found to its place, where it is not there.
+    pub(crate) async fn download_found(&self, found: &FoundFile) -> Result<FileReport, Error> {
+        match self.place(&self.cache, &found.0, Force::Off).await? {
+            Placed::Done(report) => Ok(report),
+            Placed::Doubted(_, error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Answering for a file: may whoever asks have it, is it here, and if not, how it comes.
+
+use std::{fs::File, io, sync::Arc};
+
+use bytes::Bytes;
+use hubstow_client::{ErrorKind, FileRequest, FoundFile, Unfound};
+use hubstow_core::name::{Commit, Revision};
+use hubstow_serve::{
+    FileAsked, Freshness, PulledContent, PulledFile, Ranges, Refusal, Via, Wanted,
+};
+use tokio::task::spawn_blocking;
+
+use crate::{
+    away::says_away,
+    callers::KnownCaller,
+    counting::count,
+    feed::{Attendance, Begun, Reading, Source, read},
+    here::{self, Here},
+    limits::{ALLOWED_FOR, COME_AGAIN, READ_BYTES, SMALL_BYTES, STALE_FOR},
+    memory::Part,
+    node::Inner,
+    refusals::refusal_of_unfound,
+};
+
+/// What a revision leads to, for somebody who may read it.
+struct Admitted {
+    commit: Commit,
+    freshness: Freshness,
+}
+
+impl Inner {
+    /// Says what a file is, and where its content is.
+    pub(crate) async fn file(&self, asked: FileAsked) -> Result<PulledFile, Refusal> {
+        let caller = self.callers.known(&asked.caller)?;
+        let Admitted { commit, freshness } = self.admit(&caller, &asked).await?;
+        if freshness == Freshness::Stale {
+            count(&self.counts.stale);
+        }
+        let FileAsked { repo, file, wanted, .. } = &asked;
+        let local = &self.callers.anonymous().hub;
+        if let Some(here) = here::look(local, (repo, &commit, file), *wanted).await {
+            let Here { etag, len_bytes, content } = here;
+            let (ranges, via) = (self.fills.ranges(repo, &etag), Via::Hit);
+            return Ok(PulledFile { commit, etag, len_bytes, content, ranges, via, freshness });
+        }
+        let within = match freshness {
+            Freshness::Confirmed => ALLOWED_FOR,
+            Freshness::Stale => STALE_FOR,
+        };
+        if self.memory.is_missing(caller.key, (repo, &commit, file), within) {
+            return Err(missing(commit));
+        }
+        if freshness == Freshness::Stale {
+            let mut refusal =
+                Refusal::new(504, "Upstream can't be reached, and this file is not here");
+            refusal.retry_after = Some(COME_AGAIN);
+            return Err(refusal);
+        }
+        self.fetched(&caller, &asked, commit).await
+    }
+
+    /// Finds out what a revision is, and that whoever asks may read it.
+    async fn admit(&self, caller: &KnownCaller, asked: &FileAsked) -> Result<Admitted, Refusal> {
+        let FileAsked { repo, revision, .. } = asked;
+        let may_read = |within| self.memory.may_read(caller.key, repo, Part::Contents, within);
+        if may_read(ALLOWED_FOR)
+            && let Some(commit) = self.memory.recent_commit(caller.key, repo, revision)
+        {
+            return Ok(Admitted { commit, freshness: Freshness::Confirmed });
+        }
+        let last_known = || {
+            let commit = self.memory.commit(caller.key, repo, revision, STALE_FOR);
+            commit.filter(|_| may_read(STALE_FOR))
+        };
+        if self.away.is_recent()
+            && let Some(commit) = last_known()
+        {
+            return Ok(Admitted { commit, freshness: Freshness::Stale });
+        }
+        match self.find(caller, asked, revision).await {
+            Ok(found) => {
+                let commit = found.commit().clone();
+                Ok(Admitted { commit, freshness: Freshness::Confirmed })
+            }
+            Err(unfound) if says_away(&unfound.error) => match last_known() {
+                Some(commit) => Ok(Admitted { commit, freshness: Freshness::Stale }),
+                None => Err(refusal_of_unfound(&unfound)),
+            },
+            Err(unfound) => Err(refusal_of_unfound(&unfound)),
+        }
+    }
+
+    /// Asks upstream what a file is, once at a time, and remembers what it says.
+    async fn find(
+        &self,
+        caller: &KnownCaller,
+        asked: &FileAsked,
+        revision: &Revision,
+    ) -> Result<FoundFile, Unfound> {
+        let FileAsked { repo, file, .. } = asked;
+        let _turn = self.turns.of(&(caller.key, repo, revision, file)).await;
+        if let Some(commit) = self.memory.recent_commit(caller.key, repo, revision)
+            && let Some(found) = self.memory.file(caller.key, repo, &commit, file)
+        {
+            return Ok(found);
+        }
+        let request = FileRequest::new(repo.clone(), file.clone())
+            .map_err(hubstow_client::Error::from)?
+            .at(revision.clone());
+        let found = caller.hub.find(&request).await;
+        match &found {
+            Ok(found) => {
+                self.away.is_back();
+                self.memory.found(caller.key, (repo, revision, file), found);
+            }
+            Err(unfound) if says_away(&unfound.error) => self.away.noticed(),
+            Err(unfound) => {
+                self.away.is_back();
+                if matches!(unfound.error.status(), Some(401 | 403)) {
+                    self.memory.refused(caller.key, repo, Part::Contents);
+                }
+                if let (ErrorKind::EntryNotFound, Some(commit)) =
+                    (unfound.error.kind(), &unfound.commit)
+                {
+                    self.memory.missed(caller.key, repo, commit, file);
+                }
+            }
+        }
+        found
+    }
+
+    /// Has a file fetched that is not here.
+    async fn fetched(
+        &self,
+        caller: &KnownCaller,
+        asked: &FileAsked,
+        commit: Commit,
+    ) -> Result<PulledFile, Refusal> {
+        let FileAsked { repo, file, wanted, .. } = asked;
+        let remembered = self.memory.file(caller.key, repo, &commit, file);
+        let found = match remembered {
+            Some(found) => found,
+            None => {
+                let found = self.find(caller, asked, &Revision::from(&commit)).await;
+                found.map_err(|unfound| refusal_of_unfound(&unfound))?
+            }
+        };
+        let (etag, freshness) = (found.etag().clone(), Freshness::Confirmed);
+        if let (Wanted::Facts, Some(len_bytes)) = (wanted, found.size()) {
+            let (content, via) = (PulledContent::Unasked, Via::Miss);
+            let ranges = Ranges::Given;
+            return Ok(PulledFile { commit, etag, len_bytes, content, ranges, via, freshness });
+        }
+        let attendance = self.fills.join(repo, &found, &caller.hub)?;
+        count(&self.counts.waits);
+        let large = found.size().filter(|size| *size > SMALL_BYTES);
+        let begun = match large {
+            Some(_) => attendance.feed().first().await,
+            None => attendance.feed().whole().await,
+        };
+        let begun = begun.inspect_err(|_| {
+            // It may have been fetched from an address that has expired, or be something else by now.
+            self.memory.forget_file(caller.key, repo, &commit, file);
+        })?;
+        let (len_bytes, content, via) = match (begun, large) {
+            (Begun::Some, Some(len_bytes)) => {
+                (len_bytes, PulledContent::Arriving(Reading::of(attendance)), Via::Filling)
+            }
+            (Begun::Placed(file), _) => {
+                let (len_bytes, content) = placed(file, attendance).await?;
+                (len_bytes, content, Via::Miss)
+            }
+            (Begun::Some, None) => {
+                return Err(Refusal::new(500, "The size of the file is not known"));
+            }
+        };
+        // Only now: what is sent is of what is arriving at this moment, and was anything else sent, it was before.
+        let ranges = self.fills.ranges(repo, &etag);
+        Ok(PulledFile { commit, etag, len_bytes, content, ranges, via, freshness })
+    }
+}
+
+/// As the hub says it.
+fn missing(commit: Commit) -> Refusal {
+    let mut refusal = Refusal::new(404, "Entry not found");
+    refusal.code = Some("EntryNotFound".to_owned());
+    refusal.commit = Some(commit);
+    refusal
+}
+
+/// Says how what has come to its place is read: a small file at once, a larger one as it is sent.
+async fn placed(file: Arc<File>, attendance: Attendance) -> Result<(u64, PulledContent), Refusal> {
+    let read = spawn_blocking(move || {
+        let len_bytes = file.metadata()?.len();
+        let is_small = len_bytes <= READ_BYTES;
+        Ok((len_bytes, is_small.then(|| read(&Source::Placed(file), 0, len_bytes)).transpose()?))
+    });
+    let read: io::Result<(u64, Option<Bytes>)> = read.await.map_err(io::Error::other).flatten();
+    match read {
+        Ok((len_bytes, Some(content))) => Ok((len_bytes, PulledContent::Read(content))),
+        Ok((len_bytes, None)) => Ok((len_bytes, PulledContent::Arriving(Reading::of(attendance)))),
+        Err(error) => {
+            tracing::error!(%error, "what was just fetched can't be read");
+            Err(Refusal::new(500, "The cache directory of this server can't be read"))
+        }
+    }
+}

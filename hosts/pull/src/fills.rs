@@ -1,0 +1,171 @@
+//! Which content is being fetched: each once, whoever asks for it, and however many.
+//!
+//! A fetch belongs to nobody: it goes on when the one who began it leaves, ends when nobody has wanted it for
+//! [`DESERTED_FOR`](crate::limits::DESERTED_FOR), and what has come then is continued by the next.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use hubstow_client::{ErrorKind, FoundFile, Hub, with_causes};
+use hubstow_core::name::{ContentHash, Etag, Repo};
+use hubstow_serve::{Ranges, Refusal};
+use tokio::{sync::Semaphore, task::spawn_blocking};
+
+use crate::{
+    bounded::Bounded,
+    counting::{Counts, count},
+    feed::{Attendance, Feed, Key, Spoilt},
+    limits::{COME_AGAIN, DESERTED_FOR, FILLS, REMEMBERED, SPOILT_FOR, WAITING_FILLS},
+    refusals::refusal_of,
+};
+
+/// All that is being fetched.
+#[derive(Debug)]
+pub(crate) struct Fills {
+    running: Mutex<HashMap<Key, Arc<Feed>>>,
+    /// Whoever fetches has one.
+    slots: Arc<Semaphore>,
+    busy: AtomicUsize,
+    spoilt: Arc<Spoilt>,
+    counts: Arc<Counts>,
+}
+
+/// Removes a fetch from the table however it ends.
+struct Running {
+    fills: Arc<Fills>,
+    key: Key,
+    feed: Arc<Feed>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Nothing changes where it has ended in another way before.
+        self.feed.failed(Refusal::new(503, "The server stops"));
+        self.fills.running().remove(&self.key);
+    }
+}
+
+impl Fills {
+    pub(crate) fn new(counts: &Arc<Counts>) -> Arc<Self> {
+        Arc::new(Self {
+            running: Mutex::default(),
+            slots: Arc::new(Semaphore::new(FILLS)),
+            busy: AtomicUsize::new(0),
+            spoilt: Arc::new(Bounded::new(REMEMBERED, SPOILT_FOR)),
+            counts: Arc::clone(counts),
+        })
+    }
+
+    /// Returns how many are being fetched now.
+    pub(crate) fn busy(&self) -> usize {
+        self.busy.load(Ordering::Relaxed)
+    }
+
+    /// Says whether a content can be had in parts.
+    pub(crate) fn ranges(&self, repo: &Repo, etag: &Etag) -> Ranges {
+        match self.spoilt.recall(&(repo.clone(), etag.clone()), SPOILT_FOR) {
+            Some(()) => Ranges::OnlyFromStart,
+            None => Ranges::Given,
+        }
+    }
+
+    /// Joins the fetch of a content, or begins it.
+    ///
+    /// # Errors
+    /// Too many wait already.
+    pub(crate) fn join(
+        self: &Arc<Self>,
+        repo: &Repo,
+        found: &FoundFile,
+        hub: &Hub,
+    ) -> Result<Attendance, Refusal> {
+        let key = (repo.clone(), found.etag().clone());
+        let mut running = self.running();
+        if let Some(feed) = running.get(&key) {
+            return Ok(feed.attend());
+        }
+        if running.len() >= FILLS + WAITING_FILLS {
+            let mut refusal =
+                Refusal::new(503, "Too many files are being fetched; try again later");
+            refusal.retry_after = Some(COME_AGAIN);
+            return Err(refusal);
+        }
+        let feed = Feed::new(key.clone(), found.size(), &self.spoilt);
+        running.insert(key.clone(), Arc::clone(&feed));
+        drop(running);
+        let attendance = feed.attend();
+        let guard = Running { fills: Arc::clone(self), key, feed };
+        tokio::spawn(guard.run(hub.clone(), found.clone()));
+        Ok(attendance)
+    }
+
+    fn running(&self) -> MutexGuard<'_, HashMap<Key, Arc<Feed>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Running {
+    async fn run(self, hub: Hub, found: FoundFile) {
+        let Ok(_slot) = Arc::clone(&self.fills.slots).acquire_owned().await else { return };
+        let _busy = Busy::count(&self.fills);
+        let (repo, etag) = &self.key;
+        let counts = &self.fills.counts;
+        tokio::select! {
+            fetched = fetch(hub, &found, &self.feed) => match fetched {
+                Ok(file) => {
+                    count(&counts.fills_done);
+                    self.feed.placed(file);
+                }
+                Err(refusal) => {
+                    count(&counts.fills_failed);
+                    tracing::info!(%repo, %etag, %refusal, "not fetched");
+                    self.feed.failed(refusal);
+                }
+            },
+            () = self.feed.deserted(DESERTED_FOR) => {
+                tracing::info!(%repo, %etag, "nobody wants it any more; what has come is kept");
+                self.feed.failed(Refusal::new(503, "Nobody has read for too long"));
+            }
+        }
+    }
+}
+
+async fn fetch(hub: Hub, found: &FoundFile, feed: &Arc<Feed>) -> Result<File, Refusal> {
+    let hub = hub.read_by(Arc::clone(feed) as Arc<_>);
+    let report = hub.download_found(found).await.map_err(|error| {
+        // Without a hash, what has come is not continued, and what comes then may be anything.
+        let is_continued = found.etag().content_hash() != ContentHash::Opaque;
+        if error.kind() == ErrorKind::ContentMismatch || !is_continued {
+            feed.is_wrong();
+        }
+        tracing::debug!(error = %with_causes(&error), "a file was not fetched");
+        refusal_of(&error)
+    })?;
+    let opened = spawn_blocking(move || File::open(report.path)).await;
+    opened.map_err(std::io::Error::other).flatten().map_err(|error| {
+        tracing::error!(%error, "what was just fetched can't be opened");
+        Refusal::new(500, "The cache directory of this server can't be read")
+    })
+}
+
+/// A fetch that is on its way.
+struct Busy(Arc<Fills>);
+
+impl Busy {
+    fn count(fills: &Arc<Fills>) -> Self {
+        fills.busy.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(fills))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.busy.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,48 @@
+//! Every bound of a node, with its reason.
+
+use std::time::Duration;
+
+/// How long what upstream has allowed is taken for allowed. Who loses access has it for so long at most.
+pub(crate) const ALLOWED_FOR: Duration = Duration::from_secs(60);
+/// How long a branch is taken for where it was: long enough for the requests of one download to mean one commit.
+pub(crate) const REVISION_FOR: Duration = Duration::from_secs(5);
+/// How long what upstream has said of a file is believed. The address of its content may be signed for a limited time.
+pub(crate) const FOUND_FOR: Duration = Duration::from_secs(60);
+/// How long it counts what upstream has allowed or said, while upstream can't be reached.
+pub(crate) const STALE_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long upstream is not waited for after it could not be reached, where there is something to answer without it.
+pub(crate) const AWAY_FOR: Duration = Duration::from_secs(5);
+/// How long upstream may take to say something.
+pub(crate) const LOOKUP_FOR: Duration = Duration::from_secs(10);
+
+/// Files that are fetched whole before anything of them is sent: it takes little longer, and an error is an error then.
+pub(crate) const SMALL_BYTES: u64 = 1 << 20;
+/// How much of the end of a file is kept back until the whole is proved.
+pub(crate) const WITHHELD_BYTES: u64 = 64 << 10;
+/// Files up to this size are read in one go when they are here.
+pub(crate) const READ_BYTES: u64 = 64 << 10;
+
+/// The most files that are fetched at once.
+pub(crate) const FILLS: usize = 64;
+/// The most that wait for that. Whoever comes then is told to come again.
+pub(crate) const WAITING_FILLS: usize = 1024;
+/// When somebody who was turned away may come again.
+pub(crate) const COME_AGAIN: Duration = Duration::from_secs(5);
+/// How long a file is fetched on that nobody reads any more.
+pub(crate) const DESERTED_FOR: Duration = Duration::from_secs(600);
+
+/// How long it is remembered that something else was sent under the name of a content: clients keep what they have begun, and go on
+/// with it whenever they are started again.
+pub(crate) const SPOILT_FOR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// The most of what is remembered of each kind.
+pub(crate) const REMEMBERED: usize = 16 * 1024;
+/// The most callers whose connections are kept, and for how long after their last request.
+pub(crate) const CALLERS: usize = 256;
+pub(crate) const CALLER_FOR: Duration = Duration::from_secs(60);
+
+/// The most bytes of an answer in JSON.
+pub(crate) const ANSWER_BYTES: usize = 64 << 20;
+/// The most bytes of one answer that is remembered, and of all of them.
+pub(crate) const KEPT_ANSWER_BYTES: usize = 8 << 20;
+pub(crate) const KEPT_ANSWERS_BYTES: usize = 64 << 20;

@@ -1,0 +1,81 @@
+//! The node: what stands between a hub and its clients.
+
+use std::{fmt, sync::Arc, sync::atomic::Ordering};
+
+use hubstow_client::{Config, Error, Parts};
+use hubstow_core::hub::Endpoint;
+use hubstow_serve::{
+    BoxFuture, FileAsked, PassAsked, Passed, PulledFile, Refusal, Upstream, UpstreamCounts,
+};
+
+use crate::{
+    away::Away, callers::Callers, counting::Counts, fills::Fills, kept::Kept, limits::LOOKUP_FOR,
+    memory::Memory, turns::Turns,
+};
+
+/// What stands between a hub and its clients. Clones are the same node.
+#[derive(Clone)]
+pub struct Node(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) callers: Callers,
+    pub(crate) memory: Memory,
+    pub(crate) fills: Arc<Fills>,
+    pub(crate) kept: Kept,
+    pub(crate) turns: Turns,
+    pub(crate) away: Away,
+    pub(crate) counts: Arc<Counts>,
+}
+
+impl Node {
+    /// Makes a node of settings, which say where the hub and the cache directory are, and of the parts of a host. Nothing is sent,
+    /// looked at or written yet.
+    ///
+    /// Where the settings have a token it goes upstream whoever asks, so whoever can ask the node has that token's access; without
+    /// one everybody's own token does.
+    ///
+    /// # Errors
+    /// A cache directory that can't be reached, or a system without randomness.
+    pub fn new(mut config: Config, parts: Parts) -> Result<Self, Error> {
+        // While somebody waits here, nobody waits for long there.
+        config.lookup_timeout = config.lookup_timeout.min(LOOKUP_FOR);
+        let counts = Arc::<Counts>::default();
+        let endpoint = config.endpoint.clone();
+        let callers = Callers::new(config, parts, &counts)?;
+        let memory = Memory::new(callers.anonymous().key);
+        let (kept, turns, away) = (Kept::default(), Turns::default(), Away::default());
+        let fills = Fills::new(&counts);
+        Ok(Self(Arc::new(Inner { endpoint, callers, memory, fills, kept, turns, away, counts })))
+    }
+}
+
+impl Upstream for Node {
+    fn file(&self, asked: FileAsked) -> BoxFuture<'_, Result<PulledFile, Refusal>> {
+        Box::pin(self.0.file(asked))
+    }
+
+    fn pass(&self, asked: PassAsked) -> BoxFuture<'_, Result<Passed, Refusal>> {
+        Box::pin(self.0.pass(asked))
+    }
+
+    fn counts(&self) -> UpstreamCounts {
+        let Counts { requests, received_bytes, fills_done, fills_failed, waits, stale } =
+            &*self.0.counts;
+        let mut counts = UpstreamCounts::default();
+        counts.fills_running = self.0.fills.busy() as u64;
+        counts.fills_done = fills_done.load(Ordering::Relaxed);
+        counts.fills_failed = fills_failed.load(Ordering::Relaxed);
+        counts.requests = requests.load(Ordering::Relaxed);
+        counts.received_bytes = received_bytes.load(Ordering::Relaxed);
+        counts.waits = waits.load(Ordering::Relaxed);
+        counts.stale = stale.load(Ordering::Relaxed);
+        counts
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("endpoint", &self.0.endpoint.as_str()).finish_non_exhaustive()
+    }
+}
