@@ -18,8 +18,7 @@ pub struct Limits {
     pub head_time: Duration,
     /// How long a connection may wait for its next request; 75 seconds if not set.
     pub idle_time: Duration,
-    /// How long a client may take nothing of an answer that waits for it, or send nothing of a body that it has announced;
-    /// 60 seconds if not set.
+    /// How long a client may take nothing of an answer that waits for it; 60 seconds if not set.
     pub stall_time: Duration,
     /// How long answers that are on their way may take after the server was told to stop; 5 seconds if not set.
     pub grace: Duration,
