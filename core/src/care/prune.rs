@@ -85,7 +85,7 @@ fn doom_oversize(draft: &mut Draft<'_>, held: &Held, revisions: &[(Id, &Entry)],
 }
 
 /// Returns how many bytes of files there are, each counted once.
-fn total_bytes(held: &Held) -> u64 {
+pub(super) fn total_bytes(held: &Held) -> u64 {
     let content = held.iter().filter_map(|(_, entry)| entry.content);
     let files: BTreeMap<u64, u64> = content.map(|file| (file.file, file.len_bytes)).collect();
     files.values().sum()
