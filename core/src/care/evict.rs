@@ -10,7 +10,6 @@ use super::{
     draft::{Draft, Sweep},
     held::{Content, Held, Id, Role},
     plan::{Plan, Why},
-    prune::total_bytes,
 };
 
 /// How many links are followed to a content: a pointer, a blob and a payload are two.
@@ -42,7 +41,7 @@ struct Unit {
 /// Less goes where the rest is pinned, in use, or was used too lately.
 pub fn evict(held: &Held, bounds: &Bounds) -> Plan {
     let mut draft = Draft::new(held);
-    let mut left = total_bytes(held);
+    let mut left = held.len_bytes();
     if left > bounds.max_bytes {
         let mut units: Vec<Unit> = units(held, &draft).into_values().collect();
         units.retain(|unit| unit.goes_before(bounds.used_before));
