@@ -32,13 +32,13 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Engine {
     common: Arc<Common>,
+    pub(crate) http: Arc<Http>,
     observer: Option<Observer>,
 }
 
 /// Shared by all clones of a hub.
 pub(crate) struct Common {
     pub(crate) config: Config,
-    pub(crate) http: Arc<Http>,
     /// Where files are placed.
     pub(crate) cache: CacheHandle,
     /// The shared cache; the same, unless files go to a local folder.
@@ -108,8 +108,8 @@ impl Engine {
         let [shared, cache] = disks.caches(&config)?;
         let transport = Arc::new(Sparing { transport, connections: budget.connections() });
         let http = Arc::new(Http::new(&config, transport, decider.clone(), store));
-        let common = Arc::new(Common { config, http, cache, shared, decider, budget, disks });
-        Ok(Self { common, observer: None })
+        let common = Arc::new(Common { config, cache, shared, decider, budget, disks });
+        Ok(Self { common, http, observer: None })
     }
 
     /// Returns the same with other settings for some questions. Connections, what the hub has said, and how much may be open
@@ -131,8 +131,13 @@ impl Engine {
         };
         let (http, decider) = (Arc::clone(&self.http), self.decider.clone());
         let (budget, disks) = (Arc::clone(&self.budget), self.disks.clone());
-        let common = Arc::new(Common { config, http, cache, shared, decider, budget, disks });
-        Ok(Self { common, observer: self.observer.clone() })
+        let common = Arc::new(Common { config, cache, shared, decider, budget, disks });
+        Ok(Self { common, http, observer: self.observer.clone() })
+    }
+
+    /// Returns the same for one question: it keeps to one endpoint of the hub until that is away.
+    pub(crate) fn for_one(&self) -> Self {
+        Self { http: Arc::new(self.http.again()), ..self.clone() }
     }
 
     /// Reaches any other directory, which need not exist.
@@ -179,7 +184,7 @@ impl Engine {
     /// Returns the address of a target at the hub, by commit.
     pub(crate) fn pinned(&self, repo: &Repo, target: &Target) -> Result<Address, Error> {
         let revision = Revision::from(&target.commit);
-        self.http.at_endpoint(&self.config.endpoint.file(repo, &revision, &target.file))
+        self.http.at_endpoint(&self.http.endpoint().file(repo, &revision, &target.file))
     }
 }
 

@@ -48,9 +48,9 @@ impl Hub {
     }
 
     /// Returns what every question has, to somebody who waits for requests.
-    pub(crate) fn engine(&self) -> Result<&Engine, Error> {
+    pub(crate) fn engine(&self) -> Result<Engine, Error> {
         self.engine.check()?;
-        Ok(&self.engine)
+        Ok(self.engine.for_one())
     }
 
     /// Returns the settings.
@@ -70,10 +70,10 @@ impl Hub {
     /// # Errors
     /// See [`ErrorKind`](crate::ErrorKind). Whatever the error, nothing wrong is visible in the cache.
     pub async fn download(&self, request: &FileRequest) -> Result<FileReport, Error> {
-        self.engine.check()?;
         let FileRequest { repo, revision, file, .. } = request;
         let span = tracing::debug_span!(target: "hubstow", "download", %repo, %revision, %file);
-        self.engine.download(&self.engine.cache, request).instrument(span).await
+        let engine = self.engine()?;
+        engine.download(&engine.cache, request).instrument(span).await
     }
 
     /// Answers a request from the cache alone where that is enough (a pinned commit that is cached, offline mode), without
@@ -99,8 +99,7 @@ impl Hub {
     /// # Errors
     /// See [`ErrorKind`](crate::ErrorKind).
     pub async fn explain(&self, request: &FileRequest) -> Result<Explanation, Error> {
-        self.engine.check()?;
-        self.engine.explain(request).await
+        self.engine()?.explain(request).await
     }
 
     /// Downloads the files of a snapshot that are missing, and returns what was done for each.
@@ -109,10 +108,9 @@ impl Hub {
     /// See [`ErrorKind`](crate::ErrorKind). A file that fails does not stop the others; all failures are told together, and
     /// the next run goes on from there.
     pub async fn snapshot(&self, request: &SnapshotRequest) -> Result<SnapshotReport, Error> {
-        self.engine.check()?;
         let SnapshotRequest { repo, revision, .. } = request;
         let span = tracing::debug_span!(target: "hubstow", "snapshot", %repo, %revision);
-        self.engine.snapshot(request).instrument(span).await
+        self.engine()?.snapshot(request).instrument(span).await
     }
 
     /// Answers a request from the cache alone where that is enough (a pinned commit that is cached whole, offline mode),
@@ -132,8 +130,7 @@ impl Hub {
     /// # Errors
     /// See [`ErrorKind`](crate::ErrorKind).
     pub async fn forecast(&self, request: &SnapshotRequest) -> Result<SnapshotReport, Error> {
-        self.engine.check()?;
-        self.engine.forecast(request).await
+        self.engine()?.forecast(request).await
     }
 
     /// Returns the cache directory as a whole, to look at it and to clean it.
