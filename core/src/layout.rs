@@ -288,6 +288,12 @@ impl RepoLayout {
         self.below(".hubstow/pins")
     }
 
+    /// Returns the path of the file that says when files of the repo were used by others than programs on this machine.
+    #[must_use]
+    pub fn uses(&self) -> CachePath {
+        self.below(".hubstow/uses")
+    }
+
     /// Returns the path of the manifest that an exported repo carries with it.
     #[must_use]
     pub fn manifest(&self) -> CachePath {

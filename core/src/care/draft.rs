@@ -66,12 +66,12 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn is_busy(&self, id: Id) -> bool {
+    pub(super) fn is_busy(&self, id: Id) -> bool {
         self.held.around(id).any(|(_, entry)| entry.hold.is_busy())
     }
 
     /// Returns what holds an entry of those that users name: it or what it is in; of a ref also what it leads to.
-    fn held_by(&self, id: Id) -> Option<Hold> {
+    pub(super) fn held_by(&self, id: Id) -> Option<Hold> {
         let own =
             self.held.around(id).map(|(_, entry)| entry.hold).find(|hold| *hold != Hold::Free);
         own.or_else(|| {
@@ -166,6 +166,27 @@ impl<'a> Draft<'a> {
         self.all_inside(revision).into_iter().for_each(|id| self.doom(id, Why::Follows));
         let refs = self.refs.get(&revision).cloned().unwrap_or_default();
         refs.into_iter().for_each(|id| self.doom(id, Why::Follows));
+    }
+
+    /// Dooms one entry of a content that goes with all that leads to it.
+    pub(super) fn doom_part(&mut self, id: Id, why: Why) {
+        self.doom(id, why);
+    }
+
+    /// Dooms the revisions all pointers of which go, where nothing else is in them.
+    pub(super) fn doom_emptied(&mut self) {
+        let revisions = self.held.iter().filter(|(_, entry)| entry.role == Role::Revision);
+        let emptied: Vec<Id> = revisions
+            .map(|(id, _)| id)
+            .filter(|id| {
+                let inside = self.all_inside(*id);
+                let is_folder =
+                    |id: &Id| self.held.get(*id).is_some_and(|it| it.role == Role::Folder);
+                inside.iter().any(|id| self.is_doomed(*id))
+                    && inside.iter().all(|id| is_folder(id) || self.is_doomed(*id))
+            })
+            .collect();
+        emptied.into_iter().for_each(|id| self.doom_revision(id, Why::Oversize));
     }
 
     /// Tells whether a ref leads to a revision.

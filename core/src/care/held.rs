@@ -163,6 +163,14 @@ impl Held {
         self.around(id).find(|(_, entry)| entry.role == Role::Repo).map(|(id, _)| id)
     }
 
+    /// Returns how many bytes of files there are, each counted once.
+    #[must_use]
+    pub fn len_bytes(&self) -> u64 {
+        let content = self.iter().filter_map(|(_, entry)| entry.content);
+        let files: BTreeMap<u64, u64> = content.map(|file| (file.file, file.len_bytes)).collect();
+        files.values().sum()
+    }
+
     /// Returns how many bytes of files are free when these entries are gone: the lengths of those that lose their last name.
     #[must_use]
     pub fn freed_bytes(&self, goes: impl Fn(Id) -> bool) -> u64 {

@@ -60,7 +60,7 @@ fn doom_surplus(draft: &mut Draft<'_>, held: &Held, revisions: &[(Id, &Entry)], 
 fn doom_oversize(draft: &mut Draft<'_>, held: &Held, revisions: &[(Id, &Entry)], max_bytes: u64) {
     let mut left: Vec<_> = revisions.iter().filter(|(id, _)| !draft.is_doomed(*id)).collect();
     left.sort_by_key(|(id, entry)| (entry.used, *id));
-    let total_bytes = total_bytes(held);
+    let total_bytes = held.len_bytes();
     let without = |count: usize| {
         let mut draft = draft.clone();
         for (id, _) in left.iter().take(count) {
@@ -82,11 +82,4 @@ fn doom_oversize(draft: &mut Draft<'_>, held: &Held, revisions: &[(Id, &Entry)],
         if fits(middle) { enough = middle } else { too_few = middle }
     }
     *draft = without(enough);
-}
-
-/// Returns how many bytes of files there are, each counted once.
-fn total_bytes(held: &Held) -> u64 {
-    let content = held.iter().filter_map(|(_, entry)| entry.content);
-    let files: BTreeMap<u64, u64> = content.map(|file| (file.file, file.len_bytes)).collect();
-    files.values().sum()
 }

@@ -7,6 +7,7 @@
     reason = "a test has the standard library, and says what is wrong by failing"
 )]
 
+mod evict;
 mod oracle;
 mod repair;
 mod request;

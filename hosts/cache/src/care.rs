@@ -22,5 +22,6 @@ pub mod portions;
 pub mod relink;
 mod role;
 pub mod summary;
+pub mod uses;
 pub mod verify;
 mod walk;

@@ -4,6 +4,7 @@ use clap::Args;
 use hubstow_client::{Config, Environment, Error, with_causes};
 use hubstow_core::{
     facts::Reach,
+    hub::Endpoint,
     policy::{Method, Support},
 };
 use serde::Serialize;
@@ -28,6 +29,7 @@ pub(crate) struct EnvArgs {
 struct EnvJson<'a> {
     version: &'static str,
     endpoint: &'a str,
+    endpoints: Vec<&'a str>,
     token: bool,
     offline: bool,
     #[serde(flatten)]
@@ -47,6 +49,7 @@ pub(crate) fn run(args: &EnvArgs, global: &Global, parts: PartsOf) -> Result<(),
         Format::Json => output::json(&EnvJson {
             version: env!("CARGO_PKG_VERSION"),
             endpoint: config.endpoint.as_str(),
+            endpoints: config.endpoints().map(Endpoint::as_str).collect(),
             token: config.token.is_some(),
             offline: config.reach == Reach::Offline,
             environment: &environment,
@@ -66,7 +69,7 @@ fn for_people(config: &Config, environment: &Environment) -> String {
     };
     let mut rows = vec![
         ("version", env!("CARGO_PKG_VERSION").to_owned()),
-        ("endpoint", config.endpoint.as_str().to_owned()),
+        ("endpoint", config.endpoints().map(Endpoint::as_str).collect::<Vec<_>>().join(", then ")),
         ("offline", yes_or_no(config.reach == Reach::Offline).to_owned()),
         ("token", if config.token.is_some() { "yes" } else { "none" }.to_owned()),
         (

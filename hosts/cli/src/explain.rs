@@ -93,6 +93,12 @@ fn for_people(request: &FileRequest, explanation: &Explanation) -> String {
             let _ = write!(text, "\n  {} {value}", styled(FAINT, format_args!("{name:<6}")));
         }
     }
+    for asked in &explanation.endpoints {
+        let why = asked.left.as_ref().map_or_else(String::new, |why| {
+            styled(FAINT, format_args!(" (left: {})", output::plain(why)))
+        });
+        let _ = write!(text, "\n  {} {}{why}", styled(FAINT, "asked "), asked.endpoint);
+    }
     let mut before: Option<&ExplanationLink> = None;
     for (number, link) in explanation.chain.iter().enumerate() {
         let _ = write!(text, "\n\n{}", link_for_people(number + 1, link, before));

@@ -24,9 +24,10 @@ pub(crate) struct HubArgs {
     /// The cache that all tools share [env: HF_HUB_CACHE, or HF_HOME and /hub]
     #[arg(long, value_name = "DIR")]
     cache_dir: Option<PathBuf>,
-    /// The hub [env: HF_ENDPOINT] [default: https://huggingface.co]
-    #[arg(long, value_name = "URL")]
-    endpoint: Option<String>,
+    /// The hub; named several times, each is asked when those before it can't be reached or fail [env: HF_ENDPOINT, with
+    /// spaces between several] [default: https://huggingface.co]
+    #[arg(long = "endpoint", value_name = "URL")]
+    endpoints: Vec<String>,
     /// The access token; other users of this machine can see it here, so prefer HF_TOKEN or the token file
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
@@ -112,9 +113,9 @@ impl HubArgs {
             config.cache_dir = folder::named("--cache-dir", dir)?;
         }
         folder::check(&config.cache_dir)?;
-        if let Some(url) = &self.endpoint {
+        if !self.endpoints.is_empty() {
             config
-                .set_endpoint(url)
+                .set_endpoints(&self.endpoints.join(" "))
                 .map_err(|error| error.hint("an endpoint looks like https://huggingface.co"))?;
         }
         if let Some(token) = &self.token {
@@ -151,7 +152,7 @@ impl HubArgs {
     /// Reads a variable, unless a flag replaces it.
     fn var(&self, name: &str) -> Option<String> {
         let replaced = match name {
-            "HF_ENDPOINT" | "HUGGINGFACE_CO_STAGING" => self.endpoint.is_some(),
+            "HF_ENDPOINT" | "HUGGINGFACE_CO_STAGING" => !self.endpoints.is_empty(),
             "HF_TOKEN" | "HUGGING_FACE_HUB_TOKEN" => self.token.is_some(),
             "HUGGINGFACE_HUB_CACHE" => self.cache_dir.is_some(),
             // A cache that is named needs no home; the flag itself replaces this.

@@ -75,6 +75,11 @@ fn words(event: &Event, format: Format) -> Option<String> {
             styled(CAUTION, "throttled"),
             wait.as_secs_f64()
         )),
+        Event::EndpointLeft { from, to, cause } => {
+            let why = output::plain(innermost(cause));
+            let what = format!("{from} is left for {to}: {why}");
+            Some(output::warning(format, &what))
+        }
         Event::Waiting { file } if format == Format::Human => {
             Some(format!("{}: another process downloads {file}", styled(FAINT, "waiting")))
         }

@@ -4,6 +4,7 @@ pub mod carry;
 mod local;
 pub mod relink;
 pub mod repair;
+pub mod room;
 pub mod verify;
 
 use std::path::PathBuf;

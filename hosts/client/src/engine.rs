@@ -32,6 +32,7 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Engine {
     common: Arc<Common>,
+    pub(crate) http: Arc<Http>,
     observer: Option<Observer>,
     /// Who reads what is received while it comes.
     arrivals: Option<Arc<dyn Arrivals>>,
@@ -40,7 +41,6 @@ pub(crate) struct Engine {
 /// Shared by all clones of a hub.
 pub(crate) struct Common {
     pub(crate) config: Config,
-    pub(crate) http: Arc<Http>,
     /// Where files are placed.
     pub(crate) cache: CacheHandle,
     /// The shared cache; the same, unless files go to a local folder.
@@ -110,8 +110,8 @@ impl Engine {
         let [shared, cache] = disks.caches(&config)?;
         let transport = Arc::new(Sparing { transport, connections: budget.connections() });
         let http = Arc::new(Http::new(&config, transport, decider.clone(), store));
-        let common = Arc::new(Common { config, http, cache, shared, decider, budget, disks });
-        Ok(Self { common, observer: None, arrivals: None })
+        let common = Arc::new(Common { config, cache, shared, decider, budget, disks });
+        Ok(Self { common, http, observer: None, arrivals: None })
     }
 
     /// Returns the same with other settings for some questions. Connections, what the hub has said, and how much may be open
@@ -133,9 +133,14 @@ impl Engine {
         };
         let (http, decider) = (Arc::clone(&self.http), self.decider.clone());
         let (budget, disks) = (Arc::clone(&self.budget), self.disks.clone());
-        let common = Arc::new(Common { config, http, cache, shared, decider, budget, disks });
+        let common = Arc::new(Common { config, cache, shared, decider, budget, disks });
         let (observer, arrivals) = (self.observer.clone(), self.arrivals.clone());
-        Ok(Self { common, observer, arrivals })
+        Ok(Self { common, http, observer, arrivals })
+    }
+
+    /// Returns the same for one question: it keeps to one endpoint of the hub until that is away.
+    pub(crate) fn for_one(&self) -> Self {
+        Self { http: Arc::new(self.http.again()), ..self.clone() }
     }
 
     /// Reaches any other directory, which need not exist.
@@ -193,7 +198,7 @@ impl Engine {
     /// Returns the address of a target at the hub, by commit.
     pub(crate) fn pinned(&self, repo: &Repo, target: &Target) -> Result<Address, Error> {
         let revision = Revision::from(&target.commit);
-        self.http.at_endpoint(&self.config.endpoint.file(repo, &revision, &target.file))
+        self.http.at_endpoint(&self.http.endpoint().file(repo, &revision, &target.file))
     }
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod address;
 pub(crate) mod body;
 pub(crate) mod connections;
 pub(crate) mod decode;
+pub(crate) mod endpoints;
 pub(crate) mod gate;
 pub(crate) mod origins;
 pub(crate) mod pace;

@@ -53,9 +53,9 @@ impl Hub {
     }
 
     /// Returns what every question has, to somebody who waits for requests.
-    pub(crate) fn engine(&self) -> Result<&Engine, Error> {
+    pub(crate) fn engine(&self) -> Result<Engine, Error> {
         self.engine.check()?;
-        Ok(&self.engine)
+        Ok(self.engine.for_one())
     }
 
     /// Returns the settings.
@@ -75,10 +75,10 @@ impl Hub {
     /// # Errors
     /// See [`ErrorKind`](crate::ErrorKind). Whatever the error, nothing wrong is visible in the cache.
     pub async fn download(&self, request: &FileRequest) -> Result<FileReport, Error> {
-        self.engine.check()?;
         let FileRequest { repo, revision, file, .. } = request;
         let span = tracing::debug_span!(target: "hubstow", "download", %repo, %revision, %file);
-        self.engine.download(&self.engine.cache, request).instrument(span).await
+        let engine = self.engine()?;
+        engine.download(&engine.cache, request).instrument(span).await
     }
 
     /// Asks the hub what a file is, whatever the cache has of it, and stores nothing. It takes no longer than a lookup may.
@@ -138,8 +138,7 @@ impl Hub {
     /// # Errors
     /// See [`ErrorKind`](crate::ErrorKind).
     pub async fn explain(&self, request: &FileRequest) -> Result<Explanation, Error> {
-        self.engine.check()?;
-        self.engine.explain(request).await
+        self.engine()?.explain(request).await
     }
 
     /// Downloads the files of a snapshot that are missing, and returns what was done for each.
@@ -148,10 +147,9 @@ impl Hub {
     /// See [`ErrorKind`](crate::ErrorKind). A file that fails does not stop the others; all failures are told together, and
     /// the next run goes on from there.
     pub async fn snapshot(&self, request: &SnapshotRequest) -> Result<SnapshotReport, Error> {
-        self.engine.check()?;
         let SnapshotRequest { repo, revision, .. } = request;
         let span = tracing::debug_span!(target: "hubstow", "snapshot", %repo, %revision);
-        self.engine.snapshot(request).instrument(span).await
+        self.engine()?.snapshot(request).instrument(span).await
     }
 
     /// Answers a request from the cache alone where that is enough (a pinned commit that is cached whole, offline mode),
@@ -171,8 +169,7 @@ impl Hub {
     /// # Errors
     /// See [`ErrorKind`](crate::ErrorKind).
     pub async fn forecast(&self, request: &SnapshotRequest) -> Result<SnapshotReport, Error> {
-        self.engine.check()?;
-        self.engine.forecast(request).await
+        self.engine()?.forecast(request).await
     }
 
     /// Returns the cache directory as a whole, to look at it and to clean it.

@@ -39,7 +39,9 @@ mod receive;
 mod snapshot;
 
 pub use api::{
-    config::{Config, Token, UnreadToken, UnusableSettings, Xet, default_user_agent},
+    config::{
+        Config, FurtherEndpoint, Token, UnreadToken, UnusableSettings, Xet, default_user_agent,
+    },
     detail::{CachedCopy, HubAnswer, Refused, Subject},
     error::{Detail, Error, ErrorKind, FailedFile, FailedFiles},
     event::{Event, Observer},
@@ -49,8 +51,8 @@ pub use api::{
     proxies::{Proxies, Proxy},
     repo_path::RepoPath,
     report::{
-        Done, Environment, Explanation, ExplanationLink, FileReport, MethodSupport, SnapshotReport,
-        Traffic, Warning,
+        AskedEndpoint, Done, Environment, Explanation, ExplanationLink, FileReport, MethodSupport,
+        SnapshotReport, Traffic, Warning,
     },
     request::{FileRequest, SnapshotRequest},
     vars::env_var,

@@ -128,6 +128,7 @@ impl Engine {
         let mut retries = Retries::new(fetch.backoff);
         let mut at = fetch.content;
         loop {
+            let site = self.http.route().site();
             let ended = match self.read_once(&fetch, at, range.as_ref()).await {
                 Ok(bytes) if range.is_some() => return Ok(bytes),
                 Ok(bytes) => match proved(etag, size.unwrap_or(bytes.len() as u64), &bytes) {
@@ -136,6 +137,12 @@ impl Engine {
                 },
                 Err(ended) => ended,
             };
+            let outage = ended.outage().filter(|_| self.http.route().goes_on_from(site));
+            if outage.is_some_and(|outage| outage.is_enough(retries.count())) {
+                self.http.leave(site, &ended.cause(), &|event| self.tell(event));
+                (at, retries) = (fetch.pinned, Retries::new(fetch.backoff));
+                continue;
+            }
             // A signed address may have lapsed; the hub's own always leads there.
             let has_lapsed = matches!(ended, Verdict::Expired(_)) && at.url != fetch.pinned.url;
             if has_lapsed {
@@ -144,7 +151,9 @@ impl Engine {
             let may_pass =
                 has_lapsed || matches!(ended, Verdict::Broke(_) | Verdict::Failing { .. });
             let wait = if may_pass { retries.next_wait() } else { None };
-            let Some(wait) = wait else { return Err(ended.into_error(fetch.file)) };
+            let Some(wait) = wait else {
+                return Err(ended.into_error(fetch.file).asked_at(&self.http.asked()));
+            };
             let asked = if let Verdict::Failing { wait, .. } = ended { wait } else { None };
             tokio::time::sleep(asked.unwrap_or_default().max(wait)).await;
         }
@@ -255,6 +264,7 @@ impl Engine {
         };
         let about = About {
             config: &self.config,
+            asked: self.http.asked(),
             repo,
             revision,
             file: None,

@@ -136,6 +136,7 @@ impl Drawn {
             Event::Listed { .. }
             | Event::Retrying { .. }
             | Event::Throttled { .. }
+            | Event::EndpointLeft { .. }
             | Event::Waiting { .. }
             | Event::Warned { .. }
             | _ => {}

@@ -80,7 +80,14 @@ impl HubBuilder {
         self.change(move |config| config.set_endpoint(&url))
     }
 
-    /// Sends this access token to the hub.
+    /// Asks the hub at the first of these URLs, and at each other when those before it are away or fail; no endpoint is asked
+    /// for a better answer than another one's.
+    pub fn endpoints<U: Into<String>>(self, urls: impl IntoIterator<Item = U>) -> Self {
+        let urls: Vec<String> = urls.into_iter().map(Into::into).collect();
+        self.change(move |config| config.set_endpoints(&urls.join(" ")))
+    }
+
+    /// Sends this access token to the hub: to each of its endpoints.
     pub fn token(self, token: impl Into<String>) -> Self {
         let token = token.into();
         self.change(move |config| {

@@ -76,6 +76,8 @@ impl Stage {
         names.define("cache", told.to_string_lossy());
         names.define("outside", disk_folder.to_string_lossy());
         names.define("hub", hub.url());
+        names.define("second", hub.second_url());
+        names.define("nobody", hub.nobodys_url());
         names.define("5000-characters", "x".repeat(5000));
         let mut stage = Self {
             hub,

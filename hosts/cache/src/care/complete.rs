@@ -15,7 +15,9 @@ use crate::{
         inventory::{HeldRepo, Inventory, Item},
         leads::{Leads, Places, folder_of},
         life::Life,
+        pins::Pins,
         role::Owner,
+        uses::take_uses,
     },
     disk::Kind,
     observe::{REF_LIMIT_BYTES, view::View},
@@ -43,6 +45,7 @@ pub(crate) fn complete(view: &View, inventory: &mut Inventory, root: &str, loose
     look_for_life(view, inventory);
     hold_what_is_unsure(inventory);
     take_pins(view, inventory);
+    take_uses(view, inventory);
     check_repos(inventory);
 }
 
@@ -287,23 +290,36 @@ fn top(at: &CachePath) -> &str {
 }
 
 fn take_pins(view: &View, inventory: &mut Inventory) {
-    let mut pinned: Vec<Id> = Vec::new();
     let mut repos = inventory.repos.clone();
     for held in &mut repos {
         let Some(repo) = held.repo() else { continue };
         held.pins = view.pins(&RepoLayout::new(&repo));
-        if held.pins.is_empty() {
-            continue;
+        inventory.hold_pinned(held.id, &repo, &held.pins);
+    }
+    inventory.repos = repos;
+}
+
+impl Inventory {
+    /// Holds what is pinned of a repo elsewhere than in the cache: nothing that is planned of this inventory takes it.
+    pub fn pin(&mut self, repo: &Repo, pins: &Pins) {
+        let held = self.repos.iter().find(|held| held.repo().as_ref() == Some(repo));
+        if let Some(id) = held.map(|held| held.id) {
+            self.hold_pinned(id, repo, pins);
         }
-        let prefix = format!("{}/refs/", repo.folder());
+    }
+
+    fn hold_pinned(&mut self, id: Id, repo: &Repo, pins: &Pins) {
+        if pins.is_empty() {
+            return;
+        }
+        let (folder, prefix) = (format!("{}/", repo.folder()), format!("{}/refs/", repo.folder()));
         let named = |item: &Item| match item.role {
             Role::Revision => {
-                item.at.as_str().starts_with(&format!("{}/", repo.folder()))
-                    && held.pins.revisions.contains(item.at.base())
+                item.at.as_str().starts_with(&folder) && pins.revisions.contains(item.at.base())
             }
             Role::Ref => {
                 let name = item.at.as_str().strip_prefix(&prefix);
-                name.is_some_and(|name| held.pins.revisions.contains(name))
+                name.is_some_and(|name| pins.revisions.contains(name))
             }
             Role::Repo
             | Role::Frame
@@ -315,19 +331,18 @@ fn take_pins(view: &View, inventory: &mut Inventory) {
             | Role::Payload
             | Role::Stranger => false,
         };
-        for (id, item) in inventory.iter().filter(|(_, item)| named(item)) {
+        let mut pinned: Vec<Id> = pins.whole.then_some(id).into_iter().collect();
+        for (id, item) in self.iter().filter(|(_, item)| named(item)) {
             let is_ref = item.role == Role::Ref;
             pinned.extend(if is_ref { item.leads_to.clone() } else { vec![id] });
         }
-        pinned.extend(held.pins.whole.then_some(held.id));
-    }
-    inventory.repos = repos;
-    for id in pinned {
-        set(inventory, id, |item| {
-            if item.hold == Hold::Free {
-                item.hold = Hold::Pinned;
-            }
-        });
+        for id in pinned {
+            set(self, id, |item| {
+                if item.hold == Hold::Free {
+                    item.hold = Hold::Pinned;
+                }
+            });
+        }
     }
 }
 

@@ -88,6 +88,8 @@ pub struct Inventory {
     pub damage: Vec<Damage>,
     /// The pointers of each revision.
     pub(crate) pointers: HashMap<Id, Vec<Id>>,
+    /// When pointers were used, in seconds since 1970, where somebody has noted it.
+    pub(crate) uses: HashMap<Id, u64>,
 }
 
 impl Inventory {

@@ -111,7 +111,7 @@ fn in_private(rest: &[&str], kind: Kind) -> Known {
             Some(commit) => Known::of(Role::Companion, Owner::Commit(commit.as_str().to_owned())),
             None => Role::Frame.into(),
         },
-        (["pins" | "export.json"], File) => Role::Frame.into(),
+        (["pins" | "uses" | "export.json"], File) => Role::Frame.into(),
         ([name], File) if RepoLayout::parse_map(name).is_some() => {
             let owner = RepoLayout::parse_map(name).map_or(Owner::Nothing, Owner::Staged);
             Known::of(Role::Companion, owner)
@@ -170,6 +170,7 @@ mod tests {
             (".no_exist/c", Directory, Role::Folder),
             (".no_exist/c/d/a", File, Role::Companion),
             (".hubstow/pins", File, Role::Frame),
+            (".hubstow/uses", File, Role::Frame),
             (".hubstow/export.json", File, Role::Frame),
             (&format!(".hubstow/{N}.tmp"), File, Role::Staged),
             (&format!(".hubstow/{N}.map"), File, Role::Companion),

@@ -104,12 +104,13 @@ fn later(one: (u64, u64), other: (u64, u64)) -> (u64, u64) {
 
 impl Inventory {
     /// Returns when an entry was last used and changed, in seconds since 1970; of a revision, when any of its content was.
-    /// Where the system does not keep the first, it is the second.
+    /// Where neither the system nor anybody else keeps the first, it is the second.
     pub(crate) fn times(&self, id: Id) -> (u64, u64) {
         let Some(item) = self.get(id) else { return (0, 0) };
         let of_content = |id: Id| {
             let content = self.content_of(id).and_then(|item| item.entry.as_ref());
-            content.map(times_of)
+            let noted = self.uses.get(&id).copied().unwrap_or(0);
+            content.map(|entry| later(times_of(entry), (noted, 0)))
         };
         let own = item.entry.as_ref().map_or((0, 0), times_of);
         let (used, modified) = if item.role == Role::Revision {

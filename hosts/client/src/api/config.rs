@@ -71,6 +71,8 @@ pub enum Xet {
 pub struct Config {
     /// The hub.
     pub endpoint: Endpoint,
+    /// Where else the hub is, in the order in which they are asked when one is away or fails.
+    pub further_endpoints: Vec<FurtherEndpoint>,
     /// The cache root.
     pub cache_dir: PathBuf,
     /// A folder that gets the files themselves instead of the cache; what the cache holds is copied from there.
@@ -80,7 +82,7 @@ pub struct Config {
     pub state_dir: Option<PathBuf>,
     /// A name and a password for the hub, sent to its origin only and in place of the token.
     pub login: Option<Login>,
-    /// The access token, sent to the endpoint's origin only.
+    /// The access token, sent to the origins of the endpoints only: to each that has no name and password of its own.
     pub token: Option<Token>,
     /// A token file that is there and can't be read. Whoever is refused for want of a token is told of it.
     pub unread_token: Option<UnreadToken>,
@@ -125,6 +127,16 @@ pub struct Config {
 
 /// The longest wait that is meant by any setting: a moment so far ahead can be named on every system.
 const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// One more place of the hub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FurtherEndpoint {
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// A name and a password for it, sent to its origin only and in place of the token.
+    pub login: Option<Login>,
+}
 
 /// A token file that can't be read.
 #[derive(Clone, Debug)]
@@ -196,6 +208,7 @@ impl Config {
     pub fn new(cache_dir: impl Into<PathBuf>) -> Self {
         Self {
             endpoint: public_endpoint(),
+            further_endpoints: Vec::new(),
             cache_dir: cache_dir.into(),
             local_dir: None,
             state_dir: None,
@@ -245,24 +258,60 @@ impl Config {
         }
     }
 
-    /// Sets the hub to a URL, which may have a name and a password in it.
+    /// Sets the hub to a URL, which may have a name and a password in it; it has no other endpoint then.
     ///
     /// # Errors
     /// What is no endpoint. What may be a password is not repeated.
     pub fn set_endpoint(&mut self, url: &str) -> Result<(), Error> {
-        let taken = Login::taken_from(url);
-        let is_secret = taken.is_none() && url.contains('@');
-        if is_secret {
-            let what = "the endpoint is no URL, and may have a password in it";
-            return Err(Error::new(ErrorKind::Usage, what));
-        }
-        let (url, login) = match taken {
-            Some((url, login)) => (url, Some(login)),
-            None => (url.to_owned(), None),
-        };
-        (self.endpoint, self.login) = (Endpoint::parse(&url)?, login);
+        (self.endpoint, self.login) = endpoint(url)?;
+        self.further_endpoints.clear();
         Ok(())
     }
+
+    /// Adds a URL where the hub is as well, to be asked when those before it are away or fail. What is there already is not
+    /// added.
+    ///
+    /// # Errors
+    /// As [`Config::set_endpoint`].
+    pub fn add_endpoint(&mut self, url: &str) -> Result<(), Error> {
+        let (endpoint, login) = endpoint(url)?;
+        let mut known = self.further_endpoints.iter().map(|further| &further.endpoint);
+        if self.endpoint != endpoint && known.all(|known| *known != endpoint) {
+            self.further_endpoints.push(FurtherEndpoint { endpoint, login });
+        }
+        Ok(())
+    }
+
+    /// Sets the hub to several URLs, with white space between them: each is asked when those before it are away or fail.
+    ///
+    /// # Errors
+    /// As [`Config::set_endpoint`]; no URL at all.
+    pub fn set_endpoints(&mut self, urls: &str) -> Result<(), Error> {
+        let mut urls = urls.split_whitespace();
+        self.set_endpoint(urls.next().unwrap_or_default())?;
+        urls.try_for_each(|url| self.add_endpoint(url))
+    }
+
+    /// Returns all places of the hub, in the order in which they are asked.
+    pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        std::iter::once(&self.endpoint)
+            .chain(self.further_endpoints.iter().map(|further| &further.endpoint))
+    }
+}
+
+/// Reads an endpoint, and takes a name and a password out of it.
+fn endpoint(url: &str) -> Result<(Endpoint, Option<Login>), Error> {
+    let taken = Login::taken_from(url);
+    let is_secret = taken.is_none() && url.contains('@');
+    if is_secret {
+        let what = "the endpoint is no URL, and may have a password in it";
+        return Err(Error::new(ErrorKind::Usage, what));
+    }
+    let (url, login) = match taken {
+        Some((url, login)) => (url, Some(login)),
+        None => (url.to_owned(), None),
+    };
+    Ok((Endpoint::parse(&url)?, login))
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Error> {

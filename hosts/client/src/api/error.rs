@@ -13,7 +13,7 @@ use hubstow_core::{decide::Undecided, name::NameError, why::Refusal};
 
 use crate::api::{
     detail::{HubAnswer, Refused},
-    report::FileReport,
+    report::{AskedEndpoint, FileReport},
 };
 
 /// The kind of an [`Error`]. The codes are stable.
@@ -250,6 +250,12 @@ impl Error {
         self
     }
 
+    /// Names the endpoints that were asked before, if there were any, with what went wrong there.
+    pub(crate) fn asked_at(mut self, asked: &[AskedEndpoint]) -> Self {
+        self.message = format!("{}{}", self.message, before(asked)).into_boxed_str();
+        self
+    }
+
     /// Adds what the hub said, where its words say no more than the error does.
     pub(crate) fn after(mut self, said: HubAnswer) -> Self {
         self.said = Some(Box::new(said));
@@ -364,6 +370,18 @@ impl From<Undecided> for Error {
 impl From<NameError> for Error {
     fn from(error: NameError) -> Self {
         Self::new(ErrorKind::Usage, error.to_string())
+    }
+}
+
+/// Names the endpoints that were asked before the last one, if there were any.
+pub(crate) fn before(asked: &[AskedEndpoint]) -> String {
+    let left =
+        asked.iter().filter_map(|at| Some(format!("{} ({})", at.endpoint, at.left.as_ref()?)));
+    let left: Vec<String> = left.collect();
+    let last = asked.last().map_or("", |at| &at.endpoint);
+    match left.as_slice() {
+        [] => String::new(),
+        left => format!("; {last} was asked after {}", left.join(" and ")),
     }
 }
 

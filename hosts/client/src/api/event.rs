@@ -56,6 +56,15 @@ pub enum Event {
         /// How long the wait is.
         wait: Duration,
     },
+    /// An endpoint of the hub is away or fails, and the next one is asked from now on.
+    EndpointLeft {
+        /// The one that was left.
+        from: String,
+        /// The next one.
+        to: String,
+        /// What went wrong.
+        cause: String,
+    },
     /// Another process downloads the same content; this one waits for it.
     Waiting {
         /// The file.

@@ -9,12 +9,15 @@ use hubstow_core::{
 use crate::api::{
     config::{Config, UnreadToken},
     detail::{CachedCopy, HubAnswer, Refused, Subject},
-    error::{AnyError, Detail, Error, ErrorKind},
+    error::{AnyError, Detail, Error, ErrorKind, before},
+    report::AskedEndpoint,
 };
 
 /// What a refusal is about.
 pub(crate) struct About<'a> {
     pub(crate) config: &'a Config,
+    /// The endpoints that were asked, where there are several.
+    pub(crate) asked: Vec<AskedEndpoint>,
     pub(crate) repo: &'a Repo,
     pub(crate) revision: &'a Revision,
     /// The file, or `None` where a whole snapshot is meant.
@@ -31,9 +34,10 @@ impl About<'_> {
     /// Makes the error for a refusal.
     pub(crate) fn error(&self, refusal: Refusal, cause: Option<AnyError>) -> Error {
         let subject = if self.file.is_some() { Subject::File } else { Subject::Snapshot };
-        let Self { copy, force, .. } = *self;
+        let (copy, force) = (self.copy, self.force);
         let said = cause.as_ref().and_then(|cause| HubAnswer::among(&**cause));
-        let error = Error::new(ErrorKind::of(refusal, said), self.message(refusal))
+        let message = self.message(refusal) + &before(&self.asked);
+        let error = Error::new(ErrorKind::of(refusal, said), message)
             .with_detail(Detail::Refused(Refused { refusal, subject, copy, force }));
         match cause {
             // That the hub has no such file, it says itself; nothing is behind it.
@@ -58,7 +62,8 @@ impl About<'_> {
 
     fn message(&self, refusal: Refusal) -> String {
         let Self { repo, revision, path, .. } = self;
-        let hub = self.config.endpoint.as_str();
+        let last = self.asked.last().map(|asked| asked.endpoint.as_str());
+        let hub = last.unwrap_or_else(|| self.config.endpoint.as_str());
         let what = match self.file {
             Some(file) => format!("`{file}` of {repo} at `{revision}`"),
             None => format!("{repo} at `{revision}`"),

@@ -139,6 +139,16 @@ pub struct ExplanationLink {
     pub because: String,
 }
 
+/// An endpoint that was asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct AskedEndpoint {
+    /// Its URL.
+    pub endpoint: String,
+    /// Why the next one was asked; `None` of the one that was asked last.
+    pub left: Option<String>,
+}
+
 /// What would be done for a file now, as a chain of facts and decisions.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
@@ -157,6 +167,9 @@ pub struct Explanation {
     pub path: Option<PathBuf>,
     /// The questions and answers, in order.
     pub chain: Vec<ExplanationLink>,
+    /// The endpoints that were asked, where the hub has several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<AskedEndpoint>,
 }
 
 /// What is known of one method in a cache directory.

@@ -46,7 +46,7 @@ impl Config {
         let mut config = Self::new(cache_dir);
         config.state_dir = state_dir(&var);
         if let Some(url) = var("HF_ENDPOINT") {
-            let said = config.set_endpoint(&url);
+            let said = config.set_endpoints(&url);
             config.take("HF_ENDPOINT", said, |_, ()| {});
         } else if flag("HUGGINGFACE_CO_STAGING") {
             config.endpoint = Endpoint::parse("https://hub-ci.huggingface.co")?;

@@ -51,6 +51,7 @@ impl Engine {
             size,
             path: Some(cache.native(&at)),
             chain,
+            endpoints: self.http.asked(),
         })
     }
 

@@ -211,6 +211,7 @@ impl Engine {
         let at = if refusal == Refusal::BlobIsDirectory { target.blob() } else { target.pointer() };
         let about = About {
             config: &self.config,
+            asked: self.http.asked(),
             repo,
             revision,
             file: Some(&target.file),

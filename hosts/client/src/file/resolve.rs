@@ -289,6 +289,7 @@ impl<'a> Resolving<'a> {
         let pointer = self.known.as_ref().map(|commit| self.layout.pointer(commit, file));
         let about = About {
             config: &self.engine.config,
+            asked: self.engine.http.asked(),
             repo,
             revision,
             file: Some(file),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, header::LOCATION};
 use hubstow_core::{
     decide::Undecided,
-    hub::{Endpoint, Headers, Origin, Redirect, Retry, retry_after_s},
+    hub::{Headers, Redirect, Retry, retry_after_s},
 };
 use url::Url;
 
@@ -153,9 +153,4 @@ pub(crate) fn core_headers(headers: &HeaderMap) -> Headers<'_> {
 pub(crate) fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
     let named = |name: &'static str| text(headers, &HeaderName::from_static(name));
     retry_after_s(named("retry-after"), named("ratelimit")).map(Duration::from_secs)
-}
-
-/// Tells whether an address is of the hub itself.
-pub(crate) fn is_endpoint(endpoint: &Endpoint, at: &Address) -> bool {
-    Origin::of(at.url.as_str()).as_ref() == Some(endpoint.origin())
 }

@@ -65,6 +65,15 @@ pub(crate) struct Pass {
     ticket: Ticket,
 }
 
+/// How long a request may wait.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Until {
+    /// Not beyond this, whatever it waits for.
+    pub(crate) moment: Option<Instant>,
+    /// Not longer than this for an origin that fails, where that is less than the patience of all.
+    pub(crate) failing: Option<Duration>,
+}
+
 /// What the gate says to a request.
 pub(crate) enum Entered {
     Go(Pass),
@@ -86,7 +95,7 @@ impl Gate {
     }
 
     /// Waits until a request may go that was first to be sent `since`, and not beyond `until`.
-    pub(crate) async fn enter(&self, to: &Url, since: Instant, until: Option<Instant>) -> Entered {
+    pub(crate) async fn enter(&self, to: &Url, since: Instant, until: Until) -> Entered {
         let entrance = self.entrance(to.origin());
         loop {
             // It hears of what changes from here on, so nothing is missed between the look and the wait.
@@ -95,8 +104,12 @@ impl Gate {
                 let (mut known, now) = (locked(&entrance.known), Instant::now());
                 let entry = known.throttle.enter(now);
                 let since = known.throttle.taken_at().map_or(since, |taken| taken.max(since));
-                let patient = since + self.patience;
-                let limit = until.map_or(patient, |until| until.min(patient));
+                let patience = match (until.failing, known.is_failing()) {
+                    (Some(failing), true) => failing.min(self.patience),
+                    (Some(_) | None, _) => self.patience,
+                };
+                let patient = since + patience;
+                let limit = until.moment.map_or(patient, |until| until.min(patient));
                 match entry {
                     Entry::Go(ticket) => {
                         return Entered::Go(Pass { entrance: Arc::clone(&entrance), ticket });
@@ -172,6 +185,11 @@ impl Gate {
 }
 
 impl Known {
+    /// Tells whether the origin said last that it fails, and not that it limits the rate.
+    fn is_failing(&self) -> bool {
+        self.refusal.as_ref().is_some_and(|(status, _)| status.is_server_error())
+    }
+
     fn last_refusal(&self) -> Response {
         let said = self.refusal.clone();
         let (status, headers) =

@@ -19,10 +19,12 @@ impl Http {
     ) -> Result<Address, NoAnswer> {
         let joined = from.url.join(to);
         let target = joined.as_ref().map_or(to, Url::as_str);
+        // From anywhere else the token has been left behind already.
+        let own = self.route().endpoints().origin_of(&from.url);
         let hop = Hop {
             from: from.url.as_str(),
             to: target,
-            endpoint: self.endpoint().origin(),
+            endpoint: own.unwrap_or_else(|| self.endpoint().origin()),
             followed,
         };
         let rule = self

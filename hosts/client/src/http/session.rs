@@ -1,16 +1,17 @@
 //! Sending requests: one client for all, redirects by the core's rule, the token to the endpoint's origin only.
 
 use std::{
+    ops::Deref,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use http::{
     HeaderMap, HeaderValue, Method, StatusCode,
-    header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, IF_RANGE},
+    header::{ACCEPT_ENCODING, CONTENT_TYPE, IF_RANGE},
 };
 use hubstow_core::{
     decide::Guarded,
@@ -24,14 +25,15 @@ use crate::{
     api::{
         config::{Config, Unusable},
         error::{Error, ErrorKind},
-        event::Observer,
-        report::Traffic,
+        event::{Event, Observer},
+        report::{AskedEndpoint, Traffic},
     },
     http::{
         address::{Address, NoAnswer, TokenUse, location, shown, transport},
         connections::Connections,
         decode::unpacked,
-        gate::{Entered, Gate, Pass, Passed, is_refusal_for_now},
+        endpoints::{Endpoints, Left, Route, SiteId},
+        gate::{Entered, Gate, Pass, Passed, Until, is_refusal_for_now},
         pace::Pace,
         transport::{Connection, Request, Response, Transport, TransportError, TransportErrorKind},
         xet::{XetAccess, XetStore},
@@ -43,8 +45,10 @@ use crate::{
 const CONNECTIONS_OF_ONE: usize = 16;
 /// The same of several files together, where more bring more.
 const CONNECTIONS_OF_ALL: usize = 32;
-/// See [`Http::room`].
+/// See [`HttpCommon::room`].
 pub(crate) const ROOM_BYTES: usize = 2 << 20;
+/// How long an endpoint that fails and asks to be left alone is waited for where another can be asked.
+const FAILING_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long a request may take.
 #[derive(Clone, Copy, Debug)]
@@ -63,15 +67,20 @@ struct Asked<'a> {
     limits: Limits,
 }
 
-/// The HTTP side of a hub: which requests are sent, with or without the token, and which redirects are followed.
+/// The HTTP side of a hub, as one question or download has it: which requests are sent, with or without the token, which
+/// redirects are followed, and at which endpoint.
 pub(crate) struct Http {
+    common: Arc<HttpCommon>,
+    route: Route,
+}
+
+/// What all questions to a hub have together.
+pub(crate) struct HttpCommon {
     transport: Arc<dyn Transport>,
     pub(crate) decider: Guarded,
-    endpoint: Endpoint,
     /// A setting that is of no use, although every request needs it.
     unusable: Option<Unusable>,
-    /// What says who asks, and what the program adds: for the hub only.
-    for_hub: HeaderMap,
+    lookup_timeout: Duration,
     stall_timeout: Duration,
     pub(crate) gate: Gate,
     pub(crate) connections: Arc<Connections>,
@@ -81,10 +90,16 @@ pub(crate) struct Http {
     pace: Option<Pace>,
     /// The Xet store, where there is one that may be used.
     pub(crate) xet: Option<XetAccess>,
-    /// Whether the hub has shown that it can't be asked for chosen paths: it is not asked again.
-    pub(crate) lacks_paths: AtomicBool,
     requests: AtomicU64,
     bytes: AtomicU64,
+}
+
+impl Deref for Http {
+    type Target = HttpCommon;
+
+    fn deref(&self) -> &HttpCommon {
+        &self.common
+    }
 }
 
 impl Http {
@@ -100,22 +115,50 @@ impl Http {
             None => [CONNECTIONS_OF_ONE, CONNECTIONS_OF_ALL],
         };
         let connections = Connections::at_most(of_one.min(offered), of_all.min(offered));
-        Self {
+        let common = HttpCommon {
             transport,
             decider,
-            endpoint: normalised(&config.endpoint),
             unusable: config.unusable.first(),
-            for_hub: for_hub(config),
+            lookup_timeout: config.lookup_timeout,
             stall_timeout: config.stall_timeout,
             gate: Gate::new(config.throttle_patience),
             connections: Arc::new(connections),
             room: Arc::new(Semaphore::new(ROOM_BYTES)),
             pace: config.limit_rate.map(Pace::new),
             xet: XetAccess::new(config, store),
-            lacks_paths: AtomicBool::new(false),
             requests: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+        };
+        let route = Route::new(Arc::new(Endpoints::new(config)));
+        Self { common: Arc::new(common), route }
+    }
+
+    /// Returns the same for another question: it begins at the endpoint that is first to be asked by now.
+    pub(crate) fn again(&self) -> Self {
+        Self { common: Arc::clone(&self.common), route: self.route.again() }
+    }
+
+    /// Returns the endpoint that is asked now, and what is known of the others.
+    pub(crate) fn route(&self) -> &Route {
+        &self.route
+    }
+
+    /// Leaves an endpoint that is away, and tells so; says whether another one is asked from now on.
+    pub(crate) fn leave(&self, site: SiteId, why: &str, tell: &(dyn Fn(Event) + Sync)) -> bool {
+        match self.route.leave(site, why) {
+            Left::Now { from, to } => {
+                let [from, to] = [from, to].map(|endpoint| endpoint.as_str().to_owned());
+                tell(Event::EndpointLeft { from, to, cause: why.to_owned() });
+                true
+            }
+            Left::Before => true,
+            Left::Nowhere => false,
         }
+    }
+
+    /// Returns which endpoints were asked, where there are several.
+    pub(crate) fn asked(&self) -> Vec<AskedEndpoint> {
+        self.route.asked()
     }
 
     /// How long a transfer may stand still.
@@ -137,12 +180,13 @@ impl Http {
 
     /// Returns how long an answer from there takes; from where nothing has ever come, as long as from the hub.
     pub(crate) fn delay(&self, to: &Address) -> Duration {
-        let of_endpoint = || self.gate.shown(&Url::parse(self.endpoint.as_str()).ok()?).delay;
+        let of_endpoint = || self.gate.shown(&Url::parse(self.endpoint().as_str()).ok()?).delay;
         self.gate.shown(&to.url).delay.or_else(of_endpoint).unwrap_or_default()
     }
 
+    /// Returns the endpoint that is asked now.
     pub(crate) fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
+        self.route.endpoint()
     }
 
     pub(crate) fn traffic(&self) -> Traffic {
@@ -177,7 +221,7 @@ impl Http {
         headers: HeaderMap,
         limits: Limits,
     ) -> Result<Response, NoAnswer> {
-        let request = self.request(method, to, headers, limits);
+        let request = self.request(method, &self.route.routed(to), headers, limits);
         self.send_through_gate(request, limits.until).await
     }
 
@@ -232,7 +276,8 @@ impl Http {
         limits: Limits,
     ) -> Result<Response, NoAnswer> {
         let json = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let request = self.request(Method::POST, to, HeaderMap::from_iter([json]), limits);
+        let to = self.route.routed(to);
+        let request = self.request(Method::POST, &to, HeaderMap::from_iter([json]), limits);
         self.send_through_gate(Request { body: Some(body), ..request }, limits.until).await
     }
 
@@ -247,7 +292,7 @@ impl Http {
         mut watch: impl FnMut(&Address, &Address) + Send,
     ) -> Result<(Address, Response), NoAnswer> {
         let Asked { connection, to, headers, limits } = asked;
-        let mut at = to.clone();
+        let mut at = self.route.routed(to);
         for followed in 0..=REDIRECT_LIMIT {
             let mut sent = headers.clone();
             if at.token == TokenUse::Withhold {
@@ -274,7 +319,7 @@ impl Http {
     ) -> Request {
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if to.token == TokenUse::Send {
-            headers.extend(self.for_hub.iter().map(|(name, value)| (name.clone(), value.clone())));
+            headers.extend(self.route.endpoints().headers_for(&to.url));
         }
         Request {
             method,
@@ -303,12 +348,20 @@ impl Http {
         }
         let since = Instant::now();
         loop {
-            let pass = match self.gate.enter(&url, since, until).await {
+            // Where another can be asked, there must be time for it.
+            let (failing, share) = match self.route.goes_on_from(self.route.site()) {
+                true => (Some(FAILING_PATIENCE), 2),
+                false => (None, 1),
+            };
+            let pass = match self.gate.enter(&url, since, Until { moment: until, failing }).await {
                 Entered::Go(pass) => pass,
                 Entered::Refused(answer) => return Ok(answer),
             };
+            if failing.is_some() {
+                request.answer_within = request.answer_within.min(self.lookup_timeout);
+            }
             if let Some(until) = until {
-                let left = until.saturating_duration_since(Instant::now());
+                let left = until.saturating_duration_since(Instant::now()) / share;
                 request.answer_within = request.answer_within.min(left);
             }
             request.made_after = pass.broke_at();
@@ -354,26 +407,4 @@ impl Http {
         }
         answer
     }
-}
-
-/// Writes an endpoint as every URL made from it will be written, so that origins can be compared.
-fn normalised(endpoint: &Endpoint) -> Endpoint {
-    let url = Url::parse(endpoint.as_str()).ok();
-    url.and_then(|url| Endpoint::parse(url.as_str()).ok()).unwrap_or_else(|| endpoint.clone())
-}
-
-/// Returns the headers that only the hub sees. Whoever names a login means the hub's own door, which takes no token.
-fn for_hub(config: &Config) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    let who = match (&config.login, &config.token) {
-        (Some(login), _) => Some(format!("Basic {}", login.reveal())),
-        (None, token) => token.as_ref().map(|token| format!("Bearer {}", token.reveal())),
-    };
-    // Both hold only visible ASCII, so they always fit.
-    if let Some(Ok(mut value)) = who.as_deref().map(HeaderValue::from_str) {
-        value.set_sensitive(true);
-        headers.insert(AUTHORIZATION, value);
-    }
-    headers.extend(config.headers.reveal().clone());
-    headers
 }

@@ -97,7 +97,7 @@ impl Http {
         tell: &(dyn Fn(Event) + Sync),
     ) -> Result<Entry, Unlisted> {
         let mut is_refused = false;
-        if !self.lacks_paths.load(Ordering::Relaxed) {
+        if !self.route().lacks_paths().load(Ordering::Relaxed) {
             match self.chosen(of, file, patience, tell).await {
                 Ok(chosen) => {
                     if let Some(entry) = entry_of(&chosen, file) {
@@ -111,7 +111,7 @@ impl Http {
         let (files, _) = self.files(of, patience, tell).await?;
         // That it knows the commit shows that it is this question which it does not know.
         if is_refused {
-            self.lacks_paths.store(true, Ordering::Relaxed);
+            self.route().lacks_paths().store(true, Ordering::Relaxed);
         }
         Ok(entry_of(&files, file).unwrap_or(Entry::Missing))
     }

@@ -17,12 +17,13 @@ use crate::{
     },
     http::{
         address::{Address, NoAnswer, core_headers, hub_answer, location},
+        endpoints::Outage,
         gate::retry_of,
         session::{Http, Limits},
     },
     lookup::{
         complete::{CachedEtag, Doubt, Said, Word},
-        patience::Patience,
+        patience::{Missed, Patience},
     },
 };
 
@@ -75,20 +76,21 @@ impl Http {
         let start = self.at_endpoint(&url)?;
         let mut asking = lookup.patience.begin();
         loop {
-            let (found, passing) = self.lookup_once(lookup, &start, asking.limits()).await?;
-            let wait = if passing == Retry::Yes { asking.next_wait() } else { None };
-            let Some(wait) = wait else {
+            let site = self.route().site();
+            let (found, passing, outage) =
+                self.lookup_once(lookup, &start, asking.limits()).await?;
+            let cause = || match &found.cause {
+                Some(cause) => with_causes(&**cause),
+                None => found.reply.answer.to_string(),
+            };
+            let missed = Missed { site, passing, outage };
+            let Some(wait) = asking.again(self, missed, cause, tell) else {
                 return Ok(found);
             };
-            tell(Event::Retrying {
-                subject: lookup.file.to_string(),
-                retry: asking.retry(),
-                wait,
-                cause: match found.cause {
-                    Some(cause) => with_causes(&*cause),
-                    None => found.reply.answer.to_string(),
-                },
-            });
+            if !wait.is_zero() {
+                let (subject, retry) = (lookup.file.to_string(), asking.retry());
+                tell(Event::Retrying { subject, retry, wait, cause: cause() });
+            }
             tokio::time::sleep(wait).await;
         }
     }
@@ -98,7 +100,7 @@ impl Http {
         lookup: &Lookup<'_>,
         start: &Address,
         limits: Limits,
-    ) -> Result<(Found, Retry), Error> {
+    ) -> Result<(Found, Retry, Option<Outage>), Error> {
         let kind = if lookup.known.is_some() { Kind::Conditional } else { Kind::Plain };
         let mut at = start.clone();
         for followed in 0..=REDIRECT_LIMIT {
@@ -107,8 +109,8 @@ impl Http {
             let answer = match sent {
                 Ok(answer) => answer,
                 Err(error) => {
-                    let passing = error.retry();
-                    return Ok((unreachable(error)?, passing));
+                    let (passing, outage) = (error.retry(), Outage::of(&error));
+                    return Ok((unreachable(error)?, passing, outage));
                 }
             };
             let status = answer.status.as_u16();
@@ -116,7 +118,7 @@ impl Http {
             let reply = self.decider.read_head(status, &headers, lookup.revision, kind)?;
             let next = match location(&answer).map(|to| self.hop(&at, &to, followed)) {
                 Some(Ok(next)) => Some(next),
-                Some(Err(error)) => return Ok((unreachable(error)?, Retry::No)),
+                Some(Err(error)) => return Ok((unreachable(error)?, Retry::No, None)),
                 None => None,
             };
             match (next, reply.answer) {
@@ -130,13 +132,14 @@ impl Http {
                         (None, None) => None,
                     };
                     let passing = retry_of(answer.status, &answer.headers);
+                    let outage = Outage::of_status(answer.status);
                     let said = Some(Said { status: answer.status, headers: answer.headers });
                     let word = Word::First;
-                    return Ok((Found { reply, content, cause, word, said }, passing));
+                    return Ok((Found { reply, content, cause, word, said }, passing, outage));
                 }
             }
         }
-        Ok((unreachable(self.too_many(&at))?, Retry::No))
+        Ok((unreachable(self.too_many(&at))?, Retry::No, None))
     }
 }
 

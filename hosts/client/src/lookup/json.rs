@@ -16,10 +16,11 @@ use crate::{
     http::{
         address::{Address, NoAnswer, core_headers, hub_answer},
         body::{Unread, whole},
+        endpoints::{Outage, SiteId},
         gate::retry_of,
         session::{Http, Limits},
     },
-    lookup::patience::Patience,
+    lookup::patience::{Missed, Patience},
 };
 
 /// The most bytes of one page or of the answer about a revision.
@@ -83,39 +84,56 @@ impl Http {
         patience: Patience,
         tell: &(dyn Fn(Event) + Sync),
     ) -> Result<(Option<String>, Vec<u8>), Unlisted> {
+        self.json_of(question, subject, patience, tell).await.map(|(_, page)| page)
+    }
+
+    /// Does the same, and says which endpoint has answered.
+    pub(super) async fn json_of(
+        &self,
+        question: &Question,
+        subject: &str,
+        patience: Patience,
+        tell: &(dyn Fn(Event) + Sync),
+    ) -> Result<(SiteId, (Option<String>, Vec<u8>)), Unlisted> {
         let mut asking = patience.begin();
         loop {
-            let (refusal, cause, passing): (_, AnyError, _) =
-                match self.json_once(question, asking.limits()).await {
-                    Ok(page) => return Ok(page),
-                    Err(JsonError::NoAnswer(error @ NoAnswer::Transport { .. })) => {
-                        let passing = error.retry();
-                        (Refusal::HubUnreachable, Box::new(error), passing)
-                    }
-                    Err(JsonError::NoAnswer(error @ NoAnswer::Redirected { .. })) => {
-                        (Refusal::AnswerUnexpected, Box::new(error), Retry::No)
-                    }
-                    Err(JsonError::NoAnswer(
-                        error @ (NoAnswer::Unset(_) | NoAnswer::Undecided { .. }),
-                    )) => {
-                        return Err(Unlisted::Error(error.into()));
-                    }
-                    Err(JsonError::Status(status, headers)) => {
-                        let (number, core) = (status.as_u16(), core_headers(&headers));
-                        let cause = hub_answer(number, &headers).into();
-                        (refusal_of_status(number, &core), cause, retry_of(status, &headers))
-                    }
-                    Err(JsonError::Malformed(cause)) => {
-                        (Refusal::AnswerIncomplete, cause.into(), Retry::No)
-                    }
-                };
-            let wait = if passing == Retry::Yes { asking.next_wait() } else { None };
-            let Some(wait) = wait else {
+            let site = self.route().site();
+            let (refusal, cause, passing, outage): (_, AnyError, _, _) = match self
+                .json_once(question, asking.limits())
+                .await
+            {
+                Ok(page) => return Ok((site, page)),
+                Err(JsonError::NoAnswer(error @ NoAnswer::Transport { .. })) => {
+                    let (passing, outage) = (error.retry(), Outage::of(&error));
+                    (Refusal::HubUnreachable, Box::new(error), passing, outage)
+                }
+                Err(JsonError::NoAnswer(error @ NoAnswer::Redirected { .. })) => {
+                    (Refusal::AnswerUnexpected, Box::new(error), Retry::No, None)
+                }
+                Err(JsonError::NoAnswer(
+                    error @ (NoAnswer::Unset(_) | NoAnswer::Undecided { .. }),
+                )) => {
+                    return Err(Unlisted::Error(error.into()));
+                }
+                Err(JsonError::Status(status, headers)) => {
+                    let (number, core) = (status.as_u16(), core_headers(&headers));
+                    let cause = hub_answer(number, &headers).into();
+                    let passing = retry_of(status, &headers);
+                    (refusal_of_status(number, &core), cause, passing, Outage::of_status(status))
+                }
+                Err(JsonError::Malformed(cause)) => {
+                    (Refusal::AnswerIncomplete, cause.into(), Retry::No, None)
+                }
+            };
+            let missed = Missed { site, passing, outage };
+            let Some(wait) = asking.again(self, missed, || with_causes(&*cause), tell) else {
                 return Err(Unlisted::Refused(refusal, cause));
             };
-            let (subject, retry) = (subject.to_owned(), asking.retry());
-            let cause = with_causes(&*cause);
-            tell(Event::Retrying { subject, retry, wait, cause });
+            if !wait.is_zero() {
+                let (subject, retry) = (subject.to_owned(), asking.retry());
+                let cause = with_causes(&*cause);
+                tell(Event::Retrying { subject, retry, wait, cause });
+            }
             tokio::time::sleep(wait).await;
         }
     }

@@ -144,7 +144,7 @@ impl Http {
         Commit::parse(&info.sha).map_err(|error| malformed(error).into())
     }
 
-    /// Asks for the whole listing of a commit, page by page.
+    /// Asks for the whole listing of a commit. All its pages are of one endpoint: where that goes away, it begins anew at the next.
     pub(crate) async fn tree(
         &self,
         repo: &Repo,
@@ -152,22 +152,43 @@ impl Http {
         patience: Patience,
         tell: &(dyn Fn(Event) + Sync),
     ) -> Result<(Listing, ToKeep), Unlisted> {
+        loop {
+            // No question comes back to an endpoint that it has left, so this ends.
+            if let Some(pages) = self.pages(repo, commit, patience, tell).await? {
+                return Ok(pages.listing());
+            }
+        }
+    }
+
+    /// Asks for it page by page; `None` where another endpoint has answered in between.
+    async fn pages(
+        &self,
+        repo: &Repo,
+        commit: &Commit,
+        patience: Patience,
+        tell: &(dyn Fn(Event) + Sync),
+    ) -> Result<Option<Pages>, Unlisted> {
         let (subject, mut pages) = (repo.to_string(), Pages::default());
         let mut at = self.at_endpoint(&self.endpoint().tree(repo, &Revision::from(commit)))?;
-        let mut page = self.json(&Question::get(at.clone()), &subject, patience, tell).await?;
+        let first = Question::get(at.clone());
+        let (site, mut page) = self.json_of(&first, &subject, patience, tell).await?;
         for _ in 0..PAGE_LIMIT {
             let (next, body) = page;
             let Some(next) = next else {
                 pages.take(&body)?;
-                return Ok(pages.listing());
+                return Ok(Some(pages));
             };
             at = self.next_page(&at, &next)?;
             // This page is read while the next one is on its way.
             let question = Question::get(at.clone());
-            let following = self.json(&question, &subject, patience, tell);
+            let following = self.json_of(&question, &subject, patience, tell);
             let (following, taken) = join(following, async { pages.take(&body) }).await;
             taken?;
-            page = following?;
+            let (from, following) = following?;
+            if from != site {
+                return Ok(None);
+            }
+            page = following;
         }
         Err(malformed("the listing has no end").into())
     }

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use hubstow_core::hub::Backoff;
+use hubstow_core::hub::{Backoff, Retry};
 use tokio::time::Instant;
 
 use crate::{
-    api::config::Config,
-    http::{retry::Retries, session::Limits},
+    api::{config::Config, event::Event},
+    http::{
+        endpoints::{Outage, SiteId},
+        retry::Retries,
+        session::{Http, Limits},
+    },
 };
 
 /// How long an answer may take to begin where nothing is cached to fall back on: a slow answer is better than none then.
@@ -26,7 +30,19 @@ pub(crate) struct Patience {
 /// A question that has been put.
 pub(crate) struct Asking {
     limits: Limits,
+    backoff: Backoff,
     retries: Retries,
+}
+
+/// How a try to put a question has failed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Missed {
+    /// The endpoint that was asked.
+    pub(crate) site: SiteId,
+    /// Whether the same may succeed later.
+    pub(crate) passing: Retry,
+    /// What it says of the endpoint, where another may do better.
+    pub(crate) outage: Option<Outage>,
 }
 
 impl Patience {
@@ -58,7 +74,7 @@ impl Patience {
     pub(crate) fn begin(&self) -> Asking {
         let until = self.in_all.map(|in_all| Instant::now() + in_all);
         let limits = Limits { answer_within: self.answer_within, until };
-        Asking { limits, retries: Retries::new(self.backoff) }
+        Asking { limits, backoff: self.backoff, retries: Retries::new(self.backoff) }
     }
 }
 
@@ -67,8 +83,30 @@ impl Asking {
         self.limits
     }
 
+    /// Says how long to wait before the question is put again, after the endpoint was left that has missed it where that is
+    /// away and there is another; `None` when it was put often enough, or no time is left.
+    pub(crate) fn again(
+        &mut self,
+        http: &Http,
+        missed: Missed,
+        words: impl FnOnce() -> String,
+        tell: &(dyn Fn(Event) + Sync),
+    ) -> Option<Duration> {
+        let Missed { site, passing, outage } = missed;
+        if let Some(outage) = outage.filter(|_| http.route().goes_on_from(site)) {
+            let here = if outage.is_enough(self.retry()) { None } else { self.next_wait() };
+            if passing == Retry::Yes && here.is_some() {
+                return here;
+            }
+            self.retries = Retries::new(self.backoff);
+            let is_in_time = self.limits.until.is_none_or(|until| Instant::now() < until);
+            return (http.leave(site, &words(), tell) && is_in_time).then_some(Duration::ZERO);
+        }
+        if passing == Retry::Yes { self.next_wait() } else { None }
+    }
+
     /// Counts one more retry and returns how long to wait before it; `None` when there were enough, or no time is left.
-    pub(crate) fn next_wait(&mut self) -> Option<Duration> {
+    fn next_wait(&mut self) -> Option<Duration> {
         let wait = self.retries.next_wait()?;
         let in_time = |until| Instant::now() + wait < until;
         self.limits.until.is_none_or(in_time).then_some(wait)

@@ -19,7 +19,7 @@ use super::{
     verdict::{Cause, Verdict},
 };
 use crate::http::{
-    address::{Address, asked_wait, core_headers, hub_answer, is_endpoint, text},
+    address::{Address, asked_wait, core_headers, hub_answer, text},
     session::Http,
 };
 
@@ -157,7 +157,7 @@ pub(crate) enum FromHub {
 
 impl FromHub {
     pub(crate) fn of(http: &Http, at: &Address) -> Self {
-        if is_endpoint(http.endpoint(), at) { Self::Yes } else { Self::No }
+        if http.route().endpoints().have(at) { Self::Yes } else { Self::No }
     }
 }
 

@@ -12,6 +12,13 @@ use hubstow_core::hub::{Backoff, Retry};
 use super::verdict::{Cause, Verdict};
 use crate::http::{gate::is_waited_for, retry::Retries, xet::StoreFailure};
 
+/// Whether the hub has another endpoint that can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Others {
+    Left,
+    None,
+}
+
 /// How often content that does not match is fetched: once more, since an earlier part may have been continued.
 const MISMATCH_LIMIT: u32 = 2;
 /// How often the store is asked again when it brought nothing new before it failed.
@@ -52,6 +59,8 @@ pub(crate) enum Next {
     FromPinned,
     /// The hub is asked instead of the Xet store.
     FromHub,
+    /// The next endpoint of the hub is asked, from what is here.
+    Elsewhere,
     /// What is meant is asked again.
     AskAgain,
     /// Nothing more can be done.
@@ -82,7 +91,15 @@ impl Standing {
     }
 
     /// Says what follows when a try has ended so, with so many bytes here.
-    pub(crate) fn next(&mut self, ended: &Verdict, received_bytes: u64) -> Next {
+    pub(crate) fn next(&mut self, ended: &Verdict, received_bytes: u64, others: Others) -> Next {
+        if let Some(outage) = ended.outage().filter(|_| others == Others::Left) {
+            self.retries.progressed(received_bytes);
+            let is_waited_for = matches!(ended, Verdict::Failing { cause: Cause::Status(status), wait }
+                if is_waited_for(*status, *wait));
+            if is_waited_for || outage.is_enough(self.retries.count()) {
+                return self.elsewhere(received_bytes);
+            }
+        }
         let again = |after| Next::Again { after };
         match ended {
             Verdict::Verified => Next::Done,
@@ -118,6 +135,14 @@ impl Standing {
             | Verdict::Undecided(_) => Next::GiveUp,
             Verdict::Store(failure) => self.store_failed(failure, received_bytes),
         }
+    }
+
+    /// The next endpoint counts its retries from the beginning. Where the first said that the content is, is no address of it.
+    fn elsewhere(&mut self, received_bytes: u64) -> Next {
+        self.at = At::Pinned;
+        self.retries = Retries::new(self.backoff);
+        self.retries.progressed(received_bytes);
+        Next::Elsewhere
     }
 
     /// Counts a retry, if there is one left. Starting over is no progress, and neither is what was here before.

@@ -18,7 +18,8 @@ use super::{
 use crate::{
     api::event::Event,
     http::{
-        address::{Address, NoAnswer, TokenUse, is_endpoint},
+        address::{Address, NoAnswer, TokenUse},
+        endpoints::SiteId,
         gate::is_refusal_for_now,
         session::Http,
         transport::Response,
@@ -30,6 +31,8 @@ use crate::{
 pub(crate) struct Whole {
     pub(crate) content: Vec<u8>,
     pub(crate) way: Way,
+    /// The endpoint that was asked.
+    pub(crate) site: SiteId,
 }
 
 /// How content was asked for.
@@ -52,17 +55,24 @@ enum Asked {
 pub(crate) struct Unfinished {
     content: Vec<u8>,
     ended: Verdict,
+    /// The endpoint that was asked.
+    site: SiteId,
 }
 
 impl Unfinished {
     /// Content that came whole and is not what was promised.
-    pub(crate) fn wrong(mismatch: Mismatch) -> Self {
-        Self { content: Vec::new(), ended: Verdict::Wrong(mismatch) }
+    pub(crate) fn wrong(mismatch: Mismatch, site: SiteId) -> Self {
+        Self { content: Vec::new(), ended: Verdict::Wrong(mismatch), site }
+    }
+
+    /// Returns the endpoint that was asked.
+    pub(crate) fn site(&self) -> SiteId {
+        self.site
     }
 
     /// Puts what has come into the staged file, so that the next try goes on from there.
     pub(crate) async fn enter(self, staged: &mut Custody) -> Verdict {
-        let Self { content, ended } = self;
+        let Self { content, ended, site: _ } = self;
         if staged.received_bytes() > 0 {
             return ended;
         }
@@ -83,22 +93,22 @@ impl Http {
         tell: Tell<'_>,
     ) -> Result<Whole, Unfinished> {
         tell(Event::Started { file: fetch.file.clone(), size: Some(size), already: 0 });
-        let mut content = Vec::new();
+        let (mut content, site) = (Vec::new(), self.route().site());
         if size > 0 {
             match self.ask_directly(fetch, directory, tell).await {
                 Ok(Asked::Whole(whole)) => return Ok(whole),
                 Ok(Asked::Nothing) => {}
-                Err(ended) => return Err(Unfinished { content, ended }),
+                Err(ended) => return Err(Unfinished { content, ended, site }),
             }
             let received = async {
                 let (from, answer) = self.get_small(fetch, directory).await?;
                 self.receive_small(fetch, (&from, answer), &mut content, tell).await
             };
             if let Err(ended) = received.await {
-                return Err(Unfinished { content, ended });
+                return Err(Unfinished { content, ended, site });
             }
         }
-        Ok(Whole { content, way: Way::Ordinary })
+        Ok(Whole { content, way: Way::Ordinary, site })
     }
 
     /// Asks for a file where it must be, if that is known. An answer that brings anything but the content says only that
@@ -122,9 +132,9 @@ impl Http {
             directory.missed(&direct);
             return Ok(Asked::Nothing);
         }
-        let mut content = Vec::new();
+        let (mut content, site) = (Vec::new(), self.route().site());
         match self.receive_small(fetch, (&at, answer), &mut content, tell).await {
-            Ok(()) => Ok(Asked::Whole(Whole { content, way: Way::Direct(direct) })),
+            Ok(()) => Ok(Asked::Whole(Whole { content, way: Way::Direct(direct), site })),
             Err(ended @ Verdict::Broke(_)) => {
                 directory.missed(&direct);
                 Err(ended)
@@ -164,7 +174,7 @@ impl Http {
 
     /// Tells whether an address is the hub's own, and not past any other.
     fn is_own(&self, at: &Address) -> bool {
-        at.token == TokenUse::Send && is_endpoint(self.endpoint(), at)
+        at.token == TokenUse::Send && self.route().endpoints().have(at)
     }
 
     async fn receive_small(

@@ -18,7 +18,7 @@ use super::{
         rest_headers,
     },
     custody::{Custody, Holding, Order},
-    decide::{At, ContentSource, Next, Standing},
+    decide::{At, ContentSource, Next, Others, Standing},
     fetch::{Failed, Fetch, Tell},
     memory::Unfinished,
     ranges::early::Early,
@@ -27,7 +27,10 @@ use super::{
     verdict::{Cause, Verdict},
     xet,
 };
-use crate::{api::event::Event, http::session::Http};
+use crate::{
+    api::{error::Error, event::Event},
+    http::{endpoints::SiteId, session::Http},
+};
 
 /// Fetches one file. It has the staged file in its custody until it is asked for it.
 pub(crate) struct Receiver<'a> {
@@ -36,6 +39,8 @@ pub(crate) struct Receiver<'a> {
     tell: Tell<'a>,
     staged: Custody,
     standing: Standing,
+    /// The endpoint that was asked last.
+    site: SiteId,
     /// A first try that somebody else has made.
     unfinished: Option<Unfinished>,
 }
@@ -50,7 +55,8 @@ impl<'a> Receiver<'a> {
         let at = if fetch.content == fetch.pinned { At::Pinned } else { At::Named };
         let source = xet::source(http, fetch);
         let standing = Standing::new(source, at, http.own_connections(), fetch.backoff);
-        Self { http, fetch, tell, staged, standing, unfinished: None }
+        let site = http.route().site();
+        Self { http, fetch, tell, staged, standing, site, unfinished: None }
     }
 
     /// Goes on from a first try, if there was one.
@@ -75,13 +81,19 @@ impl<'a> Receiver<'a> {
             {
                 ended = Verdict::Disk(error);
             }
-            let next = self.standing.next(&ended, self.staged.received_bytes());
+            let others =
+                if self.http.route().goes_on_from(self.site) { Others::Left } else { Others::None };
+            let next = self.standing.next(&ended, self.staged.received_bytes(), others);
             ended = match next {
                 Next::Done => return Ok(()),
                 Next::AskAgain => {
-                    return Err(Failed::Doubted(ended.doubt(), ended.into_error(self.fetch.file)));
+                    return Err(Failed::Doubted(ended.doubt(), self.error(ended)));
                 }
-                Next::GiveUp => return Err(Failed::Error(ended.into_error(self.fetch.file))),
+                Next::GiveUp => return Err(Failed::Error(self.error(ended))),
+                Next::Elsewhere => {
+                    self.http.leave(self.site, &ended.cause(), self.tell);
+                    self.once().await
+                }
                 Next::Verify => self.verify().await,
                 Next::Again { after } => {
                     if let Verdict::Store(_) = ended {
@@ -113,6 +125,7 @@ impl<'a> Receiver<'a> {
     /// Makes the first try, unless somebody has made it.
     async fn begin(&mut self) -> Verdict {
         if let Some(unfinished) = self.unfinished.take() {
+            self.site = unfinished.site();
             return unfinished.enter(&mut self.staged).await;
         }
         (self.tell)(Event::Started {
@@ -131,8 +144,14 @@ impl<'a> Receiver<'a> {
         self.once().await
     }
 
+    /// Says it as an error, which names all endpoints that were asked.
+    fn error(&self, ended: Verdict) -> Error {
+        ended.into_error(self.fetch.file).asked_at(&self.http.asked())
+    }
+
     /// Makes one try.
     async fn once(&mut self) -> Verdict {
+        self.site = self.http.route().site();
         if self.fetch.metadata.size == Some(self.staged.received_bytes()) {
             return Verdict::Received;
         }

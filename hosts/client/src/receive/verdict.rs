@@ -11,7 +11,7 @@ use crate::{
         detail::HubAnswer,
         error::{Detail, Error, ErrorKind, from_io},
     },
-    http::{address::NoAnswer, xet::StoreFailure},
+    http::{address::NoAnswer, endpoints::Outage, xet::StoreFailure},
     lookup::complete::Doubt,
 };
 
@@ -85,6 +85,26 @@ pub(crate) enum Cause {
     NoConnection,
 }
 
+impl Cause {
+    fn outage(&self) -> Option<Outage> {
+        match self {
+            Self::NoAnswer(error) => Outage::of(error),
+            Self::Status(status) => Outage::of_status(*status),
+            Self::Silent(_) | Self::Short { .. } => Some(Outage::Failing),
+            Self::Refused { .. }
+            | Self::Slow { .. }
+            | Self::ShortRange
+            | Self::RangeRefused
+            | Self::OtherRange
+            | Self::OtherLength
+            | Self::All
+            | Self::Unproven
+            | Self::Encoded(_)
+            | Self::NoConnection => None,
+        }
+    }
+}
+
 impl Verdict {
     /// Says it as the error that a user gets when nothing more can be done.
     pub(crate) fn into_error(self, file: &FileName) -> Error {
@@ -122,6 +142,28 @@ impl Verdict {
             Self::Received | Self::Verified => {
                 Error::new(ErrorKind::Other, format!("`{file}` has come, and was not taken"))
             }
+        }
+    }
+
+    /// Says what it says of the endpoint, where another may do better.
+    pub(crate) fn outage(&self) -> Option<Outage> {
+        match self {
+            Self::Broke(cause)
+            | Self::Unreachable(cause)
+            | Self::Failing { cause, .. }
+            | Self::Crowded { cause, .. } => cause.outage(),
+            Self::Received
+            | Self::Verified
+            | Self::NoRange(_)
+            | Self::NotSplit(_)
+            | Self::Wrong(_)
+            | Self::Expired(_)
+            | Self::Gone(_)
+            | Self::OtherContent
+            | Self::Unusable(_)
+            | Self::Disk(_)
+            | Self::Undecided(_)
+            | Self::Store(_) => None,
         }
     }
 

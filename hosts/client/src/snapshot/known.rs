@@ -161,6 +161,7 @@ impl Engine {
     fn about<'a>(&'a self, request: &'a SnapshotRequest, unmatched: &'a [String]) -> About<'a> {
         About {
             config: &self.config,
+            asked: self.http.asked(),
             repo: &request.repo,
             revision: &request.revision,
             file: None,

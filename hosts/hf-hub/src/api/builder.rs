@@ -57,10 +57,11 @@ impl ApiBuilder {
         self
     }
 
-    /// Another hub.
+    /// Another hub; of several URLs with spaces between them, as `HF_ENDPOINT` may have them, each is asked when those before it
+    /// are away or fail.
     #[must_use]
     pub fn with_endpoint(self, endpoint: String) -> Self {
-        self.with(|config| config.set_endpoint(&endpoint))
+        self.with(|config| config.set_endpoints(&endpoint))
     }
 
     /// Another cache.

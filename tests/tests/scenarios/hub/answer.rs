@@ -84,6 +84,9 @@ fn kind(request: &Request) -> Option<Asked> {
 fn take(shared: &Shared, asked: Option<Asked>, origin: Origin, request: &Request) -> Vec<Fault> {
     let mut active = lock(&shared.faults);
     let mut taken = Vec::new();
+    if origin == Origin::Second {
+        return taken;
+    }
     let part = request.headers().contains_key(header::RANGE);
     active.retain_mut(|entry| {
         let here = (part || entry.on == Struck::Any)

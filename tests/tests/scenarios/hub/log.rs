@@ -4,11 +4,13 @@ use std::{collections::BTreeMap, sync::Mutex};
 
 use super::{fault::Asked, lock};
 
-/// Which of the two origins a request came to.
+/// Which of the origins a request came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// The hub itself.
     Hub,
+    /// Another endpoint of the hub, which has no faults.
+    Second,
     /// A store on another port, where only redirects lead.
     Other,
 }
@@ -67,6 +69,9 @@ pub(crate) fn count(seen: &[Seen]) -> BTreeMap<String, usize> {
             (Some(Asked::Get), Origin::Other) => "STORE",
             (Some(Asked::Head), Origin::Hub) => "HEAD",
             (Some(Asked::Get), Origin::Hub) if !redirected => "GET",
+            (Some(Asked::Head), Origin::Second) => "HEAD2",
+            (Some(Asked::Get), Origin::Second) if !redirected => "GET2",
+            (Some(Asked::Api), Origin::Second) => "API2",
             (Some(Asked::Api), _) => "API",
             (Some(Asked::Head | Asked::Get) | None, _) => continue,
         };

@@ -1,7 +1,7 @@
 //! The hub of a scenario: hubstow's own endpoint over a folder that the scenario describes, behind a layer of faults.
 //!
 //! A commit is a folder, a branch is a symlink to it, so moving a branch is one rename. The second origin is a store
-//! where only redirects lead; a token must never get there.
+//! where only redirects lead; a token must never get there. The third is another endpoint of the same hub, which has no faults.
 
 mod answer;
 mod body;
@@ -44,7 +44,9 @@ pub(crate) struct Hub {
     runtime: Option<Runtime>,
     shared: Arc<Shared>,
     commits: BTreeMap<String, String>,
-    _ports: [listen::Port; 2],
+    /// Where nothing ever listens.
+    nobody: SocketAddr,
+    _ports: [listen::Port; 4],
 }
 
 /// What every request sees.
@@ -52,6 +54,7 @@ struct Shared {
     folder: PathBuf,
     router: Router,
     hub: SocketAddr,
+    second: SocketAddr,
     other: SocketAddr,
     faults: Mutex<Vec<Active>>,
     log: log::Log,
@@ -94,14 +97,15 @@ impl Hub {
         let router = hubstow_serve::Server::builder(folder).lfs_glob("*.bin").build().router();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        let ((hub, hub_port), (other, other_port)) = {
+        let [(hub, hub_port), (second, second_port), (other, other_port), (_, nobody)] = {
             let _context = runtime.enter();
-            (listen::bind()?, listen::bind()?)
+            [listen::bind()?, listen::bind()?, listen::bind()?, listen::bind()?]
         };
         let shared = Arc::new(Shared {
             folder: folder.to_owned(),
             router,
             hub: hub_port.address,
+            second: second_port.address,
             other: other_port.address,
             faults: Mutex::default(),
             log: log::Log::default(),
@@ -111,7 +115,7 @@ impl Hub {
             heads_wanted: Mutex::default(),
             stalled_at: Mutex::default(),
         });
-        for (listener, origin) in [(hub, Origin::Hub), (other, Origin::Other)] {
+        for (listener, origin) in [(hub, Origin::Hub), (second, Origin::Second), (other, Origin::Other)] {
             let shared = Arc::clone(&shared);
             let line = Arc::clone(&shared.line);
             runtime.spawn(listen::serve(listener, line, move |request| {
@@ -123,12 +127,24 @@ impl Hub {
             .keys()
             .map(|name| Ok((name.clone(), runtime.block_on(commit_of(&shared.router, name))?)))
             .collect::<Result<_>>()?;
-        Ok(Self { runtime: Some(runtime), shared, commits, _ports: [hub_port, other_port] })
+        let address = nobody.address;
+        let ports = [hub_port, second_port, other_port, nobody];
+        Ok(Self { runtime: Some(runtime), shared, commits, nobody: address, _ports: ports })
     }
 
     /// Returns the endpoint.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.shared.hub)
+    }
+
+    /// Returns the other endpoint, which has no faults.
+    pub(crate) fn second_url(&self) -> String {
+        format!("http://{}", self.shared.second)
+    }
+
+    /// Returns an endpoint where nobody listens.
+    pub(crate) fn nobodys_url(&self) -> String {
+        format!("http://{}", self.nobody)
     }
 
     /// Returns the hash of each commit, by the scenario's name for it.

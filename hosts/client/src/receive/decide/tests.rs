@@ -11,7 +11,11 @@ use hubstow_core::{
 use super::*;
 use crate::{
     api::detail::HubAnswer,
-    http::{address::NoAnswer, xet::XetStoreError},
+    http::{
+        address::NoAnswer,
+        transport::{TransportError, TransportErrorKind},
+        xet::XetStoreError,
+    },
     receive::verdict::Cause,
 };
 
@@ -191,7 +195,7 @@ fn each_way_to_end_has_its_consequence() {
         ("the store has nothing", from_store(), lasting(), next(Next::FromHub), (hub, named, 16)),
     ] {
         let mut standing = before;
-        assert_eq!(rounded(standing.next(&ended, 0)), expected, "{what}");
+        assert_eq!(rounded(standing.next(&ended, 0, Others::None)), expected, "{what}");
         assert_eq!((standing.source, standing.at, standing.connections), after, "{what}");
     }
 }
@@ -200,7 +204,7 @@ fn each_way_to_end_has_its_consequence() {
 fn play(mut standing: Standing, endings: &[(Verdict, u64)]) -> (Next, u32) {
     let mut last = Next::Verify;
     for (ended, received_bytes) in endings {
-        last = standing.next(ended, *received_bytes);
+        last = standing.next(ended, *received_bytes, Others::None);
     }
     (last, standing.retries())
 }
@@ -306,4 +310,54 @@ fn the_store_is_asked_twice_and_the_hub_counts_from_the_beginning() {
     let (next, retries) = play(from_store(), &progress);
     assert!(matches!(next, Next::Again { .. }), "{next:?}");
     assert_eq!(retries, 1);
+}
+
+#[test]
+fn another_endpoint_is_asked_after_an_outage_and_after_nothing_else() {
+    let away = || {
+        let source = TransportError::of(TransportErrorKind::Connect);
+        Verdict::Broke(NoAnswer::Transport { url: String::new(), source }.into())
+    };
+    use Leads::{Again, Alike, Elsewhere};
+    for (what, endings, expected) in [
+        ("away", vec![(away(), 0)], Elsewhere),
+        ("broken once", vec![(broke(), 0)], Again),
+        ("broken twice", vec![(broke(), 0), (broke(), 0)], Elsewhere),
+        ("broken, and then away", vec![(broke(), 0), (away(), 0)], Elsewhere),
+        ("broken after progress", vec![(broke(), 0), (broke(), MIB)], Again),
+        ("failing twice", vec![(failing(None), 0), (failing(None), 0)], Elsewhere),
+        ("busy for too long", vec![(busy(StatusCode::SERVICE_UNAVAILABLE), 0)], Elsewhere),
+        ("a limited rate", vec![(busy(StatusCode::TOO_MANY_REQUESTS), 0)], Alike),
+        ("wrong twice", vec![(wrong(), 0), (wrong(), 0)], Alike),
+        ("other content", vec![(Verdict::OtherContent, 0)], Alike),
+        ("gone twice", vec![(gone(), 0), (gone(), 0)], Alike),
+        ("expired twice", vec![(expired(), 0), (expired(), 0)], Alike),
+        ("no range, again and again", (0..4).map(|_| (no_range(), 0)).collect(), Alike),
+    ] {
+        let (mut alone, mut others) = (standing(), standing());
+        let mut last = (Next::Verify, Next::Verify);
+        for (ended, received_bytes) in &endings {
+            last = (
+                others.next(ended, *received_bytes, Others::Left),
+                alone.next(ended, *received_bytes, Others::None),
+            );
+        }
+        match expected {
+            Elsewhere => {
+                assert_eq!(last.0, Next::Elsewhere, "{what}");
+                assert_eq!((others.at, others.retries()), (At::Pinned, 0), "{what}");
+            }
+            Again => assert!(matches!(last.0, Next::Again { .. }), "{what}: {last:?}"),
+            Alike => assert_eq!(rounded(last.0), rounded(last.1), "{what}"),
+        }
+    }
+}
+
+/// What an ending leads to where another endpoint is left.
+#[derive(Clone, Copy)]
+enum Leads {
+    Elsewhere,
+    Again,
+    /// To the same as where there is none.
+    Alike,
 }

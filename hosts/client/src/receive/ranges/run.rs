@@ -146,7 +146,7 @@ impl<'a> Ranges<'a> {
             resting: 0,
             paused: None,
             proof,
-            outages: Outages::new(fetch.backoff, now),
+            outages: Outages::new(http.route().patience(fetch.backoff), now),
             quiet_until: now,
             clock,
             received,

@@ -50,6 +50,7 @@ fn told(events: &[Event]) -> String {
         | Event::Throttled { .. }
         | Event::Waiting { .. }
         | Event::Finished { .. }
+        | Event::EndpointLeft { .. }
         | Event::Warned { .. }) => format!("{event:?}"),
     };
     let words: Vec<_> = events.iter().map(word).filter(|word| !word.is_empty()).collect();

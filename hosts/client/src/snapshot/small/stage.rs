@@ -218,7 +218,10 @@ impl Batch {
             }
             Ok(Err(mismatch)) => {
                 open.placing.fetched(staged);
-                Staged::Wrong(Box::new(open), mismatch.map(Unfinished::wrong))
+                Staged::Wrong(
+                    Box::new(open),
+                    mismatch.map(|mismatch| Unfinished::wrong(mismatch, whole.site)),
+                )
             }
             Err(error) => {
                 open.placing.fetched(staged);
