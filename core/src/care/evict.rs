@@ -1,7 +1,8 @@
 //! What goes so that a cache stays within a number of bytes, without anybody having named it.
 //!
 //! It goes content by content and not by revision: of a repo with many files of which few are asked for, the others make
-//! room, and a file that several revisions have is as young as its youngest use. INVARIANT (roots): a content goes with every
+//! room, and a repo may be larger than the cache. How soon each goes follows as much from when its revision was used as from
+//! when it was itself: what belongs to something popular is asked for sooner. INVARIANT (roots): a content goes with every
 //! pointer that leads to it or not at all, so what is pinned or in use loses nothing.
 
 use alloc::{collections::BTreeMap, vec::Vec};
@@ -33,11 +34,13 @@ struct Unit {
     names: u64,
     /// When any of them was last used.
     used: u64,
+    /// When a revision that it belongs to was last used.
+    used_around: u64,
     /// Whether something keeps it.
     stays: bool,
 }
 
-/// Plans what goes so that no more than so many bytes are left: what was used least recently first, and no more than it takes.
+/// Plans what goes so that no more than so many bytes are left: what was used least recently first, and its revision too, and no more than it takes.
 /// Less goes where the rest is pinned, in use, or was used too lately.
 pub fn evict(held: &Held, bounds: &Bounds) -> Plan {
     let mut draft = Draft::new(held);
@@ -45,7 +48,7 @@ pub fn evict(held: &Held, bounds: &Bounds) -> Plan {
     if left > bounds.max_bytes {
         let mut units: Vec<Unit> = units(held, &draft).into_values().collect();
         units.retain(|unit| unit.goes_before(bounds.used_before));
-        units.sort_by_key(|unit| (unit.used, unit.entries.first().copied()));
+        units.sort_by_key(|unit| (unit.rank(), unit.entries.first().copied()));
         for unit in units {
             if left <= bounds.max_bytes {
                 break;
@@ -60,6 +63,11 @@ pub fn evict(held: &Held, bounds: &Bounds) -> Plan {
 }
 
 impl Unit {
+    /// Returns what says how soon it goes: twice the moment between both uses.
+    fn rank(&self) -> u64 {
+        self.used.saturating_add(self.used_around.max(self.used))
+    }
+
     /// Tells whether it may go and frees its bytes then.
     fn goes_before(&self, moment: u64) -> bool {
         !self.stays && self.used < moment && self.names >= self.content.names
@@ -83,8 +91,17 @@ fn units(held: &Held, draft: &Draft<'_>) -> BTreeMap<u64, Unit> {
             | Role::Companion => continue,
         };
         let Some(content) = content_of(held, id) else { continue };
-        let new = || Unit { content, entries: Vec::new(), names: 0, used: 0, stays: false };
+        let new = || Unit {
+            content,
+            entries: Vec::new(),
+            names: 0,
+            used: 0,
+            used_around: 0,
+            stays: false,
+        };
         let unit = units.entry(content.file).or_insert_with(new);
+        let revision = held.around(id).find(|(_, outer)| outer.role == Role::Revision);
+        unit.used_around = unit.used_around.max(revision.map_or(0, |(_, revision)| revision.used));
         unit.entries.push(id);
         unit.names += u64::from(entry.content.is_some());
         unit.used = unit.used.max(entry.used);

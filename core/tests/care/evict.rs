@@ -65,12 +65,22 @@ fn a_cache_is_kept_within_its_bounds_by_what_was_used_least_recently() {
             let readers = readers(&held);
             let last_used =
                 |ids: &[Id]| ids.iter().map(|id| held.get(*id).unwrap().used).max().unwrap();
+            let revision_of = |id: &Id| {
+                held.around(*id).find(|(_, it)| it.role == Role::Revision).map(|(id, _)| id)
+            };
+            // Half of it is the file's own age, and half that of what it belongs to.
+            let rank = |ids: &[Id]| {
+                let revisions: Vec<Id> = ids.iter().filter_map(revision_of).collect();
+                let own = last_used(ids);
+                let around = if revisions.is_empty() { own } else { last_used(&revisions) };
+                own + around.max(own)
+            };
             let mut may_go: Vec<(u64, Id, u64, &[Id])> = readers
                 .values()
-                .map(|(len, ids)| (last_used(ids), ids[0], *len, ids.as_slice()))
-                .filter(|(used, _, _, ids)| {
-                    *used < used_before && ids.iter().all(|id| is_free(&held, *id))
+                .filter(|(_, ids)| {
+                    last_used(ids) < used_before && ids.iter().all(|id| is_free(&held, *id))
                 })
+                .map(|(len, ids)| (rank(ids), ids[0], *len, ids.as_slice()))
                 .collect();
             may_go.sort_unstable();
             let (mut left, mut expected) = (total, 0);

@@ -6,10 +6,11 @@ mod limits;
 mod pull;
 mod stop;
 mod tls;
+mod warm;
 
 use std::{fs, io, net::SocketAddr, path::PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use hubstow_client::{Error, ErrorKind};
 use hubstow_serve::{Builder, Server, SourceKind};
 use tokio::net::TcpListener;
@@ -34,6 +35,7 @@ use crate::{
 /// while it arrives. Every tool that takes HF_ENDPOINT can download from it, and a browser shows what is here. Ctrl-C or
 /// SIGTERM stops it, once answers that are on their way are sent.
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(after_long_help = "\
 Examples:
   hubstow serve ~/models --bind 127.0.0.1:8080
@@ -69,6 +71,14 @@ pub(crate) struct ServeArgs {
     tls: TlsArgs,
     #[command(flatten)]
     limits: LimitArgs,
+    #[command(subcommand)]
+    command: Option<ServeCommand>,
+}
+
+/// What is done besides serving.
+#[derive(Subcommand)]
+enum ServeCommand {
+    Warm(warm::WarmArgs),
 }
 
 /// What a folder is.
@@ -92,8 +102,15 @@ impl From<SourceArg> for SourceKind {
     }
 }
 
-/// Serves until it is asked to stop.
+/// Serves until it is asked to stop, or does what is done besides.
 pub(crate) fn run(args: &ServeArgs, global: &Global, parts: PartsOf) -> Result<(), Error> {
+    match &args.command {
+        Some(ServeCommand::Warm(warm)) => warm::run(warm, global, parts),
+        None => serve(args, global, parts),
+    }
+}
+
+fn serve(args: &ServeArgs, global: &Global, parts: PartsOf) -> Result<(), Error> {
     let format = global.format();
     if args.pull.upstream.is_some() && !args.dirs.is_empty() {
         return Err(Error::new(ErrorKind::Usage, "folders are not served beside an upstream")

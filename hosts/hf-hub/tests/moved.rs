@@ -256,3 +256,14 @@ fn names_in_the_cache_are_those_of_everybody() {
     let of_pull = Repo::with_revision("gpt2".to_owned(), RepoType::Model, "refs/pr/1".to_owned());
     assert_eq!(of_pull.url_revision(), "refs%2Fpr%2F1");
 }
+
+#[test]
+fn an_endpoint_may_be_several_with_spaces_between_them() {
+    let stage = Stage::new();
+    // Nobody listens there any more.
+    let away = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let builder = sync::ApiBuilder::from_cache(stage.cache()).with_progress(false);
+    let api = builder.with_endpoint(format!("http://{away} {}", stage.hub.url())).build().unwrap();
+    let model = api.model("org/model".to_owned()).get("model.bin").unwrap();
+    assert_eq!(fs::read(model).unwrap(), MODEL);
+}

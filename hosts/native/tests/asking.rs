@@ -240,3 +240,42 @@ async fn an_error_says_what_a_program_needs() {
     assert_eq!(error.kind(), ErrorKind::HubUnreachable);
     assert!(error.is_transient(), "{error:#}");
 }
+
+#[tokio::test]
+async fn the_next_endpoint_answers_where_one_is_away_and_none_is_asked_for_a_better_answer() {
+    let stage = Stage::new();
+    let other = Server::builder(stage.folder.path().join("hub/datasets")).build();
+    let other = other.spawn_on_loopback().unwrap();
+    // Nobody listens there any more.
+    let away = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let away = format!("http://{away}");
+    let left = Arc::new(AtomicUsize::new(0));
+    let hub = |endpoints: [&str; 2]| {
+        let (left, endpoints) = (Arc::clone(&left), endpoints.map(str::to_owned));
+        let cache = tempfile::tempdir_in(stage.folder.path()).unwrap().keep();
+        let hub = Hub::builder().cache_dir(cache).endpoints(endpoints).no_proxy().build().unwrap();
+        hub.on_event(move |event| {
+            if let Event::EndpointLeft { .. } = event {
+                left.fetch_add(1, Ordering::Relaxed);
+            }
+        })
+    };
+    let both = hub([&away, stage.hub.url()]);
+    let file = both.model("acme/tiny").file("model.bin").await.unwrap();
+    assert_eq!(fs::read(file.path).unwrap(), MODEL);
+    assert_eq!(both.model("acme/tiny").file("config.json").read().await.unwrap(), &b"{}\n"[..]);
+    assert_eq!(left.load(Ordering::Relaxed), 1, "what was away is not asked again at once");
+    let explained = both.model("acme/tiny").file("model.bin").plan().await.unwrap();
+    assert_eq!(explained.endpoints.len(), 1);
+    let blocking = blocking::Hub::from(hub([&away, stage.hub.url()]));
+    let all =
+        tokio::task::spawn_blocking(move || blocking.model("acme/tiny").snapshot().download());
+    assert_eq!(all.await.unwrap().unwrap().files.len(), 3);
+    stage.requests();
+    let error = hub([other.url(), stage.hub.url()]).model("acme/tiny").file("model.bin").await;
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::RepoNotFound);
+    assert_eq!(stage.requests(), 0, "the first one has said that there is none");
+    let error = hub([&away, other.url()]).model("acme/tiny").file("model.bin").await.unwrap_err();
+    let text = format!("{error:#}");
+    assert!(text.contains(&format!("{} was asked after {away} (", other.url())), "{text}");
+}

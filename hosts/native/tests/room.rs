@@ -1,6 +1,6 @@
 //! A cache directory that is bounded: what goes when something else is asked for, and what never does.
 
-#![cfg(feature = "blocking")]
+#![cfg(all(feature = "blocking", feature = "care"))]
 #![expect(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
 
 use std::{

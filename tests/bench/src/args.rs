@@ -17,6 +17,9 @@ pub(crate) struct Args {
     /// The care of a cache instead of the other cases
     #[arg(long, conflicts_with = "matrix")]
     pub(crate) care: bool,
+    /// What a node costs, by a simulation; nothing is measured
+    #[arg(long, conflicts_with_all = ["matrix", "care"])]
+    pub(crate) node_cost: bool,
     /// Only cases with TEXT in their name; may be repeated
     #[arg(long, value_name = "TEXT")]
     pub(crate) only: Vec<String>,

@@ -23,6 +23,7 @@ mod limit;
 mod line;
 mod matrix;
 mod measure;
+mod node_cost;
 mod redirect;
 mod report;
 mod target;
@@ -60,6 +61,7 @@ fn try_main(scratch: &Path) -> Result<ExitCode> {
             limit::receive(&pairs.collect::<Vec<_>>(), *sync).map(|()| ExitCode::SUCCESS)
         }
         Some(Role::Hash { files }) => limit::hash(files).map(|()| ExitCode::SUCCESS),
+        None if args.bench && args.node_cost => node_cost::all(args.quick),
         None if args.bench => measure::all(&args, scratch),
         None => {
             println!("nothing is measured but by `cargo bench -p hubstow-bench`");

@@ -13,6 +13,7 @@ mod bounded;
 mod peer;
 mod pull;
 mod tls;
+mod warm;
 
 use std::{
     fs,

@@ -115,7 +115,9 @@ impl Hub {
             heads_wanted: Mutex::default(),
             stalled_at: Mutex::default(),
         });
-        for (listener, origin) in [(hub, Origin::Hub), (second, Origin::Second), (other, Origin::Other)] {
+        for (listener, origin) in
+            [(hub, Origin::Hub), (second, Origin::Second), (other, Origin::Other)]
+        {
             let shared = Arc::clone(&shared);
             let line = Arc::clone(&shared.line);
             runtime.spawn(listen::serve(listener, line, move |request| {
