@@ -82,7 +82,10 @@ fn a_thousand_idle_clients_cost_little_and_keep_nobody_waiting() {
 fn both_signals_end_it_at_once_where_nothing_is_on_its_way() {
     let stage = Stage::new();
     for name in ["-TERM", "-INT"] {
-        let mut serving = stage.serve(&["models", "--stop-timeout", "1h"]);
+        // Times without end are as good as any.
+        let time = "18446744073709551615s";
+        let times = ["--stop-timeout", time, "--idle-timeout", time, "--stall-timeout", time];
+        let mut serving = stage.serve(&[&["models"][..], &times].concat());
         let mut idle = connected(&serving);
         ask(&mut idle, "/acme/tiny/resolve/main/config.json", b"{}\n");
         signal(&serving, name);

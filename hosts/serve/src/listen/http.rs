@@ -1,6 +1,6 @@
 //! One connection: requests in, answers of a router out.
 
-use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc};
+use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -22,6 +22,8 @@ use crate::{counted::Counted, limits::Limits};
 
 /// How many bytes of answers a connection may hold back, at least.
 const BUFFER_BYTES: usize = 64 * 1024;
+/// The longest deadline that hyper is given: it is added to the time of day, which has an end.
+const BACKSTOP_MOST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// The least that hyper takes as the size of a head.
 const HEAD_LEAST_BYTES: usize = 8 * 1024;
 
@@ -45,7 +47,8 @@ pub(super) async fn serve<I>(
     let head_bytes = limits.head_bytes.max(HEAD_LEAST_BYTES);
     let mut http = http1::Builder::new();
     // The deadlines are those of `Watched`. This one makes hyper read on after an answer, so that they are kept.
-    http.timer(TokioTimer::new()).header_read_timeout(limits.idle_time + limits.head_time);
+    let backstop = limits.idle_time.saturating_add(limits.head_time).min(BACKSTOP_MOST);
+    http.timer(TokioTimer::new()).header_read_timeout(backstop);
     http.max_header_size(head_bytes).max_buf_size(head_bytes.max(BUFFER_BYTES));
     let mut served = pin!(http.serve_connection(io, service));
     loop {
