@@ -87,6 +87,7 @@ impl Engine {
                 copy: CachedCopy::Unknown,
                 force: Force::On,
                 unmatched: &[],
+                asked: self.http.asked(),
             };
             let cause = found.cause.or_else(|| Some(found.reply.broken.clone()?.into()));
             let error = about.error(refusal_of(found.reply.answer), cause);
