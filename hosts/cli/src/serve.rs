@@ -40,8 +40,6 @@ pub(crate) struct ServeArgs {
     /// The folders: plain ones, or cache directories
     #[arg(value_name = "DIR", required_unless_present = "upstream")]
     dirs: Vec<PathBuf>,
-    #[command(flatten)]
-    pull: PullArgs,
     /// What the folders are, where they don't look like it
     #[arg(long, value_enum, value_name = "KIND", default_value = "auto")]
     source: SourceArg,
@@ -60,6 +58,8 @@ pub(crate) struct ServeArgs {
     /// The size from which a file is an LFS file
     #[arg(long, value_name = "BYTES", default_value_t = 10 * 1024 * 1024)]
     lfs_threshold: u64,
+    #[command(flatten)]
+    pull: PullArgs,
 }
 
 /// What a folder is.
