@@ -24,6 +24,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use hubstow_client::{Config, Error, ErrorKind, Hub, care::CacheDir, env_var};
 
+pub(crate) use self::filter::duration;
 use crate::{
     folder,
     global::{Format, Global},

@@ -1,8 +1,11 @@
-//! `hubstow serve`: a hub-compatible endpoint over folders and caches, until Ctrl-C.
+//! `hubstow serve`: a hub-compatible endpoint over folders and caches, until Ctrl-C or SIGTERM.
 
 mod access;
 mod hashing;
+mod limits;
 mod pull;
+mod stop;
+mod tls;
 
 use std::{fs, io, net::SocketAddr, path::PathBuf};
 
@@ -13,7 +16,9 @@ use tokio::net::TcpListener;
 
 use self::{
     access::{AccessLog, LogFormat},
+    limits::LimitArgs,
     pull::{Pull, PullArgs},
+    tls::TlsArgs,
 };
 use crate::{
     global::{Format, Global},
@@ -26,8 +31,8 @@ use crate::{
 /// In a plain folder, DIR/org/name is a model at main, DIR/org/name@v1 the same model at v1, DIR/datasets/org/name a
 /// dataset. In a cache directory of any tool, repos and revisions are what they are there. Of several DIRs, the first that
 /// has something answers. With --upstream it stands between a hub and its clients: what was asked for once is kept, and sent
-/// while it arrives. Every tool that takes HF_ENDPOINT can download from it, and a browser shows what is here. Ctrl-C
-/// stops it.
+/// while it arrives. Every tool that takes HF_ENDPOINT can download from it, and a browser shows what is here. Ctrl-C or
+/// SIGTERM stops it, once answers that are on their way are sent.
 #[derive(Args)]
 #[command(after_long_help = "\
 Examples:
@@ -47,7 +52,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
     bind: SocketAddr,
     /// Answer only requests that carry this token
-    #[arg(long, value_name = "TOKEN")]
+    #[arg(long, value_name = "TOKEN", env = "HUBSTOW_TOKEN", hide_env_values = true)]
     token: Option<String>,
     /// Let web pages of another origin read the answers; of every origin where none is named
     #[arg(long, value_name = "ORIGIN", num_args = 0..=1, require_equals = true, default_missing_value = "*")]
@@ -58,6 +63,10 @@ pub(crate) struct ServeArgs {
     /// The size from which a file is an LFS file
     #[arg(long, value_name = "BYTES", default_value_t = 10 * 1024 * 1024)]
     lfs_threshold: u64,
+    #[command(flatten)]
+    tls: TlsArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
     #[command(flatten)]
     pull: PullArgs,
 }
@@ -83,7 +92,7 @@ impl From<SourceArg> for SourceKind {
     }
 }
 
-/// Serves until Ctrl-C.
+/// Serves until it is asked to stop.
 pub(crate) fn run(args: &ServeArgs, global: &Global, parts: PartsOf) -> Result<(), Error> {
     let format = global.format();
     if args.pull.upstream.is_some() && !args.dirs.is_empty() {
@@ -106,14 +115,7 @@ pub(crate) fn run(args: &ServeArgs, global: &Global, parts: PartsOf) -> Result<(
         if !is_pull {
             hashing::start(&server, format)?;
         }
-        let stop = async move {
-            if let Err(error) = tokio::signal::ctrl_c().await {
-                let text = format!("Ctrl-C can't be heard, so the process must be ended: {error}");
-                output::say(output::warning(format, &text));
-                std::future::pending::<()>().await;
-            }
-        };
-        server.serve(listener, stop).await.map_err(|error| {
+        server.serve(listener, stop::asked(format)).await.map_err(|error| {
             Error::new(ErrorKind::Other, "nothing is served any more").caused_by(error)
         })
     })
@@ -137,7 +139,8 @@ fn over_folders(args: &ServeArgs) -> Result<Builder, Error> {
     // There is one at least: the arguments are parsed so.
     let mut builder = Server::builder(dirs.next().cloned().unwrap_or_default())
         .source(args.source.into())
-        .lfs_from_bytes(args.lfs_threshold);
+        .lfs_from_bytes(args.lfs_threshold)
+        .limits(args.limits.limits()?);
     for dir in dirs {
         builder = builder.and(dir);
     }
@@ -166,6 +169,9 @@ fn builder(args: &ServeArgs, pull: Option<Pull>, format: Format) -> Result<Build
             Error::new(ErrorKind::Usage, error.to_string()).hint(hint)
         })?;
     }
+    if let Some(certificate) = args.tls.certificate(format)? {
+        builder = builder.certificate(certificate);
+    }
     if format != Format::Quiet {
         let log = AccessLog::start(args.log_format)?;
         builder = builder.on_answered(move |answered| log.tell(answered));
@@ -181,7 +187,7 @@ fn announce(
     shown: &str,
     format: Format,
 ) -> Result<(), Error> {
-    let url = format!("http://{address}");
+    let url = format!("{}://{address}", args.tls.scheme());
     match format {
         Format::Json => output::json(&serde_json::json!({ "url": url }))?,
         Format::Human | Format::Quiet => output::line(&url)?,

@@ -3,15 +3,17 @@
 #[cfg(unix)]
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Returns the limit that is in force; `None` where there is none that could be told.
+/// Returns how many files and connections this process may have open together; `None` where no limit could be told.
+#[must_use]
 #[cfg(unix)]
-pub(crate) fn limit() -> Option<usize> {
+pub fn descriptor_limit() -> Option<usize> {
     usize::try_from(given(getrlimit(Resource::Nofile).current)?).ok()
 }
 
-/// Returns the limit that is in force; `None` where there is none that could be told.
+/// Returns how many files and connections this process may have open together; `None` where no limit could be told.
+#[must_use]
 #[cfg(not(unix))]
-pub(crate) fn limit() -> Option<usize> {
+pub fn descriptor_limit() -> Option<usize> {
     None
 }
 
@@ -46,8 +48,8 @@ mod tests {
 
     #[test]
     fn the_limit_can_be_told_and_raising_never_lowers_it() {
-        let before = limit();
+        let before = descriptor_limit();
         raise_descriptor_limit();
-        assert!(limit().unwrap_or(usize::MAX) >= before.unwrap_or(usize::MAX));
+        assert!(descriptor_limit().unwrap_or(usize::MAX) >= before.unwrap_or(usize::MAX));
     }
 }

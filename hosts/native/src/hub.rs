@@ -28,7 +28,7 @@ pub fn parts(config: &Config) -> Parts {
 pub(crate) fn parts_with(config: &Config, transport: Arc<dyn Transport>) -> Parts {
     let disk = Box::new(|directory: &Path| Ok(Arc::new(StdDisk::new(directory)) as Arc<dyn Disk>));
     let mut parts = Parts::new(transport, disk, Arc::new(BlockingPool::default()));
-    parts.descriptors = descriptors::limit();
+    parts.descriptors = descriptors::descriptor_limit();
     parts.store = xet_store(config);
     parts
 }

@@ -45,7 +45,7 @@ mod xet;
 #[cfg(feature = "indicatif")]
 pub use bars::Bars;
 pub use builder::HubBuilder;
-pub use descriptors::raise_descriptor_limit;
+pub use descriptors::{descriptor_limit, raise_descriptor_limit};
 pub use hub::Hub;
 #[cfg(feature = "reqwest")]
 pub use hub::parts;

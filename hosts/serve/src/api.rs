@@ -3,18 +3,25 @@
 //! Only the members that clients read are there. A page is continued after the last path it showed, so a folder that
 //! changes between two pages neither repeats nor hides what did not change.
 
-use std::{collections::BTreeMap, ops::Bound, sync::Arc, time::SystemTime};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use axum::{
-    body::{Body, to_bytes},
+    body::Body,
     http::{HeaderMap, Request, Uri, header},
     response::Response,
 };
 use hubstow_core::name::{Commit, FileName, Repo, RepoKind, Revision};
 use serde_json::{Map, Value, json};
+use tokio::time::timeout;
 
 use crate::{
     fault::Fault,
+    incoming::{self, End},
     listing::{Entry, Listing},
     query::{self, Query, json as json_answer},
     route::Folder,
@@ -23,7 +30,9 @@ use crate::{
 };
 
 /// The largest body of a request for chosen paths.
-pub(crate) const BODY_LIMIT_BYTES: usize = 1024 * 1024;
+const BODY_LIMIT_BYTES: usize = 1024 * 1024;
+/// How long it may take to come.
+const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// Answers what is known of a repo at a revision.
 pub(crate) async fn info(
@@ -137,19 +146,37 @@ pub(crate) async fn paths_info(
     request: Request<Body>,
 ) -> Result<Response, Fault> {
     let (parts, body) = request.into_parts();
-    let body = to_bytes(body, BODY_LIMIT_BYTES).await.map_err(|_| Fault::BodyTooLarge)?;
+    let body = body_of(body).await?;
     let paths = paths_of(&parts.headers, &body)?;
     shared
         .ask(move |library| {
             let names = paths.iter().map(|path| FileName::parse(path.trim_end_matches('/')).ok());
-            let names: Vec<FileName> = names.flatten().collect();
-            let is_shown = |entry: &Entry| names.contains(&entry.name);
+            let mut wanted = BTreeSet::new();
+            let is_first = |name: &FileName| wanted.insert(name.clone());
+            // In the order in which they are asked for, each once however often that is.
+            let names: Vec<FileName> = names.flatten().filter(is_first).collect();
+            let is_shown = |entry: &Entry| wanted.contains(&entry.name);
             let listing = library.hashed_listing(&repo, revision.as_ref(), is_shown)?;
             let shown =
                 names.iter().filter_map(|name| Some(listing.to_tree_json(listing.node(name)?)));
             json_answer(&shown.collect())
         })
         .await
+}
+
+/// Reads the body of a request that has one.
+///
+/// # Errors
+/// It is too large, breaks off, or takes too long to come.
+pub(crate) async fn body_of(incoming: Body) -> Result<Vec<u8>, Fault> {
+    let mut body = Vec::new();
+    let read = incoming::read(incoming, BODY_LIMIT_BYTES, |part| body.extend(part));
+    match timeout(BODY_TIME, read).await {
+        Ok(End::Whole) => Ok(body),
+        Ok(End::TooLarge) => Err(Fault::BodyTooLarge),
+        Ok(End::Broken) => Err(Fault::BodyBroken),
+        Err(_) => Err(Fault::BodyTooSlow),
+    }
 }
 
 /// Reads the paths that a body chooses.

@@ -1,10 +1,8 @@
 //! From a request to its answer: who may ask, what is asked for, and what is noted of it.
 
 use std::{
-    future::poll_fn,
     mem,
     net::{IpAddr, SocketAddr},
-    pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -15,7 +13,6 @@ use axum::{
     http::{HeaderValue, Method, Request, header},
     response::{IntoResponse, Response},
 };
-use bytes::Bytes;
 use http_body::Body as _;
 use tracing::Instrument as _;
 
@@ -25,7 +22,9 @@ use crate::{
     api, catalog,
     counted::Counted,
     fault::Fault,
-    files, health, metrics, page,
+    files, health,
+    incoming::{self, End},
+    metrics, page,
     pulled::{self, Told},
     refusal,
     route::{self, Form, NoRoute, Route},
@@ -143,21 +142,9 @@ fn admit(
 }
 
 /// Takes a body that nobody wants off the line; `false` where it is too long or too slow for that.
-async fn drained(mut body: Body) -> bool {
-    let drain = async {
-        let mut left = DRAINED_BYTES;
-        while !body.is_end_stream() {
-            let frame = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
-            let Some(Ok(frame)) = frame else { return frame.is_none() };
-            let len = frame.data_ref().map_or(0, Bytes::len);
-            left = match left.checked_sub(len) {
-                Some(left) => left,
-                None => return false,
-            };
-        }
-        true
-    };
-    tokio::time::timeout(DRAINED_FOR, drain).await.unwrap_or(false)
+async fn drained(body: Body) -> bool {
+    let drain = incoming::read(body, DRAINED_BYTES, |_| ());
+    tokio::time::timeout(DRAINED_FOR, drain).await == Ok(End::Whole)
 }
 
 async fn routed(
@@ -199,7 +186,7 @@ async fn routed(
         Route::Ready => health::ready(shared).await,
         Route::Metrics => {
             let counts = upstream.map(|upstream| upstream.counts());
-            metrics::metrics(&shared.stats, shared.backlog(), counts)
+            metrics::metrics(&shared.stats, &shared.places, shared.backlog(), counts)
         }
         Route::Page => page::page(shared, uri, headers).await,
     }

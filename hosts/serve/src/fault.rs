@@ -62,6 +62,12 @@ pub(crate) enum Fault {
     BodyBroken,
     #[error("The body is too large")]
     BodyTooLarge,
+    #[error("The body takes too long to come")]
+    BodyTooSlow,
+    #[error("The address is too long")]
+    TargetTooLong,
+    #[error("A request names one host, as `Host: hub.example` or with a port")]
+    HostBroken,
     /// What upstream says, or what is said of it.
     #[error(transparent)]
     Upstream(#[from] Refusal),
@@ -85,7 +91,9 @@ impl Fault {
             }
             Self::NotReady | Self::Hashing => StatusCode::SERVICE_UNAVAILABLE,
             Self::NotDone(_) => StatusCode::NOT_IMPLEMENTED,
-            Self::BodyBroken => StatusCode::BAD_REQUEST,
+            Self::BodyBroken | Self::HostBroken => StatusCode::BAD_REQUEST,
+            Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Upstream(refusal) => {
                 StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_GATEWAY)
@@ -112,6 +120,9 @@ impl Fault {
             | Self::NotReady
             | Self::BodyBroken
             | Self::BodyTooLarge
+            | Self::BodyTooSlow
+            | Self::TargetTooLong
+            | Self::HostBroken
             | Self::Io(_)
             | Self::Answer(_) => None,
         }
@@ -142,7 +153,7 @@ impl IntoResponse for Fault {
                 state(X_REPO_COMMIT, commit.as_str());
             }
             // The rest of it is still on the line.
-            Self::BodyTooLarge => state(header::CONNECTION, "close"),
+            Self::BodyTooLarge | Self::BodyTooSlow => state(header::CONNECTION, "close"),
             Self::Hashing => state(header::RETRY_AFTER, RETRY_AFTER_SECONDS),
             Self::WrongMethod(allowed) => state(header::ALLOW, allowed),
             Self::Upstream(refusal) => {
@@ -168,6 +179,8 @@ impl IntoResponse for Fault {
             | Self::RepoMissing
             | Self::RevisionMissing
             | Self::BodyBroken
+            | Self::TargetTooLong
+            | Self::HostBroken
             | Self::Io(_)
             | Self::Answer(_) => {}
         }

@@ -270,9 +270,13 @@ fn carry(
     };
     let answer = answer
         .header(header::ACCEPT_RANGES, "bytes")
-        .header(header::CONTENT_TYPE, "application/octet-stream");
+        .header(header::CONTENT_TYPE, "application/octet-stream")
+        // Whatever it looks like: a browser shall not run a page that somebody has put into a repo.
+        .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     let (answer, start, len) = match part {
         Part::Whole => (answer, 0, size),
+        // Clients that ask for the first byte to learn the size read it here, as of any other file.
+        Part::Nothing => (answer.header(header::CONTENT_RANGE, "bytes */0"), 0, 0),
         Part::Slice { start, len } => {
             let carried = format!("bytes {start}-{}/{size}", start + len - 1);
             let answer = answer.header(header::CONTENT_RANGE, carried);

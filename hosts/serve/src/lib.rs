@@ -29,6 +29,8 @@ mod arriving;
 mod body;
 mod cached;
 mod catalog;
+#[cfg(feature = "tls")]
+mod certificate;
 mod cors;
 mod counted;
 mod dispatch;
@@ -38,10 +40,12 @@ mod files;
 mod folders;
 mod hash;
 mod health;
+mod incoming;
 mod kept;
 mod left_out;
 mod lfs_rules;
 mod library;
+mod limits;
 mod listen;
 mod listing;
 mod log;
@@ -71,9 +75,12 @@ mod when;
 
 pub use ahead::HashProgress;
 pub use answered::Answered;
+#[cfg(feature = "tls")]
+pub use certificate::Certificate;
 pub use error::Error;
 pub use left_out::LeftOut;
 pub use library::SourceKind;
+pub use limits::Limits;
 pub use log::RecordedRequest;
 pub use running::RunningServer;
 pub use server::{Builder, Server};

@@ -4,17 +4,18 @@ use std::fmt::Write as _;
 
 use axum::{body::Body, http::header, response::Response};
 
-use crate::{fault::Fault, hash::Backlog, stats::Stats, upstream::UpstreamCounts};
+use crate::{fault::Fault, hash::Backlog, listen::Places, stats::Stats, upstream::UpstreamCounts};
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Answers what is counted.
 pub(crate) fn metrics(
     stats: &Stats,
+    places: &Places,
     backlog: Backlog,
     upstream: Option<UpstreamCounts>,
 ) -> Result<Response, Fault> {
-    let mut text = shown(stats, backlog);
+    let mut text = shown(stats, places, backlog);
     if let Some(counts) = upstream {
         show_upstream(&mut text, stats, counts);
     }
@@ -22,7 +23,7 @@ pub(crate) fn metrics(
     Ok(Response::builder().header(header::CONTENT_TYPE, CONTENT_TYPE).body(body)?)
 }
 
-fn shown(stats: &Stats, backlog: Backlog) -> String {
+fn shown(stats: &Stats, places: &Places, backlog: Backlog) -> String {
     let mut text = String::new();
     let requests = stats.requests().map(|(method, class, count)| {
         (format!("{{method=\"{method}\",status=\"{class}\"}}"), count)
@@ -38,6 +39,16 @@ fn shown(stats: &Stats, backlog: Backlog) -> String {
         &mut text,
         ("hubstow_open_files", "gauge", "Files that are being sent."),
         single(stats.open_files()),
+    );
+    family(
+        &mut text,
+        ("hubstow_connections", "gauge", "Connections of clients."),
+        single(places.taken() as u64),
+    );
+    family(
+        &mut text,
+        ("hubstow_connections_limit", "gauge", "The most connections at once."),
+        single(places.of() as u64),
     );
     family(
         &mut text,

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use axum::{
-    body::{Body, to_bytes},
+    body::Body,
     http::{
         HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header,
         request::Parts,
@@ -17,8 +17,7 @@ use hubstow_core::name::{FileName, Repo, Revision};
 use serde_json::json;
 
 use crate::{
-    account,
-    api::{self, BODY_LIMIT_BYTES},
+    account, api,
     fault::Fault,
     files::{self, Held, Meant},
     origin,
@@ -91,9 +90,8 @@ pub(crate) async fn answer(
         | Route::Page => (None, None),
     };
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-    let body = to_bytes(body, BODY_LIMIT_BYTES).await.map_err(|_| Fault::BodyTooLarge)?;
     let json = match parts.method {
-        Method::POST => Some(paths_as_json(&parts.headers, &body)?),
+        Method::POST => Some(paths_as_json(&parts.headers, &api::body_of(body).await?)?),
         _ => None,
     };
     let asked = PassAsked { caller, path, repo, revision, json };

@@ -8,6 +8,8 @@
 pub(crate) enum Part {
     /// Everything; also where the header is absent or means nothing.
     Whole,
+    /// Nothing, because there is nothing.
+    Nothing,
     /// `len` bytes from `start`; never empty.
     Slice { start: u64, len: u64 },
     /// A range that starts behind the end.
@@ -17,10 +19,10 @@ pub(crate) enum Part {
 /// Reads a `Range` header for content of `size` bytes.
 ///
 /// Of an empty file there is no part, and clients that ask for the first megabyte of whatever there is take a refusal for
-/// a failure; so it is answered whole, as the hub does.
+/// a failure; so it is answered whole.
 pub(crate) fn part_of(range: &str, size: u64) -> Part {
     if size == 0 {
-        return Part::Whole;
+        return Part::Nothing;
     }
     let Some((unit, spec)) = range.split_once('=') else {
         return Part::Whole;
@@ -51,7 +53,7 @@ pub(crate) fn from_start(range: &str, size: u64) -> Part {
     match part_of(range, size) {
         Part::Slice { start: 1.., .. } if range.trim_end().ends_with('-') => Part::Whole,
         Part::Slice { start: 1.., .. } => Part::Unsatisfiable,
-        part @ (Part::Whole | Part::Slice { .. } | Part::Unsatisfiable) => part,
+        part @ (Part::Nothing | Part::Whole | Part::Slice { .. } | Part::Unsatisfiable) => part,
     }
 }
 
@@ -119,8 +121,8 @@ mod tests {
         check("bytes=10-11", 10, Part::Unsatisfiable);
         check("bytes=99999999999999999999999-", 10, Part::Unsatisfiable);
         check("bytes=-0", 10, Part::Unsatisfiable);
-        for whole in ["bytes=0-", "bytes=-1", "bytes=0-0", "bytes=7-9"] {
-            check(whole, 0, Part::Whole);
+        for nothing in ["bytes=0-", "bytes=-1", "bytes=0-0", "bytes=7-9"] {
+            check(nothing, 0, Part::Nothing);
         }
         for ignored in ["", "bytes", "bytes=", "bytes=-", "bytes=5-3", "bytes=a-b", "bytes=1-x"] {
             check(ignored, 10, Part::Whole);

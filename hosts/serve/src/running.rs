@@ -13,7 +13,8 @@ use tokio::{runtime, sync::oneshot};
 
 use crate::{
     error::Error,
-    listen::{with_clients, without_delay},
+    limits::Limits,
+    listen::Listening,
     log::{Log, RecordedRequest, record},
 };
 
@@ -33,8 +34,11 @@ impl RunningServer {
     /// # Errors
     /// No port or thread is to be had.
     pub fn start_on_loopback(router: Router) -> Result<Self, Error> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Error::Bind)?;
-        Self::start(router, listener)
+        Self::start(router, Self::loopback()?)
+    }
+
+    pub(crate) fn loopback() -> Result<TcpListener, Error> {
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Error::Bind)
     }
 
     /// Runs a router on a port that is open already.
@@ -42,6 +46,14 @@ impl RunningServer {
     /// # Errors
     /// The port is of no use, or no thread is to be had.
     pub fn start(router: Router, listener: TcpListener) -> Result<Self, Error> {
+        Self::start_listening(router, listener, Listening::within(Limits::default()))
+    }
+
+    pub(crate) fn start_listening(
+        router: Router,
+        listener: TcpListener,
+        listening: Listening,
+    ) -> Result<Self, Error> {
         listener.set_nonblocking(true).map_err(Error::Bind)?;
         let address = listener.local_addr().map_err(Error::Bind)?;
         let runtime = runtime::Builder::new_current_thread()
@@ -53,16 +65,14 @@ impl RunningServer {
             let _context = runtime.enter();
             tokio::net::TcpListener::from_std(listener).map_err(Error::Bind)?
         };
+        let url = format!("{}://{address}", listening.scheme());
         let log = Log::default();
         let router = router.layer(middleware::from_fn_with_state(log.clone(), record));
-        let listener = without_delay(listener);
         let (stop, stopped) = oneshot::channel::<()>();
         let run = move || {
             runtime.block_on(async {
                 tokio::select! {
-                    result = axum::serve(listener, with_clients(router)).into_future() => {
-                        tracing::error!(?result, "the server stopped by itself");
-                    }
+                    () = listening.serve(listener, router, std::future::pending()) => {}
                     _ = stopped => {}
                 }
             });
@@ -73,7 +83,6 @@ impl RunningServer {
             .name("hubstow-serve".to_owned())
             .spawn(run)
             .map_err(Error::Start)?;
-        let url = format!("http://{address}");
         Ok(Self { url, address, log, stop: Some(stop), thread: Some(thread) })
     }
 

@@ -3,12 +3,14 @@
 //! One handler takes every request (see `dispatch`), because routes are read from the raw path (see `route`). The router has no layers
 //! of its own, so that callers can wrap it with theirs.
 
-use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
+use std::{future::Future, path::PathBuf, sync::Arc};
 
 use axum::Router;
 use hubstow_core::hub::Endpoint;
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::net::TcpListener;
 
+#[cfg(feature = "tls")]
+use crate::certificate::Certificate;
 use crate::{
     ahead::HashProgress,
     answered::{Answered, Listener},
@@ -19,7 +21,8 @@ use crate::{
     left_out::{LeftOut, Teller},
     lfs_rules::LfsRules,
     library::{Library, Plan, SourceKind},
-    listen::{with_clients, without_delay},
+    limits::Limits,
+    listen::Listening,
     running::RunningServer,
     shared::{Options, Shared},
     token::Token,
@@ -31,14 +34,15 @@ const LFS_FROM_BYTES: u64 = 10 * 1024 * 1024;
 /// The number of entries on one page of a listing if nothing else is said: ten times as many as on the hub, since some
 /// clients read the first page only.
 const PAGE_LIMIT: usize = 10_000;
-/// How long requests under way may take after the shutdown.
-const GRACE: Duration = Duration::from_secs(5);
 
 /// The options of a server.
 #[derive(Debug)]
 pub struct Builder {
     plan: Plan,
     options: Options,
+    limits: Limits,
+    #[cfg(feature = "tls")]
+    certificate: Option<Certificate>,
 }
 
 impl Builder {
@@ -142,11 +146,31 @@ impl Builder {
         Ok(self)
     }
 
+    /// Sets what clients are allowed; see [`Limits`] for what they are if nothing is set. A router that something else serves
+    /// knows none of them.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Speaks TLS with this certificate, and nothing else on the same port.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn certificate(mut self, certificate: Certificate) -> Self {
+        self.certificate = Some(certificate);
+        self
+    }
+
     /// Makes the server. The folder is first looked at when the server starts.
     #[must_use]
     pub fn build(self) -> Server {
         let library = Library::new(self.plan);
-        Server { shared: Arc::new(Shared::new(library, self.options)) }
+        let listening = Listening::within(self.limits);
+        #[cfg(feature = "tls")]
+        let listening = Listening { certificate: self.certificate, ..listening };
+        let places = Arc::clone(&listening.places);
+        Server { shared: Arc::new(Shared::new(library, self.options, places)), listening }
     }
 }
 
@@ -154,6 +178,7 @@ impl Builder {
 #[derive(Clone, Debug)]
 pub struct Server {
     shared: Arc<Shared>,
+    listening: Listening,
 }
 
 impl Server {
@@ -177,6 +202,9 @@ impl Server {
                 listener: Listener::default(),
                 upstream: None,
             },
+            limits: Limits::default(),
+            #[cfg(feature = "tls")]
+            certificate: None,
         }
     }
 
@@ -195,32 +223,19 @@ impl Server {
         self.shared.hash_ahead(&tell)
     }
 
-    /// Serves until `shutdown` ends, then gives the requests under way five seconds.
+    /// Serves until `shutdown` ends, then gives the answers on their way the time that [`Limits::grace`] says.
     ///
     /// # Errors
-    /// The folder can't be read, or connections can't be accepted.
+    /// The folder can't be read.
     pub async fn serve(
         self,
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), Error> {
         self.shared.check().await?;
-        let listener = without_delay(listener);
-        let (stopping, stopped) = oneshot::channel::<()>();
-        let signal = async move {
-            shutdown.await;
-            drop(stopping);
-        };
-        let served =
-            axum::serve(listener, with_clients(self.router())).with_graceful_shutdown(signal);
-        let grace_over = async {
-            drop(stopped.await);
-            tokio::time::sleep(GRACE).await;
-        };
-        tokio::select! {
-            result = served.into_future() => result.map_err(Error::Serve),
-            () = grace_over => Ok(()),
-        }
+        let router = self.router();
+        self.listening.serve(listener, router, shutdown).await;
+        Ok(())
     }
 
     /// Serves on a free port of 127.0.0.1, in a thread of its own, until the returned value is dropped.
@@ -228,8 +243,7 @@ impl Server {
     /// # Errors
     /// The folder can't be read, or no port or thread is to be had.
     pub fn spawn_on_loopback(self) -> Result<RunningServer, Error> {
-        self.shared.check_blocking()?;
-        RunningServer::start_on_loopback(self.router())
+        self.spawn_on(RunningServer::loopback()?)
     }
 
     /// As [`Server::spawn_on_loopback`], on a port that is open already: options such as [`Builder::cdn`] may need it.
@@ -238,6 +252,6 @@ impl Server {
     /// The folder can't be read, or no thread is to be had.
     pub fn spawn_on(self, listener: std::net::TcpListener) -> Result<RunningServer, Error> {
         self.shared.check_blocking()?;
-        RunningServer::start(self.router(), listener)
+        RunningServer::start_listening(self.router(), listener, self.listening)
     }
 }

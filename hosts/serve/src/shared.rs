@@ -13,7 +13,7 @@ use tokio::{sync::Mutex, task::spawn_blocking};
 
 use crate::{
     ahead::HashProgress, answered::Listener, cors::Cors, error::Error, fault::Fault, hash::Backlog,
-    library::Library, repos::Held, stats::Stats, token::Token, upstream::Upstream,
+    library::Library, listen::Places, repos::Held, stats::Stats, token::Token, upstream::Upstream,
 };
 
 /// How old what the page for people shows may be.
@@ -25,6 +25,8 @@ pub(crate) struct Shared {
     library: Library,
     options: Options,
     pub(crate) stats: Stats,
+    /// The connections of this server, if it listens itself.
+    pub(crate) places: Arc<Places>,
     overview: Mutex<Option<(Instant, Arc<Vec<Held>>)>>,
 }
 
@@ -48,8 +50,8 @@ impl Deref for Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(library: Library, options: Options) -> Self {
-        Self { library, options, stats: Stats::default(), overview: Mutex::default() }
+    pub(crate) fn new(library: Library, options: Options, places: Arc<Places>) -> Self {
+        Self { library, options, stats: Stats::default(), places, overview: Mutex::default() }
     }
 
     /// Answers what a browser asks beforehand.

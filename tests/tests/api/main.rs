@@ -16,7 +16,7 @@ use anyhow::{Context as _, Result, ensure};
 use libtest_mimic::{Arguments, Completion, Trial};
 use public_api::Builder;
 
-const LIBRARIES: [&str; 8] = [
+const LIBRARIES: [&str; 9] = [
     "hubstow-cache",
     "hubstow-client",
     "hubstow-core",
@@ -24,6 +24,7 @@ const LIBRARIES: [&str; 8] = [
     "hubstow-native",
     "hubstow-pull",
     "hubstow-serve",
+    "hubstow-tier",
     "hubstow-wasmtime",
 ];
 /// The format that is understood here: that of Rust 1.95.

@@ -20,7 +20,7 @@ use std::{
 use graph::Graph;
 
 /// The crates from below upwards, and which of ours each may depend on.
-const CRATES: [(&str, &[&str]); 11] = [
+const CRATES: [(&str, &[&str]); 12] = [
     ("core", &[]),
     ("core/component", &["hubstow-core"]),
     ("hosts/cache", &["hubstow-core"]),
@@ -30,6 +30,7 @@ const CRATES: [(&str, &[&str]); 11] = [
     ("hosts/wasmtime", &["hubstow-core"]),
     ("hosts/serve", &["hubstow-core"]),
     ("hosts/pull", &["hubstow-core", "hubstow-client", "hubstow-serve"]),
+    ("hosts/tier", &["hubstow-core", "hubstow-cache"]),
     (
         "hosts/cli",
         &[

@@ -145,7 +145,7 @@ pub(super) fn size(text: &str) -> Result<u64, Error> {
 ///
 /// # Errors
 /// As [`size`].
-pub(super) fn duration(text: &str) -> Result<u64, Error> {
+pub(crate) fn duration(text: &str) -> Result<u64, Error> {
     let lower = text.to_ascii_lowercase();
     let parsed = TIMES.iter().find_map(|(unit, seconds)| {
         let number = lower.strip_suffix(unit)?.trim();

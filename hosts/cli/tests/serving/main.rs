@@ -3,12 +3,16 @@
 #![cfg(unix)]
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     reason = "a helper that panics fails the test that called it"
 )]
 
+mod attacks;
+mod bounded;
 mod peer;
 mod pull;
+mod tls;
 
 use std::{
     fs,
@@ -89,7 +93,9 @@ impl Stage {
             |_| url.trim().to_owned(),
             |said: Value| said["url"].as_str().unwrap().to_owned(),
         );
-        assert!(url.starts_with("http://127.0.0.1:"), "{url}: {}", read(&log));
+        let is_one =
+            ["http", "https"].iter().any(|at| url.starts_with(&format!("{at}://127.0.0.1:")));
+        assert!(is_one, "{url}: {}", read(&log));
         Serving { child, url, log }
     }
 }

