@@ -47,8 +47,6 @@ pub(crate) struct ServeArgs {
     /// The folders: plain ones, or cache directories
     #[arg(value_name = "DIR", required_unless_present = "upstream")]
     dirs: Vec<PathBuf>,
-    #[command(flatten)]
-    pull: PullArgs,
     /// What the folders are, where they don't look like it
     #[arg(long, value_enum, value_name = "KIND", default_value = "auto")]
     source: SourceArg,
@@ -71,6 +69,8 @@ pub(crate) struct ServeArgs {
     tls: TlsArgs,
     #[command(flatten)]
     limits: LimitArgs,
+    #[command(flatten)]
+    pull: PullArgs,
     #[command(subcommand)]
     command: Option<ServeCommand>,
 }

@@ -146,7 +146,7 @@ pub(crate) async fn paths_info(
     request: Request<Body>,
 ) -> Result<Response, Fault> {
     let (parts, body) = request.into_parts();
-    let body = whole(body).await?;
+    let body = body_of(body).await?;
     let paths = paths_of(&parts.headers, &body)?;
     shared
         .ask(move |library| {
@@ -164,15 +164,15 @@ pub(crate) async fn paths_info(
         .await
 }
 
-/// Takes the body of a question as a whole.
+/// Reads the body of a request that has one.
 ///
 /// # Errors
-/// It is too large, too slow, or breaks.
-pub(crate) async fn whole(body: Body) -> Result<Vec<u8>, Fault> {
-    let mut whole = Vec::new();
-    let read = incoming::read(body, BODY_LIMIT_BYTES, |part| whole.extend(part));
+/// It is too large, breaks off, or takes too long to come.
+pub(crate) async fn body_of(incoming: Body) -> Result<Vec<u8>, Fault> {
+    let mut body = Vec::new();
+    let read = incoming::read(incoming, BODY_LIMIT_BYTES, |part| body.extend(part));
     match timeout(BODY_TIME, read).await {
-        Ok(End::Whole) => Ok(whole),
+        Ok(End::Whole) => Ok(body),
         Ok(End::TooLarge) => Err(Fault::BodyTooLarge),
         Ok(End::Broken) => Err(Fault::BodyBroken),
         Err(_) => Err(Fault::BodyTooSlow),

@@ -181,6 +181,8 @@ async fn routed(
         Route::WhoAmI => account::who_am_i(headers),
         Route::AgentHarnesses => account::agent_harnesses(),
         Route::Health => health::health(),
+        // What upstream keeps here may be lost at any time, and is made again.
+        Route::Ready if upstream.is_some() => health::health(),
         Route::Ready => health::ready(shared).await,
         Route::Metrics => {
             let counts = upstream.map(|upstream| upstream.counts());

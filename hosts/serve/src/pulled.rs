@@ -90,9 +90,8 @@ pub(crate) async fn answer(
         | Route::Page => (None, None),
     };
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-    let body = api::whole(body).await?;
     let json = match parts.method {
-        Method::POST => Some(paths_as_json(&parts.headers, &body)?),
+        Method::POST => Some(paths_as_json(&parts.headers, &api::body_of(body).await?)?),
         _ => None,
     };
     let asked = PassAsked { caller, path, repo, revision, json };

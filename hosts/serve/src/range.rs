@@ -53,7 +53,7 @@ pub(crate) fn from_start(range: &str, size: u64) -> Part {
     match part_of(range, size) {
         Part::Slice { start: 1.., .. } if range.trim_end().ends_with('-') => Part::Whole,
         Part::Slice { start: 1.., .. } => Part::Unsatisfiable,
-        part @ (Part::Whole | Part::Nothing | Part::Slice { .. } | Part::Unsatisfiable) => part,
+        part @ (Part::Nothing | Part::Whole | Part::Slice { .. } | Part::Unsatisfiable) => part,
     }
 }
 
