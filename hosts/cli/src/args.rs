@@ -39,7 +39,7 @@ pub(crate) enum Command {
     Cache(CacheArgs),
     Env(EnvArgs),
     #[cfg(not(target_family = "wasm"))]
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     #[cfg(not(target_family = "wasm"))]
     Demo(DemoArgs),
     Completions(CompletionsArgs),

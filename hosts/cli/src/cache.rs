@@ -3,7 +3,7 @@
 mod agree;
 mod ask;
 mod export;
-mod filter;
+pub(crate) mod filter;
 mod import;
 mod ls;
 mod pin;

@@ -117,11 +117,11 @@ fn serve(args: &ServeArgs, global: &Global, parts: PartsOf) -> Result<(), Error>
             .hint("serve them by another `hubstow serve DIR`; --disk names the cache directory"));
     }
     let pull = args.pull.pull(parts, args.token.is_some())?;
-    let (shown, is_pull) = match &pull {
-        Some(pull) => (pull.shown.clone(), true),
-        None => (shown(&args.dirs), false),
+    let (shown, node) = match &pull {
+        Some(pull) => (pull.shown.clone(), Some(pull.node.clone())),
+        None => (shown(&args.dirs), None),
     };
-    if is_pull {
+    if node.is_some() {
         hubstow_native::raise_descriptor_limit();
     }
     let server = builder(args, pull, format)?.build();
@@ -129,10 +129,18 @@ fn serve(args: &ServeArgs, global: &Global, parts: PartsOf) -> Result<(), Error>
         let listener = TcpListener::bind(args.bind).await.map_err(|e| bind_error(args.bind, e))?;
         let address = listener.local_addr().map_err(|e| bind_error(args.bind, e))?;
         announce(args, address, &shown, format)?;
-        if !is_pull {
-            hashing::start(&server, format)?;
+        match &node {
+            Some(node) => {
+                let node = node.clone();
+                tokio::spawn(async move { node.tend().await });
+            }
+            None => hashing::start(&server, format)?,
         }
-        server.serve(listener, stop::asked(format)).await.map_err(|error| {
+        let served = server.serve(listener, stop::asked(format)).await;
+        if let Some(node) = node {
+            node.tend_once().await;
+        }
+        served.map_err(|error| {
             Error::new(ErrorKind::Other, "nothing is served any more").caused_by(error)
         })
     })
@@ -156,8 +164,7 @@ fn over_folders(args: &ServeArgs) -> Result<Builder, Error> {
     // There is one at least: the arguments are parsed so.
     let mut builder = Server::builder(dirs.next().cloned().unwrap_or_default())
         .source(args.source.into())
-        .lfs_from_bytes(args.lfs_threshold)
-        .limits(args.limits.limits()?);
+        .lfs_from_bytes(args.lfs_threshold);
     for dir in dirs {
         builder = builder.and(dir);
     }
@@ -177,6 +184,7 @@ fn builder(args: &ServeArgs, pull: Option<Pull>, format: Format) -> Result<Build
         }
         None => over_folders(args)?,
     };
+    builder = builder.limits(args.limits.limits()?);
     if let Some(token) = &args.token {
         builder = builder.token(token);
     }

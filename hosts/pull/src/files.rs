@@ -40,6 +40,7 @@ impl Inner {
         let local = &self.callers.anonymous().hub;
         if let Some(here) = here::look(local, (repo, &commit, file), *wanted).await {
             let Here { etag, len_bytes, content } = here;
+            self.rooms.touch(repo, &commit, file);
             let (ranges, via) = (self.fills.ranges(repo, &etag), Via::Hit);
             return Ok(PulledFile { commit, etag, len_bytes, content, ranges, via, freshness });
         }
@@ -112,6 +113,7 @@ impl Inner {
             Ok(found) => {
                 self.away.is_back();
                 self.memory.found(caller.key, (repo, revision, file), found);
+                self.rooms.means(repo, revision, found.commit());
             }
             Err(unfound) if says_away(&unfound.error) => self.away.noticed(),
             Err(unfound) => {
@@ -151,6 +153,7 @@ impl Inner {
             let ranges = Ranges::Given;
             return Ok(PulledFile { commit, etag, len_bytes, content, ranges, via, freshness });
         }
+        self.rooms.touch(repo, &commit, file);
         let attendance = self.fills.join(repo, &found, &caller.hub)?;
         count(&self.counts.waits);
         let large = found.size().filter(|size| *size > SMALL_BYTES);

@@ -23,6 +23,7 @@ use crate::{
     feed::{Attendance, Feed, Key, Spoilt},
     limits::{COME_AGAIN, DESERTED_FOR, FILLS, REMEMBERED, SPOILT_FOR, WAITING_FILLS},
     refusals::refusal_of,
+    room::Rooms,
 };
 
 /// All that is being fetched.
@@ -33,6 +34,7 @@ pub(crate) struct Fills {
     slots: Arc<Semaphore>,
     busy: AtomicUsize,
     spoilt: Arc<Spoilt>,
+    rooms: Rooms,
     counts: Arc<Counts>,
 }
 
@@ -52,12 +54,13 @@ impl Drop for Running {
 }
 
 impl Fills {
-    pub(crate) fn new(counts: &Arc<Counts>) -> Arc<Self> {
+    pub(crate) fn new(counts: &Arc<Counts>, rooms: &Rooms) -> Arc<Self> {
         Arc::new(Self {
             running: Mutex::default(),
             slots: Arc::new(Semaphore::new(FILLS)),
             busy: AtomicUsize::new(0),
             spoilt: Arc::new(Bounded::new(REMEMBERED, SPOILT_FOR)),
+            rooms: rooms.clone(),
             counts: Arc::clone(counts),
         })
     }
@@ -117,7 +120,7 @@ impl Running {
         let (repo, etag) = &self.key;
         let counts = &self.fills.counts;
         tokio::select! {
-            fetched = fetch(hub, &found, &self.feed) => match fetched {
+            fetched = self.fetched(hub, &found) => match fetched {
                 Ok(file) => {
                     count(&counts.fills_done);
                     self.feed.placed(file);
@@ -133,6 +136,14 @@ impl Running {
                 self.feed.failed(Refusal::new(503, "Nobody has read for too long"));
             }
         }
+    }
+}
+
+impl Running {
+    /// Fetches a content once there is room for it.
+    async fn fetched(&self, hub: Hub, found: &FoundFile) -> Result<File, Refusal> {
+        let _room = self.fills.rooms.make(found.size()).await?;
+        fetch(hub, found, &self.feed).await
     }
 }
 

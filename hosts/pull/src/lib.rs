@@ -32,6 +32,7 @@ mod memory;
 mod node;
 mod passing;
 mod refusals;
+mod room;
 mod turns;
 
 pub use node::Node;

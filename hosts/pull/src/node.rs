@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, sync::atomic::Ordering};
 
-use hubstow_client::{Config, Error, Parts};
+use hubstow_client::{Config, Error, Parts, care::room::RoomRules};
 use hubstow_core::hub::Endpoint;
 use hubstow_serve::{
     BoxFuture, FileAsked, PassAsked, Passed, PulledFile, Refusal, Upstream, UpstreamCounts,
@@ -10,7 +10,7 @@ use hubstow_serve::{
 
 use crate::{
     away::Away, callers::Callers, counting::Counts, fills::Fills, kept::Kept, limits::LOOKUP_FOR,
-    memory::Memory, turns::Turns,
+    memory::Memory, room::Rooms, turns::Turns,
 };
 
 /// What stands between a hub and its clients. Clones are the same node.
@@ -22,6 +22,7 @@ pub(crate) struct Inner {
     pub(crate) callers: Callers,
     pub(crate) memory: Memory,
     pub(crate) fills: Arc<Fills>,
+    pub(crate) rooms: Rooms,
     pub(crate) kept: Kept,
     pub(crate) turns: Turns,
     pub(crate) away: Away,
@@ -45,8 +46,26 @@ impl Node {
         let callers = Callers::new(config, parts, &counts)?;
         let memory = Memory::new(callers.anonymous().key);
         let (kept, turns, away) = (Kept::default(), Turns::default(), Away::default());
-        let fills = Fills::new(&counts);
-        Ok(Self(Arc::new(Inner { endpoint, callers, memory, fills, kept, turns, away, counts })))
+        let rooms = Rooms::default();
+        let fills = Fills::new(&counts, &rooms);
+        let inner = Inner { endpoint, callers, memory, fills, rooms, kept, turns, away, counts };
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// Keeps the cache directory within bounds: what is fetched makes room first, from what was used least recently. It is
+    /// looked at now, and then by [`tend`](Self::tend). Said once; what is said after that has no effect.
+    pub fn keep_within(&self, rules: RoomRules) {
+        self.0.rooms.set(self.0.callers.anonymous().hub.cache().room(rules));
+    }
+
+    /// Looks after the cache directory from time to time, for as long as it is awaited; at once over where nothing bounds it.
+    pub async fn tend(&self) {
+        self.0.rooms.tend().await;
+    }
+
+    /// Looks after the cache directory once, as is due before the end: what was used is written down.
+    pub async fn tend_once(&self) {
+        self.0.rooms.tend_once().await;
     }
 }
 
@@ -70,6 +89,7 @@ impl Upstream for Node {
         counts.received_bytes = received_bytes.load(Ordering::Relaxed);
         counts.waits = waits.load(Ordering::Relaxed);
         counts.stale = stale.load(Ordering::Relaxed);
+        counts.disk = self.0.rooms.disk();
         counts
     }
 }

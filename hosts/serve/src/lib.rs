@@ -85,8 +85,8 @@ pub use log::RecordedRequest;
 pub use running::RunningServer;
 pub use server::{Builder, Server};
 pub use upstream::{
-    Arriving, BoxFuture, Caller, FileAsked, Freshness, PassAsked, Passed, PulledContent,
-    PulledFile, Ranges, Refusal, Upstream, UpstreamCounts, Via, Wanted,
+    Arriving, BoxFuture, Caller, DiskCounts, FileAsked, Freshness, PassAsked, Passed,
+    PulledContent, PulledFile, Ranges, Refusal, Upstream, UpstreamCounts, Via, Wanted,
 };
 
 /// The example of the page beside this crate.

@@ -4,7 +4,13 @@ use std::fmt::Write as _;
 
 use axum::{body::Body, http::header, response::Response};
 
-use crate::{fault::Fault, hash::Backlog, listen::Places, stats::Stats, upstream::UpstreamCounts};
+use crate::{
+    fault::Fault,
+    hash::Backlog,
+    listen::Places,
+    stats::Stats,
+    upstream::{DiskCounts, UpstreamCounts},
+};
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -87,6 +93,15 @@ fn show_upstream(text: &mut String, stats: &Stats, counts: UpstreamCounts) {
         ("stale_total", "counter", "Answers that upstream could not confirm.", counts.stale),
     ] {
         let name = format!("hubstow_pull_{name}");
+        family(text, (&name, kind, help), std::iter::once((String::new(), value)));
+    }
+    let Some(DiskCounts { held_bytes, evicted_bytes, refused }) = counts.disk else { return };
+    for (name, kind, help, value) in [
+        ("held_bytes", "gauge", "Bytes on the disk or on their way to it.", held_bytes),
+        ("evicted_bytes_total", "counter", "Bytes that have gone to make room.", evicted_bytes),
+        ("refused_total", "counter", "Files for which there was no room.", refused),
+    ] {
+        let name = format!("hubstow_pull_disk_{name}");
         family(text, (&name, kind, help), std::iter::once((String::new(), value)));
     }
 }

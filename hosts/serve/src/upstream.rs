@@ -231,6 +231,20 @@ pub struct UpstreamCounts {
     pub waits: u64,
     /// Answers that upstream could not confirm.
     pub stale: u64,
+    /// The disk that what was fetched is kept on, where it has bounds.
+    pub disk: Option<DiskCounts>,
+}
+
+/// What is counted of a bounded disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DiskCounts {
+    /// Bytes that are there or on their way.
+    pub held_bytes: u64,
+    /// Bytes that have gone to make room.
+    pub evicted_bytes: u64,
+    /// Files for which there was no room.
+    pub refused: u64,
 }
 
 /// What a server asks that has nothing by itself.

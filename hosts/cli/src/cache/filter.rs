@@ -127,7 +127,7 @@ impl Filter {
 ///
 /// # Errors
 /// Anything else than a whole number and a unit.
-pub(super) fn size(text: &str) -> Result<u64, Error> {
+pub(crate) fn size(text: &str) -> Result<u64, Error> {
     let lower = text.to_ascii_lowercase();
     let short = lower.strip_suffix('b').unwrap_or(&lower);
     let parsed = SIZES.iter().find_map(|(unit, bytes)| {

@@ -3,13 +3,13 @@
 use std::{env, fs, io, path::PathBuf, sync::Arc};
 
 use clap::Args;
-use hubstow_client::{Config, Error, ErrorKind, Token, env_var};
+use hubstow_client::{Config, Error, ErrorKind, Token, care::room::RoomRules, env_var};
 use hubstow_core::{facts::Reach, hub::Endpoint};
 use hubstow_pull::Node;
 use hubstow_serve::{Builder, Server, SourceKind};
 
-use super::hashing;
-use crate::{folder, hub_args::PartsOf};
+use super::{hashing, warm};
+use crate::{cache::filter, folder, hub_args::PartsOf};
 
 /// The variable that holds the token for upstream.
 const TOKEN_VARIABLE: &str = "HUBSTOW_UPSTREAM_TOKEN";
@@ -28,11 +28,18 @@ pub(crate) struct PullArgs {
     /// HUBSTOW_UPSTREAM_TOKEN holds the token itself]
     #[arg(long, value_name = "FILE", requires = "upstream")]
     upstream_token_file: Option<PathBuf>,
+    /// Keep so much on the disk at most, such as 500G: what was used least recently makes room
+    #[arg(long, value_name = "SIZE", requires = "upstream")]
+    disk_size: Option<String>,
+    /// Never let that make room which a file names: type/org/name[@REVISION] a line, # before comments
+    #[arg(long, value_name = "FILE", requires = "disk_size")]
+    pins: Option<PathBuf>,
 }
 
 /// A pull-through that is to be served.
 pub(super) struct Pull {
     pub(super) builder: Builder,
+    pub(super) node: Node,
     /// What it is, for people.
     pub(super) shown: String,
     /// What should be said of it.
@@ -62,8 +69,21 @@ impl PullArgs {
         let shown = format!("{} through `{}`", config.endpoint.as_str(), disk.display());
         let parts = parts(&config);
         let node = Node::new(config, parts)?;
-        let builder = Server::builder(disk).source(SourceKind::Cache).upstream(Arc::new(node));
-        Ok(Some(Pull { builder, shown, warnings }))
+        if let Some(rules) = self.room()? {
+            node.keep_within(rules);
+        }
+        let upstream = Arc::new(node.clone());
+        let builder = Server::builder(disk).source(SourceKind::Cache).upstream(upstream);
+        Ok(Some(Pull { builder, node, shown, warnings }))
+    }
+
+    fn room(&self) -> Result<Option<RoomRules>, Error> {
+        let Some(size) = &self.disk_size else { return Ok(None) };
+        let mut rules = RoomRules::new(filter::size(size)?);
+        if let Some(path) = &self.pins {
+            rules.pins = warm::pins(path)?;
+        }
+        Ok(Some(rules))
     }
 
     fn config(&self, url: &str) -> Result<Config, Error> {

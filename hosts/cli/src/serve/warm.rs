@@ -162,7 +162,7 @@ impl WarmArgs {
 }
 
 /// Reads a file of pins.
-fn pins(file: &Path) -> Result<PinList, Error> {
+pub(super) fn pins(file: &Path) -> Result<PinList, Error> {
     let text = fs::read_to_string(file).map_err(|error| {
         let what = format!("the pins in `{}` can't be read", file.display());
         Error::new(ErrorKind::Usage, what).caused_by(error)

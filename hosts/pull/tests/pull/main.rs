@@ -8,6 +8,7 @@
 
 mod access;
 mod away;
+mod bounded;
 mod client;
 mod filling;
 mod proving;
@@ -19,7 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hubstow_client::Config;
+use hubstow_client::{Config, care::room::RoomRules};
 use hubstow_pull::Node;
 use hubstow_serve::{Answered, RunningServer, Server, SourceKind};
 use tempfile::TempDir;
@@ -41,9 +42,13 @@ impl Stage {
     }
 
     fn before(upstream: Upstream) -> Self {
+        Self::within(upstream, None)
+    }
+
+    fn within(upstream: Upstream, bounds: Option<RoomRules>) -> Self {
         let disk = tempfile::tempdir().unwrap();
         let log = Arc::<Mutex<Vec<Answered>>>::default();
-        let node = node(&upstream, &disk, &log, |_| {});
+        let node = node_within(&upstream, &disk, &log, |_| {}, bounds);
         Self { upstream, disk, node, log }
     }
 
@@ -89,6 +94,16 @@ fn node(
     log: &Arc<Mutex<Vec<Answered>>>,
     change: impl FnOnce(&mut Config),
 ) -> RunningServer {
+    node_within(upstream, disk, log, change, None)
+}
+
+fn node_within(
+    upstream: &Upstream,
+    disk: &TempDir,
+    log: &Arc<Mutex<Vec<Answered>>>,
+    change: impl FnOnce(&mut Config),
+    bounds: Option<RoomRules>,
+) -> RunningServer {
     let mut config = Config::new(disk.path());
     config.set_endpoint(upstream.server.url()).unwrap();
     // Bytes are counted, so none may be asked for twice.
@@ -97,6 +112,9 @@ fn node(
     change(&mut config);
     let parts = hubstow_native::parts(&config);
     let node = Node::new(config, parts).unwrap();
+    if let Some(rules) = bounds {
+        node.keep_within(rules);
+    }
     let log = Arc::clone(log);
     let server = Server::builder(disk.path())
         .source(SourceKind::Cache)

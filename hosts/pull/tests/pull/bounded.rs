@@ -1,0 +1,89 @@
+//! A disk with bounds: what was used least recently makes room.
+
+use std::{fs, path::Path, time::Duration};
+
+use axum::http::Method;
+use hubstow_client::care::room::{PinList, RoomRules};
+
+use crate::{MAIN, Stage, client, upstream::Upstream};
+
+const FILE_BYTES: usize = 400_000;
+/// Room for two of them and the small ones.
+const LIMIT_BYTES: u64 = 1_000_000;
+
+fn stage(pins: &str) -> Stage {
+    let mut rules = RoomRules::new(LIMIT_BYTES);
+    rules.unused_for = Duration::ZERO;
+    rules.pins = PinList::parse(pins).unwrap();
+    Stage::within(Upstream::new(), Some(rules))
+}
+
+/// The bytes of all files below a folder.
+fn bytes_below(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let bytes = entries.map(|path| match fs::symlink_metadata(&path) {
+        Ok(entry) if entry.is_dir() => bytes_below(&path),
+        Ok(entry) if entry.is_file() => entry.len(),
+        Ok(_) | Err(_) => 0,
+    });
+    bytes.sum()
+}
+
+fn gets_of(stage: &Stage, file: &str) -> usize {
+    let line = stage.upstream.line();
+    let of_file = line
+        .asked
+        .iter()
+        .filter(|(method, path, _)| *method == Method::GET && path.ends_with(file));
+    of_file.count()
+}
+
+/// Puts three files into the model, two of which fit.
+fn three(stage: &Stage) -> [Vec<u8>; 3] {
+    let names = [(1, "a.bin"), (2, "b.bin"), (3, "c.bin")];
+    names.map(|(seed, name)| stage.upstream.put(name, seed, FILE_BYTES))
+}
+
+#[test]
+fn what_was_used_least_recently_makes_room_and_comes_again_when_it_is_asked_for() {
+    let stage = stage("");
+    let [a, b, c] = three(&stage);
+    for (file, content) in [("a.bin", &a), ("b.bin", &b), ("c.bin", &c), ("a.bin", &a)] {
+        let answer = stage.get(file, &[]);
+        assert!(answer.status == 200 && answer.body == *content, "{file}");
+        stage.settle();
+        let held = bytes_below(stage.disk.path());
+        assert!(held < LIMIT_BYTES + 10_000, "{held} bytes with {file}");
+    }
+    assert_eq!((gets_of(&stage, "a.bin"), gets_of(&stage, "c.bin")), (2, 1));
+    let metrics = String::from_utf8(client::get(stage.at(), "/metrics", &[]).body).unwrap();
+    let evicted = metrics.lines().find_map(|line| {
+        line.strip_prefix("hubstow_pull_disk_evicted_bytes_total ")?.parse::<u64>().ok()
+    });
+    assert!(evicted.is_some_and(|bytes| bytes >= 2 * FILE_BYTES as u64), "{metrics}");
+}
+
+#[test]
+fn what_is_pinned_makes_no_room() {
+    let stage = stage("model/acme/n@main # stays");
+    let pinned = stage.upstream.put_in("acme/n", "x.bin", 9, FILE_BYTES);
+    let contents = three(&stage);
+    let path = "/acme/n/resolve/main/x.bin";
+    assert!(client::get(stage.at(), path, &[]).body == pinned);
+    stage.settle();
+    for (file, content) in ["a.bin", "b.bin", "c.bin"].iter().zip(contents) {
+        assert!(stage.get(file, &[]).body == content, "{file}");
+        stage.settle();
+    }
+    assert!(client::get(stage.at(), path, &[]).body == pinned);
+    assert_eq!(gets_of(&stage, "x.bin"), 1, "it was here all the time");
+}
+
+#[test]
+fn what_will_never_fit_is_refused_at_once() {
+    let stage = stage("");
+    stage.upstream.put("huge.bin", 4, LIMIT_BYTES as usize + 1);
+    let answer = client::get(stage.at(), &format!("{MAIN}/huge.bin"), &[]);
+    assert_eq!(answer.status, 507);
+    assert_eq!(gets_of(&stage, "huge.bin"), 0);
+}
