@@ -10,20 +10,28 @@ use std::{
 /// A table of what was learned when. The oldest goes where there is too much.
 #[derive(Debug)]
 pub(crate) struct Bounded<K, V> {
-    known: Mutex<HashMap<K, (V, Instant)>>,
+    known: Mutex<Known<K, V>>,
     most: usize,
     /// How long anything is of use to anybody.
     keep_for: Duration,
 }
 
+#[derive(Debug)]
+struct Known<K, V> {
+    learned: HashMap<K, (V, Instant)>,
+    /// When what is of no use any more went the last time.
+    swept: Instant,
+}
+
 impl<K: Eq + Hash + Clone, V: Clone> Bounded<K, V> {
     pub(crate) fn new(most: usize, keep_for: Duration) -> Self {
-        Self { known: Mutex::default(), most, keep_for }
+        let known = Known { learned: HashMap::new(), swept: Instant::now() };
+        Self { known: Mutex::new(known), most, keep_for }
     }
 
     /// Learns something, now.
     pub(crate) fn learn(&self, key: K, value: V) {
-        let mut known = self.known();
+        let known = &mut self.known().learned;
         if known.len() >= self.most && !known.contains_key(&key) {
             known.retain(|_, (_, at)| at.elapsed() < self.keep_for);
             if known.len() >= self.most {
@@ -38,16 +46,27 @@ impl<K: Eq + Hash + Clone, V: Clone> Bounded<K, V> {
     /// Returns what was learned no longer ago than this.
     pub(crate) fn recall(&self, key: &K, within: Duration) -> Option<V> {
         let known = self.known();
-        let (value, at) = known.get(key)?;
+        let (value, at) = known.learned.get(key)?;
         (at.elapsed() < within.min(self.keep_for)).then(|| value.clone())
     }
 
     pub(crate) fn forget(&self, key: &K) {
-        self.known().remove(key);
+        self.known().learned.remove(key);
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<K, (V, Instant)>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Forgets all of a kind.
+    pub(crate) fn forget_all(&self, is_meant: impl Fn(&K) -> bool) {
+        self.known().learned.retain(|key, _| !is_meant(key));
+    }
+
+    /// What is too old goes whenever anything is asked for, so that nothing is held because nobody needs its place.
+    fn known(&self) -> MutexGuard<'_, Known<K, V>> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.swept.elapsed() >= self.keep_for {
+            known.learned.retain(|_, (_, at)| at.elapsed() < self.keep_for);
+            known.swept = Instant::now();
+        }
+        known
     }
 }
 

@@ -17,7 +17,6 @@ use crate::{
     feed::{Attendance, Begun, Reading, Source, read},
     here::{self, Here},
     limits::{ALLOWED_FOR, COME_AGAIN, READ_BYTES, SMALL_BYTES, STALE_FOR},
-    memory::Part,
     node::Inner,
     refusals::refusal_of_unfound,
 };
@@ -62,16 +61,21 @@ impl Inner {
 
     /// Finds out what a revision is, and that whoever asks may read it.
     async fn admit(&self, caller: &KnownCaller, asked: &FileAsked) -> Result<Admitted, Refusal> {
-        let FileAsked { repo, revision, .. } = asked;
-        let may_read = |within| self.memory.may_read(caller.key, repo, Part::Contents, within);
-        if may_read(ALLOWED_FOR)
-            && let Some(commit) = self.memory.recent_commit(caller.key, repo, revision)
+        let FileAsked { repo, revision, file, .. } = asked;
+        // Whoever was told that there is no such file may be told so again.
+        let may_have = |commit: &Commit, within| {
+            let at = (repo, commit, file);
+            self.memory.may_have(caller.key, at, within)
+                || self.memory.is_missing(caller.key, at, within)
+        };
+        if let Some(commit) = self.memory.recent_commit(caller.key, repo, revision)
+            && may_have(&commit, ALLOWED_FOR)
         {
             return Ok(Admitted { commit, freshness: Freshness::Confirmed });
         }
         let last_known = || {
             let commit = self.memory.commit(caller.key, repo, revision, STALE_FOR);
-            commit.filter(|_| may_read(STALE_FOR))
+            commit.filter(|commit| may_have(commit, STALE_FOR))
         };
         if self.away.is_recent()
             && let Some(commit) = last_known()
@@ -118,8 +122,11 @@ impl Inner {
             Err(unfound) if says_away(&unfound.error) => self.away.noticed(),
             Err(unfound) => {
                 self.away.is_back();
-                if matches!(unfound.error.status(), Some(401 | 403)) {
-                    self.memory.refused(caller.key, repo, Part::Contents);
+                // A hub says of a private repo to whom it is closed that there is none.
+                if matches!(unfound.error.status(), Some(401 | 403))
+                    || unfound.error.kind() == ErrorKind::RepoNotFound
+                {
+                    self.memory.refused(caller.key, repo);
                 }
                 if let (ErrorKind::EntryNotFound, Some(commit)) =
                     (unfound.error.kind(), &unfound.commit)

@@ -115,8 +115,6 @@ impl Fills {
 
 impl Running {
     async fn run(self, hub: Hub, found: FoundFile) {
-        let Ok(_slot) = Arc::clone(&self.fills.slots).acquire_owned().await else { return };
-        let _busy = Busy::count(&self.fills);
         let (repo, etag) = &self.key;
         let counts = &self.fills.counts;
         tokio::select! {
@@ -140,8 +138,12 @@ impl Running {
 }
 
 impl Running {
-    /// Fetches a content once there is room for it.
+    /// Fetches a content, once it is its turn and there is room for it.
     async fn fetched(&self, hub: Hub, found: &FoundFile) -> Result<File, Refusal> {
+        let Ok(_slot) = Arc::clone(&self.fills.slots).acquire_owned().await else {
+            return Err(Refusal::new(503, "The server stops"));
+        };
+        let _busy = Busy::count(&self.fills);
         let _room = self.fills.rooms.make(found.size()).await?;
         fetch(hub, found, &self.feed).await
     }

@@ -16,8 +16,8 @@ use crate::{
 /// What upstream has said.
 #[derive(Debug)]
 pub(crate) struct Memory {
-    /// Who may read the files of which repo.
-    contents: Bounded<(CallerKey, Repo), ()>,
+    /// Who was given which file.
+    contents: Bounded<(CallerKey, Repo, Commit, FileName), ()>,
     /// Who may read what is told of which repo, which may be more: whoever is not let in to a gated repo sees what it has.
     descriptions: Bounded<(CallerKey, Repo), ()>,
     commits: Bounded<(CallerKey, Repo, Revision), Commit>,
@@ -25,13 +25,6 @@ pub(crate) struct Memory {
     /// Files that a commit has not, which never changes.
     missing: Bounded<(CallerKey, Repo, Commit, FileName), ()>,
     everybody: CallerKey,
-}
-
-/// Of a repo, what may be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
-    Contents,
-    Description,
 }
 
 impl Memory {
@@ -47,31 +40,34 @@ impl Memory {
         }
     }
 
-    /// Upstream has let somebody read.
-    pub(crate) fn allowed(&self, key: CallerKey, repo: &Repo, part: Part) {
-        self.of(part).learn((key, repo.clone()), ());
+    /// Upstream has told somebody of a repo.
+    pub(crate) fn told(&self, key: CallerKey, repo: &Repo) {
+        self.descriptions.learn((key, repo.clone()), ());
     }
 
     /// Upstream has refused somebody, whatever it said before.
-    pub(crate) fn refused(&self, key: CallerKey, repo: &Repo, part: Part) {
-        self.of(part).forget(&(key, repo.clone()));
-        if part == Part::Description {
-            self.contents.forget(&(key, repo.clone()));
-        }
+    pub(crate) fn refused(&self, key: CallerKey, repo: &Repo) {
+        self.descriptions.forget(&(key, repo.clone()));
+        self.contents.forget_all(|(of, at, ..)| *of == key && at == repo);
     }
 
-    /// Tells whether somebody was let read no longer ago than this.
-    pub(crate) fn may_read(
+    /// Tells whether somebody was told of a repo no longer ago than this.
+    pub(crate) fn may_know(&self, key: CallerKey, repo: &Repo, within: Duration) -> bool {
+        let told = |key| self.descriptions.recall(&(key, repo.clone()), within).is_some();
+        told(key) || told(self.everybody)
+    }
+
+    /// Tells whether somebody was given a file of a commit no longer ago than this. One file says nothing of another: whoever is not
+    /// let in to a gated repo may read some of it.
+    pub(crate) fn may_have(
         &self,
         key: CallerKey,
-        repo: &Repo,
-        part: Part,
+        (repo, commit, file): (&Repo, &Commit, &FileName),
         within: Duration,
     ) -> bool {
         [key, self.everybody].into_iter().any(|key| {
-            let at = (key, repo.clone());
-            let told = part == Part::Description && self.descriptions.recall(&at, within).is_some();
-            told || self.contents.recall(&at, within).is_some()
+            let at = (key, repo.clone(), commit.clone(), file.clone());
+            self.contents.recall(&at, within).is_some()
         })
     }
 
@@ -104,8 +100,8 @@ impl Memory {
         (repo, revision, file): (&Repo, &Revision, &FileName),
         found: &FoundFile,
     ) {
-        self.allowed(key, repo, Part::Contents);
         let commit = found.commit().clone();
+        self.contents.learn((key, repo.clone(), commit.clone(), file.clone()), ());
         if revision.as_commit().is_none() {
             self.commits.learn((key, repo.clone(), revision.clone()), commit.clone());
         }
@@ -148,12 +144,5 @@ impl Memory {
         file: &FileName,
     ) {
         self.found.forget(&(key, repo.clone(), commit.clone(), file.clone()));
-    }
-
-    fn of(&self, part: Part) -> &Bounded<(CallerKey, Repo), ()> {
-        match part {
-            Part::Contents => &self.contents,
-            Part::Description => &self.descriptions,
-        }
     }
 }

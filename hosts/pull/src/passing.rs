@@ -14,7 +14,6 @@ use crate::{
     counting::count,
     kept::{Answer, Question},
     limits::{ALLOWED_FOR, ANSWER_BYTES, STALE_FOR},
-    memory::Part,
     node::Inner,
     refusals::refusal_of,
 };
@@ -28,11 +27,13 @@ const HANDED_ON: [HeaderName; 11] = [
     header::WWW_AUTHENTICATE,
     HeaderName::from_static("ratelimit"),
     HeaderName::from_static("ratelimit-policy"),
-    HeaderName::from_static("x-error-code"),
+    ERROR_CODE,
     HeaderName::from_static("x-error-message"),
     HeaderName::from_static("x-repo-commit"),
     HeaderName::from_static("x-total-count"),
 ];
+/// Says what kind of refusal an answer is.
+const ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 /// By this member clients learn that content is in a store that this server has not.
 const XET_HASH: &str = "xetHash";
 
@@ -40,8 +41,8 @@ impl Inner {
     /// Hands a question on, or answers it as upstream has, where that is as good.
     pub(crate) async fn pass(&self, asked: PassAsked) -> Result<Passed, Refusal> {
         let caller = self.callers.known(&asked.caller)?;
-        // What is said of a commit never changes.
-        let is_lasting = asked.revision.as_ref().is_some_and(|at| at.as_commit().is_some());
+        let is_lasting = asked.revision.as_ref().is_some_and(|at| at.as_commit().is_some())
+            && is_said_of_content(&asked.path);
         let question = asked.repo.clone().map(|repo| {
             let (path, json) = (asked.path.clone(), asked.json.clone());
             let caller = (!is_lasting).then_some(caller.key);
@@ -49,7 +50,7 @@ impl Inner {
         });
         let kept = |within| {
             let question = question.as_ref()?;
-            let may = self.memory.may_read(caller.key, &question.repo, Part::Description, within);
+            let may = self.memory.may_know(caller.key, &question.repo, within);
             self.kept.recall(question, STALE_FOR).filter(|_| may)
         };
         if is_lasting && let Some(answer) = kept(ALLOWED_FOR) {
@@ -68,16 +69,12 @@ impl Inner {
         match self.ask(&caller, &asked).await {
             Ok(answer) => {
                 self.away.is_back();
-                Ok(self.taken(&caller, question, answer))
+                self.taken(&caller, question, answer)
             }
             Err(error) => {
-                if says_away(&error) {
-                    self.away.noticed();
-                    if let Some(passed) = stale() {
-                        return Ok(passed);
-                    }
-                }
-                Err(refusal_of(&error))
+                // One question that upstream fails at says nothing of the others, so files are asked for as before.
+                let passed = if says_away(&error) { stale() } else { None };
+                passed.ok_or_else(|| refusal_of(&error))
             }
         }
     }
@@ -96,10 +93,23 @@ impl Inner {
     }
 
     /// Takes what upstream has answered: who may read, and what to say the next time.
-    fn taken(&self, caller: &KnownCaller, question: Option<Question>, answer: RawAnswer) -> Passed {
+    ///
+    /// # Errors
+    /// It goes on at a page that can't be had from here: what is cut short must not look whole.
+    fn taken(
+        &self,
+        caller: &KnownCaller,
+        question: Option<Question>,
+        answer: RawAnswer,
+    ) -> Result<Passed, Refusal> {
         let RawAnswer { status, headers, body, .. } = answer;
-        let next_page =
-            headers.get(header::LINK).and_then(|link| self.next_page(link.to_str().ok()?));
+        let links = headers.get_all(header::LINK).iter().filter_map(|link| link.to_str().ok());
+        let next_page = match links.filter_map(next_target).next() {
+            Some(target) => Some(self.page_at(target).ok_or_else(|| {
+                Refusal::new(502, "Upstream names a next page that is none of its own")
+            })?),
+            None => None,
+        };
         let handed = HANDED_ON.into_iter().filter_map(|name| {
             let value = headers.get(&name)?.clone();
             Some((name, value))
@@ -109,22 +119,45 @@ impl Inner {
         let passed = answer.clone().given(Via::Passed, Freshness::Confirmed);
         if let Some(question) = question {
             if status == StatusCode::OK {
-                self.memory.allowed(caller.key, &question.repo, Part::Description);
+                self.memory.told(caller.key, &question.repo);
                 self.kept.keep(question, answer);
-            } else if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-                self.memory.refused(caller.key, &question.repo, Part::Description);
+            } else if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+                || passed.headers.get(ERROR_CODE).is_some_and(|code| code == "RepoNotFound")
+            {
+                self.memory.refused(caller.key, &question.repo);
             }
         }
-        Passed { status: status.as_u16(), ..passed }
+        Ok(Passed { status: status.as_u16(), ..passed })
     }
 
-    /// Reads where the next page is, as a path of the endpoint.
-    fn next_page(&self, link: &str) -> Option<String> {
-        let next = link.split(',').find(|part| part.contains("rel=\"next\""))?;
-        let target = next.split_once('<')?.1.split_once('>')?.0;
+    /// Returns a page of the endpoint as a path, without the endpoint.
+    fn page_at(&self, target: &str) -> Option<String> {
         let page = self.endpoint.next_page(target)?;
         Some(page.strip_prefix(self.endpoint.as_str())?.to_owned())
     }
+}
+
+/// Tells whether a question about a commit is about what it holds, which never changes; how often it was downloaded does.
+fn is_said_of_content(path: &str) -> bool {
+    !path.split(['/', '?']).any(|part| part == "revision") && !path.contains("expand")
+}
+
+/// Returns where a `Link` header says that the next page is. Addresses may hold commas.
+fn next_target(link: &str) -> Option<&str> {
+    let mut rest = link;
+    while let Some((_, after)) = rest.split_once('<') {
+        let (target, after) = after.split_once('>')?;
+        let parameters = after.split_once('<').map_or(after, |(parameters, _)| parameters);
+        let is_next = parameters.split([';', ',']).any(|parameter| {
+            let relation = parameter.trim().strip_prefix("rel=");
+            relation.is_some_and(|relation| relation.trim_matches('"').eq_ignore_ascii_case("next"))
+        });
+        if is_next {
+            return Some(target);
+        }
+        rest = after;
+    }
+    None
 }
 
 impl Answer {
@@ -160,5 +193,31 @@ fn strip(value: &mut Value) {
         }
         Value::Array(values) => values.iter_mut().for_each(strip),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_said_of_content, next_target};
+
+    #[test]
+    fn a_next_page_is_found_among_other_links() {
+        let page = "https://h/api/models/a/b/tree/main/x,y?cursor=1";
+        for (link, expected) in [
+            (format!("<{page}>; rel=\"next\""), Some(page)),
+            (format!("<{page}>;rel=next"), Some(page)),
+            (format!("<https://h/first>; rel=\"first\", <{page}>; rel=\"next\""), Some(page)),
+            (format!("<{page}>; rel=\"prev\""), None),
+            ("nothing".to_owned(), None),
+        ] {
+            assert_eq!(next_target(&link), expected, "{link}");
+        }
+    }
+
+    #[test]
+    fn only_what_a_commit_holds_is_said_for_good() {
+        assert!(is_said_of_content("/api/models/a/b/tree/abc?recursive=true"));
+        assert!(!is_said_of_content("/api/models/a/b/tree/abc?expand=true"));
+        assert!(!is_said_of_content("/api/models/a/b/revision/abc"));
     }
 }

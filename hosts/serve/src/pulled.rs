@@ -20,6 +20,7 @@ use crate::{
     account, api,
     fault::Fault,
     files::{self, Held, Meant},
+    hash::Storage,
     origin,
     route::{Folder, Form, Route},
     shared::Shared,
@@ -119,10 +120,21 @@ impl Asked {
         let revision = revision.ok_or(Fault::RevisionMissing)?;
         let file = file.ok_or_else(nothing_of_that_name)?;
         let Parts { method, headers, .. } = request;
-        let wanted = if *method == Method::GET { Wanted::Content } else { Wanted::Facts };
-        let asked = FileAsked { caller, repo, revision, file: file.clone(), wanted };
-        let PulledFile { commit, etag, len_bytes, content, ranges, via, freshness } =
-            upstream.file(asked).await?;
+        let ask = |wanted| {
+            let (caller, repo) = (caller.clone(), repo.clone());
+            let (revision, file) = (revision.clone(), file.clone());
+            upstream.file(FileAsked { caller, repo, revision, file, wanted })
+        };
+        let pulled = match (method == Method::GET, form) {
+            (false, _) => ask(Wanted::Facts).await?,
+            (true, Form::Resolve) => ask(Wanted::Content).await?,
+            // Of an LFS file only the pointer is asked for, which says what is known already.
+            (true, Form::Raw) => match ask(Wanted::Facts).await? {
+                facts if Storage::of(&facts.etag) == Storage::Lfs => facts,
+                _ => ask(Wanted::Content).await?,
+            },
+        };
+        let PulledFile { commit, etag, len_bytes, content, ranges, via, freshness } = pulled;
         let held = match content {
             PulledContent::Unasked => Held::Unread,
             PulledContent::Read(content) => Held::Read(content),

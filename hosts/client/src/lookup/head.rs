@@ -102,7 +102,8 @@ impl Http {
         limits: Limits,
     ) -> Result<(Found, Retry, Option<Outage>), Error> {
         let kind = if lookup.known.is_some() { Kind::Conditional } else { Kind::Plain };
-        let mut at = start.clone();
+        // Where the endpoint that is asked now leads elsewhere, it does from its own address.
+        let mut at = self.route().routed(start);
         for followed in 0..=REDIRECT_LIMIT {
             let headers = conditional(lookup.known);
             let sent = self.send(Method::HEAD, &at, headers, limits).await;

@@ -38,6 +38,20 @@ fn who_is_not_let_in_upstream_gets_its_refusal_although_the_bytes_are_here() {
 }
 
 #[test]
+fn who_may_read_one_file_of_a_gated_repo_may_not_for_that_read_another() {
+    let stage = Stage::new();
+    let content = stage.upstream.put("big.bin", 13, 2 << 20);
+    let readme = stage.upstream.put("README.md", 14, 100);
+    stage.upstream.line().let_in = vec![GOOD];
+    assert!(stage.get("big.bin", &[&bearer(GOOD)]).body == content);
+    assert!(stage.get("README.md", &[]).body == readme);
+    assert_eq!(stage.get("big.bin", &[]).status, 401);
+    let commit = stage.get("README.md", &[]).header("x-repo-commit").unwrap().to_owned();
+    let pinned = client::get(stage.at(), &format!("/acme/m/resolve/{commit}/big.bin"), &[]);
+    assert_eq!(pinned.status, 401);
+}
+
+#[test]
 fn a_token_goes_upstream_and_nowhere_else() {
     let content = tempfile::tempdir().unwrap();
     fs::create_dir_all(content.path().join("acme/m")).unwrap();

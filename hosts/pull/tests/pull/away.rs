@@ -58,7 +58,7 @@ fn that_a_commit_has_no_such_file_is_asked_once_and_known_while_upstream_is_away
     stage.upstream.line().refusal = Some((503, None));
     std::thread::sleep(Duration::from_secs(6));
     assert_eq!(ask(), missing);
-    assert_eq!(stage.get("other.json", &[]).status, 504, "nobody can say whether there is one");
+    assert_eq!(stage.get("other.json", &[]).status, 503, "nobody can say whether there is one");
 }
 
 #[test]

@@ -191,7 +191,9 @@ impl Line {
             return Some(response);
         }
         let is_let_in = self.let_in.is_empty() || token.is_some_and(|at| self.let_in.contains(&at));
-        if !is_file || is_let_in {
+        // As the public hub does it.
+        let is_open = path.ends_with("/README.md");
+        if !is_file || is_let_in || is_open {
             return None;
         }
         let mut response = Response::new(Body::from("Access to model acme/m is restricted."));
