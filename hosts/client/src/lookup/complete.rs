@@ -78,6 +78,7 @@ impl Http {
         if !found.may_be_completed() {
             return Ok(found);
         }
+        let site = self.route().site();
         let commit = match (&found.reply.commit, lookup.revision.as_commit()) {
             (Some(commit), _) => commit.clone(),
             (None, Some(pinned)) => pinned,
@@ -94,7 +95,9 @@ impl Http {
         };
         self.read_as_of(lookup, &commit, &mut found)?;
         found.forget_no_size();
-        if !found.is_doubtful(lookup) {
+        // What one endpoint says of the file need not be so at the commit that another one names.
+        let is_of_another = self.route().site() != site;
+        if !is_of_another && !found.is_doubtful(lookup) {
             return Ok(found);
         }
         let of = OfCommit { repo: lookup.repo, revision: lookup.revision, commit: &commit };
