@@ -102,14 +102,13 @@ impl Inner {
         question: Option<Question>,
         answer: RawAnswer,
     ) -> Result<Passed, Refusal> {
-        let RawAnswer { status, headers, body, .. } = answer;
-        let links = headers.get_all(header::LINK).iter().filter_map(|link| link.to_str().ok());
-        let next_page = match links.filter_map(next_target).next() {
-            Some(target) => Some(self.page_at(target).ok_or_else(|| {
-                Refusal::new(502, "Upstream names a next page that is none of its own")
-            })?),
+        let foreign = || Refusal::new(502, "Upstream names a next page that is none of its own");
+        let target = answer.next_page().map_err(|error| refusal_of(&error))?;
+        let next_page = match target {
+            Some(target) => Some(self.page_at(&target).ok_or_else(foreign)?),
             None => None,
         };
+        let RawAnswer { status, headers, body, .. } = answer;
         let handed = HANDED_ON.into_iter().filter_map(|name| {
             let value = headers.get(&name)?.clone();
             Some((name, value))
@@ -140,24 +139,6 @@ impl Inner {
 /// Tells whether a question about a commit is about what it holds, which never changes; how often it was downloaded does.
 fn is_said_of_content(path: &str) -> bool {
     !path.split(['/', '?']).any(|part| part == "revision") && !path.contains("expand")
-}
-
-/// Returns where a `Link` header says that the next page is. Addresses may hold commas.
-fn next_target(link: &str) -> Option<&str> {
-    let mut rest = link;
-    while let Some((_, after)) = rest.split_once('<') {
-        let (target, after) = after.split_once('>')?;
-        let parameters = after.split_once('<').map_or(after, |(parameters, _)| parameters);
-        let is_next = parameters.split([';', ',']).any(|parameter| {
-            let relation = parameter.trim().strip_prefix("rel=");
-            relation.is_some_and(|relation| relation.trim_matches('"').eq_ignore_ascii_case("next"))
-        });
-        if is_next {
-            return Some(target);
-        }
-        rest = after;
-    }
-    None
 }
 
 impl Answer {
@@ -198,21 +179,7 @@ fn strip(value: &mut Value) {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_said_of_content, next_target};
-
-    #[test]
-    fn a_next_page_is_found_among_other_links() {
-        let page = "https://h/api/models/a/b/tree/main/x,y?cursor=1";
-        for (link, expected) in [
-            (format!("<{page}>; rel=\"next\""), Some(page)),
-            (format!("<{page}>;rel=next"), Some(page)),
-            (format!("<https://h/first>; rel=\"first\", <{page}>; rel=\"next\""), Some(page)),
-            (format!("<{page}>; rel=\"prev\""), None),
-            ("nothing".to_owned(), None),
-        ] {
-            assert_eq!(next_target(&link), expected, "{link}");
-        }
-    }
+    use super::is_said_of_content;
 
     #[test]
     fn only_what_a_commit_holds_is_said_for_good() {

@@ -153,7 +153,7 @@ impl Http {
         if !answer.status.is_success() {
             return Err(JsonError::Status(answer.status, answer.headers));
         }
-        let next = next_link(&answer.headers)?;
+        let next = next_link(&answer.headers).map_err(JsonError::Malformed)?;
         match whole(&from, answer, BODY_LIMIT_BYTES, self.stall_timeout()).await {
             Ok(body) => Ok((next, body)),
             Err(Unread::NoAnswer(error)) => Err(JsonError::NoAnswer(error)),
@@ -170,12 +170,11 @@ enum JsonError {
 
 /// Finds the `rel="next"` link among all `Link` headers. One that can't be read might be it, and a listing must never be
 /// cut short in silence: that is an error.
-fn next_link(headers: &HeaderMap) -> Result<Option<String>, JsonError> {
+pub(super) fn next_link(headers: &HeaderMap) -> Result<Option<String>, &'static str> {
     for header in headers.get_all(LINK) {
-        let mut rest = header.to_str().map_err(|_| JsonError::Malformed("a link is no text"))?;
+        let mut rest = header.to_str().map_err(|_| "a link is no text")?;
         while let Some((_, after)) = rest.split_once('<') {
-            let (target, after) =
-                after.split_once('>').ok_or(JsonError::Malformed("a link has no end"))?;
+            let (target, after) = after.split_once('>').ok_or("a link has no end")?;
             let parameters = after.split_once('<').map_or(after, |(parameters, _)| parameters);
             if parameters.split([';', ',']).any(is_next) {
                 return Ok(Some(target.to_owned()));

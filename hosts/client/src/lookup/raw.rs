@@ -4,7 +4,10 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header::ACCEPT};
 
-use super::patience::Patience;
+use super::{
+    json::{malformed, next_link},
+    patience::Patience,
+};
 use crate::{
     api::error::{Error, ErrorKind},
     http::{
@@ -53,6 +56,16 @@ pub struct RawAnswer {
     pub body: Bytes,
 }
 
+impl RawAnswer {
+    /// Returns where the next page of a listing is, as the answer says it; `None` where this is the last.
+    ///
+    /// # Errors
+    /// A link that can't be read, and might be it.
+    pub fn next_page(&self) -> Result<Option<String>, Error> {
+        next_link(&self.headers).map_err(malformed)
+    }
+}
+
 impl Http {
     /// Asks once, and returns the answer whatever its status.
     ///
@@ -85,6 +98,29 @@ impl Http {
                 let what = format!("the hub's answer has more than {limit_bytes} bytes");
                 Err(Error::new(ErrorKind::HubFailing, what))
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::LINK;
+
+    use super::*;
+
+    #[test]
+    fn a_next_page_is_found_among_other_links() {
+        let page = "https://h/api/models/a/b/tree/main/x,y?cursor=1";
+        for (link, expected) in [
+            (format!("<{page}>; rel=\"next\""), Some(page)),
+            (format!("<{page}>;rel=next"), Some(page)),
+            (format!("<https://h/first>; rel=\"first\", <{page}>; rel=\"next\""), Some(page)),
+            (format!("<{page}>; rel=\"prev\""), None),
+            ("nothing".to_owned(), None),
+        ] {
+            let headers = [(LINK, HeaderValue::from_str(&link).unwrap())].into_iter().collect();
+            let answer = RawAnswer { status: StatusCode::OK, headers, body: Bytes::new() };
+            assert_eq!(answer.next_page().unwrap().as_deref(), expected, "{link}");
         }
     }
 }
