@@ -4,7 +4,6 @@
 use std::{
     fs::{self, File},
     io::{self, Seek, SeekFrom, Write},
-    os::unix::fs::MetadataExt,
     sync::Arc,
 };
 
@@ -18,13 +17,13 @@ use hubstow_core::{
     name::Etag,
     policy::Policy,
 };
-use rustix::io::Errno;
 
 use crate::{
     host::{self, Hub, Run},
     kind::{Kind, Locks},
     sample::{LARGE, OURS, pointer},
     start::{Start, World},
+    system::{Errno, number},
     watch::{Event, Op},
 };
 
@@ -54,10 +53,10 @@ fn the_longest_part_of_a_dead_run_is_continued_in_place_once_it_has_been_quiet()
         if quiet {
             world.write_long_ago(&at, LARGE.part_of(2));
         }
-        let part = fs::metadata(world.root().join(at)).unwrap().ino();
+        let part = number(&world.root().join(at)).unwrap();
         let run = run(&world, Kind::ALL_LINKS);
         assert_eq!(run.fetched, LARGE.content.len() - LARGE.part_of(2).len());
-        let blob = fs::metadata(world.root().join(LARGE.blob())).unwrap().ino();
+        let blob = number(&world.root().join(LARGE.blob())).unwrap();
         assert_eq!(blob == part, quiet, "continued in place");
         assert!(world.tree().leftovers().is_empty());
     }

@@ -1,6 +1,6 @@
 //! What a bulk operation remembers, and what happens where that has become wrong.
 
-use std::{fs, os::unix::fs::symlink, sync::Arc};
+use std::{fs, sync::Arc};
 
 use hubstow_cache::{
     FsError,
@@ -21,6 +21,7 @@ use crate::{
     rules::{self, Broken},
     sample::{BLOBS, LARGE, OURS, REPO, SMALL, SNAPSHOTS},
     start::{Start, World},
+    system::symlink,
     watch::Op,
 };
 

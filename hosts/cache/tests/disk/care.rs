@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    os::unix::fs::{MetadataExt, symlink},
     path::Path,
 };
 
@@ -23,7 +22,6 @@ use hubstow_core::{
     name::{Commit, Repo, RepoId, RepoKind},
     policy::Policy,
 };
-use rustix::io::Errno;
 
 use crate::{
     disk::TestDisk,
@@ -31,6 +29,7 @@ use crate::{
     kind::{Kind, Locks},
     sample::{OTHER, OURS, REPO, SMALL},
     start::{Start, World},
+    system::{Errno, number, symlink},
     watch::Event,
 };
 
@@ -114,10 +113,10 @@ fn bytes(root: &Path) -> u64 {
         for entry in fs::read_dir(folder).unwrap() {
             let (path, metadata) =
                 (entry.as_ref().unwrap().path(), entry.unwrap().metadata().unwrap());
-            if metadata.is_dir() {
+            if metadata.is_file() {
+                found.insert(number(&path).unwrap(), metadata.len());
+            } else if metadata.is_dir() {
                 folders.push(path);
-            } else if metadata.is_file() {
-                found.insert(metadata.ino(), metadata.len());
             }
         }
     }

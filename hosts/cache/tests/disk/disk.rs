@@ -2,7 +2,6 @@
 
 use std::{
     fs, io,
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
@@ -18,6 +17,7 @@ use crate::{
     handle::TestFile,
     kind::{Kind, Way},
     sample::{BLOBS, OURS, Sample, pointer},
+    system::{Errno, allocated, look, number},
     watch::{Fate, Op, Watch, is_private},
 };
 
@@ -34,6 +34,9 @@ pub(crate) struct TestDisk {
     boot: Option<&'static str>,
 }
 
+/// What Windows says to whoever reads what another handle has locked.
+const LOCK_VIOLATION: i32 = 33;
+
 /// The space of a disk that has an end.
 #[derive(Clone)]
 pub(crate) struct Space {
@@ -49,25 +52,22 @@ impl Space {
 
     /// Lets a file reach an end, if there is space for what it does not have yet.
     pub(crate) fn check(&self, inode: u64, end: u64) -> io::Result<()> {
-        let has: u64 =
-            files_in(&self.blobs).filter(|file| file.ino() == inode).map(allocated).sum();
+        let is_it = |(path, _): &(PathBuf, _)| look(path).is_ok_and(|look| look.number == inode);
+        let has: u64 = files_in(&self.blobs).filter(is_it).map(|(_, file)| allocated(&file)).sum();
         let more = end.saturating_sub(has);
-        if more > self.free_bytes() { Err(rustix::io::Errno::NOSPC.into()) } else { Ok(()) }
+        if more > self.free_bytes() { Err(Errno::NOSPC.into()) } else { Ok(()) }
     }
 }
 
 /// What the files of a folder take of the disk, reserved space included.
 pub(crate) fn taken(folder: &Path) -> u64 {
-    files_in(folder).map(allocated).sum()
+    files_in(folder).map(|(_, file)| allocated(&file)).sum()
 }
 
-fn files_in(folder: &Path) -> impl Iterator<Item = fs::Metadata> + use<> {
-    let entries = fs::read_dir(folder).into_iter().flatten();
-    entries.filter_map(|entry| entry.ok()?.metadata().ok()).filter(fs::Metadata::is_file)
-}
-
-fn allocated(file: fs::Metadata) -> u64 {
-    file.blocks() * 512
+fn files_in(folder: &Path) -> impl Iterator<Item = (PathBuf, fs::Metadata)> + use<> {
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let looked = entries.filter_map(|entry| Some((entry.path(), entry.metadata().ok()?)));
+    looked.filter(|(_, file)| file.is_file())
 }
 
 impl TestDisk {
@@ -105,17 +105,17 @@ impl TestDisk {
     /// Refuses to make something at a path in a folder that is closed.
     fn open_to(&self, at: &CachePath) -> io::Result<()> {
         let is_closed = (self.kind.closed)(at.as_str());
-        if is_closed { Err(rustix::io::Errno::ACCESS.into()) } else { Ok(()) }
+        if is_closed { Err(Errno::ACCESS.into()) } else { Ok(()) }
     }
 
     /// Refuses what would lead from one disk to another.
     fn on_one_mount(&self, from: &CachePath, to: &CachePath) -> io::Result<()> {
         let [from, to] = [from, to].map(|at| (self.kind.mount)(at.as_str()));
-        if from == to { Ok(()) } else { Err(rustix::io::Errno::XDEV.into()) }
+        if from == to { Ok(()) } else { Err(Errno::XDEV.into()) }
     }
 
     fn file(&self, real: Box<dyn DiskFile>, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
-        let inode = fs::metadata(self.real.native(at))?.ino();
+        let inode = number(&self.real.native(at))?;
         let (kind, watch) = (self.kind, Arc::clone(&self.watch));
         let space = self.space.clone().filter(|_| at.as_str().ends_with(".incomplete"));
         Ok(Box::new(TestFile { real, kind, watch, space, at: at.as_str().to_owned(), inode }))
@@ -134,6 +134,14 @@ impl TestDisk {
             identity.changed_ns -= identity.changed_ns % 1_000_000_000;
         }
         entry
+    }
+
+    /// Whether a file holds the content; where a lock keeps even its holder out, as on Windows, the tree shows it later.
+    fn holds(&self, at: &CachePath) -> Option<bool> {
+        match fs::read(self.native(at)) {
+            Err(error) if cfg!(windows) && error.raw_os_error() == Some(LOCK_VIOLATION) => None,
+            read => Some(read.is_ok_and(|bytes| bytes == self.sample.content)),
+        }
     }
 
     fn link(&self, way: Way, probe: bool, make: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
@@ -221,7 +229,7 @@ impl Disk for TestDisk {
         self.watch.judge_writing(at.as_str());
         let real = self.real.open_private(at)?;
         // Whoever wrote it may not have synced it.
-        self.watch.written(fs::metadata(self.real.native(at))?.ino());
+        self.watch.written(number(&self.real.native(at))?);
         self.file(real, at)
     }
 
@@ -273,9 +281,9 @@ impl Disk for TestDisk {
         self.open_to(at).and_then(|()| self.on_one_mount(from, at))?;
         self.watch.judge_writing(at.as_str());
         let probe = is_private(from.as_str());
-        if let (false, Ok(metadata)) = (probe, fs::metadata(self.native(from))) {
+        if let (false, Ok(inode)) = (probe, number(&self.native(from))) {
             // Whoever has published it has synced it.
-            self.watch.synced(metadata.ino());
+            self.watch.synced(inode);
         }
         self.link(self.kind.hardlink, probe, || self.real.hardlink(from, at))
     }
@@ -299,12 +307,14 @@ impl Disk for TestDisk {
         self.pass(Op::Rename, from)?;
         self.open_to(to).and_then(|()| self.on_one_mount(from, to))?;
         let mut right = None;
-        if let Ok(metadata) = fs::symlink_metadata(self.native(from)) {
-            self.watch.judge_rename(metadata.ino(), from.as_str(), to.as_str());
+        if let (Ok(metadata), Ok(look)) =
+            (fs::symlink_metadata(self.native(from)), look(&self.native(from)))
+        {
+            self.watch.judge_rename(look.number, from.as_str(), to.as_str());
             let of_sample = [self.sample.blob(), pointer(OURS)].iter().any(|at| at == to.as_str());
             // What has another name is not ours alone: a peer may change it under our hands.
-            if of_sample && metadata.is_file() && metadata.nlink() == 1 {
-                right = Some(fs::read(self.native(from)).is_ok_and(|b| b == self.sample.content));
+            if of_sample && metadata.is_file() && look.names == 1 {
+                right = self.holds(from);
             }
         }
         self.real.rename(from, to)?;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use hubstow_cache::{Cache, Durability};
 use hubstow_core::{facts::Force, policy::Policy};
-use rustix::io::Errno;
 
 use crate::{
     host::{self, Hub},
@@ -14,6 +13,7 @@ use crate::{
     sample::SMALL,
     scene::{EACH_METHOD, Scene, check_each},
     start::{Start, World},
+    system::Errno,
     watch::{Event, Op},
 };
 

@@ -1,6 +1,6 @@
 //! Many small files of one snapshot, for what is done to many at once.
 
-use std::{fs, os::unix::fs::symlink, sync::Arc};
+use std::{fs, sync::Arc};
 
 use hubstow_cache::{
     Cache, FsError, Target,
@@ -18,6 +18,7 @@ use hubstow_core::{
 use crate::{
     sample::{OURS, SMALL, noise, sha256},
     start::{Start, World},
+    system::symlink,
 };
 
 /// An attempt that has only begun.

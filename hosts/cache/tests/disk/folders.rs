@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    os::unix::fs::symlink,
     path::{Path, PathBuf},
 };
 
@@ -14,6 +13,7 @@ use crate::{
     kind::Kind,
     sample::{OURS, REF_FILE, REFS, REPO, SMALL, pointer},
     start::{Start, World},
+    system::symlink,
 };
 
 /// Makes a folder of the cache a link to one outside.

@@ -7,7 +7,6 @@ use hubstow_cache::{
     staged::{Keep, StagedFile},
 };
 use hubstow_core::policy::Policy;
-use rustix::io::Errno;
 
 use crate::{
     files::{Item, files},
@@ -16,6 +15,7 @@ use crate::{
     rules::{self, Broken},
     sample::SMALL,
     start::{Start, World},
+    system::Errno,
     watch::{Event, Op},
 };
 

@@ -3,7 +3,6 @@
 use std::{
     fs::{self, File},
     io,
-    os::unix::fs::MetadataExt,
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -12,7 +11,6 @@ use hubstow_cache::{
     staged::{Keep, StagedFile},
 };
 use hubstow_core::{facts::Force, name::Etag, policy::Policy};
-use rustix::io::Errno;
 
 use crate::{
     disk::{TestDisk, taken},
@@ -21,6 +19,7 @@ use crate::{
     rules::{self, Broken},
     sample::{BLOBS, HUGE, LARGE, OURS, SECOND, WORTH, pointer},
     start::{Start, World},
+    system::Errno,
     tree::Tree,
     watch::{Event, Op},
 };
@@ -381,5 +380,5 @@ fn a_file_that_is_written_in_order_has_no_record_and_one_that_has_no_holes_left_
     let at = world.root().join(staged.at().as_str());
     cache.abandon(staged, Keep::IfWorth);
     assert_eq!(maps(&world.tree()), 0);
-    assert_eq!(fs::metadata(at).unwrap().size(), size() as u64);
+    assert_eq!(fs::metadata(at).unwrap().len(), size() as u64);
 }

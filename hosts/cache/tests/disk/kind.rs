@@ -1,8 +1,6 @@
 //! Kinds of disks: what each has and what it refuses.
 
-use rustix::io::Errno;
-
-use crate::watch::Op;
+use crate::{system::Errno, watch::Op};
 
 /// How a disk answers to a link method.
 #[derive(Clone, Copy, Debug)]

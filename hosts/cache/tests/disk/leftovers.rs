@@ -2,7 +2,6 @@
 
 use std::{
     fs::{self, File},
-    os::unix::fs::{MetadataExt, symlink},
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -16,13 +15,13 @@ use hubstow_core::{
     facts::Force,
     policy::Policy,
 };
-use rustix::io::Errno;
 
 use crate::{
     host::{self, Hub},
     kind::{Kind, Locks},
     sample::{LARGE, OURS, REPO, SMALL, pointer},
     start::{Start, World},
+    system::{Errno, number, symlink},
 };
 
 const NAME: &str = "0123456789abcdef0123456789abcdef.tmp";
@@ -99,11 +98,11 @@ fn where_locks_tell_nothing_a_private_file_counts_as_dead_after_a_day() {
 
             let world = World::new(Start::Empty, &LARGE);
             untouched_for(&world, &LARGE.part(), LARGE.part_of(1), HOUR * hours);
-            let part = fs::metadata(world.root().join(LARGE.part())).unwrap().ino();
+            let part = number(&world.root().join(LARGE.part())).unwrap();
             let disk = world.disk(Kind::ALL_LINKS.with_locks(locks));
             let run = host::run(&disk, &LARGE, Policy::Compat, Force::Off);
             assert_eq!(run.fetched, LARGE.content.len() - LARGE.part_of(1).len());
-            let blob = fs::metadata(world.root().join(LARGE.blob())).unwrap().ino();
+            let blob = number(&world.root().join(LARGE.blob())).unwrap();
             assert_ne!(blob, part, "its writer may write again, so it is never taken over");
             assert_eq!(!world.tree().leftovers().is_empty(), stays_there, "{locks:?}, {hours}");
         }

@@ -4,13 +4,13 @@ use std::{fs, sync::Arc};
 
 use hubstow_cache::{Cache, Durability, Target};
 use hubstow_core::{facts::Force, layout::RepoLayout, name::FileName};
-use rustix::io::Errno;
 
 use crate::{
     host::{self, Hub},
     kind::Kind,
     sample::{FILE, OURS, REF_FILE, SMALL},
     start::{Start, World},
+    system::Errno,
     watch::Op,
 };
 

@@ -1,7 +1,6 @@
 //! The part of a host that touches a disk, on a real folder whose disk refuses, fails, dies or is changed by others at
 //! any chosen operation.
 
-#![cfg(unix)]
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -19,6 +18,7 @@ mod rules;
 mod sample;
 mod scene;
 mod start;
+mod system;
 mod tree;
 mod watch;
 
@@ -39,6 +39,8 @@ mod local;
 mod locks;
 mod many;
 mod maps;
+#[cfg(unix)]
+mod modes;
 mod newborn;
 mod proofs;
 mod record;

@@ -1,6 +1,6 @@
 //! Observing many files at once gives the facts that looking at each gives, with far fewer looks.
 
-use std::{fs, os::unix::fs::symlink};
+use std::fs;
 
 use hubstow_cache::{
     Cache,
@@ -19,6 +19,7 @@ use crate::{
     kind::Kind,
     sample::{OTHER, OURS, SMALL, SNAPSHOTS, noise},
     start::{Start, World},
+    system::symlink,
     watch::Op,
 };
 
@@ -168,22 +169,6 @@ fn names_that_are_not_there_cost_nothing_each() {
         assert_eq!(seen.unwrap().facts.pointer, Pointer::Absent);
     }
     assert!(disk.watch().operations() < 40, "{}", disk.watch().operations());
-}
-
-#[test]
-fn a_file_whose_mode_does_not_let_all_read_it_is_opened() {
-    use std::os::unix::fs::PermissionsExt;
-    let files = files(70);
-    let (world, all) = (filled(&files), targets(&files));
-    for item in &files {
-        let mode = fs::Permissions::from_mode(0o600);
-        fs::set_permissions(world.root().join(item.target.blob().as_str()), mode).unwrap();
-    }
-    let disk = world.disk(Kind::ALL_LINKS);
-    let cache = host::cache(&disk, Policy::Compat);
-    assert!(cache.observe_many(&all, FIRST).all(|seen| seen.is_ok()));
-    let opened = |item: &&Item| disk.watch().count(Op::Open, item.target.pointer().as_str()) > 0;
-    assert_eq!(files.iter().filter(opened).count(), files.len());
 }
 
 #[test]

@@ -10,7 +10,6 @@ use std::{
 
 use hubstow_cache::{Cache, Durability, staged::Keep};
 use hubstow_core::{facts::Force, policy::Policy};
-use rustix::io::Errno;
 
 use crate::{
     disk::TestDisk,
@@ -20,6 +19,7 @@ use crate::{
     rules,
     sample::{BLOBS, LARGE, OURS, REPO, SMALL, pointer},
     start::{Start, World},
+    system::Errno,
     watch::{Event, Op},
 };
 

@@ -3,13 +3,13 @@
 use std::{
     fs::{self, File},
     io::{self, Write},
-    os::unix::fs::symlink,
     path::Path,
     time::UNIX_EPOCH,
 };
 
 use crate::{
     sample::{BLOBS, OTHER, OURS, REF_FILE, REFS, REPO, SNAPSHOTS, Sample, pointer},
+    system::symlink,
     watch::Op,
 };
 

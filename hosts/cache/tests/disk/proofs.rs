@@ -3,13 +3,11 @@
 use std::{
     fs::{self, File},
     io::Write,
-    os::unix::fs::{MetadataExt, PermissionsExt as _, symlink},
-    sync::Arc,
     thread,
     time::Duration,
 };
 
-use hubstow_cache::{StdDisk, observe::proof::RECORD_FROM_BYTES};
+use hubstow_cache::observe::proof::RECORD_FROM_BYTES;
 use hubstow_core::{facts::Force, policy::Policy};
 
 use crate::{
@@ -18,19 +16,20 @@ use crate::{
     kind::Kind,
     sample::{HUGE, OURS, REF_FILE, REPO, SMALL, Sample, pointer},
     start::{Start, World},
+    system::{look, symlink},
     watch::Op,
 };
 
 /// Longer than the ticks in which filesystems keep time.
 const A_WHILE: Duration = Duration::from_millis(30);
 
-fn run(world: &World, kind: Kind) -> (Run, TestDisk) {
+pub(crate) fn run(world: &World, kind: Kind) -> (Run, TestDisk) {
     let disk = world.disk(kind);
     (host::run(&disk, world.sample, Policy::Compat, Force::Off), disk)
 }
 
 /// A cache that the Python client has filled.
-fn filled_by_python(sample: &'static Sample) -> World {
+pub(crate) fn filled_by_python(sample: &'static Sample) -> World {
     let world = World::new(Start::Empty, sample);
     world.write_long_ago(&sample.blob(), &sample.content);
     symlink(sample.link_text(), world.make(&pointer(OURS))).unwrap();
@@ -39,7 +38,7 @@ fn filled_by_python(sample: &'static Sample) -> World {
 }
 
 /// How often the blob was read.
-fn reads(disk: &TestDisk) -> usize {
+pub(crate) fn reads(disk: &TestDisk) -> usize {
     disk.watch().count(Op::Read, &HUGE.blob()) + disk.watch().count(Op::Read, &pointer(OURS))
 }
 
@@ -97,44 +96,8 @@ fn a_record_that_makes_no_sense_costs_one_reading() {
     assert_eq!(reads(&run(&world, Kind::ALL_LINKS).1), 0, "it was replaced");
 }
 
-#[test]
-fn what_others_can_have_written_proves_nothing() {
-    let folder = format!("{REPO}/.hubstow/proved");
-    for (at, mode) in [(folder.as_str(), 0o777), (record().as_str(), 0o666), (&folder, 0o775)] {
-        let world = filled_by_python(&HUGE);
-        run(&world, Kind::ALL_LINKS).0.result.unwrap();
-        let is_own = |at: &str| {
-            let mode = fs::metadata(world.root().join(at)).unwrap().mode();
-            mode & 0o022 == 0
-        };
-        assert!(is_own(&folder) && is_own(&record()), "it is made so");
-        fs::set_permissions(world.root().join(at), fs::Permissions::from_mode(mode)).unwrap();
-        let (result, disk) = run(&world, Kind::ALL_LINKS);
-        result.result.unwrap();
-        assert!(reads(&disk) > 0, "{at} {mode:o}");
-    }
-}
-
-#[test]
-fn where_no_record_counts_in_the_cache_it_is_kept_in_a_place_of_the_users_own() {
-    let world = filled_by_python(&HUGE);
-    let folder = format!("{REPO}/.hubstow/proved");
-    let own = tempfile::tempdir().unwrap();
-    fs::create_dir_all(world.root().join(&folder)).unwrap();
-    let open = fs::Permissions::from_mode(0o777);
-    fs::set_permissions(world.root().join(&folder), open).unwrap();
-    for expected in [true, false] {
-        let disk = world.disk(Kind::ALL_LINKS);
-        let cache =
-            host::cache(&disk, Policy::Compat).with_own_records(Arc::new(StdDisk::new(own.path())));
-        host::place(&cache, &HUGE.target(), Force::Off, &mut Hub::of(&HUGE)).result.unwrap();
-        assert_eq!(reads(&disk) > 0, expected);
-    }
-    assert!(world.tree().get(&record()).is_none());
-}
-
 /// The record of the content.
-fn record() -> String {
+pub(crate) fn record() -> String {
     format!("{REPO}/.hubstow/proved/{}", HUGE.etag)
 }
 
@@ -199,10 +162,8 @@ fn a_record_of_the_former_format_or_of_another_disk_costs_one_reading() {
 
 /// When a file was last changed, as a record writes it down.
 fn times(file: &std::path::Path) -> String {
-    let found = fs::metadata(file).unwrap();
-    let ns = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
-    let modified_ns = ns(found.mtime(), found.mtime_nsec());
-    format!("{modified_ns} {}", ns(found.ctime(), found.ctime_nsec()))
+    let found = look(file).unwrap();
+    format!("{} {}", found.modified_ns, found.changed_ns)
 }
 
 #[test]

@@ -5,7 +5,6 @@ mod stage;
 use std::{
     fs::{self, File},
     io::Read as _,
-    os::unix::fs::MetadataExt,
     thread,
 };
 
@@ -16,7 +15,6 @@ use hubstow_core::{
     name::{Repo, RepoId, RepoKind},
     policy::Policy,
 };
-use rustix::io::Errno;
 use sha2::Digest as _;
 
 use self::stage::{
@@ -27,6 +25,7 @@ use crate::{
     kind::Kind,
     sample::{OTHER, OURS, REPO},
     start::World,
+    system::{Errno, look, number},
     watch::Event,
 };
 
@@ -117,7 +116,7 @@ fn damage_is_told_and_left_alone() {
 fn across_repos_equal_blobs_become_one_file() {
     let world = world();
     convert(&world, Kind::ALL_LINKS, Policy::Dedup, true);
-    let file = |at: &str| fs::metadata(world.root().join(at)).unwrap().ino();
+    let file = |at: &str| number(&world.root().join(at)).unwrap();
     for content in ["both a blob and a copy", "only in snapshots"] {
         let at = |repo: &str| format!("{repo}/blobs/{}", sha256(content));
         assert_eq!(file(&at(REPO)), file(&at(ROWS)), "{content}");
@@ -127,7 +126,7 @@ fn across_repos_equal_blobs_become_one_file() {
     planned.execute();
     assert_eq!(had - bytes(&world.root()), planned.plan.freed_bytes);
     assert_kept(&before, &world.root(), "in files of their own");
-    let names = |at: &str| fs::metadata(world.root().join(at)).unwrap().nlink();
+    let names = |at: &str| look(&world.root().join(at)).unwrap().names;
     for name in ["rows.bin", "deep/rows.bin"] {
         assert_eq!(names(&format!("{ROWS}/snapshots/{OURS}/{name}")), 1, "{name}");
     }

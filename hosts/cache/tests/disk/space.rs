@@ -8,7 +8,8 @@ use hubstow_cache::{
     staged::{Keep, space::Shortage},
 };
 use hubstow_core::{facts::Force, policy::Policy};
-use rustix::{fs::FallocateFlags, io::Errno};
+#[cfg(unix)]
+use rustix::fs::FallocateFlags;
 
 use crate::{
     disk::taken,
@@ -16,6 +17,7 @@ use crate::{
     kind::Kind,
     sample::{BLOBS, HUGE, LARGE, OURS, pointer},
     start::{Start, World},
+    system::Errno,
     watch::{Event, Op},
 };
 

@@ -2,7 +2,6 @@
 
 use std::{
     fs::{self, File},
-    os::unix::fs::symlink,
     path::PathBuf,
     time::{Duration, UNIX_EPOCH},
 };
@@ -13,6 +12,7 @@ use crate::{
     disk::TestDisk,
     kind::Kind,
     sample::{OTHER, OURS, REF_FILE, Sample, pointer},
+    system::symlink,
     tree::Tree,
     watch::{Event, Watch},
 };

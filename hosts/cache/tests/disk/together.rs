@@ -3,7 +3,6 @@
 use std::{sync::Barrier, thread};
 
 use hubstow_core::{facts::Force, policy::Policy};
-use rustix::io::Errno;
 
 use crate::{
     host::{self, Run},
@@ -12,6 +11,7 @@ use crate::{
     sample::{LARGE, OURS, pointer},
     scene::Scene,
     start::{Start, World},
+    system::Errno,
     tree::{Tree, What},
 };
 

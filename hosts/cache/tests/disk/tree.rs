@@ -4,11 +4,13 @@ use std::{
     collections::BTreeMap,
     fs,
     hash::{DefaultHasher, Hasher},
-    os::unix::fs::MetadataExt,
     path::Path,
 };
 
-use crate::sample::{SNAPSHOTS, Sample};
+use crate::{
+    sample::{SNAPSHOTS, Sample},
+    system::look,
+};
 
 /// What the bytes of a file are.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -39,8 +41,8 @@ pub(crate) struct Item {
     pub(crate) what: What,
     /// What a reader gets who opens it.
     pub(crate) opens: Option<Bytes>,
-    /// Inode and time of the last change: an entry that was made again differs in them.
-    identity: (u64, i64, i64),
+    /// Number and time of the last change: an entry that was made again differs in them.
+    identity: (u64, i128),
 }
 
 /// All entries, by path.
@@ -161,8 +163,8 @@ impl Bytes {
 }
 
 fn item(path: &Path, sample: &Sample) -> Item {
-    let metadata = fs::symlink_metadata(path).unwrap();
-    let kind = metadata.file_type();
+    let kind = fs::symlink_metadata(path).unwrap().file_type();
+    let look = look(path).unwrap();
     let opens = (kind.is_file() || kind.is_symlink())
         .then(|| fs::read(path).ok())
         .flatten()
@@ -172,9 +174,9 @@ fn item(path: &Path, sample: &Sample) -> Item {
     } else if kind.is_symlink() {
         What::Link(fs::read_link(path).unwrap().into_os_string().into_string().unwrap())
     } else if kind.is_file() {
-        What::File(opens.clone().unwrap(), metadata.nlink())
+        What::File(opens.clone().unwrap(), look.names)
     } else {
         What::Other
     };
-    Item { what, opens, identity: (metadata.ino(), metadata.mtime(), metadata.mtime_nsec()) }
+    Item { what, opens, identity: (look.number, look.modified_ns) }
 }

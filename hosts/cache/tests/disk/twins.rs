@@ -1,7 +1,5 @@
 //! Which files of a repo count as the same content elsewhere, so that nothing is fetched (D41).
 
-use std::os::unix::fs::symlink;
-
 use hubstow_core::{facts::Force, name::Etag, policy::Policy};
 
 use crate::{
@@ -9,6 +7,7 @@ use crate::{
     kind::Kind,
     sample::{FILE, OTHER, OURS, SMALL, SNAPSHOTS, pointer},
     start::{Start, World},
+    system::symlink,
 };
 
 fn fetched(world: &World) -> usize {

@@ -3,7 +3,6 @@
 use std::{
     fs,
     ops::ControlFlow,
-    os::unix::fs::symlink,
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -16,13 +15,13 @@ use hubstow_cache::{
     disk::cancel::Cancelled,
 };
 use hubstow_core::policy::Policy;
-use rustix::io::Errno;
 
 use crate::{
     host,
     kind::Kind,
     sample::{OTHER, OURS, REPO, SMALL, sha256},
     start::{Start, World},
+    system::{Errno, symlink},
     watch::{Event, Op},
 };
 

@@ -10,7 +10,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use rustix::io::Errno;
+use crate::system::Errno;
 
 /// A primitive operation of a disk or of an open file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fs,
-    os::unix::fs::{MetadataExt, symlink},
     path::Path,
     sync::Arc,
 };
@@ -27,6 +26,7 @@ use crate::{
     kind::Kind,
     sample::{OTHER, OURS, REPO, SMALL},
     start::{Start, World},
+    system::{number, symlink},
 };
 
 pub(super) const ROWS: &str = "datasets--org--rows";
@@ -153,7 +153,7 @@ pub(super) fn bytes(root: &Path) -> i64 {
             if metadata.is_dir() && !path.ends_with(".hubstow") {
                 folders.push(path);
             } else if metadata.is_file() {
-                found.insert(metadata.ino(), i64::try_from(metadata.len()).unwrap());
+                found.insert(number(&path).unwrap(), i64::try_from(metadata.len()).unwrap());
             }
         }
     }
