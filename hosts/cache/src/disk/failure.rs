@@ -103,8 +103,10 @@ fn windows_group(number: i32) -> Option<ErrorGroup> {
         1314 | 1463 => ErrorGroup::Unsupported,
         // ERROR_INVALID_PARAMETER.
         87 => ErrorGroup::Unsupported,
-        // ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION: a scanner or a reader has it open.
-        5 | 32 | 33 => ErrorGroup::Busy,
+        // ERROR_ACCESS_DENIED: a matter of rights, but where something is renamed or removed, see `of_naming`.
+        5 => ErrorGroup::Denied,
+        // ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION: a scanner or a reader has it open.
+        32 | 33 => ErrorGroup::Busy,
         // ERROR_NOT_SAME_DEVICE.
         17 => ErrorGroup::CrossDevice,
         // ERROR_TOO_MANY_LINKS.
@@ -149,6 +151,16 @@ fn group_of_kind(kind: io::ErrorKind) -> ErrorGroup {
         Kind::StorageFull | Kind::QuotaExceeded => ErrorGroup::NoSpace,
         Kind::InvalidFilename => ErrorGroup::BadName,
         _ => ErrorGroup::Other,
+    }
+}
+
+/// Makes of an error of renaming or removing what it means. Windows says of a name that somebody has open what it says where
+/// a right is lacking; whoever has come so far has written in the folder before.
+pub(crate) fn of_naming(error: io::Error) -> io::Error {
+    if cfg!(windows) && group(&error) == ErrorGroup::Denied {
+        Reread::new("somebody may have it open", error).into_error(io::ErrorKind::ResourceBusy)
+    } else {
+        error
     }
 }
 

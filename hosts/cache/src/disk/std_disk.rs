@@ -18,7 +18,7 @@ use self::metadata::{absent_is_none, listed_kind};
 use crate::disk::Looked;
 use crate::disk::{
     Disk, DiskFile, Entry, FolderName, LockFile, Origin,
-    failure::{ErrorGroup, group},
+    failure::{ErrorGroup, group, of_naming},
     root, system,
 };
 
@@ -376,8 +376,9 @@ impl Disk for StdDisk {
     }
 }
 
-/// Repeats what a virus scanner or a reader may hold up for a moment (Windows 5, 32, 33): at most 6 times, 315 ms.
+/// Repeats what a virus scanner or a reader may hold up for a moment: at most 6 times, 315 ms.
 fn patiently(operation: impl Fn() -> io::Result<()>) -> io::Result<()> {
+    let operation = || operation().map_err(of_naming);
     let mut wait = std::time::Duration::from_millis(5);
     for _ in 0..6 {
         match operation() {

@@ -103,7 +103,24 @@ pub(crate) fn free_bytes(at: &Path) -> io::Result<Option<u64>> {
     Ok((found.f_blocks > 0).then(|| found.f_bavail.saturating_mul(found.f_frsize)))
 }
 
-#[cfg(not(unix))]
+/// Returns the same of the volume of a folder.
+#[cfg(windows)]
+pub(crate) fn free_bytes(at: &Path) -> io::Result<Option<u64>> {
+    use std::{os::windows::ffi::OsStrExt as _, ptr};
+
+    use windows_sys::Win32::Storage::FileSystem::GetDiskFreeSpaceExW;
+
+    let path: Vec<u16> = at.as_os_str().encode_wide().chain([0]).collect();
+    let mut free = 0;
+    #[expect(unsafe_code, reason = "the standard library does not tell what is free")]
+    // SAFETY: the path ends with a zero, and it and the number live for the time of the call.
+    let told = unsafe {
+        GetDiskFreeSpaceExW(path.as_ptr(), &raw mut free, ptr::null_mut(), ptr::null_mut())
+    };
+    if told == 0 { Err(io::Error::last_os_error()) } else { Ok(Some(free)) }
+}
+
+#[cfg(not(any(unix, windows)))]
 pub(crate) fn free_bytes(_at: &Path) -> io::Result<Option<u64>> {
     Ok(None)
 }

@@ -56,8 +56,8 @@ fn the_longest_part_of_a_dead_run_is_continued_in_place_once_it_has_been_quiet()
         let part = number(&world.root().join(at)).unwrap();
         let run = run(&world, Kind::ALL_LINKS);
         assert_eq!(run.fetched, LARGE.content.len() - LARGE.part_of(2).len());
-        let blob = number(&world.root().join(LARGE.blob())).unwrap();
-        assert_eq!(blob == part, quiet, "continued in place");
+        let placed = number(&world.placed()).unwrap();
+        assert_eq!(placed == part, quiet, "continued in place");
         assert!(world.tree().leftovers().is_empty());
     }
 }

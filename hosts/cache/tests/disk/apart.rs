@@ -12,6 +12,7 @@ use crate::{
     kind::Kind,
     sample::{OURS, REF_FILE, SMALL, pointer},
     start::{Start, World},
+    system::makes_links,
 };
 
 /// Which part of a repo is a mount of its own.
@@ -47,6 +48,9 @@ fn what_no_rename_leads_to_is_copied_and_the_reason_says_so() {
         (REFS_APART, Kind::NO_LINKS, Policy::Compat, (Method::Move, Reason::MovedLinksRefused)),
         (REFS_APART, Kind::ALL_LINKS, Policy::Compat, (Method::Symlink, Reason::MethodWorks)),
     ] {
+        if expected.0 == Method::Symlink && !makes_links() {
+            continue;
+        }
         let world = World::new(Start::Empty, &SMALL);
         let (placed, reason) = served(&world, Kind { mount, ..kind }, policy);
         assert_eq!((placed.unwrap().0, reason), expected, "{policy} on {}", kind.name);
@@ -55,7 +59,8 @@ fn what_no_rename_leads_to_is_copied_and_the_reason_says_so() {
 
 #[test]
 fn a_pointer_on_another_disk_is_replaced_by_what_was_made_beside_it() {
-    for start in [Start::PointerTorn, Start::PointerDangling, Start::Twin, Start::BlobExisting] {
+    let starts = [Start::PointerTorn, Start::PointerDangling, Start::Twin, Start::BlobExisting];
+    for start in starts.into_iter().filter(|start| start.can_be()) {
         for kind in [Kind::NO_LINKS, Kind::ALL_LINKS] {
             let world = World::new(start, &SMALL);
             served(&world, Kind { mount: SNAPSHOTS_APART, ..kind }, Policy::Compat);
@@ -65,14 +70,15 @@ fn a_pointer_on_another_disk_is_replaced_by_what_was_made_beside_it() {
 
 #[test]
 fn whose_private_folder_is_closed_goes_without() {
-    for (start, kind, policy) in [
+    let cases = [
         (Start::Empty, Kind::ALL_LINKS, Policy::Compat),
         (Start::Empty, Kind::NO_LINKS, Policy::Compat),
         (Start::Empty, Kind::HARDLINKS, Policy::Dedup),
         (Start::PointerDangling, Kind::ALL_LINKS, Policy::Compat),
         (Start::BlobExisting, Kind::NO_LINKS, Policy::Portable),
         (Start::Part, Kind::ALL_LINKS, Policy::Compat),
-    ] {
+    ];
+    for (start, kind, policy) in cases.into_iter().filter(|(start, ..)| start.can_be()) {
         let world = World::new(start, &SMALL);
         let closed = |at: &str| at.contains(".hubstow/") || at.starts_with(".locks");
         served(&world, Kind { closed, ..kind }, policy);

@@ -26,6 +26,7 @@ use crate::{
 };
 
 #[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn placing_many_links_looks_at_their_folders_once() {
     let files = files(60);
     let world = World::new(Start::Empty, &SMALL);
@@ -45,6 +46,7 @@ fn placing_many_links_looks_at_their_folders_once() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn only_the_first_link_takes_a_private_name_where_links_appear_whole() {
     let files = files(60);
     for (whole_links, renames) in [(true, 1), (false, files.len())] {
@@ -113,6 +115,7 @@ fn folders_that_somebody_removes_meanwhile_are_made_again() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn a_folder_swapped_for_a_link_is_noticed_by_the_next_bulk_operation() {
     let files = files(6);
     let world = filled(&files);

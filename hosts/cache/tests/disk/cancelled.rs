@@ -14,6 +14,7 @@ use crate::{
     sample::{HUGE, LARGE},
     scene::{EACH_METHOD, Scene, check_each},
     start::{Start, World},
+    system::moments,
     tree::Tree,
     watch::{Event, Op},
 };
@@ -89,7 +90,7 @@ fn a_run_that_is_cancelled_at_any_operation_leaves_nothing_half_and_the_next_one
     scenes.extend(parts.into_iter().map(|scene| scene.with(&LARGE)));
     check_each(&scenes, |scene| {
         let calm = scene.calm();
-        (1..).map_while(|at| cancelled(scene, &calm, at)).flatten().collect()
+        moments().map_while(|at| cancelled(scene, &calm, at)).flatten().collect()
     });
 }
 

@@ -132,6 +132,7 @@ fn kept(root: &Path) -> [String; 4] {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn what_is_useless_goes_and_the_bytes_that_were_told_are_free() {
     let world = world();
     let (before, shown) = (bytes(&world.root()), kept(&world.root()));
@@ -179,6 +180,7 @@ fn what_is_useless_goes_and_the_bytes_that_were_told_are_free() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn killed_at_every_change_it_has_lost_nothing_and_the_next_run_ends_it() {
     let calm = world();
     let shown = kept(&calm.root());
@@ -211,6 +213,7 @@ fn dangling(root: &Path) -> Vec<String> {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn an_operation_that_fails_loses_nothing_and_the_next_run_ends_it() {
     let calm = world();
     let shown = kept(&calm.root());
@@ -250,6 +253,7 @@ fn meanwhile(happens: impl FnOnce(&World)) -> (World, Vec<(String, Skip)>) {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn a_blob_that_a_link_leads_to_by_now_stays() {
     let (world, skipped) = meanwhile(|world| {
         let at = world.make(&format!("{REPO}/snapshots/{OURS}/late.txt"));
@@ -260,6 +264,7 @@ fn a_blob_that_a_link_leads_to_by_now_stays() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn a_revision_that_a_ref_leads_to_by_now_stays_with_all_that_is_in_it() {
     let (world, skipped) = meanwhile(|world| {
         world.write(&format!("{REPO}/refs/v2"), OTHER.as_bytes());
@@ -274,6 +279,7 @@ fn a_revision_that_a_ref_leads_to_by_now_stays_with_all_that_is_in_it() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn what_is_another_file_by_now_stays() {
     let (world, skipped) = meanwhile(|world| {
         world.write(&format!("{REPO}/snapshots/{OTHER}/own.txt"), b"written anew");
@@ -285,6 +291,7 @@ fn what_is_another_file_by_now_stays() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn a_repo_that_somebody_works_in_is_left_alone() {
     let mut lease = None;
     let (world, skipped) = meanwhile(|world| {
@@ -307,6 +314,7 @@ fn a_repo_that_somebody_works_in_is_left_alone() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn where_locks_are_not_to_be_had_it_is_told() {
     let world = world();
     let disk = world.disk(Kind::ALL_LINKS.with_locks(Locks::Missing(Errno::NOLCK)));
@@ -315,6 +323,7 @@ fn where_locks_are_not_to_be_had_it_is_told() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn what_is_pinned_stays_also_where_it_was_named() {
     let world = world();
     let disk = world.disk(Kind::ALL_LINKS);
@@ -337,6 +346,7 @@ fn what_is_pinned_stays_also_where_it_was_named() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn a_repo_that_is_named_goes_with_all_that_is_in_it() {
     let world = world();
     world.write(&format!("{REPO}/notes/mine.txt"), b"notes");
@@ -350,6 +360,7 @@ fn a_repo_that_is_named_goes_with_all_that_is_in_it() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn nothing_outside_is_read_or_removed_and_links_by_other_ways_count() {
     let world = world();
     let (outside, home) = (world.tree_outside(), world.root());

@@ -9,6 +9,7 @@ use crate::{
     sample::{BLOBS, LARGE, SNAPSHOTS, WORTH},
     scene::{FORCED, SETUPS, Scene, check_each},
     start::Start,
+    system::moments,
     tree::Tree,
     watch::Event,
 };
@@ -53,7 +54,7 @@ fn everything() -> Vec<Scene> {
 
 fn killed_at_every_change(scene: &Scene) -> Broken {
     let calm = scene.calm();
-    (1..).map_while(|at| killed(scene, &calm, at)).flatten().collect()
+    moments().map_while(|at| killed(scene, &calm, at)).flatten().collect()
 }
 
 /// Kills a run at its `at`-th change, if it has so many, and lets another follow.

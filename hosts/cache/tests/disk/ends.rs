@@ -2,14 +2,16 @@
 
 use std::{fmt::Write as _, fs};
 
-use hubstow_core::facts::Force;
+use hubstow_core::{facts::Force, policy::Method};
 
 use crate::{
     host::Failed,
+    kind::Way,
     rules,
-    sample::{OURS, pointer},
+    sample::{OURS, SMALL, pointer},
     scene::{FORCED, SETUPS, Scene},
     start::{Start, World},
+    system::makes_links,
     tree::What,
 };
 
@@ -44,8 +46,21 @@ fn pointer_kind(world: &World) -> &'static str {
     }
 }
 
+/// Whether a symlink may be made in a scene.
+fn has_links(scene: &Scene) -> bool {
+    let makes = matches!(scene.kind.symlink, Way::Works | Way::InProbes(_));
+    makes && scene.policy.ladder().contains(&Method::Symlink)
+}
+
+/// What the table has in a row for one setup: it stands for what this system can't show.
+fn cell(table: &str, row: &str, at: usize) -> String {
+    let cells = table.lines().find_map(|line| line.strip_prefix(&format!("{row:<32}")));
+    cells.and_then(|cells| cells.split_whitespace().nth(at)).unwrap_or_default().to_owned()
+}
+
 #[test]
 fn every_scene_ends_as_the_table_says() {
+    let recorded = fs::read_to_string(TABLE).unwrap_or_default();
     let mut table = HEAD.to_owned();
     for (at, (policy, kind)) in SETUPS.iter().enumerate() {
         writeln!(table, "{}  {policy}, {}", letter(at), kind.name).unwrap();
@@ -55,16 +70,20 @@ fn every_scene_ends_as_the_table_says() {
     let rows = Start::ALL.iter().map(|start| (start, Force::Off));
     for (start, force) in rows.chain(FORCED.iter().map(|start| (start, Force::On))) {
         let forced = if force == Force::On { ", forced" } else { "" };
-        write!(table, "\n{:<32}", format!("{start:?}{forced}")).unwrap();
-        for scene in Scene::all(&SETUPS, &[*start], force) {
-            write!(table, "{:<6}", end(&scene)).unwrap();
+        let row = format!("{start:?}{forced}");
+        write!(table, "\n{row:<32}").unwrap();
+        for (at, &(policy, &kind)) in SETUPS.iter().enumerate() {
+            let scene = Scene { policy, kind, start: *start, force, sample: &SMALL };
+            let can_be = start.can_be() && (makes_links() || !has_links(&scene));
+            let cell = if can_be { end(&scene) } else { cell(&recorded, &row, at) };
+            write!(table, "{cell:<6}").unwrap();
         }
     }
     let table: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
     if std::env::var_os("BLESS").is_some() {
         fs::write(TABLE, &table).unwrap();
     }
-    assert!(fs::read_to_string(TABLE).unwrap_or_default() == table, "{table}");
+    assert!(fs::read_to_string(TABLE).unwrap_or_default().replace('\r', "") == table, "{table}");
 }
 
 fn letter(at: usize) -> char {

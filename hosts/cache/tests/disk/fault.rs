@@ -13,7 +13,7 @@ use crate::{
     sample::SMALL,
     scene::{EACH_METHOD, Scene, check_each},
     start::{Start, World},
-    system::Errno,
+    system::{Errno, moments},
     watch::{Event, Op},
 };
 
@@ -29,7 +29,7 @@ fn an_operation_that_fails_at_any_point_breaks_nothing_and_the_next_run_ends_it(
         let mut next = Next::of(scene);
         let mut broken = Broken::new();
         for errno in ERRORS {
-            broken.extend((1..).map_while(|at| failed(scene, &mut next, at, errno)).flatten());
+            broken.extend(moments().map_while(|at| failed(scene, &mut next, at, errno)).flatten());
         }
         broken
     });

@@ -18,7 +18,7 @@ use hubstow_core::{
 use crate::{
     sample::{OURS, SMALL, noise, sha256},
     start::{Start, World},
-    system::symlink,
+    system::{makes_links, symlink},
 };
 
 /// An attempt that has only begun.
@@ -41,8 +41,12 @@ impl Item {
         world.root().join(self.target.pointer().as_str())
     }
 
-    /// Makes the blob and the link to it, as the Python client does.
+    /// Makes the blob and the link to it, as the Python client does; where links are refused, the file.
     pub(crate) fn link(&self, world: &World) {
+        if !makes_links() {
+            world.write_long_ago(self.target.pointer().as_str(), &self.content);
+            return;
+        }
         world.write_long_ago(self.target.blob().as_str(), &self.content);
         let text = RepoLayout::link_text(&self.target.file, &self.target.etag);
         symlink(text, world.make(self.target.pointer().as_str())).unwrap();

@@ -38,6 +38,7 @@ fn is_link_error(run: &Run, folder: &str) -> bool {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn nothing_is_written_through_a_folder_that_is_a_link() {
     let folders = [
         format!("{REPO}/blobs"),
@@ -58,6 +59,7 @@ fn nothing_is_written_through_a_folder_that_is_a_link() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn what_a_linked_folder_leads_to_is_not_served() {
     let cases = [
         (Start::BlobExisting, format!("{REPO}/blobs")),
@@ -75,6 +77,7 @@ fn what_a_linked_folder_leads_to_is_not_served() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn what_a_pointer_leads_to_behind_a_linked_folder_of_blobs_is_served_once_it_is_proved() {
     for (is_right, kind) in
         [(true, Kind::ALL_LINKS), (true, Kind::NO_LINKS), (false, Kind::ALL_LINKS)]
@@ -94,6 +97,7 @@ fn what_a_pointer_leads_to_behind_a_linked_folder_of_blobs_is_served_once_it_is_
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn a_ref_is_not_written_through_a_link_and_the_file_is_served() {
     let (in_folder, _) = planted(Start::Empty, REFS);
     let as_file = World::new(Start::Empty, &SMALL);
@@ -109,6 +113,7 @@ fn a_ref_is_not_written_through_a_link_and_the_file_is_served() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn locks_behind_a_link_are_gone_without() {
     let (world, _) = planted(Start::Empty, ".locks");
     let outside = world.tree_outside();
@@ -117,6 +122,7 @@ fn locks_behind_a_link_are_gone_without() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn a_repo_folder_may_be_on_another_disk() {
     for (policy, kind) in [(Policy::Compat, Kind::ALL_LINKS), (Policy::Portable, Kind::NO_LINKS)] {
         let (world, elsewhere) = planted(Start::Empty, REPO);

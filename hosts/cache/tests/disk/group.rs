@@ -15,7 +15,7 @@ use crate::{
     rules::{self, Broken},
     sample::SMALL,
     start::{Start, World},
-    system::Errno,
+    system::{Errno, moments},
     watch::{Event, Op},
 };
 
@@ -63,7 +63,7 @@ fn one_flush_is_for_all_and_where_there_is_none_each_is_synced_by_itself() {
 fn check_disturbed(flush: Flush, event: impl Fn() -> Event) {
     let files = files(3);
     let mut broken = Broken::new();
-    for at in 1.. {
+    for at in moments() {
         let world = World::new(Start::Empty, &SMALL);
         let disk = world.disk_with(kind(flush), at, event());
         run(&host::cache(&disk, Policy::Compat), &files);

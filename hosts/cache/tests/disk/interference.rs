@@ -13,6 +13,7 @@ use crate::{
     sample::{OURS, SECOND, pointer},
     scene::{EACH_METHOD, Scene, check_each},
     start::Start,
+    system::moments,
     tree::Tree,
     watch::{Event, Op},
 };
@@ -25,7 +26,8 @@ fn a_peer_that_interferes_at_any_point_never_makes_us_serve_wrong_content() {
         let mut next = Next::of(scene);
         let mut broken = Broken::new();
         for deed in Deed::ALL {
-            broken.extend((1..).map_while(|at| disturbed(scene, &mut next, at, deed)).flatten());
+            broken
+                .extend(moments().map_while(|at| disturbed(scene, &mut next, at, deed)).flatten());
         }
         broken
     });
@@ -36,7 +38,7 @@ fn another_process_of_ours_that_starts_at_any_point_changes_nothing_for_this_one
     let starts = [Start::Empty, Start::BlobExisting, Start::Twin];
     check_each(&Scene::all(&EACH_METHOD, &starts, Force::Off), |scene| {
         let (_, calm) = scene.calm();
-        (1..).map_while(|at| joined(scene, &calm, at)).flatten().collect()
+        moments().map_while(|at| joined(scene, &calm, at)).flatten().collect()
     });
 }
 

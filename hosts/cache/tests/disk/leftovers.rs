@@ -54,6 +54,7 @@ fn a_dead_runs_private_files_are_removed_and_nothing_else() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn a_link_of_a_dead_run_is_removed_and_not_what_it_leads_to() {
     for folder in [".hubstow", ".hubstow/links/_"] {
         let (world, path) = (World::new(Start::Empty, &SMALL), format!("{REPO}/{folder}/{NAME}"));
@@ -102,8 +103,8 @@ fn where_locks_tell_nothing_a_private_file_counts_as_dead_after_a_day() {
             let disk = world.disk(Kind::ALL_LINKS.with_locks(locks));
             let run = host::run(&disk, &LARGE, Policy::Compat, Force::Off);
             assert_eq!(run.fetched, LARGE.content.len() - LARGE.part_of(1).len());
-            let blob = number(&world.root().join(LARGE.blob())).unwrap();
-            assert_ne!(blob, part, "its writer may write again, so it is never taken over");
+            let placed = number(&world.placed()).unwrap();
+            assert_ne!(placed, part, "its writer may write again, so it is never taken over");
             assert_eq!(!world.tree().leftovers().is_empty(), stays_there, "{locks:?}, {hours}");
         }
     }
@@ -128,12 +129,20 @@ fn a_writer_whose_silent_file_was_removed_notices_and_fetches_again() {
     cache.sync_group(&mut [&mut staged]);
     let file = File::options().write(true).open(world.root().join(staged.at().as_str())).unwrap();
     file.set_modified(SystemTime::now() - Duration::from_secs(25 * 3600)).unwrap();
+    drop(file);
     let other = host::cache(&world.disk(kind), Policy::Compat);
     other.abandon(other.stage(&LARGE.target()).unwrap(), Keep::Nothing);
-    assert!(world.tree().leftovers().is_empty(), "the other one took it for dead");
+    // Windows may keep the name until its last handle is closed.
+    assert!(cfg!(windows) || world.tree().leftovers().is_empty(), "the other one took it for dead");
 
     placing.fetched(staged);
-    assert!(matches!(placing.advance().unwrap(), Next::Fetch), "nothing is there to be published");
+    let next = placing.advance().unwrap();
+    if cfg!(windows) && matches!(next, Next::Done(_)) {
+        // What is open is not taken away from its writer there.
+        assert!(world.tree().serves(&pointer(OURS)));
+        return;
+    }
+    assert!(matches!(next, Next::Fetch), "nothing is there to be published");
     let mut staged = placing.take_staged().unwrap();
     Hub::of(&LARGE).fill(&mut staged).unwrap();
     placing.fetched(staged);

@@ -46,8 +46,12 @@ mod proofs;
 mod record;
 mod refs;
 mod relink;
+#[cfg(target_os = "linux")]
+mod reserved;
 mod restart;
 mod space;
 mod together;
 mod twins;
 mod verify;
+#[cfg(windows)]
+mod windows;

@@ -89,6 +89,7 @@ fn spoil_a_folder(world: &World, dice: &mut Dice) {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn many_are_observed_as_each_is() {
     let (mut dice, files) = (Dice(7), files(90));
     let all = targets(&files);
@@ -125,6 +126,7 @@ fn many_are_observed_as_each_is() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn a_snapshot_that_is_in_place_takes_two_looks_at_each_file_and_no_reading() {
     let files = files(120);
     let (world, all) = (filled(&files), targets(&files));

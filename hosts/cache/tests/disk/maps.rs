@@ -222,6 +222,7 @@ fn a_record_without_its_file_is_swept_and_one_with_it_is_not() {
         world.write(&name, b"anything");
         let file = fs::File::options().write(true).open(world.root().join(&name)).unwrap();
         file.set_modified(SystemTime::now() - Duration::from_secs(hours * 3600)).unwrap();
+        drop(file);
         run(&world, Locks::Missing(Errno::NOLCK));
         assert_eq!(world.tree().get(&name).is_some(), stays, "{hours} hours");
     }

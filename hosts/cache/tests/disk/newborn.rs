@@ -13,6 +13,7 @@ use crate::{
     sample::{SECOND, SMALL},
     scene::{EACH_METHOD, Scene, check_each},
     start::{Start, World},
+    system::moments,
     watch::{Event, Op},
 };
 
@@ -57,14 +58,14 @@ fn joined(scene: &Scene, at: usize) -> Option<Broken> {
 fn a_process_that_starts_while_a_private_file_is_made_costs_no_ref_and_no_file() {
     let starts = [Start::Empty, Start::BlobExisting, Start::Twin];
     check_each(&Scene::all(&EACH_METHOD, &starts, Force::Off), |scene| {
-        (1..).map_while(|at| joined(scene, at)).flatten().collect()
+        moments().map_while(|at| joined(scene, at)).flatten().collect()
     });
 }
 
 #[test]
 fn a_process_that_starts_while_a_local_record_is_made_costs_no_download() {
     let mut broken = Broken::new();
-    for at in 1.. {
+    for at in moments() {
         let world = World::new(Start::Empty, &SMALL);
         let other = world.disk(Kind::NO_LINKS);
         let disk = disturbed(&world, Kind::NO_LINKS, at, move || {

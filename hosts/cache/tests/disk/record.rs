@@ -8,7 +8,7 @@ use std::{
 };
 
 use hubstow_core::{
-    facts::{Blob, Pointer},
+    facts::{Blob, PlaceFacts, Pointer},
     name::Commit,
     policy::Policy,
 };
@@ -23,18 +23,22 @@ use crate::{
     watch::Op,
 };
 
-/// Observes all files as one bulk operation of a fresh process and records what it has proved.
-fn observe_as(world: &World, kind: Kind, files: &[Item], commit: &str) -> (TestDisk, Vec<Blob>) {
+/// Observes all files as one bulk operation of a fresh process and records what it has proved; tells which are whole.
+fn observe_as(world: &World, kind: Kind, files: &[Item], commit: &str) -> (TestDisk, Vec<bool>) {
     let (disk, all) = (world.disk(kind), targets(files));
     let (layout, commit) = (&all[0].layout, Commit::parse(commit).unwrap());
     let cache = host::cache(&disk, Policy::Compat).remembering(layout);
     cache.recall_proofs(layout, &commit);
-    let blobs = cache.observe_many(&all, FIRST).map(|seen| seen.unwrap().facts.blob).collect();
+    let is_whole = |facts: PlaceFacts| {
+        facts.pointer == Pointer::Holds
+            || (facts.pointer == Pointer::Linked && facts.blob == Blob::Existing)
+    };
+    let whole = cache.observe_many(&all, FIRST).map(|seen| is_whole(seen.unwrap().facts)).collect();
     cache.record_proofs(layout, &commit, &all);
-    (disk, blobs)
+    (disk, whole)
 }
 
-fn observe(world: &World, files: &[Item]) -> (TestDisk, Vec<Blob>) {
+fn observe(world: &World, files: &[Item]) -> (TestDisk, Vec<bool>) {
     observe_as(world, Kind::ALL_LINKS, files, OURS)
 }
 
@@ -60,11 +64,10 @@ fn small_files_are_hashed_once_and_again_when_they_were_changed_in_place() {
 
         // Longer than the ticks in which filesystems keep time.
         thread::sleep(Duration::from_millis(30));
-        let blob = world.root().join(files[3].target.blob().as_str());
-        File::options().write(true).open(blob).unwrap().write_all(b"!").unwrap();
-        let (disk, blobs) = observe(&world, &files);
+        File::options().write(true).open(files[3].path(&world)).unwrap().write_all(b"!").unwrap();
+        let (disk, whole) = observe(&world, &files);
         assert_eq!(hashed(&disk, &files), 1, "the record speaks of other bytes");
-        assert_eq!(blobs[3], Blob::Torn);
+        assert!(!whole[3]);
     }
 }
 
@@ -122,9 +125,9 @@ fn a_damaged_record_costs_reading_and_speaks_against_nobody() {
     ];
     for (case, content, expected) in cases {
         world.write(&record(OURS), content);
-        let (disk, blobs) = observe(&world, &files);
+        let (disk, whole) = observe(&world, &files);
         assert_eq!(hashed(&disk, &files), expected, "{case}");
-        assert!(blobs.iter().all(|blob| *blob == Blob::Existing), "{case}");
+        assert!(whole.iter().all(|whole| *whole), "{case}");
         assert_eq!(hashed(&observe(&world, &files).0, &files), 0, "{case}: it was replaced");
     }
 }
@@ -134,19 +137,21 @@ fn where_it_can_not_be_written_or_read_nothing_else_changes() {
     let files = files(70);
     let world = filled(&files);
     let before = world.tree();
-    let (_, blobs) = observe_as(&world, Kind::READ_ONLY, &files, OURS);
-    assert!(blobs.iter().all(|blob| *blob == Blob::Existing));
+    let (_, whole) = observe_as(&world, Kind::READ_ONLY, &files, OURS);
+    assert!(whole.iter().all(|whole| *whole));
     assert_eq!(world.tree(), before);
 
     let (disk, all) = (world.disk(Kind::ALL_LINKS), targets(&files));
     let cache = host::cache(&disk, Policy::Compat).looking_only().remembering(&all[0].layout);
-    assert!(cache.observe_many(&all, FIRST).all(|s| s.unwrap().facts.pointer == Pointer::Linked));
+    assert!(
+        cache.observe_many(&all, FIRST).all(|seen| seen.unwrap().facts.pointer != Pointer::Absent)
+    );
     cache.record_proofs(&all[0].layout, &all[0].commit, &all);
     assert_eq!(world.tree(), before);
 
     fs::create_dir_all(world.root().join(record(OURS))).unwrap();
-    let (_, blobs) = observe(&world, &files);
-    assert!(blobs.iter().all(|blob| *blob == Blob::Existing));
+    let (_, whole) = observe(&world, &files);
+    assert!(whole.iter().all(|whole| *whole));
 }
 
 #[test]
@@ -160,7 +165,7 @@ fn what_a_run_has_placed_is_not_hashed_by_the_next() {
         item.place(&cache, Some(staged)).unwrap();
     }
     cache.record_proofs(&all[0].layout, &all[0].commit, &all);
-    let (disk, blobs) = observe(&world, &files);
+    let (disk, whole) = observe(&world, &files);
     assert_eq!(hashed(&disk, &files), 0);
-    assert!(blobs.iter().all(|blob| *blob == Blob::Existing));
+    assert!(whole.iter().all(|whole| *whole));
 }

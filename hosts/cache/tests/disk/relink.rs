@@ -25,7 +25,7 @@ use crate::{
     kind::Kind,
     sample::{OTHER, OURS, REPO},
     start::World,
-    system::{Errno, look, number},
+    system::{Errno, look, moments, number},
     watch::Event,
 };
 
@@ -33,6 +33,7 @@ const KINDS: [Kind; 5] =
     [Kind::ALL_LINKS, Kind::NO_LINKS, Kind::HARDLINKS, Kind::REFLINKS, Kind::PRETENDED];
 
 #[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn on_every_disk_the_bytes_that_were_told_are_free_and_all_is_read_as_before() {
     for kind in KINDS {
         for policy in Policy::ALL.iter().copied() {
@@ -61,6 +62,7 @@ fn on_every_disk_the_bytes_that_were_told_are_free_and_all_is_read_as_before() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn copies_become_links_and_links_become_files_again() {
     let world = world();
     convert(&world, Kind::ALL_LINKS, Policy::Compat, false);
@@ -102,6 +104,7 @@ fn copies_become_links_and_links_become_files_again() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn damage_is_told_and_left_alone() {
     let world = world();
     let planned = plan_on(&world.disk(Kind::ALL_LINKS), Policy::Compat, false).unwrap();
@@ -113,6 +116,7 @@ fn damage_is_told_and_left_alone() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn across_repos_equal_blobs_become_one_file() {
     let world = world();
     convert(&world, Kind::ALL_LINKS, Policy::Dedup, true);
@@ -155,6 +159,7 @@ fn check_each(all: &[Conversion], check: impl Fn(Conversion) + Sync) {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn killed_at_every_change_it_has_lost_nothing_and_the_next_run_ends_it() {
     check_each(&EACH, |(policy, kind, across)| {
         let calm = world();
@@ -162,7 +167,7 @@ fn killed_at_every_change_it_has_lost_nothing_and_the_next_run_ends_it() {
         convert(&calm, kind, policy, across);
         let expected = shape(&calm.root());
         let mut deaths = 0;
-        for at in 1.. {
+        for at in moments() {
             let world = world();
             let disk = world.disk_with(kind, at, Event::Death);
             if let Some(planned) = plan_on(&disk, policy, across) {
@@ -180,6 +185,7 @@ fn killed_at_every_change_it_has_lost_nothing_and_the_next_run_ends_it() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn an_operation_that_fails_loses_nothing_and_the_next_run_ends_it() {
     const ERRORS: [Errno; 3] = [Errno::IO, Errno::NOENT, Errno::NOSPC];
     let each = [EACH[0], EACH[3], EACH[5]];
@@ -189,7 +195,7 @@ fn an_operation_that_fails_loses_nothing_and_the_next_run_ends_it() {
         convert(&calm, kind, policy, across);
         let expected = shape(&calm.root());
         // Each operation fails once, the errors by turns.
-        for (at, errno) in (1..).zip(ERRORS.into_iter().cycle()) {
+        for (at, errno) in moments().zip(ERRORS.into_iter().cycle()) {
             let world = world();
             let had = bytes(&world.root());
             let disk = world.disk_with(kind, at, Event::Failure(errno));
@@ -227,6 +233,7 @@ fn meanwhile(policy: Policy, happens: impl FnOnce(&World)) -> (World, Vec<(Strin
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn what_has_changed_meanwhile_is_left_alone() {
     let both = format!("{REPO}/snapshots/{OTHER}/both.bin");
     let blob = format!("{REPO}/blobs/{}", sha256("both a blob and a copy"));
@@ -254,6 +261,7 @@ fn what_has_changed_meanwhile_is_left_alone() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn a_repo_that_somebody_relies_on_or_a_blob_that_somebody_places_is_left_alone() {
     let layout = RepoLayout::new(&Repo::new(RepoKind::Model, RepoId::parse("org/name").unwrap()));
     let world = world();
@@ -281,6 +289,7 @@ fn a_repo_that_somebody_relies_on_or_a_blob_that_somebody_places_is_left_alone()
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn whoever_has_a_file_open_reads_on_what_he_has_opened() {
     for policy in [Policy::Compat, Policy::Portable, Policy::Nas] {
         let world = world();
@@ -299,6 +308,7 @@ fn whoever_has_a_file_open_reads_on_what_he_has_opened() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn what_is_proved_is_not_read_again_and_each_file_is_read_once() {
     let world = world();
     let disk = world.disk(Kind::ALL_LINKS);

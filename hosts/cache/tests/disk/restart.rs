@@ -8,6 +8,7 @@ use crate::{
     sample::{LARGE, OURS, pointer},
     scene::{EACH_METHOD, Scene, check_each},
     start::Start,
+    system::moments,
     tree::{Bytes, Tree, What},
     watch::Event,
 };
@@ -61,6 +62,6 @@ fn what_is_killed_again_and_again_at_one_point_leaves_little_and_ends_when_it_is
     scenes.extend(Scene::all(&[(Policy::Compat, &Kind::ALL_LINKS)], &[Start::Part], Force::Off));
     let scenes: Vec<_> = scenes.into_iter().map(|scene| scene.with(&LARGE)).collect();
     check_each(&scenes, |scene| {
-        (1..).map_while(|at| killed_again_and_again(scene, at)).flatten().collect()
+        moments().map_while(|at| killed_again_and_again(scene, at)).flatten().collect()
     });
 }

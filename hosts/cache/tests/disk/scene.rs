@@ -73,11 +73,12 @@ impl fmt::Display for Scene {
 }
 
 impl Scene {
-    /// Each of these setups from each of these starts.
+    /// Each of these setups from each of these starts that this system can have.
     pub(crate) fn all(setups: &[(Policy, &Kind)], starts: &[Start], force: Force) -> Vec<Self> {
         let sample: &Sample = &SMALL;
         let of = |&(policy, &kind): &(Policy, &Kind)| {
-            starts.iter().map(move |&start| Self { policy, kind, start, force, sample })
+            let possible = starts.iter().filter(|start| start.can_be());
+            possible.map(move |&start| Self { policy, kind, start, force, sample })
         };
         setups.iter().flat_map(of).collect()
     }

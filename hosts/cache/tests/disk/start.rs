@@ -12,7 +12,7 @@ use crate::{
     disk::TestDisk,
     kind::Kind,
     sample::{OTHER, OURS, REF_FILE, Sample, pointer},
-    system::symlink,
+    system::{self, symlink},
     tree::Tree,
     watch::{Event, Watch},
 };
@@ -72,6 +72,36 @@ impl Start {
         Self::Part,
         Self::PoisonedPart,
     ];
+
+    /// Whether there is a symlink in it.
+    fn has_links(self) -> bool {
+        match self {
+            Self::BlobBorrowed
+            | Self::PointerLinked
+            | Self::PointerLinkedToTornBlob
+            | Self::PointerDangling
+            | Self::PointerElsewhere
+            | Self::OtherLinks
+            | Self::OtherLinksToTornBlob => true,
+            Self::Empty
+            | Self::BlobExisting
+            | Self::BlobTorn
+            | Self::BlobShort
+            | Self::BlobDirectory
+            | Self::PointerHolds
+            | Self::PointerTorn
+            | Self::PointerDirectory
+            | Self::Twin
+            | Self::TwinAndTornBlob
+            | Self::Part
+            | Self::PoisonedPart => false,
+        }
+    }
+
+    /// Whether it can be on this system.
+    pub(crate) fn can_be(self) -> bool {
+        !self.has_links() || system::makes_links()
+    }
 
     fn build(self, world: &World) {
         let sample = world.sample;
@@ -178,6 +208,12 @@ impl World {
         self.write(path, content);
         let file = File::options().write(true).open(self.root().join(path)).unwrap();
         file.set_modified(UNIX_EPOCH + Duration::from_secs(1_000_000_000)).unwrap();
+    }
+
+    /// Where the content lies in the end: in the blob, or where links are refused at the pointer itself.
+    pub(crate) fn placed(&self) -> PathBuf {
+        let at = if system::makes_links() { self.sample.blob() } else { pointer(OURS) };
+        self.root().join(at)
     }
 
     /// A process's view of the disk.

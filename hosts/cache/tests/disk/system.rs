@@ -25,6 +25,11 @@ pub(crate) fn number(path: &Path) -> io::Result<u64> {
     Ok(look(&fs::canonicalize(path)?)?.number)
 }
 
+/// The operations at which something happens, in tests that try each: under Wine, which is slow, every fifth.
+pub(crate) fn moments() -> impl Iterator<Item = usize> {
+    (1..).step_by(if cfg!(windows) { 5 } else { 1 })
+}
+
 /// Whether symlinks can be made here: Windows may refuse them, and Wine only says that it has made them.
 pub(crate) fn makes_links() -> bool {
     static MAKES: std::sync::LazyLock<bool> = std::sync::LazyLock::new(|| {

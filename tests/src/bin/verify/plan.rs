@@ -16,7 +16,7 @@ const FOR_WINDOWS: [&str; 5] =
 const UNDER_WINE: [&str; 3] = [
     "--package hubstow-core --package hubstow-cache --package hubstow-client --package hubstow-native",
     "--package hubstow --features hubstow-native/blocking --lib",
-    "--test windows --test engine --test tables --test properties --test asking --test failures --test runtimes",
+    "--test disk --test windows --test engine --test tables --test properties --test asking --test failures --test runtimes",
 ];
 /// The crates that must build for macOS without any C compiler for it.
 const FOR_MACOS: [&str; 2] = ["hubstow-core", "hubstow-cache"];

@@ -5,7 +5,7 @@ fn windows_codes_are_sorted_as_the_table_says() {
     for (code, group) in [
         (1, ErrorGroup::Unsupported),
         (4, ErrorGroup::TooManyOpen),
-        (5, ErrorGroup::Busy),
+        (5, ErrorGroup::Denied),
         (17, ErrorGroup::CrossDevice),
         (32, ErrorGroup::Busy),
         (50, ErrorGroup::Unsupported),

@@ -133,15 +133,13 @@ mod by_handle {
         if entry.kind != Kind::File {
             return Ok(entry);
         }
-        if let Ok(told) = winapi_util::file::information(file) {
+        // Where a server does not number its files, nothing tells which names are one file's.
+        if let Ok(told) = winapi_util::file::information(file)
+            && told.file_index() != 0
+        {
             entry.names = told.number_of_links();
-            let made = entry.identity.file;
-            entry.identity = Identity {
-                device: told.volume_serial_number(),
-                // Not every server numbers its files.
-                file: if told.file_index() == 0 { made } else { told.file_index().into() },
-                ..entry.identity
-            };
+            let (device, file) = (told.volume_serial_number(), told.file_index().into());
+            entry.identity = Identity { device, file, ..entry.identity };
         }
         Ok(entry)
     }
