@@ -25,6 +25,9 @@ pub(crate) fn number(path: &Path) -> io::Result<u64> {
     Ok(look(&fs::canonicalize(path)?)?.number)
 }
 
+/// Of how many scenes one is tried: Windows is tried under Wine, which is slow.
+pub(crate) const ONE_SCENE_OF: usize = if cfg!(windows) { 3 } else { 1 };
+
 /// The operations at which something happens, in tests that try each: under Wine, which is slow, every fifth.
 pub(crate) fn moments() -> impl Iterator<Item = usize> {
     (1..).step_by(if cfg!(windows) { 5 } else { 1 })
