@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
@@ -40,24 +40,38 @@ impl Served {
 
 /// `cargo install hubstow`, and what a user does next.
 pub(crate) fn is_installed(outside: &Outside) -> Result<()> {
-    let place = outside.path().join("installed");
-    let arguments =
-        format!("install --debug --locked --path packages/hubstow --root {}", place.display());
     programs::build(outside)?;
-    outside.cargo(&arguments)?;
-    let hubstow = place.join("bin/hubstow");
+    let hubstow = install(outside, "installed", "")?;
     let said = |arguments: &[&str]| -> Result<String> {
         Ok(String::from_utf8(run(Command::new(&hubstow).args(arguments))?.stdout)?)
     };
     ensure!(said(&["--version"])?.trim() == concat!("hubstow ", env!("CARGO_PKG_VERSION")));
     ensure!(said(&["completions", "bash"])?.contains("_hubstow()"), "completions");
     ensure!(said(&["man"])?.contains(".TH hubstow 1"), "the manual");
+    downloads(outside, &hubstow, &[])
+}
 
-    let folder = outside.path().join("served");
-    let (_served, url) = Served::start(&hubstow, model(&folder)?)?;
-    let mut download = Command::new(&hubstow);
-    download.args(["download", "acme/tiny", "config.json", "--quiet"]);
-    download.env("HF_ENDPOINT", url).env("HF_HUB_CACHE", outside.path().join("cache"));
+/// `cargo install hubstow --features wasmtime,xet`: the component decides, and a Xet store could be read.
+pub(crate) fn is_installed_with_everything(outside: &Outside) -> Result<()> {
+    let hubstow = install(outside, "installed-with-everything", " --features wasmtime,xet")?;
+    downloads(outside, &hubstow, &["--host", "wasmtime"])
+}
+
+/// Installs the command from its package into a folder outside, and returns where it is.
+fn install(outside: &Outside, folder: &str, features: &str) -> Result<PathBuf> {
+    let place = outside.path().join(folder);
+    let fixed = "install --debug --locked --path packages/hubstow";
+    outside.cargo(&format!("{fixed} --root {}{features}", place.display()))?;
+    Ok(place.join("bin/hubstow"))
+}
+
+/// Serves a folder with the command, and downloads a file from there.
+fn downloads(outside: &Outside, hubstow: &Path, flags: &[&str]) -> Result<()> {
+    let folder = tempfile::tempdir_in(outside.path())?;
+    let (_served, url) = Served::start(hubstow, model(&folder.path().join("served"))?)?;
+    let mut download = Command::new(hubstow);
+    download.args(["download", "acme/tiny", "config.json", "--quiet"]).args(flags);
+    download.env("HF_ENDPOINT", url).env("HF_HUB_CACHE", folder.path().join("cache"));
     let path = String::from_utf8(run(&mut download)?.stdout)?;
     ensure!(fs::read_to_string(path.trim())? == CONFIG, "{path}");
     Ok(())

@@ -2,7 +2,8 @@
 //! nothing else.
 //!
 //! The command is installed from them, small programs on the library run against a hub that serves, and every other crate is
-//! checked. It takes minutes, so `cargo verify` has a step of its own for it.
+//! checked. It takes minutes, so `cargo verify` has a step of its own for it. Installing the command with all that it can have takes
+//! minutes more: `--ignored` does that, as a release does.
 
 #![expect(
     clippy::print_stdout,
@@ -39,12 +40,16 @@ const TESTS: [(&str, Test); 10] = [
     ("every-package-builds-without-the-workspace", command::everything_builds),
 ];
 
+/// What a release does besides.
+const SLOW: [(&str, Test); 1] =
+    [("the-command-is-installed-with-everything", command::is_installed_with_everything)];
+
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Cargo runs once at a time here anyway.
     arguments.test_threads.get_or_insert(1);
     let outside: Arc<OnceLock<Result<Outside, String>>> = Arc::default();
-    let trials = TESTS.map(|(name, test)| {
+    let trial = |(name, test): (&str, Test)| {
         let outside = Arc::clone(&outside);
         Trial::test(name, move || {
             let made =
@@ -52,6 +57,11 @@ fn main() -> ExitCode {
             let outside = made.as_ref().map_err(Clone::clone)?;
             Ok(test(outside).map_err(|error| format!("{error:#}"))?)
         })
-    });
-    libtest_mimic::run(&arguments, trials.into()).exit_code()
+    };
+    // Who does not ask for it need not read that it was left out.
+    let is_asked = arguments.ignored || arguments.include_ignored;
+    let slow = SLOW.into_iter().filter(|_| is_asked).map(trial);
+    let slow = slow.map(|trial| trial.with_ignored_flag(true));
+    let trials = TESTS.into_iter().map(trial).chain(slow).collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
