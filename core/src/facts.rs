@@ -158,6 +158,13 @@ cases! {
 
 cases! {
     /// Whether the hub may be asked.
+    ///
+    /// ```
+    /// use hubstow_core::facts::Reach;
+    ///
+    /// assert_eq!(Reach::from_code("offline"), Some(Reach::Offline));
+    /// assert_eq!(Reach::Offline.code(), "offline");
+    /// ```
     pub enum Reach {
         /// It may.
         Online = "online",
@@ -168,6 +175,13 @@ cases! {
 
 cases! {
     /// Whether the caller insists on fetching again.
+    ///
+    /// ```
+    /// use hubstow_core::facts::Force;
+    ///
+    /// assert_eq!(Force::from_code("on"), Some(Force::On));
+    /// assert_eq!(Force::On.code(), "on");
+    /// ```
     pub enum Force {
         /// What is here may serve.
         Off = "off",
@@ -187,12 +201,19 @@ impl From<Force> for Demand {
 
 cases! {
     /// When a cached file may be served although the hub did not confirm it.
+    ///
+    /// ```
+    /// use hubstow_core::facts::Stale;
+    ///
+    /// assert_eq!(Stale::from_code("unreachable"), Some(Stale::Unreachable));
+    /// assert_eq!(Stale::Unreachable.code(), "unreachable");
+    /// ```
     pub enum Stale {
         /// Never.
         Never = "never",
-        /// When the hub can't be reached or fails (rows D28, D30).
+        /// When the hub can't be reached or fails.
         Unreachable = "unreachable",
-        /// Also when it refuses access or does not know the repo (row D26).
+        /// Also when it refuses access or does not know the repo.
         Always = "always",
     }
 }

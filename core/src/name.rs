@@ -32,6 +32,14 @@ pub const REVISION_LIMIT_BYTES: usize = 200;
 pub const ETAG_LIMIT_BYTES: usize = 128;
 
 /// What is wrong with a name: the thing, the offered value (shortened) and the rule it breaks.
+///
+/// ```
+/// use hubstow_core::name::RepoId;
+///
+/// let error = RepoId::parse("org/name/more").unwrap_err();
+/// assert_eq!((error.what(), error.shown()), ("repo id", "org/name/more"));
+/// println!("{error}, by the rule: {}", error.rule());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameError {
     what: &'static str,
@@ -53,6 +61,12 @@ impl NameError {
     }
 
     /// Makes the error of a size that is none.
+    ///
+    /// ```
+    /// use hubstow_core::name::NameError;
+    ///
+    /// assert!(NameError::size("12 MB").to_string().starts_with("`12 MB` is not a size"));
+    /// ```
     #[must_use]
     pub fn size(value: &str) -> Self {
         Self::new("size", value, "a size is a whole number of bytes")
@@ -128,7 +142,19 @@ macro_rules! string_name {
 }
 pub(crate) use string_name;
 
-/// A commit: exactly 40 lower-case hex digits (rows D20, D43; invariant I4).
+/// A commit: exactly 40 lower-case hex digits.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use hubstow_core::name::Commit;
+///
+/// let commit = Commit::parse("0123456789012345678901234567890123456789")?;
+/// assert_eq!(Commit::from_ref_file(b"0123456789012345678901234567890123456789\n"), Some(commit.clone()));
+/// assert_eq!(commit.as_str().len(), 40);
+/// assert!(Commit::parse("main").is_err());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Commit(String);
 string_name!(Commit);
@@ -146,8 +172,7 @@ impl Commit {
         }
     }
 
-    /// Reads the content of a ref file: surrounding white space is no part of it, anything but a commit is no ref
-    /// (row D20).
+    /// Reads the content of a ref file: surrounding white space is no part of it, anything but a commit is no ref.
     #[must_use]
     pub fn from_ref_file(content: &[u8]) -> Option<Self> {
         let text = core::str::from_utf8(content).ok()?;
@@ -157,7 +182,19 @@ impl Commit {
 
 /// What a user asks for: a branch, a tag, a PR ref or a commit.
 ///
-/// The accepted names are those that git accepts as refs and that are safe below `refs/` (row D44).
+/// The accepted names are those that git accepts as refs and that are safe below `refs/`.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use hubstow_core::name::Revision;
+///
+/// let pull = Revision::parse("refs/pr/7")?;
+/// assert_eq!(pull.as_str(), "refs/pr/7");
+/// assert!(pull.as_commit().is_none());
+/// assert!(Revision::parse("../main").is_err());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision(String);
 string_name!(Revision);
@@ -235,7 +272,19 @@ pub enum ContentHash {
     Opaque,
 }
 
-/// Content identity as the hub states it, normalized and safe as one file name (row D42).
+/// Content identity as the hub states it, normalized and safe as one file name.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use hubstow_core::name::{ContentHash, Etag};
+///
+/// let etag = Etag::from_header("\"95d09f2b10159347eece71399a7e2e907ea3df4f\"")?;
+/// assert_eq!(etag.as_str(), "95d09f2b10159347eece71399a7e2e907ea3df4f");
+/// assert_eq!(etag.content_hash(), ContentHash::GitBlobSha1);
+/// assert!(Etag::parse("../etag").is_err());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Etag(String);
 string_name!(Etag);

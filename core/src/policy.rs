@@ -7,6 +7,13 @@ use crate::cases;
 
 cases! {
     /// How a pointer can be placed.
+    ///
+    /// ```
+    /// use hubstow_core::policy::Method;
+    ///
+    /// assert_eq!(Method::from_code("hardlink"), Some(Method::Hardlink));
+    /// assert_eq!(Method::Copy.code(), "copy");
+    /// ```
     pub enum Method {
         /// A relative symlink from the pointer to the blob: no byte twice, and what peers expect.
         Symlink = "symlink",
@@ -14,7 +21,7 @@ cases! {
         Hardlink = "hardlink",
         /// A copy that shares its blocks until one side changes.
         Reflink = "reflink",
-        /// A staged file renamed to the pointer. Only private names are ever moved (invariant I3).
+        /// A staged file renamed to the pointer. Only private names are ever moved.
         Move = "move",
         /// A copy, byte for byte.
         Copy = "copy",
@@ -23,6 +30,14 @@ cases! {
 
 cases! {
     /// What is known of a method in a cache directory. A bool could not say "not yet known".
+    ///
+    /// ```
+    /// use hubstow_core::policy::{Method, Methods, Support};
+    ///
+    /// let known = Methods::UNTRIED.with(Method::Symlink, Support::Refused);
+    /// assert_eq!(known.support(Method::Symlink).code(), "refused");
+    /// assert_eq!(Support::from_code("works"), Some(Support::Works));
+    /// ```
     pub enum Support {
         /// Nobody has tried yet.
         Untried = "untried",
@@ -94,6 +109,16 @@ impl Default for Methods {
 
 cases! {
     /// An ordered ladder of the methods that are allowed.
+    ///
+    /// ```
+    /// use hubstow_core::policy::{Method, Policy};
+    ///
+    /// assert_eq!(Policy::from_code("portable"), Some(Policy::Portable));
+    /// assert_eq!(Policy::Portable.ladder(), [Method::Move, Method::Copy]);
+    /// for policy in Policy::ALL {
+    ///     println!("{}: {:?}", policy.code(), policy.ladder());
+    /// }
+    /// ```
     pub enum Policy {
         /// symlink › move › copy: the documented behaviour of the Python client and of hf-hub #172.
         Compat = "compat",

@@ -4,6 +4,17 @@ use crate::cases;
 
 cases! {
     /// Why an action was chosen, or why nothing is to be done.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use hubstow_core::why::Reason;
+    ///
+    /// let reason = Reason::from_code("pinned").ok_or("a reason")?;
+    /// assert_eq!(reason.code(), "pinned");
+    /// assert_eq!(reason.sentence(), "the commit is cached, and a commit never changes");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub enum Reason {
         /// Reused: the pointer is a link to the blob, and the blob holds the content.
         PointerLinked = "pointer-linked",
@@ -120,16 +131,26 @@ impl Reason {
 
 cases! {
     /// Why nothing right can be done.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use hubstow_core::why::Refusal;
+    ///
+    /// let refusal = Refusal::from_code("not-cached").ok_or("a refusal")?;
+    /// assert_eq!((refusal, refusal.code()), (Refusal::NotCached, "not-cached"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub enum Refusal {
-        /// A directory is where the pointer should be (row D13).
+        /// A directory is where the pointer should be.
         PointerIsDirectory = "pointer-is-directory",
         /// A directory is where the blob should be.
         BlobIsDirectory = "blob-is-directory",
-        /// Another file of the snapshot has this name on this filesystem (invariant I16).
+        /// Another file of the snapshot has this name on this filesystem.
         NameTaken = "name-taken",
         /// Every method of the policy is refused here.
         NoMethodLeft = "no-method-left",
-        /// Force needs the hub, and the hub may not be asked (row D18).
+        /// Force needs the hub, and the hub may not be asked.
         ForceOffline = "force-offline",
         /// Not in the cache, and the hub may not be asked.
         NotCached = "not-cached",

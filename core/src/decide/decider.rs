@@ -22,6 +22,16 @@ use crate::{
 pub type DeciderError = Box<dyn Error + Send + Sync>;
 
 /// Who decides: the linked core, or a component.
+///
+/// ```
+/// use hubstow_core::{decide::{Decider, LinkedCore}, facts::PlaceFacts, policy::Policy};
+///
+/// fn first(decider: &dyn Decider) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+///     Ok(format!("{:?}", decider.place(&PlaceFacts::empty(Policy::Compat))?))
+/// }
+///
+/// assert!(first(&LinkedCore).is_ok());
+/// ```
 pub trait Decider: Send + Sync {
     /// Decides which content is meant.
     ///
@@ -79,6 +89,19 @@ pub trait Decider: Send + Sync {
 }
 
 /// The core itself, linked into this program.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+///
+/// use hubstow_core::{decide::{Guarded, LinkedCore}, facts::PlaceFacts, policy::Policy};
+///
+/// let guarded = Guarded::new(Arc::new(LinkedCore));
+/// let decision = guarded.place(&PlaceFacts::empty(Policy::Compat))?;
+/// println!("{decision:?}");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LinkedCore;
 

@@ -7,6 +7,28 @@ use super::Origin;
 use crate::name::{Commit, FileName, NameError, Repo, RepoKind, Revision};
 
 /// The base URL of a hub, without a slash at the end.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use hubstow_core::{hub::Endpoint, name::{FileName, Repo, RepoId, RepoKind, Revision}};
+///
+/// let hub = Endpoint::parse("https://hub.example.org/")?;
+/// assert_eq!((hub.as_str(), hub.origin().host()), ("https://hub.example.org", "hub.example.org"));
+/// let (repo, main) = (Repo::new(RepoKind::Model, RepoId::parse("org/name")?), Revision::parse("main")?);
+/// let config = hub.file(&repo, &main, &FileName::parse("config.json")?);
+/// assert_eq!(config, "https://hub.example.org/org/name/resolve/main/config.json");
+/// assert_eq!(hub.refs(&repo), "https://hub.example.org/api/models/org/name/refs");
+/// for url in [
+///     hub.revision(&repo, &main),
+///     hub.revision_with_files(&repo, &main),
+///     hub.tree(&repo, &main),
+///     hub.paths_info(&repo, &main),
+/// ] {
+///     println!("{url}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     url: String,
@@ -98,6 +120,20 @@ impl Endpoint {
     /// Returns where at this endpoint a listing goes on whose link names any host: a mirror hands on the link of the hub
     /// behind it, and a proxy below a path prefix does not know the prefix. Path and query stay, from `/api/` on; `None`
     /// where the link is no absolute `http` or `https` URL.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use hubstow_core::hub::Endpoint;
+    ///
+    /// let mirror = Endpoint::parse("https://hub.example.org/mirror")?;
+    /// let next = mirror.next_page("https://huggingface.co/api/models/org/name/tree/main?cursor=7");
+    /// assert_eq!(
+    ///     next.as_deref(),
+    ///     Some("https://hub.example.org/mirror/api/models/org/name/tree/main?cursor=7")
+    /// );
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn next_page(&self, link: &str) -> Option<String> {
         Origin::of(link)?;
@@ -112,6 +148,18 @@ impl Endpoint {
     }
 
     /// Returns the URL that gives a token for reading the content of a commit from the Xet store.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use hubstow_core::{hub::Endpoint, name::{Commit, Repo, RepoId, RepoKind}};
+    ///
+    /// let hub = Endpoint::parse(Endpoint::PUBLIC)?;
+    /// let repo = Repo::new(RepoKind::Model, RepoId::parse("org/name")?);
+    /// let commit = Commit::parse("0123456789012345678901234567890123456789")?;
+    /// println!("{}", hub.xet_read_token(&repo, &commit));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn xet_read_token(&self, repo: &Repo, commit: &Commit) -> String {
         self.api(repo, "xet-read-token", &Revision::from(commit))

@@ -19,7 +19,21 @@ pub enum Naming {
 }
 
 /// A file's `/`-separated name inside its repo: relative, with no empty, `.` or `..` part, no NUL or other control
-/// character, no drive and no backslash (section 1.6 of the cache's description, CVE-2026-15717).
+/// character, no drive and no backslash.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use hubstow_core::name::{FileName, Naming};
+///
+/// let file = FileName::parse("data/train.csv")?;
+/// assert_eq!((file.as_str(), file.base(), file.depth()), ("data/train.csv", "train.csv", 1));
+/// assert!(file.parts().eq(["data", "train.csv"]) && !file.is_obeyed());
+/// assert!(file.check(Naming::Windows).is_ok());
+/// assert!(FileName::parse("../train.csv").is_err());
+/// println!("{}, or {}", file.not_stored(), file.below_a_file());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileName(String);
 string_name!(FileName);
@@ -102,7 +116,7 @@ impl FileName {
         )
     }
 
-    /// Returns the error for a name below a file, as if that were a folder (row A24 of the attack table).
+    /// Returns the error for a name below a file, as if that were a folder.
     #[must_use]
     pub fn below_a_file(&self) -> NameError {
         NameError::new("file name", &self.0, "a file is listed where one of its folders should be")

@@ -6,6 +6,18 @@ use core::fmt;
 use super::{NameError, string_name};
 
 /// The kind of a repo.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use hubstow_core::name::RepoKind;
+///
+/// let kind = RepoKind::parse("datasets")?;
+/// assert_eq!((kind.singular(), kind.plural()), ("dataset", "datasets"));
+/// let (kind, id) = RepoKind::of_folder("models--org--name").ok_or("a repo's folder")?;
+/// assert_eq!((kind, id.as_str()), (RepoKind::Model, "org/name"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
@@ -76,12 +88,22 @@ impl fmt::Display for RepoKind {
 }
 
 /// The id of a repo on the hub: `name` or `org/name`.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use hubstow_core::name::RepoId;
+///
+/// assert_eq!(RepoId::parse("org/name")?.as_str(), "org/name");
+/// assert!(RepoId::parse("org/name/more").is_err());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RepoId(String);
 string_name!(RepoId);
 
 impl RepoId {
-    /// Parses a repo id by the hub's rules (section 1.1 of the cache's description; the Python client's are the same).
+    /// Parses a repo id by the hub's rules, which are those of the Python client.
     ///
     /// # Errors
     /// More than one slash, a part that is empty or longer than 96 bytes, characters other than ASCII letters, digits,
@@ -121,6 +143,17 @@ impl RepoId {
 }
 
 /// A repo: kind and id.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use hubstow_core::name::{Repo, RepoId, RepoKind};
+///
+/// let rows = Repo::new(RepoKind::Dataset, RepoId::parse("org/rows")?);
+/// assert_eq!(rows.folder(), "datasets--org--rows");
+/// assert_eq!(Repo::of_folder("datasets--org--rows"), Some(rows));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Repo {

@@ -32,9 +32,15 @@ use crate::{
 const TRIES: usize = 3;
 
 /// Whether content must reach the disk before its name is published.
+///
+/// ```
+/// use hubstow_cache::Durability;
+///
+/// assert_eq!(Durability::default(), Durability::Safe);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// It must (invariant I11).
+    /// It must.
     #[default]
     Safe,
     /// The system decides when.

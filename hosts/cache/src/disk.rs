@@ -147,6 +147,18 @@ pub trait DiskFile: Read + Write + Seek + Send {
 }
 
 /// Primitive operations on paths below one cache root. None follows a symlink at the last part unless it says so.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use hubstow_cache::{Disk, StdDisk};
+/// use hubstow_core::{layout::RepoLayout, name::{Repo, RepoId, RepoKind}};
+///
+/// let disk = StdDisk::new("/models");
+/// let repo = Repo::new(RepoKind::Model, RepoId::parse("org/name")?);
+/// println!("{}", disk.native(&RepoLayout::new(&repo).repo()).display());
+/// # Ok(())
+/// # }
+/// ```
 pub trait Disk: Send + Sync {
     /// Returns the path as the system knows it, for messages and results.
     fn native(&self, at: &CachePath) -> PathBuf;

@@ -27,6 +27,15 @@ use crate::{
 ///
 /// Whoever drops the future of a question gives the question up: what is on its way ends soon, and what has come is kept
 /// where it is worth it.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::ask(async |hub| {
+/// let config = hub.model("org/model").file("config.json").await?;
+/// println!("{}, {} requests so far", config.path.display(), hub.traffic().requests);
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone)]
 pub struct Hub {
     engine: Engine,
@@ -37,11 +46,32 @@ impl Hub {
     ///
     /// # Errors
     /// A cache directory without a name, or one that the host can't reach.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use hubstow_client::{Config, Hub};
+    ///
+    /// // The parts of a native program; another host brings its own.
+    /// let config = Config::new("/models");
+    /// let hub = Hub::with_parts(config.clone(), hubstow_native::parts(&config))?;
+    /// assert_eq!(hub.traffic().requests, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with_parts(config: Config, parts: Parts) -> Result<Self, Error> {
         Engine::new(config, parts).map(|engine| Self { engine })
     }
 
     /// Sets the function that is told of every event.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// let hub = hub.on_event(|event| println!("{event:?}"));
+    /// hub.model("org/model").file("config.json").await?;
+    /// # Ok(())
+    /// # });
+    /// ```
     #[must_use]
     pub fn on_event(self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         Self { engine: self.engine.told_to(Arc::new(observer)) }
@@ -59,12 +89,29 @@ impl Hub {
     }
 
     /// Returns the settings.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// println!("{} at {}", hub.config().cache_dir.display(), hub.config().endpoint.as_str());
+    /// # Ok(())
+    /// # });
+    /// ```
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.engine.config
     }
 
     /// Returns what has been received and sent so far.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// hub.model("org/model").file("data/words.txt").await?;
+    /// assert_eq!(hub.traffic().bytes_downloaded, 3);
+    /// # Ok(())
+    /// # });
+    /// ```
     #[must_use]
     pub fn traffic(&self) -> Traffic {
         self.engine.http.traffic()
@@ -74,6 +121,19 @@ impl Hub {
     ///
     /// # Errors
     /// See [`ErrorKind`](crate::ErrorKind). Whatever the error, nothing wrong is visible in the cache.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// use hubstow_client::FileRequest;
+    ///
+    /// let request = FileRequest::parse("org/model", "config.json")?;
+    /// let config = hub.download(&request).await?;
+    /// assert!(hub.forecast_cached(&request)?.is_none(), "`main` may have moved meanwhile");
+    /// # drop(config);
+    /// # Ok(())
+    /// # });
+    /// ```
     pub async fn download(&self, request: &FileRequest) -> Result<FileReport, Error> {
         let FileRequest { repo, revision, file, .. } = request;
         let span = tracing::debug_span!(target: "hubstow", "download", %repo, %revision, %file);
@@ -85,6 +145,17 @@ impl Hub {
     ///
     /// # Errors
     /// Why the hub does not give the file.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// use hubstow_client::FileRequest;
+    ///
+    /// let found = hub.find(&FileRequest::parse("org/model", "config.json")?).await.map_err(|it| it.error)?;
+    /// assert_eq!(found.size(), Some(2));
+    /// # Ok(())
+    /// # });
+    /// ```
     pub async fn find(&self, request: &FileRequest) -> Result<FoundFile, Unfound> {
         self.engine.check()?;
         self.engine.find(request).await
@@ -95,6 +166,18 @@ impl Hub {
     ///
     /// # Errors
     /// As [`Hub::download`]; content that is something else by now.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// use hubstow_client::FileRequest;
+    ///
+    /// let found = hub.find(&FileRequest::parse("org/model", "config.json")?).await.map_err(|it| it.error)?;
+    /// let here = hub.download_found(&found).await?;
+    /// assert_eq!(&here.commit, found.commit());
+    /// # Ok(())
+    /// # });
+    /// ```
     pub async fn download_found(&self, found: &FoundFile) -> Result<FileReport, Error> {
         self.engine.check()?;
         self.engine.download_found(found).await
@@ -104,12 +187,45 @@ impl Hub {
     ///
     /// # Errors
     /// No answer, or one that is too long.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// use hubstow_client::RawQuestion;
+    ///
+    /// let answer = hub.ask_raw(RawQuestion::new("/api/models/org/model", 1 << 20)).await?;
+    /// assert_eq!(answer.status, 200);
+    /// # Ok(())
+    /// # });
+    /// ```
     pub async fn ask_raw(&self, question: RawQuestion) -> Result<RawAnswer, Error> {
         self.engine.check()?;
         self.engine.http.raw(question, Patience::brief(&self.engine.config)).await
     }
 
     /// Sets who reads what is received while it comes. It is meant for one download at a time.
+    ///
+    /// ```
+    /// use std::ops::Range;
+    ///
+    /// use hubstow_client::{Arrivals, Intervals, StagedReader};
+    ///
+    /// /// Says how much of a file has come.
+    /// struct Counted;
+    ///
+    /// impl Arrivals for Counted {
+    ///     fn begun(&self, _reader: StagedReader, _held: &Intervals) {}
+    ///     fn arrived(&self, bytes: Range<u64>) {
+    ///         println!("{bytes:?} can be read");
+    ///     }
+    ///     fn dropped(&self) {}
+    ///     fn proved(&self) {}
+    /// }
+    ///
+    /// fn told(hub: &hubstow_client::Hub) -> hubstow_client::Hub {
+    ///     hub.clone().read_by(std::sync::Arc::new(Counted))
+    /// }
+    /// ```
     #[must_use]
     pub fn read_by(self, arrivals: Arc<dyn Arrivals>) -> Self {
         Self { engine: self.engine.read_by(arrivals) }
@@ -120,6 +236,18 @@ impl Hub {
     ///
     /// # Errors
     /// As [`Hub::download`].
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// use hubstow_client::FileRequest;
+    ///
+    /// let first = hub.download(&FileRequest::parse("org/model", "config.json")?).await?;
+    /// let pinned = FileRequest::parse("org/model", "config.json")?.at((&first.commit).into());
+    /// assert!(hub.download_cached(&pinned)?.is_some());
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn download_cached(&self, request: &FileRequest) -> Result<Option<FileReport>, Error> {
         self.engine.download_cached(&self.engine.cache, request, CallerBlocks::its_thread())
     }
@@ -137,6 +265,17 @@ impl Hub {
     ///
     /// # Errors
     /// See [`ErrorKind`](crate::ErrorKind).
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// use hubstow_client::FileRequest;
+    ///
+    /// let explained = hub.explain(&FileRequest::parse("org/model", "config.json")?).await?;
+    /// assert_eq!(explained.size, Some(2));
+    /// # Ok(())
+    /// # });
+    /// ```
     pub async fn explain(&self, request: &FileRequest) -> Result<Explanation, Error> {
         self.engine()?.explain(request).await
     }
@@ -146,6 +285,21 @@ impl Hub {
     /// # Errors
     /// See [`ErrorKind`](crate::ErrorKind). A file that fails does not stop the others; all failures are told together, and
     /// the next run goes on from there.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// use hubstow_client::SnapshotRequest;
+    /// use hubstow_core::name::{Repo, RepoId, RepoKind, Revision};
+    ///
+    /// let repo = Repo::new(RepoKind::Model, RepoId::parse("org/model")?);
+    /// let request = SnapshotRequest::new(repo, Revision::parse("main")?);
+    /// let foretold = hub.forecast(&request).await?;
+    /// let snapshot = hub.snapshot(&request).await?;
+    /// assert_eq!(foretold.files.len(), snapshot.files.len());
+    /// # Ok(())
+    /// # });
+    /// ```
     pub async fn snapshot(&self, request: &SnapshotRequest) -> Result<SnapshotReport, Error> {
         let SnapshotRequest { repo, revision, .. } = request;
         let span = tracing::debug_span!(target: "hubstow", "snapshot", %repo, %revision);
@@ -157,6 +311,20 @@ impl Hub {
     ///
     /// # Errors
     /// As [`Hub::snapshot`].
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// use hubstow_client::SnapshotRequest;
+    /// use hubstow_core::name::Revision;
+    ///
+    /// let first = hub.model("org/model").snapshot().await?;
+    /// let repo = hub.model("org/model").info().await?.repo;
+    /// let pinned = SnapshotRequest::new(repo, Revision::from(&first.commit));
+    /// assert!(hub.snapshot_cached(&pinned)?.is_some());
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn snapshot_cached(
         &self,
         request: &SnapshotRequest,
@@ -173,6 +341,16 @@ impl Hub {
     }
 
     /// Returns the cache directory as a whole, to look at it and to clean it.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// hub.model("org/model").snapshot().await?;
+    /// let inventory = hub.cache().inventory()?;
+    /// assert_eq!(inventory.repos.len(), 1);
+    /// # Ok(())
+    /// # });
+    /// ```
     #[cfg(feature = "care")]
     #[must_use]
     pub fn cache(&self) -> crate::care::CacheDir {
@@ -183,6 +361,16 @@ impl Hub {
     ///
     /// # Errors
     /// A cache directory that can't be looked at.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// for method in hub.environment()?.methods {
+    ///     println!("{}: {}", method.method, method.support);
+    /// }
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn environment(&self) -> Result<Environment, Error> {
         self.engine.environment(CallerBlocks::its_thread())
     }

@@ -11,6 +11,18 @@ use crate::{
 };
 
 /// What a host brings: who decides, how requests are sent, how directories are reached, and where their work is done.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use hubstow_client::{Config, Hub};
+///
+/// let config = Config::new("/models");
+/// let mut parts = hubstow_native::parts(&config);
+/// parts.descriptors = Some(64);
+/// let hub = Hub::with_parts(config, parts)?;
+/// # Ok(())
+/// # }
+/// ```
 #[non_exhaustive]
 pub struct Parts {
     /// Who decides.
@@ -31,6 +43,18 @@ pub struct Parts {
 impl Parts {
     /// Puts the parts together that every host has to bring. The core that is linked decides, and no limit and no Xet store is
     /// known; the fields say otherwise where they are set.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use hubstow_cache::{Disk, StdDisk};
+    /// use hubstow_client::{Parts, Transport, Workers};
+    ///
+    /// fn parts(transport: Arc<dyn Transport>, workers: Arc<dyn Workers>) -> Parts {
+    ///     let disk = |folder: &std::path::Path| Ok(Arc::new(StdDisk::new(folder)) as Arc<dyn Disk>);
+    ///     Parts::new(transport, Box::new(disk), workers)
+    /// }
+    /// ```
     #[must_use]
     pub fn new(transport: Arc<dyn Transport>, disk: DiskOf, workers: Arc<dyn Workers>) -> Self {
         let decider = Arc::new(LinkedCore);
@@ -43,6 +67,25 @@ impl Parts {
 pub type DiskOf = Box<dyn Fn(&Path) -> io::Result<Arc<dyn Disk>> + Send + Sync>;
 
 /// Where work runs that would hold up the async threads.
+///
+/// ```
+/// use hubstow_client::{Beside, Workers};
+///
+/// /// For a program without threads: work is done at once.
+/// struct AtOnce;
+///
+/// impl Workers for AtOnce {
+///     fn start(&self, work: Box<dyn FnOnce() + Send>) {
+///         work();
+///     }
+///
+///     fn beside(&self) -> Beside {
+///         Beside::Nothing
+///     }
+/// }
+///
+/// assert!(AtOnce.check().is_ok());
+/// ```
 pub trait Workers: Send + Sync {
     /// Runs work beside whoever asks for it, or at once where there are no threads. Work that can't be run is dropped;
     /// whoever waits for it is told so.
@@ -61,6 +104,14 @@ pub trait Workers: Send + Sync {
 }
 
 /// What work runs beside whoever asks for it.
+///
+/// ```
+/// use hubstow_client::{Beside, Workers};
+///
+/// fn may_overlap(workers: &dyn Workers) -> bool {
+///     workers.beside() == Beside::Threads
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Beside {
     /// Threads of its own.

@@ -17,6 +17,18 @@ use serde::{Deserialize, Serialize};
 pub use self::{error::RequestFailure, metadata::Metadata};
 
 /// One file of a repo.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::at(async |here| {
+/// use hubstow_hf_hub::api::sync::ApiBuilder;
+///
+/// let api = ApiBuilder::from_cache(hubstow_hf_hub::Cache::new(here.place("home/hub"))).with_endpoint(here.url()).build()?;
+/// let files = api.model("org/model".to_owned()).info()?.siblings;
+/// assert!(files.iter().any(|file| file.rfilename == "config.json"));
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Siblings {
     /// Its path in the repo.
@@ -24,6 +36,18 @@ pub struct Siblings {
 }
 
 /// What the hub tells of a repo at a revision.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::at(async |here| {
+/// use hubstow_hf_hub::{Cache, api::sync::ApiBuilder};
+///
+/// let api = ApiBuilder::from_cache(Cache::new(here.place("home/hub"))).with_endpoint(here.url()).build()?;
+/// let info = api.model("org/model".to_owned()).info()?;
+/// println!("{} files at {}", info.siblings.len(), info.sha);
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct RepoInfo {
     /// Its files.
@@ -40,6 +64,27 @@ impl From<hubstow_native::RepoInfo> for RepoInfo {
 }
 
 /// Progress of one file, as it is shown to a person.
+///
+/// ```
+/// use hubstow_hf_hub::api::Progress;
+///
+/// /// Counts what has come.
+/// struct Counted(usize);
+///
+/// impl Progress for Counted {
+///     fn init(&mut self, size: usize, filename: &str) {
+///         println!("{filename}: {size} bytes");
+///     }
+///
+///     fn update(&mut self, size: usize) {
+///         self.0 += size;
+///     }
+///
+///     fn finish(&mut self) {
+///         println!("{} bytes have come", self.0);
+///     }
+/// }
+/// ```
 pub trait Progress {
     /// A transfer of so many bytes begins.
     fn init(&mut self, size: usize, filename: &str);

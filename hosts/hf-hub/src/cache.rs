@@ -7,6 +7,24 @@ use hubstow_native::{Commit, Config, Hub};
 use crate::{Repo, repos_by_kind};
 
 /// A cache directory.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::at(async |here| {
+/// use hubstow_hf_hub::{Cache, Repo, RepoType};
+///
+/// let cache = Cache::new(here.place("home/hub"));
+/// println!("{}, the token at {}", cache.path().display(), cache.token_path().display());
+/// assert!(cache.token().is_none());
+/// assert!(cache.model("org/model".to_owned()).get("config.json").is_none());
+/// for repo in [cache.dataset("org/rows".to_owned()), cache.space("org/show".to_owned())] {
+///     assert!(repo.get("README.md").is_none());
+/// }
+/// let tagged = Repo::with_revision("org/model".to_owned(), RepoType::Model, "v1".to_owned());
+/// assert!(cache.repo(tagged).get("config.json").is_none());
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug)]
 pub struct Cache {
     path: PathBuf,
@@ -20,6 +38,10 @@ impl Cache {
     }
 
     /// The cache that `HF_HOME`, `HF_HUB_CACHE` and their like say; without a home it is below the present folder.
+    ///
+    /// ```
+    /// println!("{}", hubstow_hf_hub::Cache::from_env().path().display());
+    /// ```
     #[must_use]
     pub fn from_env() -> Self {
         let told = Config::from_env().map(|config| config.cache_dir);
@@ -62,6 +84,23 @@ impl Default for Cache {
 }
 
 /// A repo in a cache.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::at(async |here| {
+/// use hubstow_hf_hub::{Cache, api::sync::ApiBuilder};
+///
+/// let cache = Cache::new(here.place("home/hub"));
+/// let api = ApiBuilder::from_cache(cache.clone()).with_endpoint(here.url()).build()?;
+/// let path = api.model("org/model".to_owned()).get("config.json")?;
+///
+/// let cached = cache.model("org/model".to_owned());
+/// assert_eq!(cached.get("config.json"), Some(path));
+/// let commit = api.model("org/model".to_owned()).info()?.sha;
+/// assert!(cached.pointer_path(&commit).join("config.json").exists());
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug)]
 pub struct CacheRepo {
     cache: Cache,
@@ -79,6 +118,13 @@ impl CacheRepo {
     }
 
     /// Returns where the blob with this etag is or would be.
+    ///
+    /// ```
+    /// use hubstow_hf_hub::Cache;
+    ///
+    /// let cached = Cache::new("/models".into()).model("org/model".to_owned());
+    /// assert!(cached.blob_path("etag").ends_with("models--org--model/blobs/etag"));
+    /// ```
     #[must_use]
     pub fn blob_path(&self, etag: &str) -> PathBuf {
         self.folder().join("blobs").join(etag)
@@ -94,6 +140,18 @@ impl CacheRepo {
     ///
     /// # Errors
     /// What is no commit or no revision; a folder that can't be written.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::at(async |here| {
+    /// use hubstow_hf_hub::Cache;
+    ///
+    /// let cached = Cache::new(here.place("home/hub")).model("org/model".to_owned());
+    /// cached.create_ref("0123456789012345678901234567890123456789")?;
+    /// assert!(cached.create_ref("main").is_err());
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn create_ref(&self, commit_hash: &str) -> Result<(), io::Error> {
         let commit = Commit::parse(commit_hash).map_err(unusable)?;
         let (_, revision) = self.repo.named().map_err(unusable)?;

@@ -40,6 +40,13 @@ macro_rules! repos_by_kind {
 use repos_by_kind;
 
 /// What a repo holds.
+///
+/// ```
+/// use hubstow_hf_hub::{Repo, RepoType};
+///
+/// let rows = Repo::new("org/rows".to_owned(), RepoType::Dataset);
+/// assert_eq!(rows.url(), "datasets/org/rows");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RepoType {
     /// A model.
@@ -61,6 +68,15 @@ impl From<RepoType> for RepoKind {
 }
 
 /// A repo at a revision.
+///
+/// ```
+/// use hubstow_hf_hub::{Repo, RepoType};
+///
+/// let rows = Repo::with_revision("org/rows".to_owned(), RepoType::Dataset, "refs/pr/7".to_owned());
+/// assert_eq!((rows.revision(), rows.url_revision().as_str()), ("refs/pr/7", "refs%2Fpr%2F7"));
+/// assert_eq!(rows.folder_name(), "datasets--org--rows");
+/// assert_eq!(rows.api_url(), "datasets/org/rows/revision/refs%2Fpr%2F7");
+/// ```
 #[derive(Clone, Debug)]
 pub struct Repo {
     repo_id: String,
@@ -70,6 +86,13 @@ pub struct Repo {
 
 impl Repo {
     /// A repo at `main`.
+    ///
+    /// ```
+    /// use hubstow_hf_hub::{Repo, RepoType};
+    ///
+    /// let model = Repo::new("org/model".to_owned(), RepoType::Model);
+    /// assert_eq!(model.revision(), "main");
+    /// ```
     #[must_use]
     pub fn new(repo_id: String, repo_type: RepoType) -> Self {
         Self::with_revision(repo_id, repo_type, "main".to_owned())
@@ -82,18 +105,30 @@ impl Repo {
     }
 
     /// A model at `main`.
+    ///
+    /// ```
+    /// assert_eq!(hubstow_hf_hub::Repo::model("org/name".to_owned()).url(), "org/name");
+    /// ```
     #[must_use]
     pub fn model(repo_id: String) -> Self {
         Self::new(repo_id, RepoType::Model)
     }
 
     /// A dataset at `main`.
+    ///
+    /// ```
+    /// assert_eq!(hubstow_hf_hub::Repo::dataset("org/name".to_owned()).url(), "datasets/org/name");
+    /// ```
     #[must_use]
     pub fn dataset(repo_id: String) -> Self {
         Self::new(repo_id, RepoType::Dataset)
     }
 
     /// A space at `main`.
+    ///
+    /// ```
+    /// assert_eq!(hubstow_hf_hub::Repo::space("org/name".to_owned()).url(), "spaces/org/name");
+    /// ```
     #[must_use]
     pub fn space(repo_id: String) -> Self {
         Self::new(repo_id, RepoType::Space)

@@ -50,6 +50,18 @@ struct State {
 
 impl Bars {
     /// Makes bars, with colors on a terminal unless `NO_COLOR` is set.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// let bars = hubstow_native::Bars::on_stderr();
+    /// let shown = bars.clone();
+    /// hub.model("org/model").file("config.json").on_event(move |event| shown.update(event)).await?;
+    /// bars.above(|| println!("it is here"));
+    /// bars.clear();
+    /// # Ok(())
+    /// # });
+    /// ```
     #[must_use]
     pub fn on_stderr() -> Self {
         let refused = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -57,6 +69,13 @@ impl Bars {
     }
 
     /// Makes bars with colors or without.
+    ///
+    /// ```
+    /// use hubstow_native::Bars;
+    ///
+    /// let plain = Bars::colored(false);
+    /// plain.clear();
+    /// ```
     #[must_use]
     pub fn colored(is_colored: bool) -> Self {
         let target = ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND);

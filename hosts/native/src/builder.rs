@@ -1,21 +1,14 @@
 //! Making a hub, setting by setting.
 
+mod settings;
+
 use std::{
-    num::NonZeroU64,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
-use hubstow_client::{
-    Config, Durability, Error, ErrorKind, Event, Login, Observer, Proxies, Proxy, Token, Transport,
-    Xet, env_var,
-};
-use hubstow_core::{
-    decide::Decider,
-    facts::{Reach, Stale},
-    policy::Policy,
-};
+use hubstow_client::{Config, Error, ErrorKind, Event, Observer, Transport, env_var};
+use hubstow_core::decide::Decider;
 
 use crate::{Hub, hub};
 #[cfg(feature = "reqwest")]
@@ -63,6 +56,18 @@ type Change = Box<dyn FnOnce(&mut Config) -> Result<(), Error>>;
 
 impl HubBuilder {
     /// Begins with these settings instead of those of the environment.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use hubstow_native::{Config, Hub};
+    ///
+    /// let mut config = Config::new("/models");
+    /// config.max_workers = 2;
+    /// let hub = Hub::builder().config(config).max_workers(4).build()?;
+    /// assert_eq!(hub.config().max_workers, 4);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn config(mut self, config: Config) -> Self {
         self.config = Some(config);
         self
@@ -74,123 +79,19 @@ impl HubBuilder {
         self
     }
 
-    /// Asks the hub at this URL, which may have a name and a password in it.
-    pub fn endpoint(self, url: impl Into<String>) -> Self {
-        let url = url.into();
-        self.change(move |config| config.set_endpoint(&url))
-    }
-
-    /// Asks the hub at the first of these URLs, and at each other when those before it are away or fail; no endpoint is asked
-    /// for a better answer than another one's.
-    pub fn endpoints<U: Into<String>>(self, urls: impl IntoIterator<Item = U>) -> Self {
-        let urls: Vec<String> = urls.into_iter().map(Into::into).collect();
-        self.change(move |config| config.set_endpoints(&urls.join(" ")))
-    }
-
-    /// Sends this access token to the hub: to each of its endpoints.
-    pub fn token(self, token: impl Into<String>) -> Self {
-        let token = token.into();
-        self.change(move |config| {
-            config.token = Some(Token::new(&token)?);
-            Ok(())
-        })
-    }
-
-    /// Sends no token, whatever the environment says.
-    pub fn no_token(self) -> Self {
-        self.set(|config| (config.token, config.unread_token) = (None, None))
-    }
-
-    /// Sends a name and a password to the hub, in place of a token.
-    pub fn login(self, name: &str, password: &str) -> Self {
-        let login = Login::new(name, password);
-        self.set(move |config| config.login = Some(login))
-    }
-
-    /// Adds a header to each request to the hub; it is sent to no other server, as no token is.
-    pub fn header(self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        let (name, value) = (name.into(), value.into());
-        self.change(move |config| config.headers.insert(&name, &value))
-    }
-
-    /// Says who asks, in the `User-Agent` header.
-    pub fn user_agent(self, user_agent: impl Into<String>) -> Self {
-        let user_agent = user_agent.into();
-        self.set(move |config| config.user_agent = user_agent)
-    }
-
-    /// Sends all requests through this proxy: `http://HOST:PORT`, `https://…`, or with the feature `socks` `socks5h://…`.
-    pub fn proxy(self, url: impl Into<String>) -> Self {
-        let url = url.into();
-        self.change(move |config| {
-            let proxy = Proxy::parse(&url)?;
-            config.proxies = Proxies::default();
-            (config.proxies.http, config.proxies.https) = (Some(proxy.clone()), Some(proxy));
-            Ok(())
-        })
-    }
-
-    /// Sends requests through no proxy, whatever the environment says.
-    pub fn no_proxy(self) -> Self {
-        self.set(|config| config.proxies = Proxies::default())
-    }
-
-    /// Places files by this policy.
-    pub fn policy(self, policy: Policy) -> Self {
-        self.set(move |config| config.policy = policy)
-    }
-
-    /// Sends no request (`HF_HUB_OFFLINE` of the Python client).
-    pub fn offline(self) -> Self {
-        self.set(|config| config.reach = Reach::Offline)
-    }
-
-    /// Says when a cached file may be served that the hub has not confirmed.
-    pub fn stale(self, stale: Stale) -> Self {
-        self.set(move |config| config.stale = stale)
-    }
-
-    /// Says what a power cut may cost.
-    pub fn durability(self, durability: Durability) -> Self {
-        self.set(move |config| config.durability = durability)
-    }
-
-    /// Takes no content from the Xet store, whatever the program was built with.
-    pub fn without_xet(self) -> Self {
-        self.set(|config| config.xet = Xet::Off)
-    }
-
-    /// Downloads at most this many files at once; of small ones it is eight times as many.
-    pub fn max_workers(self, files: usize) -> Self {
-        self.set(move |config| config.max_workers = files)
-    }
-
-    /// Receives large files on at most this many connections, all together.
-    pub fn max_connections(self, connections: usize) -> Self {
-        self.set(move |config| config.max_connections = Some(connections))
-    }
-
-    /// Receives at most this many bytes of content a second, over all files together.
-    pub fn limit_rate(self, bytes_per_second: NonZeroU64) -> Self {
-        self.set(move |config| config.limit_rate = Some(bytes_per_second))
-    }
-
-    /// Gives a question to the hub this long to be answered.
-    pub fn lookup_timeout(self, timeout: Duration) -> Self {
-        self.set(move |config| config.lookup_timeout = timeout)
-    }
-
-    /// Lets a transfer stand still this long.
-    pub fn stall_timeout(self, timeout: Duration) -> Self {
-        self.set(move |config| config.stall_timeout = timeout)
-    }
-
-    /// Waits this long for a server that refuses requests for now (429, or 503 with a time to wait).
-    pub fn throttle_patience(self, patience: Duration) -> Self {
-        self.set(move |config| config.throttle_patience = patience)
-    }
-
     /// Tells a function of every event of every question; it is called from several threads and must not block.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/here/hub.rs")); }
+    /// # here::at(async |here| {
+    /// let hub = hubstow_native::Hub::builder()
+    ///     .config(here.config()?)
+    ///     .on_event(|event| println!("{event:?}"))
+    ///     .build()?;
+    /// hub.model("org/model").file("config.json").await?;
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn on_event(mut self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.observer = Some(Arc::new(observer));
         self
@@ -198,12 +99,47 @@ impl HubBuilder {
 
     /// Lets somebody else decide than the linked core. Whatever is decided is checked against the facts before anything is
     /// touched.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    ///
+    /// use hubstow_native::{Hub, LinkedCore};
+    ///
+    /// let hub = Hub::builder().cache_dir("/models").decider(Arc::new(LinkedCore)).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn decider(mut self, decider: Arc<dyn Decider>) -> Self {
         self.decider = Some(decider);
         self
     }
 
     /// Sends requests by a transport of the program's own. It does what it does about proxies and certificates.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/here/hub.rs")); }
+    /// # here::at(async |here| {
+    /// use std::sync::Arc;
+    ///
+    /// use hubstow_native::{BoxFuture, ErrorKind, Hub, Request, Response};
+    /// use hubstow_native::{Transport, TransportError, TransportErrorKind};
+    ///
+    /// /// A program's own way to the hub, which is closed today.
+    /// struct Closed;
+    ///
+    /// impl Transport for Closed {
+    ///     fn send(&self, _request: Request) -> BoxFuture<'_, Result<Response, TransportError>> {
+    ///         Box::pin(async { Err(TransportError::of(TransportErrorKind::Tls)) })
+    ///     }
+    /// }
+    ///
+    /// let hub = Hub::builder().config(here.config()?).transport(Arc::new(Closed)).build()?;
+    /// let error = hub.model("org/model").file("config.json").await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::HubUnreachable);
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.transport = Some(transport);
         self
@@ -213,6 +149,17 @@ impl HubBuilder {
     ///
     /// # Errors
     /// A value that can't be used; without a cache directory, a home directory that is not known; nothing that sends requests.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use hubstow_native::{ErrorKind, Hub};
+    ///
+    /// let hub = Hub::builder().cache_dir("/models").build()?;
+    /// let error = Hub::builder().cache_dir("/models").endpoint("no URL").build().err();
+    /// assert_eq!(error.map(|error| error.kind()), Some(ErrorKind::Usage));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn build(self) -> Result<Hub, Error> {
         if let Some(unusable) = self.unusable {
             return Err(unusable);
@@ -242,6 +189,14 @@ impl HubBuilder {
     ///
     /// # Errors
     /// As [`HubBuilder::build`].
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let hub = hubstow_native::Hub::builder().cache_dir("/models").build_blocking()?;
+    /// assert!(hub.model("org/name").file("config.json").cached()?.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(feature = "blocking")]
     pub fn build_blocking(self) -> Result<crate::blocking::Hub, Error> {
         self.build().map(crate::blocking::Hub::from)
@@ -265,17 +220,51 @@ impl HubBuilder {
     /// Sends requests with the program's own client of reqwest: its proxies, certificates, timeouts and `User-Agent` are left
     /// as they are. It must not follow redirects by itself ([`reqwest::redirect::Policy::none`]), and a timeout for whole
     /// requests would end long downloads. Its connections are driven by the runtimes that ask.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/here/hub.rs")); }
+    /// # here::at(async |here| {
+    /// use hubstow_native::{Hub, reqwest};
+    ///
+    /// # let _ = rustls::crypto::ring::default_provider().install_default();
+    /// let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+    /// let hub = Hub::builder().config(here.config()?).http_client(client).build()?;
+    /// hub.model("org/model").file("config.json").await?;
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn http_client(self, client: reqwest::Client) -> Self {
         self.transport(Arc::new(ReqwestTransport::Given(client)))
     }
 
     /// Believes these authorities too, given as the text of a PEM file; those of the system are believed as ever.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use hubstow_native::Hub;
+    ///
+    /// let pem = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/authority.pem"));
+    /// let hub = Hub::builder().cache_dir("/models").ca_certificates(pem).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn ca_certificates(mut self, pem: &[u8]) -> Self {
         let taken = self.authorities.add_pem(pem);
         self.note(taken)
     }
 
     /// Believes the authorities of a PEM file too.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use hubstow_native::Hub;
+    ///
+    /// let pem = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/authority.pem");
+    /// let hub = Hub::builder().cache_dir("/models").ca_file(pem).build()?;
+    /// assert!(Hub::builder().cache_dir("/models").ca_file("/nowhere.pem").build().is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn ca_file(mut self, path: impl AsRef<Path>) -> Self {
         let path = path.as_ref();
         let read = std::fs::read(path).map_err(|error| unusable_file(path).caused_by(error));

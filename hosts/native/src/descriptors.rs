@@ -4,6 +4,12 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Returns how many files and connections this process may have open together; `None` where no limit could be told.
+///
+/// ```
+/// if hubstow_native::descriptor_limit().is_some_and(|limit| limit < 64) {
+///     eprintln!("few files can be open at once here; downloads will be slow");
+/// }
+/// ```
 #[must_use]
 #[cfg(unix)]
 pub fn descriptor_limit() -> Option<usize> {
@@ -11,6 +17,10 @@ pub fn descriptor_limit() -> Option<usize> {
 }
 
 /// Returns how many files and connections this process may have open together; `None` where no limit could be told.
+///
+/// ```
+/// assert!(hubstow_native::descriptor_limit().is_none());
+/// ```
 #[must_use]
 #[cfg(not(unix))]
 pub fn descriptor_limit() -> Option<usize> {
@@ -19,6 +29,16 @@ pub fn descriptor_limit() -> Option<usize> {
 
 /// Raises the number of files and connections that this process may have open to what it is allowed to raise it to. It
 /// belongs to the program, so the library never does it: one that calls this does so before it makes a hub.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use hubstow_native::{Config, Hub, raise_descriptor_limit};
+///
+/// raise_descriptor_limit();
+/// let hub = Hub::new(Config::new("/models"))?;
+/// # Ok(())
+/// # }
+/// ```
 pub fn raise_descriptor_limit() {
     #[cfg(unix)]
     {

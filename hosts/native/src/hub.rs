@@ -12,11 +12,33 @@ use crate::{HubBuilder, descriptors, workers::BlockingPool};
 /// A hub and the cache that its files go to. Cloning is cheap; clones share connections and what was learned.
 ///
 /// Everything that can be asked is asked of the [client](hubstow_client::Hub) that it leads to.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/here/hub.rs")); }
+/// # here::ask(async |hub| {
+/// let config = hub.model("org/model").file("config.json").await?;
+/// let rows = hub.dataset("org/rows").snapshot().include(["*.csv"]).await?;
+/// println!("{}, {} files of rows", config.path.display(), rows.files.len());
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone)]
 pub struct Hub(hubstow_client::Hub);
 
 /// Returns the parts of a native program: the linked core, reqwest, the system's own filesystem, tokio's blocking pool, and
 /// with the feature `xet` the Xet store.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use hubstow_native::{Config, Hub, parts};
+///
+/// let config = Config::new("/models");
+/// let mut parts = parts(&config);
+/// parts.descriptors = Some(64);
+/// let hub = Hub::with_parts(config, parts)?;
+/// # Ok(())
+/// # }
+/// ```
 #[cfg(feature = "reqwest")]
 #[must_use]
 pub fn parts(config: &Config) -> Parts {
@@ -50,6 +72,16 @@ impl Hub {
     ///
     /// # Errors
     /// As [`Hub::new`]; no home directory.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use hubstow_native::Hub;
+    ///
+    /// let hub = Hub::from_env()?;
+    /// println!("{}", hub.config().cache_dir.display());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn from_env() -> Result<Self, Error> {
         Self::new(Config::from_env()?)
     }
@@ -58,6 +90,16 @@ impl Hub {
     ///
     /// # Errors
     /// A cache directory without a name.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use hubstow_native::{Config, Hub};
+    ///
+    /// let hub = Hub::new(Config::new("/models"))?;
+    /// assert_eq!(hub.config().endpoint.as_str(), "https://huggingface.co");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new(config: Config) -> Result<Self, Error> {
         let parts = parts(&config);
         Self::with_parts(config, parts)
@@ -68,6 +110,18 @@ impl Hub {
     ///
     /// # Errors
     /// As [`Hub::new`].
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    ///
+    /// use hubstow_native::{Config, Hub, LinkedCore};
+    ///
+    /// // The linked core here; it may be the core as a component.
+    /// let hub = Hub::with_decider(Config::new("/models"), Arc::new(LinkedCore))?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with_decider(config: Config, decider: Arc<dyn Decider>) -> Result<Self, Error> {
         let mut parts = parts(&config);
         parts.decider = decider;
@@ -77,6 +131,16 @@ impl Hub {
 
 impl Hub {
     /// Begins a hub, setting by setting.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use hubstow_native::Hub;
+    ///
+    /// let hub = Hub::builder().cache_dir("/models").endpoint("https://hub.example.org").build()?;
+    /// assert_eq!(hub.config().endpoint.as_str(), "https://hub.example.org");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn builder() -> HubBuilder {
         HubBuilder::default()
     }
@@ -85,11 +149,38 @@ impl Hub {
     ///
     /// # Errors
     /// As [`Hub::new`].
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use hubstow_native::{Config, Hub, parts};
+    ///
+    /// let config = Config::new("/models");
+    /// let mut parts = parts(&config);
+    /// parts.store = None;
+    /// let hub = Hub::with_parts(config, parts)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with_parts(config: Config, parts: Parts) -> Result<Self, Error> {
         hubstow_client::Hub::with_parts(config, parts).map(Self)
     }
 
     /// Sets the function that is told of every event.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// use hubstow_native::Event;
+    ///
+    /// let hub = hub.on_event(|event| {
+    ///     if let Event::Finished { report } = event {
+    ///         println!("{} is here", report.file);
+    ///     }
+    /// });
+    /// hub.model("org/model").snapshot().await?;
+    /// # Ok(())
+    /// # });
+    /// ```
     #[must_use]
     pub fn on_event(self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         Self(self.0.on_event(observer))

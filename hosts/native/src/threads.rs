@@ -17,6 +17,16 @@ const FOR_DISK: usize = 4;
 ///
 /// # Errors
 /// A system that gives fewer threads than a download needs.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use hubstow_native::blocking;
+///
+/// let runtime = blocking::runtime()?;
+/// assert_eq!(runtime.block_on(async { 1 + 1 }), 2);
+/// # Ok(())
+/// # }
+/// ```
 pub fn runtime() -> Result<Runtime, Error> {
     let threads = thread::available_parallelism().map_or(1, usize::from).min(THREAD_LIMIT);
     check_threads(threads)?;

@@ -1,9 +1,12 @@
 //! The public API of each library is the one that is written down in `docs/api`. `BLESS=1` writes a new one down.
 //!
 //! A line that goes or changes is what semantic versioning calls breaking; one that comes is not. The listings are made of
-//! what rustdoc says in JSON, whose format is of one version of Rust: another one skips the tests.
+//! what rustdoc says in JSON, whose format is of one version of Rust: another one skips the tests. By the same words every
+//! public item of the libraries that programs use is shown by an example.
 
 #![expect(clippy::print_stdout, reason = "a test says how much it has compared")]
+
+mod shown;
 
 use std::{
     env, fs,
@@ -15,6 +18,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use libtest_mimic::{Arguments, Completion, Trial};
 use public_api::Builder;
+use shown::Said;
 
 const LIBRARIES: [&str; 9] = [
     "hubstow-cache",
@@ -27,6 +31,8 @@ const LIBRARIES: [&str; 9] = [
     "hubstow-tier",
     "hubstow-wasmtime",
 ];
+/// The libraries of which every public item is shown by an example: those that programs use.
+const SHOWN: [&str; 2] = ["hubstow-hf-hub", "hubstow-native"];
 /// The format that is understood here: that of Rust 1.95.
 const FORMAT: u64 = 57;
 /// As the lints are built, so that nothing but our own crates is checked again.
@@ -38,27 +44,44 @@ static DOCUMENTED: LazyLock<Result<PathBuf, String>> =
     LazyLock::new(|| document().map_err(|error| format!("{error:#}")));
 
 fn main() -> ExitCode {
-    let trials = LIBRARIES.map(|library| {
-        Trial::ignorable_test(library, move || match is_as_written(library) {
-            Ok(None) => Ok(Completion::Completed),
-            Ok(Some(other)) => Ok(Completion::ignored_with(other)),
-            Err(error) => Err(format!("{error:#}").into()),
-        })
+    let written = LIBRARIES.map(|library| trial(library.to_owned(), library, is_as_written));
+    let shown = SHOWN.map(|library| trial(format!("{library}-is-shown"), library, is_shown));
+    let search = Trial::test("the-search-tells-calls-from-words", || {
+        shown::calls_are_told_from_words().map_err(|error| format!("{error:#}").into())
     });
-    libtest_mimic::run(&Arguments::from_args(), trials.into()).exit_code()
+    let trials = written.into_iter().chain(shown).chain([search]).collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-/// Compares a library; returns why that is not possible here.
-fn is_as_written(library: &str) -> Result<Option<String>> {
-    let folder = DOCUMENTED.as_ref().map_err(|error| anyhow::anyhow!("{error}"))?;
-    let json = folder.join(format!("{}.json", library.replace('-', "_")));
-    let said: serde_json::Value = serde_json::from_slice(&fs::read(&json)?)?;
+/// Makes a test of a library, which another format than the one that is understood skips.
+fn trial(name: String, library: &'static str, test: fn(&str, &Path) -> Result<()>) -> Trial {
+    Trial::ignorable_test(name, move || {
+        let run = || -> Result<Completion> {
+            let folder = DOCUMENTED.as_ref().map_err(|error| anyhow::anyhow!("{error}"))?;
+            let format = format_of(&json_of(folder, library))?;
+            if format != FORMAT {
+                let other = format!("rustdoc writes format {format} instead of {FORMAT}");
+                return Ok(Completion::ignored_with(other));
+            }
+            test(library, folder).map(|()| Completion::Completed)
+        };
+        run().map_err(|error| format!("{error:#}").into())
+    })
+}
+
+fn json_of(folder: &Path, library: &str) -> PathBuf {
+    folder.join(format!("{}.json", library.replace('-', "_")))
+}
+
+fn format_of(json: &Path) -> Result<u64> {
+    let said: serde_json::Value = serde_json::from_slice(&fs::read(json)?)?;
     let format = said.get("format_version").and_then(serde_json::Value::as_u64);
-    let format = format.context("the format has a version")?;
-    if format != FORMAT {
-        return Ok(Some(format!("rustdoc writes format {format} instead of {FORMAT}")));
-    }
-    let api = Builder::from_rustdoc_json(json)
+    format.context("the format has a version")
+}
+
+/// Compares a library with what is written down of it.
+fn is_as_written(library: &str, folder: &Path) -> Result<()> {
+    let api = Builder::from_rustdoc_json(json_of(folder, library))
         .omit_blanket_impls(true)
         .omit_auto_trait_impls(true)
         .omit_auto_derived_impls(true)
@@ -72,7 +95,15 @@ fn is_as_written(library: &str) -> Result<Option<String>> {
     let written = fs::read_to_string(&golden).unwrap_or_default();
     println!("{library}: {} lines", came.lines().count());
     ensure!(written == came, "{}\n{}", golden.display(), difference(&written, &came));
-    Ok(None)
+    Ok(())
+}
+
+/// Looks for examples of everything that a library has.
+fn is_shown(library: &str, folder: &Path) -> Result<()> {
+    let (items, missing) = Said::read(folder, &LIBRARIES)?.without_example(library)?;
+    println!("{library}: {items} items");
+    ensure!(missing.is_empty(), "{} of {items}:\n{}", missing.len(), missing.join("\n"));
+    Ok(())
 }
 
 fn difference(written: &str, came: &str) -> String {

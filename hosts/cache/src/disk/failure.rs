@@ -12,6 +12,13 @@ use hubstow_core::{
 };
 
 /// What an operating system's error means, whatever its number is called there.
+///
+/// ```
+/// use hubstow_cache::disk::failure::{ErrorGroup, group};
+///
+/// let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+/// assert_eq!(group(&full), ErrorGroup::NoSpace);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorGroup {
     /// This operation is not to be had here.

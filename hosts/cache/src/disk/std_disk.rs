@@ -23,6 +23,12 @@ use crate::disk::{
 };
 
 /// The system's own filesystem below one directory.
+///
+/// ```
+/// use hubstow_cache::StdDisk;
+///
+/// assert_eq!(StdDisk::new("/models").root().to_str(), Some("/models"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct StdDisk {
     root: PathBuf,

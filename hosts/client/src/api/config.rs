@@ -22,7 +22,18 @@ use crate::api::{
     proxies::Proxies,
 };
 
-/// An access token. It shows itself nowhere: not in logs, errors or debug output (invariant I23).
+/// An access token. It shows itself nowhere: not in logs, errors or debug output.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use hubstow_client::Token;
+///
+/// let token = Token::new(" hf_secret\n")?;
+/// assert_eq!(format!("{token:?}"), "Token(…)");
+/// assert!(Token::new("two words").is_err());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
@@ -56,6 +67,14 @@ impl fmt::Debug for Token {
 }
 
 /// Whether content may come from the Xet store. It makes a difference only where the host brings one.
+///
+/// ```
+/// use hubstow_client::{Config, Xet};
+///
+/// let mut config = Config::new("/models");
+/// assert_eq!(config.xet, Xet::On);
+/// config.xet = Xet::Off;
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Xet {
     /// It may, where the hub says that it is there.
@@ -66,6 +85,22 @@ pub enum Xet {
 }
 
 /// Settings of a [`Hub`](crate::Hub).
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use hubstow_client::Config;
+/// use hubstow_core::policy::Policy;
+///
+/// let mut config = Config::new("/models");
+/// config.set_endpoints("https://mirror.example.org https://huggingface.co")?;
+/// config.add_endpoint("https://hub.example.org")?;
+/// config.policy = Policy::Dedup;
+/// config.max_workers = 4;
+/// config.check()?;
+/// assert_eq!(config.endpoints().count(), 3);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
@@ -129,6 +164,19 @@ pub struct Config {
 const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// One more place of the hub.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use hubstow_client::Config;
+///
+/// let mut config = Config::new("/models");
+/// config.add_endpoint("https://me:secret@mirror.example.org")?;
+/// let further = &config.further_endpoints[0];
+/// assert_eq!(further.endpoint.as_str(), "https://mirror.example.org");
+/// assert!(further.login.is_some());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FurtherEndpoint {
@@ -139,6 +187,15 @@ pub struct FurtherEndpoint {
 }
 
 /// A token file that can't be read.
+///
+/// ```
+/// use hubstow_client::Config;
+///
+/// let config = Config::new("/models");
+/// if let Some(unread) = &config.unread_token {
+///     eprintln!("{} can't be read: {}", unread.path.display(), unread.why);
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct UnreadToken {
@@ -149,6 +206,20 @@ pub struct UnreadToken {
 }
 
 /// What the environment has said that is of no use.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use hubstow_client::Config;
+///
+/// let config = Config::from_vars(|name| match name {
+///     "HF_HUB_CACHE" => Some("/models".to_owned()),
+///     "HF_ENDPOINT" => Some("no URL".to_owned()),
+///     _ => None,
+/// })?;
+/// assert_eq!(config.check().unwrap_err().to_string(), "HF_ENDPOINT can't be used");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct UnusableSettings(Vec<Unusable>);
 
@@ -178,6 +249,14 @@ impl From<Unusable> for Error {
 }
 
 /// Returns the `User-Agent` that is sent when a program sets none.
+///
+/// ```
+/// use hubstow_client::{Config, default_user_agent};
+///
+/// let mut config = Config::new("/models");
+/// assert_eq!(config.user_agent, default_user_agent());
+/// config.user_agent = format!("my-program/1.0 {}", default_user_agent());
+/// ```
 #[must_use]
 pub fn default_user_agent() -> String {
     concat!("hubstow/", env!("CARGO_PKG_VERSION")).to_owned()
@@ -204,6 +283,13 @@ impl Config {
     }
 
     /// Makes the default settings for a cache root; the environment is not read.
+    ///
+    /// ```
+    /// use hubstow_client::Config;
+    ///
+    /// let config = Config::new("/models");
+    /// assert_eq!(config.endpoint.as_str(), "https://huggingface.co");
+    /// ```
     #[must_use]
     pub fn new(cache_dir: impl Into<PathBuf>) -> Self {
         Self {
@@ -262,6 +348,17 @@ impl Config {
     ///
     /// # Errors
     /// What is no endpoint. What may be a password is not repeated.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use hubstow_client::Config;
+    ///
+    /// let mut config = Config::new("/models");
+    /// config.set_endpoint("https://hub.example.org")?;
+    /// assert!(config.set_endpoint("hub.example.org").is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn set_endpoint(&mut self, url: &str) -> Result<(), Error> {
         (self.endpoint, self.login) = endpoint(url)?;
         self.further_endpoints.clear();

@@ -6,6 +6,16 @@ use hubstow_cache::disk::failure::causes;
 use hubstow_core::{facts::Force, why::Refusal};
 
 /// What is known of a refusal.
+///
+/// ```
+/// use hubstow_client::{CachedCopy, Refused, Subject};
+/// use hubstow_core::{facts::Force, why::Refusal};
+///
+/// let refused = Refused::new(Refusal::HubUnreachable, Subject::File, CachedCopy::Here, Force::On);
+/// if refused.copy == CachedCopy::Here && refused.force == Force::On {
+///     println!("a copy is here; ask without force");
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refused {
@@ -28,6 +38,17 @@ impl Refused {
 }
 
 /// What was asked for.
+///
+/// ```
+/// use hubstow_client::{Refused, Subject};
+///
+/// fn wanted(refused: &Refused) -> &'static str {
+///     match refused.subject {
+///         Subject::File => "the file",
+///         Subject::Snapshot => "the snapshot",
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// One file.
@@ -37,6 +58,14 @@ pub enum Subject {
 }
 
 /// Whether the cache holds something that could be served if the caller allowed it.
+///
+/// ```
+/// use hubstow_client::{CachedCopy, Refused};
+///
+/// fn may_go_on_offline(refused: &Refused) -> bool {
+///     refused.copy == CachedCopy::Here
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CachedCopy {
     /// A copy is here.
@@ -46,6 +75,16 @@ pub enum CachedCopy {
 }
 
 /// What a hub said when it did not give what was asked for.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::ask(async |hub| {
+/// let error = hub.model("org/model").file("model.bin").await.unwrap_err();
+/// let said = error.hub_answer().ok_or("the hub has answered")?;
+/// assert_eq!((said.status, said.code.as_deref()), (404, Some("EntryNotFound")));
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HubAnswer {
@@ -63,6 +102,13 @@ pub struct HubAnswer {
 
 impl HubAnswer {
     /// Makes an answer that said nothing but this.
+    ///
+    /// ```
+    /// use hubstow_client::HubAnswer;
+    ///
+    /// let said = HubAnswer::new(403, Some("GatedRepo".to_owned()), None);
+    /// assert!(said.is_gated() && !said.is_disabled());
+    /// ```
     #[must_use]
     pub fn new(status: u16, code: Option<String>, message: Option<String>) -> Self {
         Self { status, code, message, retry_after: None, request_id: None }

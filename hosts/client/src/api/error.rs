@@ -3,138 +3,38 @@
 //! The words are facts. What a user of some program can do about it, with its flags and variables, that program says; it
 //! chooses by the kind and the [`Detail`].
 
-use std::{error::Error as StdError, fmt, io, time::Duration};
+mod kind;
+
+use std::{error::Error as StdError, fmt, io};
 
 use hubstow_cache::{
     FsError,
     disk::failure::{ErrorGroup, group, io_error, with_causes},
 };
-use hubstow_core::{decide::Undecided, name::NameError, why::Refusal};
+use hubstow_core::{decide::Undecided, name::NameError};
 
+pub use self::kind::ErrorKind;
 use crate::api::{
     detail::{HubAnswer, Refused},
     report::{AskedEndpoint, FileReport},
 };
 
-/// The kind of an [`Error`]. The codes are stable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// The request itself is wrong: a name, a value, a conflict.
-    Usage,
-    /// The hub has no such repo, or hides it.
-    RepoNotFound,
-    /// The repo has no such revision.
-    RevisionNotFound,
-    /// The revision has no such file, or nothing matches.
-    EntryNotFound,
-    /// Not in the cache, and the hub may not be asked.
-    NotCached,
-    /// The hub refuses access: 403 without more words.
-    AccessRefused,
-    /// The hub wants a token, or does not take the one it got: 401.
-    Unauthorized,
-    /// Users must be let in to this repo before they can download, and this one is not.
-    Gated,
-    /// The hub has switched the repo off.
-    Disabled,
-    /// Content does not match its size or hash.
-    ContentMismatch,
-    /// No space, or over quota.
-    NoSpace,
-    /// The system does not permit it.
-    NotPermitted,
-    /// The cache is read-only.
-    ReadOnly,
-    /// The hub can't be reached.
-    HubUnreachable,
-    /// The hub limits the rate.
-    Throttled {
-        /// How long it asks to be left alone, where it says so.
-        retry_after: Option<Duration>,
-    },
-    /// The hub fails, or answers what makes no sense.
-    HubFailing,
-    /// Something in the cache stands in the way.
-    CacheObstructed,
-    /// No method of the policy works here.
-    NoMethodLeft,
-    /// Who decides gave no decision, or one that is not possible; nothing followed from it.
-    Undecided,
-    /// Anything else.
-    Other,
-}
-
-impl ErrorKind {
-    /// Returns the kind of a refusal, where the hub said this to it.
-    pub(crate) fn of(refusal: Refusal, said: Option<&HubAnswer>) -> Self {
-        let is_refused = matches!(refusal, Refusal::Unauthorized | Refusal::Forbidden);
-        match said {
-            Some(said) if is_refused && said.is_disabled() => Self::Disabled,
-            Some(said) if is_refused && said.is_gated() => Self::Gated,
-            Some(said) if refusal == Refusal::Throttled => {
-                Self::Throttled { retry_after: said.retry_after }
-            }
-            Some(_) | None => refusal.into(),
-        }
-    }
-
-    /// Returns the stable code, as JSON shows it. Kinds that were told apart later share the code of the one that they were.
-    #[must_use]
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Usage => "usage",
-            Self::RepoNotFound => "repo-not-found",
-            Self::RevisionNotFound => "revision-not-found",
-            Self::EntryNotFound => "entry-not-found",
-            Self::NotCached => "not-cached",
-            Self::AccessRefused | Self::Unauthorized | Self::Gated | Self::Disabled => {
-                "access-refused"
-            }
-            Self::ContentMismatch => "content-mismatch",
-            Self::NoSpace => "no-space",
-            Self::NotPermitted => "not-permitted",
-            Self::ReadOnly => "read-only",
-            Self::HubUnreachable => "hub-unreachable",
-            Self::HubFailing | Self::Throttled { .. } => "hub-failing",
-            Self::CacheObstructed => "cache-obstructed",
-            Self::NoMethodLeft => "no-method-left",
-            Self::Undecided => "undecided",
-            Self::Other => "other",
-        }
-    }
-}
-
-impl From<Refusal> for ErrorKind {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::PointerIsDirectory | Refusal::BlobIsDirectory | Refusal::NameTaken => {
-                Self::CacheObstructed
-            }
-            Refusal::NoMethodLeft => Self::NoMethodLeft,
-            Refusal::ForceOffline => Self::Usage,
-            Refusal::NotCached => Self::NotCached,
-            Refusal::CacheDamaged => Self::ContentMismatch,
-            Refusal::EntryNotFound => Self::EntryNotFound,
-            Refusal::RevisionNotFound => Self::RevisionNotFound,
-            Refusal::RepoNotFound => Self::RepoNotFound,
-            Refusal::Unauthorized => Self::Unauthorized,
-            Refusal::Forbidden => Self::AccessRefused,
-            Refusal::HubUnreachable => Self::HubUnreachable,
-            Refusal::Throttled => Self::Throttled { retry_after: None },
-            Refusal::HubFailing
-            | Refusal::AnswerIncomplete
-            | Refusal::AnswerHostile
-            | Refusal::OtherCommit
-            | Refusal::AnswerUnexpected => Self::HubFailing,
-        }
-    }
-}
-
 /// What went wrong, whatever it is.
 pub(crate) type AnyError = Box<dyn StdError + Send + Sync>;
 
 /// What is known of an [`Error`] beyond its kind.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::ask(async |hub| {
+/// use hubstow_client::{Detail, Refused};
+///
+/// let error = hub.model("org/model").file("config.json").offline().await.unwrap_err();
+/// let Detail::Refused(Refused { refusal, .. }) = error.detail() else { panic!("{error:#}") };
+/// assert_eq!(refusal.code(), "not-cached");
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub enum Detail {
@@ -170,6 +70,21 @@ pub enum Detail {
 }
 
 /// The files of a snapshot that failed, each with its error.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::ask(async |hub| {
+/// use hubstow_client::Detail;
+///
+/// let question = hub.model("org/model").snapshot();
+/// if let Err(error) = question.await {
+///     if let Detail::Files(files) = error.detail() {
+///         println!("{} of {} files failed", files.failures.len(), files.wanted);
+///     }
+/// }
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct FailedFiles {
@@ -183,6 +98,15 @@ pub struct FailedFiles {
 
 impl FailedFiles {
     /// Makes them of failures among so many files.
+    ///
+    /// ```
+    /// use hubstow_client::{Detail, Error, ErrorKind, FailedFile, FailedFiles};
+    ///
+    /// let failed = FailedFile::new("config.json", Error::new(ErrorKind::NoSpace, "no space"));
+    /// let files = FailedFiles::new(vec![failed], 2);
+    /// let error = Error::new(ErrorKind::NoSpace, "1 of 2 files failed").with_detail(Detail::Files(files));
+    /// assert!(error.finished_files().is_empty());
+    /// ```
     #[must_use]
     pub fn new(failures: Vec<FailedFile>, wanted: usize) -> Self {
         Self { failures, wanted, finished: Box::default() }
@@ -190,6 +114,13 @@ impl FailedFiles {
 }
 
 /// A file that failed.
+///
+/// ```
+/// use hubstow_client::{Error, ErrorKind, FailedFile};
+///
+/// let failed = FailedFile::new("config.json", Error::new(ErrorKind::NoSpace, "no space is left"));
+/// assert_eq!(format!("{}: {}", failed.file, failed.error), "config.json: no space is left");
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct FailedFile {
@@ -210,6 +141,22 @@ impl FailedFile {
 /// An error of the library: a kind, what has failed, what is known of it, and the cause.
 ///
 /// It shows itself without its cause, and with all causes on one line where it is written as `{:#}`.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::ask(async |hub| {
+/// let error = hub.model("org/nothing").file("config.json").await.unwrap_err();
+/// println!("{error:#}");
+/// println!("{:?} {:?} {:?}", error.kind(), error.status(), error.request_id());
+/// if let Some(said) = error.hub_answer() {
+///     println!("the hub said {:?}", said.code);
+/// }
+/// assert!(!error.is_transient() && error.finished_files().is_empty());
+/// assert_eq!(error.raw_os_error(), None);
+/// println!("{:?}", error.detail());
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
@@ -223,6 +170,17 @@ pub struct Error {
 
 impl Error {
     /// Makes an error.
+    ///
+    /// ```
+    /// use hubstow_client::{Detail, Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::Usage, "that is no model")
+    ///     .hint("name one as `org/name`")
+    ///     .with_detail(Detail::Nothing)
+    ///     .caused_by(std::io::Error::other("it has no slash"));
+    /// assert_eq!(error.way_out(), Some("name one as `org/name`"));
+    /// assert_eq!(format!("{error:#}"), "that is no model: it has no slash");
+    /// ```
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let (message, detail) = (message.into().into_boxed_str(), Detail::Nothing);

@@ -7,6 +7,23 @@ use hubstow_core::name::FileName;
 use crate::api::report::{FileReport, Warning};
 
 /// Something that happened during a download. Byte counts are bytes of content.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::ask(async |hub| {
+/// use hubstow_client::Event;
+///
+/// let hub = hub.on_event(|event| match event {
+///     Event::Listed { files, bytes } => println!("{files} files, {bytes:?} bytes"),
+///     Event::Received { file, bytes } => println!("{bytes} more bytes of {file}"),
+///     Event::Retrying { subject, wait, .. } => println!("{subject} is asked again in {wait:?}"),
+///     Event::Warned { warning } => eprintln!("{warning:?}"),
+///     _ => {}
+/// });
+/// hub.model("org/model").snapshot().await?;
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {

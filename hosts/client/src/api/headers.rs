@@ -31,6 +31,18 @@ const OWN: [HeaderName; 12] = [
 /// Headers that are added to each request to the hub, and sent to the endpoint's origin only, as a token is: a gateway may ask
 /// for a key, and the store behind a redirect must not see it. Their values show themselves nowhere. An `Authorization`
 /// among them is sent instead of the token.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use hubstow_client::Config;
+///
+/// let mut config = Config::new("/models");
+/// config.headers.insert("X-Gateway-Key", "secret")?;
+/// assert!(!format!("{config:?}").contains("secret"));
+/// assert!(config.headers.insert("Range", "bytes=0-1").is_err());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers(HeaderMap);
 

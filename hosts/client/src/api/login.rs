@@ -7,7 +7,15 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 /// A name and a password, sent to the endpoint's origin only and in place of a token (`Authorization: Basic`). It shows
-/// itself nowhere: not in logs, errors or debug output (invariant I23).
+/// itself nowhere: not in logs, errors or debug output.
+///
+/// ```
+/// use hubstow_client::{Config, Login};
+///
+/// let mut config = Config::new("/models");
+/// config.login = Some(Login::new("me", "secret"));
+/// assert!(!format!("{config:?}").contains("secret"));
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Login(String);
 

@@ -13,6 +13,17 @@ use regex_lite::Regex;
 use crate::api::error::{Error, ErrorKind};
 
 /// Include and exclude patterns. The default wants everything.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use hubstow_client::Patterns;
+///
+/// let patterns = Patterns::new(Some(&["*.json".to_owned()]), &["old/".to_owned()])?;
+/// assert!(patterns.wants("config.json"));
+/// assert!(!patterns.wants("old/config.json") && !patterns.wants("model.bin"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Patterns {
     include: Option<Vec<Pattern>>,
@@ -33,6 +44,17 @@ impl Patterns {
 
     /// Includes a file by its name, whatever characters the name has; where nothing was included yet, only this file
     /// is wanted.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use hubstow_client::Patterns;
+    /// use hubstow_core::name::FileName;
+    ///
+    /// let only = Patterns::default().with_file(&FileName::parse("weights[1].bin")?);
+    /// assert!(only.wants("weights[1].bin") && !only.wants("weights1.bin"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn with_file(mut self, file: &FileName) -> Self {
         let pattern = Pattern { text: file.as_str().to_owned(), rule: Rule::Name };
@@ -45,6 +67,17 @@ impl Patterns {
     ///
     /// # Errors
     /// A pattern that is too long to be matched.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use hubstow_client::Patterns;
+    ///
+    /// let files = ["weights[1].bin", "weights1.bin"];
+    /// let typed = Patterns::default().with_name_or_pattern("weights[1].bin")?;
+    /// assert!(typed.among(files).wants("weights[1].bin") && !typed.among(files).wants("weights1.bin"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with_name_or_pattern(mut self, text: &str) -> Result<Self, Error> {
         let Pattern { text, rule } = Pattern::parse(text)?;
         let rule = match rule {
@@ -84,6 +117,16 @@ impl Patterns {
 
     /// Returns the include patterns that match none of the files of a listing, as they were written. Excluded files
     /// count as matched: the pattern was right, and the user wanted less.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use hubstow_client::Patterns;
+    ///
+    /// let patterns = Patterns::new(Some(&["*.json".to_owned(), "*.onnx".to_owned()]), &[])?;
+    /// assert_eq!(patterns.unmatched(["config.json"]), ["*.onnx"]);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn unmatched<'f, N: AsRef<str> + ?Sized + 'f>(
         &self,

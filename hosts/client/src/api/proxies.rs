@@ -9,6 +9,19 @@ use crate::api::error::{Error, ErrorKind};
 
 /// The proxies of a program. Nothing but [`Config::from_env`](crate::Config::from_env) and
 /// [`Config::from_vars`](crate::Config::from_vars) takes them from the environment.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use hubstow_client::{Config, Proxy};
+///
+/// let mut config = Config::new("/models");
+/// config.proxies.https = Some(Proxy::parse("http://proxy.example:3128")?);
+/// config.proxies.except = "hub.example.org, 10.0.0.0/8".to_owned();
+/// assert!(config.proxies.of(&"https://hub.example.org/".parse()?).is_none());
+/// assert!(config.proxies.of(&"https://huggingface.co/".parse()?).is_some());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Proxies {
@@ -22,6 +35,18 @@ pub struct Proxies {
 }
 
 /// The URL of a proxy. A name and a password in it are shown nowhere.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use hubstow_client::Proxy;
+///
+/// let proxy = Proxy::parse("socks5h://me:secret@proxy.example:1080")?;
+/// assert!(proxy.is_socks());
+/// assert_eq!(format!("{proxy:?}"), "Proxy(socks5h://proxy.example:1080)");
+/// assert_eq!(proxy.reveal().password(), Some("secret"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy(Url);
 

@@ -25,6 +25,20 @@ const HISTORY: [&str; 2] = ["commit", "commits"];
 /// | `hf://[datasets/\|…]org/name[@REVISION][/PATH]` | the same; `%2F` is a slash in a revision |
 /// | `https://huggingface.co/[datasets/\|…]org/name` | the same, of the public hub or the endpoint |
 /// | `…/tree/REVISION[/DIR]`, `…/blob/REVISION/FILE`, `…/resolve/REVISION/FILE` | a folder or a file of it |
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use hubstow_client::RepoPath;
+/// use hubstow_core::{hub::Endpoint, name::RepoKind};
+///
+/// let public = Endpoint::parse(Endpoint::PUBLIC)?;
+/// assert!(RepoPath::is_address("hf://datasets/org/rows@v1/data"));
+/// let rows = RepoPath::parse("hf://datasets/org/rows@v1/data", &public)?;
+/// assert_eq!(rows.repo, RepoPath::repo_of("org/rows", Some(RepoKind::Dataset))?);
+/// assert_eq!(rows.revision.map(|it| it.to_string()).as_deref(), Some("v1"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RepoPath {

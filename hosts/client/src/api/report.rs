@@ -10,6 +10,17 @@ use hubstow_core::{
 use serde::Serialize;
 
 /// What was done for a file.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::ask(async |hub| {
+/// use hubstow_client::Done;
+///
+/// assert_eq!(hub.model("org/model").file("config.json").await?.action, Done::Fetched);
+/// assert_eq!(hub.model("org/model").file("config.json").await?.action, Done::Reused);
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Done {
@@ -22,6 +33,21 @@ pub enum Done {
 }
 
 /// Something a user should know, although the download succeeded.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::ask(async |hub| {
+/// use hubstow_client::{Event, Warning};
+///
+/// let hub = hub.on_event(|event| {
+///     if let Event::Warned { warning: Warning::Stale { file, cause, .. } } = event {
+///         eprintln!("{file} is the cached one, which may be old: {cause}");
+///     }
+/// });
+/// hub.model("org/model").file("config.json").await?;
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Warning {
@@ -58,6 +84,16 @@ pub enum Warning {
 }
 
 /// What was done for one file.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::ask(async |hub| {
+/// let config = hub.model("org/model").file("config.json").await?;
+/// println!("{} bytes at {}", config.size.unwrap_or(0), config.path.display());
+/// println!("{:?} by {:?}, because {}", config.action, config.by, config.reason.sentence());
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct FileReport {
@@ -82,6 +118,19 @@ pub struct FileReport {
 
 impl FileReport {
     /// Reports a file of which no more is known; the fields say more where they are set.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use hubstow_client::{Done, FileReport};
+    /// use hubstow_core::{name::{Commit, FileName}, why::Reason};
+    ///
+    /// let file = FileName::parse("config.json")?;
+    /// let commit = Commit::parse("0123456789012345678901234567890123456789")?;
+    /// let report = FileReport::new(file, "/models/config.json", commit, Done::Reused, Reason::Pinned);
+    /// assert_eq!(report.size, None);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(
         file: FileName,
@@ -95,6 +144,16 @@ impl FileReport {
 }
 
 /// What a run has cost so far.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::ask(async |hub| {
+/// let before = hub.traffic();
+/// hub.model("org/model").file("config.json").await?;
+/// assert_eq!(hub.traffic().bytes_downloaded - before.bytes_downloaded, 2);
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Traffic {
@@ -105,6 +164,18 @@ pub struct Traffic {
 }
 
 /// What was done for a snapshot, or would be.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::ask(async |hub| {
+/// let snapshot = hub.model("org/model").snapshot().await?;
+/// println!("{} at {}", snapshot.path.display(), snapshot.commit);
+/// for file in &snapshot.files {
+///     println!("{}: {:?}", file.file, file.action);
+/// }
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SnapshotReport {
@@ -124,6 +195,19 @@ impl From<FileReport> for SnapshotReport {
 }
 
 /// One question that was put to the core.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::ask(async |hub| {
+/// for link in hub.model("org/model").file("config.json").plan().await?.chain {
+///     println!("{}? {}, because {}", link.question, link.decision, link.because);
+///     for (name, value) in &link.facts {
+///         println!("  {name}: {value}");
+///     }
+/// }
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct ExplanationLink {
@@ -140,6 +224,18 @@ pub struct ExplanationLink {
 }
 
 /// An endpoint that was asked.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::ask(async |hub| {
+/// for asked in hub.model("org/model").file("config.json").plan().await?.endpoints {
+///     if let Some(why) = asked.left {
+///         println!("{} was left: {why}", asked.endpoint);
+///     }
+/// }
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct AskedEndpoint {
@@ -150,6 +246,18 @@ pub struct AskedEndpoint {
 }
 
 /// What would be done for a file now, as a chain of facts and decisions.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::ask(async |hub| {
+/// let plan = hub.model("org/model").file("config.json").plan().await?;
+/// println!("{} bytes, which would be at {:?}", plan.size.unwrap_or(0), plan.path);
+/// for link in &plan.chain {
+///     println!("{}, because {}", link.decision, link.because);
+/// }
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Explanation {
@@ -173,6 +281,20 @@ pub struct Explanation {
 }
 
 /// What is known of one method in a cache directory.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::ask(async |hub| {
+/// use hubstow_core::policy::Support;
+///
+/// for method in hub.environment()?.methods {
+///     if method.support == Support::Refused {
+///         println!("no {} here: {:?}", method.method, method.detail);
+///     }
+/// }
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct MethodSupport {
@@ -185,6 +307,16 @@ pub struct MethodSupport {
 }
 
 /// What a cache directory supports, found by doing.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::ask(async |hub| {
+/// let environment = hub.environment()?;
+/// println!("{}, writable: {}", environment.cache_dir.display(), environment.writable);
+/// println!("by {}, locks: {}", environment.policy, environment.locks);
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Environment {

@@ -8,6 +8,19 @@ use hubstow_core::{
 use crate::api::{error::Error, pattern::Patterns};
 
 /// One file of a repo.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::ask(async |hub| {
+/// use hubstow_client::FileRequest;
+/// use hubstow_core::name::Revision;
+///
+/// let request = FileRequest::parse("org/model", "config.json")?.at(Revision::parse("main")?).forced();
+/// let config = hub.download(&request).await?;
+/// println!("{}", config.path.display());
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FileRequest {
@@ -26,6 +39,18 @@ impl FileRequest {
     ///
     /// # Errors
     /// Never in practice: `main` is a revision.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use hubstow_client::FileRequest;
+    /// use hubstow_core::name::{FileName, Repo, RepoId, RepoKind};
+    ///
+    /// let rows = Repo::new(RepoKind::Dataset, RepoId::parse("org/rows")?);
+    /// let request = FileRequest::new(rows, FileName::parse("train.csv")?)?;
+    /// assert_eq!(request.revision.as_str(), "main");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new(repo: Repo, file: FileName) -> Result<Self, NameError> {
         Ok(Self { repo, revision: Revision::parse("main")?, file, force: Force::Off })
     }
@@ -34,6 +59,13 @@ impl FileRequest {
     ///
     /// # Errors
     /// A repo id or a file name that is none.
+    ///
+    /// ```
+    /// use hubstow_client::FileRequest;
+    ///
+    /// assert!(FileRequest::parse("org/model", "config.json").is_ok());
+    /// assert!(FileRequest::parse("org/model", "../config.json").is_err());
+    /// ```
     pub fn parse(model: &str, file: &str) -> Result<Self, Error> {
         let repo = Repo::new(RepoKind::Model, RepoId::parse(model)?);
         Ok(Self::new(repo, FileName::parse(file)?)?)
@@ -55,6 +87,20 @@ impl FileRequest {
 }
 
 /// The files of a repo at one revision.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::ask(async |hub| {
+/// use hubstow_client::{Patterns, SnapshotRequest};
+/// use hubstow_core::name::{Repo, RepoId, RepoKind, Revision};
+///
+/// let repo = Repo::new(RepoKind::Model, RepoId::parse("org/model")?);
+/// let wanted = Patterns::new(Some(&["*.json".to_owned()]), &[])?;
+/// let request = SnapshotRequest::new(repo, Revision::parse("main")?).of(wanted).forced();
+/// assert_eq!(hub.snapshot(&request).await?.files.len(), 1);
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SnapshotRequest {

@@ -18,14 +18,34 @@ use crate::api::{
 const EAGER_CONNECTIONS: usize = 32;
 
 impl Config {
-    /// Reads the environment that the Python client reads: `HF_HUB_CACHE`, `HF_HOME`, `HF_TOKEN`, `HF_ENDPOINT`,
-    /// `HF_HUB_OFFLINE` and the others of section 8 of the cache's description, all by [`env_var`]; and `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`
-    /// and `NO_PROXY`, or the same in lower case.
+    /// Reads the environment that the Python client reads, all by [`env_var`]:
+    ///
+    /// | variables | what they say |
+    /// |---|---|
+    /// | `HF_HUB_CACHE`, `HUGGINGFACE_HUB_CACHE` | the cache directory; else it is below `HF_HOME`, or `XDG_CACHE_HOME`, or the home directory |
+    /// | `HF_ENDPOINT`, `HUGGINGFACE_CO_STAGING` | the hub, which may be several URLs with spaces between them |
+    /// | `HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN`, `HF_TOKEN_PATH`, `HF_HUB_DISABLE_IMPLICIT_TOKEN` | the token, or the file that has it |
+    /// | `HF_HUB_OFFLINE`, `TRANSFORMERS_OFFLINE` | whether the hub may be asked |
+    /// | `HF_HUB_DISABLE_SYMLINKS`, `HF_HUB_DISABLE_XET` | the policy [`Portable`](Policy::Portable); no content from the Xet store |
+    /// | `HF_HUB_ETAG_TIMEOUT`, `HF_HUB_DOWNLOAD_TIMEOUT` | how long a lookup may take, and a transfer stand still, in seconds |
+    /// | `HF_XET_HIGH_PERFORMANCE`, `HF_HUB_ENABLE_HF_TRANSFER`, `HF_XET_NUM_CONCURRENT_RANGE_GETS` | how many connections there may be |
+    /// | `HF_HUB_USER_AGENT_ORIGIN` | a word for the `User-Agent` |
+    /// | `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` | the proxies; the same in lower case |
     ///
     /// A value that is not what its variable takes is told when the first request is to be sent, and by [`Config::check`].
     ///
     /// # Errors
     /// Where nothing says where the cache is.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use hubstow_client::Config;
+    ///
+    /// let config = Config::from_env()?;
+    /// println!("{} at {}", config.cache_dir.display(), config.endpoint.as_str());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn from_env() -> Result<Self, Error> {
         Self::from_vars(env_var)
     }
@@ -34,6 +54,20 @@ impl Config {
     ///
     /// # Errors
     /// As [`Config::from_env`].
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use hubstow_client::{Config, env_var};
+    ///
+    /// let config = Config::from_vars(|name| match name {
+    ///     "HF_HUB_CACHE" => Some("/models".to_owned()),
+    ///     "HF_TOKEN" => None,
+    ///     other => env_var(other),
+    /// })?;
+    /// assert_eq!(config.cache_dir.to_str(), Some("/models"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn from_vars(var: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let var = |name: &str| var(name).filter(|value| !value.is_empty());
         let flag = |name: &str| var(name).is_some_and(|value| is_true(&value));
@@ -95,6 +129,12 @@ impl Config {
 
 /// Reads a variable of the environment. Where nothing says what the home directory is, it is what the system knows of the
 /// user.
+///
+/// ```
+/// use hubstow_client::env_var;
+///
+/// assert!(env_var("A_VARIABLE_THAT_NOBODY_SETS").is_none());
+/// ```
 #[must_use]
 pub fn env_var(name: &str) -> Option<String> {
     let said = env::var(name).ok();

@@ -20,6 +20,15 @@ use crate::{
 };
 
 /// One file that is asked for. Awaiting it is [`download`](Self::download).
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::ask(async |hub| {
+/// let config = hub.model("org/model").revision("main").file("config.json").await?;
+/// assert_eq!(std::fs::read(&config.path)?, b"{}");
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone)]
 #[must_use = "nothing is asked yet"]
 pub struct FileDownload {
@@ -32,6 +41,15 @@ with_settings!(FileDownload);
 
 impl RepoHandle {
     /// Begins a question about one file, by its path in the repo.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// let words = hub.model("org/model").file("data/words.txt").await?;
+    /// println!("{} at {}", words.path.display(), words.commit);
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn file(&self, path: impl Into<String>) -> FileDownload {
         let (repo, settings) = (self.clone(), self.settings.clone());
         FileDownload { repo, path: path.into(), settings }
@@ -43,6 +61,15 @@ impl FileDownload {
     ///
     /// # Errors
     /// A name that is none; otherwise as [`Hub::download`].
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// let config = hub.model("org/model").file("config.json").download().await?;
+    /// println!("{:?}, because {}", config.action, config.reason.sentence());
+    /// # Ok(())
+    /// # });
+    /// ```
     pub async fn download(self) -> Result<FileReport, Error> {
         let (hub, request) = self.prepared()?;
         hub.download(&request).await
@@ -52,6 +79,17 @@ impl FileDownload {
     ///
     /// # Errors
     /// A name that is none, or a cache that can't be read or is damaged.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// let question = hub.model("org/model").file("config.json");
+    /// assert!(question.clone().cached()?.is_none());
+    /// question.clone().await?;
+    /// assert!(question.cached()?.is_some());
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn cached(mut self) -> Result<Option<FileReport>, Error> {
         self.settings.cache_alone();
         unless_missing(self.without_request())
@@ -62,6 +100,19 @@ impl FileDownload {
     ///
     /// # Errors
     /// As [`download`](Self::download).
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// let question = hub.model("org/model").file("config.json");
+    /// let config = match question.without_request()? {
+    ///     Some(here) => here,
+    ///     None => question.await?,
+    /// };
+    /// println!("{}", config.path.display());
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn without_request(&self) -> Result<Option<FileReport>, Error> {
         let (hub, request) = self.clone().prepared()?;
         hub.download_cached(&request)
@@ -71,6 +122,18 @@ impl FileDownload {
     ///
     /// # Errors
     /// A name that is none; otherwise as [`Hub::explain`].
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// let plan = hub.model("org/model").file("config.json").plan().await?;
+    /// for link in &plan.chain {
+    ///     println!("{}: {}, because {}", link.question, link.decision, link.because);
+    /// }
+    /// assert!(hub.model("org/model").file("config.json").cached()?.is_none());
+    /// # Ok(())
+    /// # });
+    /// ```
     pub async fn plan(self) -> Result<Explanation, Error> {
         let (hub, request) = self.prepared()?;
         hub.explain(&request).await
@@ -81,6 +144,15 @@ impl FileDownload {
     ///
     /// # Errors
     /// As [`download`](Self::download); [`ErrorKind::ContentMismatch`] where the bytes are not what was promised.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// let words = hub.model("org/model").file("data/words.txt").read().await?;
+    /// assert_eq!(&words[..], b"one");
+    /// # Ok(())
+    /// # });
+    /// ```
     pub async fn read(self) -> Result<Bytes, Error> {
         let (hub, request) = self.prepared()?;
         hub.engine()?.read(&request).await
@@ -92,6 +164,15 @@ impl FileDownload {
     ///
     /// # Errors
     /// As [`download`](Self::download).
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// let head = hub.model("org/model").file("data/words.txt").read_range(0..2).await?;
+    /// assert_eq!(&head[..], b"on");
+    /// # Ok(())
+    /// # });
+    /// ```
     pub async fn read_range(self, range: Range<u64>) -> Result<Bytes, Error> {
         let (hub, request) = self.prepared()?;
         hub.engine()?.read_range(&request, range).await
@@ -101,6 +182,15 @@ impl FileDownload {
     ///
     /// # Errors
     /// As [`download`](Self::download); a file that is missing is no error.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// assert!(hub.model("org/model").file("config.json").exists().await?);
+    /// assert!(!hub.model("org/model").file("model.bin").exists().await?);
+    /// # Ok(())
+    /// # });
+    /// ```
     pub async fn exists(self) -> Result<bool, Error> {
         let (hub, request) = self.prepared()?;
         match hub.engine()?.what_is(&request).await {

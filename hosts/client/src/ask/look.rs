@@ -10,6 +10,18 @@ use crate::{
 };
 
 /// What the hub tells of a repo at a revision. Hubs that are not the public one may tell less.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::ask(async |hub| {
+/// let info = hub.model("org/model").info().await?;
+/// if info.gated {
+///     println!("somebody has to let you in");
+/// }
+/// println!("{} files at {}", info.files.len(), info.commit);
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RepoInfo {
@@ -34,6 +46,16 @@ pub struct RepoInfo {
 }
 
 /// One file of a revision, as the hub lists it.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::ask(async |hub| {
+/// let files = hub.dataset("org/rows").list_files().await?;
+/// let bytes: u64 = files.iter().filter_map(|listed| listed.size).sum();
+/// assert_eq!((files.len(), bytes), (1, 3));
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ListedFile {
@@ -46,6 +68,16 @@ pub struct ListedFile {
 }
 
 /// The revisions of a repo that have names.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::ask(async |hub| {
+/// let refs = hub.model("org/model").refs().await?;
+/// assert!(refs.tags.is_empty());
+/// assert_eq!(refs.branches[0].name, "main");
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refs {
@@ -56,6 +88,17 @@ pub struct Refs {
 }
 
 /// A revision that has a name.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::ask(async |hub| {
+/// for branch in hub.model("org/model").refs().await?.branches {
+///     let pinned = hub.model("org/model").revision(branch.commit.as_str());
+///     println!("{}: {}", branch.name, pinned.file("config.json").await?.path.display());
+/// }
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RefInfo {
@@ -123,6 +166,15 @@ impl RepoHandle {
     ///
     /// # Errors
     /// A name that is none, a hub that refuses or can't be reached, or one that may not be asked.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// let info = hub.model("org/model").info().await?;
+    /// assert!(info.files.contains(&"config.json".to_owned()));
+    /// # Ok(())
+    /// # });
+    /// ```
     pub async fn info(&self) -> Result<RepoInfo, Error> {
         let (hub, repo, revision) = self.prepared()?;
         let url = hub.config().endpoint.revision(&repo, &revision);
@@ -145,6 +197,16 @@ impl RepoHandle {
     ///
     /// # Errors
     /// As [`info`](Self::info); offline, a revision whose listing is not kept.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// for listed in hub.model("org/model").list_files().await? {
+    ///     println!("{} {:?} {:?}", listed.file, listed.size, listed.etag);
+    /// }
+    /// # Ok(())
+    /// # });
+    /// ```
     pub async fn list_files(&self) -> Result<Vec<ListedFile>, Error> {
         let (hub, repo, revision) = self.prepared()?;
         let (_, listing) = hub.engine()?.list(&repo, &revision).await?;
@@ -159,6 +221,15 @@ impl RepoHandle {
     ///
     /// # Errors
     /// As [`info`](Self::info); what is missing is no error.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// assert!(hub.model("org/model").exists().await?);
+    /// assert!(!hub.model("org/model").revision("v9").exists().await?);
+    /// # Ok(())
+    /// # });
+    /// ```
     pub async fn exists(&self) -> Result<bool, Error> {
         match self.info().await {
             Ok(_) => Ok(true),
@@ -178,6 +249,16 @@ impl RepoHandle {
     ///
     /// # Errors
     /// As [`info`](Self::info).
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// let refs = hub.model("org/model").refs().await?;
+    /// let names: Vec<_> = refs.branches.iter().chain(&refs.tags).map(|named| &named.name).collect();
+    /// assert_eq!(names, ["main"]);
+    /// # Ok(())
+    /// # });
+    /// ```
     pub async fn refs(&self) -> Result<Refs, Error> {
         let (hub, repo, revision) = self.prepared()?;
         let url = hub.config().endpoint.refs(&repo);

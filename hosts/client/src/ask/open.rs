@@ -20,6 +20,15 @@ use crate::{
 
 /// What an address names: one file, the files of a folder or of a pattern, or a whole repo. Awaiting it is
 /// [`download`](Self::download).
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::ask(async |hub| {
+/// let rows = hub.open("hf://datasets/org/rows@main/train.csv").await?;
+/// assert_eq!(std::fs::read(&rows.path)?, b"a,b");
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone)]
 #[must_use = "nothing is asked yet"]
 pub struct OpenDownload {
@@ -46,6 +55,15 @@ impl OpenDownload {
     ///
     /// # Errors
     /// An address that is none; otherwise as [`Hub::download`] and [`Hub::snapshot`].
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// let folder = hub.open("hf://org/model/data/").download().await?;
+    /// assert_eq!(folder.files.len(), 1);
+    /// # Ok(())
+    /// # });
+    /// ```
     pub async fn download(self) -> Result<SnapshotReport, Error> {
         let (hub, meant) = self.prepared()?;
         match meant {
@@ -58,6 +76,16 @@ impl OpenDownload {
     ///
     /// # Errors
     /// An address that is none, or a cache that can't be read or is damaged.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// assert!(hub.open("hf://org/model/config.json").cached()?.is_none());
+    /// hub.open("hf://org/model/config.json").await?;
+    /// assert!(hub.open("hf://org/model/config.json").cached()?.is_some());
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn cached(mut self) -> Result<Option<SnapshotReport>, Error> {
         self.settings.cache_alone();
         unless_missing(self.without_request())
@@ -68,6 +96,15 @@ impl OpenDownload {
     ///
     /// # Errors
     /// As [`download`](Self::download).
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// let question = hub.open("hf://org/model/config.json");
+    /// assert!(question.without_request()?.is_none(), "`main` may have moved: the hub has to be asked");
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn without_request(&self) -> Result<Option<SnapshotReport>, Error> {
         let (hub, meant) = self.clone().prepared()?;
         match meant {
@@ -80,6 +117,16 @@ impl OpenDownload {
     ///
     /// # Errors
     /// An address that is none; otherwise as [`Hub::forecast`].
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// let plan = hub.open("hf://org/model").plan().await?;
+    /// assert_eq!(plan.files.len(), 2);
+    /// assert!(!plan.path.exists());
+    /// # Ok(())
+    /// # });
+    /// ```
     pub async fn plan(self) -> Result<SnapshotReport, Error> {
         let (hub, meant) = self.prepared()?;
         match meant {

@@ -24,6 +24,17 @@ impl Named {
 /// A repo of a hub: what is asked of it begins here. Cloning is cheap.
 ///
 /// Settings that are said here hold for all questions that begin here.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::ask(async |hub| {
+/// let model = hub.model("org/model").revision("main");
+/// let config = model.file("config.json").await?;
+/// let all = model.snapshot().await?;
+/// assert!(all.files.iter().any(|file| file.path == config.path));
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone)]
 #[must_use = "nothing is asked yet"]
 pub struct RepoHandle {

@@ -79,6 +79,19 @@ macro_rules! with_settings {
     ($question:ty) => {
         impl $question {
             /// At this revision: a branch, a tag, `refs/pr/N` or a commit. `main` where none is said.
+            ///
+            /// ```
+            /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+            /// # here::ask(async |hub| {
+            /// use hubstow_client::FileReport;
+            /// use hubstow_core::{facts::Stale, policy::Policy};
+            ///
+            /// let question = hub.model("org/model").revision("main").policy(Policy::Portable).stale(Stale::Never);
+            /// let FileReport { path, .. } = question.file("config.json").force().await?;
+            /// assert!(!path.is_symlink());
+            /// # Ok(())
+            /// # });
+            /// ```
             pub fn revision(mut self, revision: impl Into<String>) -> Self {
                 self.settings.revision = Some(revision.into());
                 self
@@ -91,6 +104,17 @@ macro_rules! with_settings {
             }
 
             /// Sends no request (`local_files_only` of the Python client).
+            ///
+            /// ```
+            /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+            /// # here::ask(async |hub| {
+            /// use hubstow_client::ErrorKind;
+            ///
+            /// let missing = hub.model("org/model").offline().file("config.json").await;
+            /// assert_eq!(missing.unwrap_err().kind(), ErrorKind::NotCached);
+            /// # Ok(())
+            /// # });
+            /// ```
             pub fn offline(mut self) -> Self {
                 self.settings.reach = Some(hubstow_core::facts::Reach::Offline);
                 self
@@ -109,6 +133,17 @@ macro_rules! with_settings {
             }
 
             /// Puts the files themselves into a folder instead of the cache; what the cache holds is copied from there.
+            ///
+            /// ```
+            /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+            /// # here::ask(async |hub| {
+            /// # let here = tempfile::tempdir()?;
+            /// let folder = here.path().join("model");
+            /// let mine = hub.model("org/model").local_dir(&folder).snapshot().await?;
+            /// assert_eq!(mine.path, folder);
+            /// # Ok(())
+            /// # });
+            /// ```
             pub fn local_dir(mut self, dir: impl Into<std::path::PathBuf>) -> Self {
                 self.settings.local_dir = Some(dir.into());
                 self
@@ -116,6 +151,21 @@ macro_rules! with_settings {
 
             /// Tells a function of every event of this question, instead of the one that the hub tells. It is called from
             /// several threads and must not block.
+            ///
+            /// ```
+            /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+            /// # here::ask(async |hub| {
+            /// use hubstow_client::Event;
+            ///
+            /// let question = hub.model("org/model").on_event(|event| {
+            ///     if let Event::Finished { report } = event {
+            ///         println!("{} is here", report.file);
+            ///     }
+            /// });
+            /// question.snapshot().await?;
+            /// # Ok(())
+            /// # });
+            /// ```
             pub fn on_event(
                 mut self,
                 observer: impl Fn(&$crate::Event) + Send + Sync + 'static,
@@ -126,6 +176,18 @@ macro_rules! with_settings {
 
             /// Returns the question and its events as a stream, instead of telling the function that the hub tells. The
             /// stream ends when the question does.
+            ///
+            /// ```
+            /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+            /// # here::ask(async |hub| {
+            /// use futures_util::{StreamExt, future::join};
+            ///
+            /// let (question, events) = hub.model("org/model").file("config.json").with_events();
+            /// let (file, events) = join(question.download(), events.collect::<Vec<_>>()).await;
+            /// println!("{}: {} events", file?.file, events.len());
+            /// # Ok(())
+            /// # });
+            /// ```
             pub fn with_events(mut self) -> (Self, $crate::ask::progress::Events) {
                 let (observer, events) = $crate::ask::progress::events();
                 self.settings.observe(observer);

@@ -12,6 +12,17 @@ use crate::{
 };
 
 /// The files of a repo that are asked for. Awaiting it is [`download`](Self::download).
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::ask(async |hub| {
+/// let snapshot = hub.model("org/model").snapshot().include(["*.json", "data/"]).exclude(["old/"]).await?;
+/// for file in &snapshot.files {
+///     println!("{} is at {}", file.file, file.path.display());
+/// }
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone)]
 #[must_use = "nothing is asked yet"]
 pub struct SnapshotDownload {
@@ -25,6 +36,15 @@ with_settings!(SnapshotDownload);
 
 impl RepoHandle {
     /// Begins a question about all files, or those that patterns choose.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// let snapshot = hub.model("org/model").snapshot().await?;
+    /// assert!(snapshot.path.join("data/words.txt").exists());
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn snapshot(&self) -> SnapshotDownload {
         let (repo, settings) = (self.clone(), self.settings.clone());
         SnapshotDownload { repo, include: None, exclude: Vec::new(), settings }
@@ -50,6 +70,15 @@ impl SnapshotDownload {
     ///
     /// # Errors
     /// A name that is none; otherwise as [`Hub::snapshot`].
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// let snapshot = hub.model("org/model").snapshot().download().await?;
+    /// assert_eq!(snapshot.files.len(), 2);
+    /// # Ok(())
+    /// # });
+    /// ```
     pub async fn download(self) -> Result<SnapshotReport, Error> {
         let (hub, request) = self.prepared()?;
         hub.snapshot(&request).await
@@ -60,6 +89,16 @@ impl SnapshotDownload {
     ///
     /// # Errors
     /// A name that is none, or a cache that can't be read or is damaged.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// assert!(hub.model("org/model").snapshot().cached()?.is_none());
+    /// hub.model("org/model").snapshot().await?;
+    /// assert!(hub.model("org/model").snapshot().cached()?.is_some());
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn cached(mut self) -> Result<Option<SnapshotReport>, Error> {
         self.settings.cache_alone();
         unless_missing(self.without_request())
@@ -70,6 +109,16 @@ impl SnapshotDownload {
     ///
     /// # Errors
     /// As [`download`](Self::download).
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// let first = hub.model("org/model").snapshot().await?;
+    /// let pinned = hub.model("org/model").revision(first.commit.as_str()).snapshot();
+    /// assert!(pinned.without_request()?.is_some(), "a commit never changes");
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn without_request(&self) -> Result<Option<SnapshotReport>, Error> {
         let (hub, request) = self.clone().prepared()?;
         hub.snapshot_cached(&request)
@@ -79,6 +128,16 @@ impl SnapshotDownload {
     ///
     /// # Errors
     /// A name that is none; otherwise as [`Hub::forecast`].
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// for file in hub.model("org/model").snapshot().plan().await?.files {
+    ///     println!("{}: {:?}, because {}", file.file, file.action, file.reason.sentence());
+    /// }
+    /// # Ok(())
+    /// # });
+    /// ```
     pub async fn plan(self) -> Result<SnapshotReport, Error> {
         let (hub, request) = self.prepared()?;
         hub.forecast(&request).await

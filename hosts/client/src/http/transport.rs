@@ -20,6 +20,19 @@ use url::Url;
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// One request.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// use hubstow_client::{Connection, Request};
+///
+/// let url = "https://huggingface.co/org/model/resolve/main/config.json".parse()?;
+/// let request = Request::new(http::Method::HEAD, url, Duration::from_secs(10));
+/// assert_eq!(request.connection, Connection::Shared);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Request {
@@ -50,6 +63,14 @@ impl Request {
 }
 
 /// Which connection a request may use.
+///
+/// ```
+/// use hubstow_client::{Connection, Request};
+///
+/// fn may_be_multiplexed(request: &Request) -> bool {
+///     request.connection == Connection::Shared
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Connection {
     /// Any, also one that carries other answers at the same time.
@@ -59,6 +80,25 @@ pub enum Connection {
 }
 
 /// What came back. The body is read piece by piece.
+///
+/// ```
+/// use bytes::Bytes;
+/// use hubstow_client::{Body, BoxFuture, Response, TransportError};
+///
+/// /// A body that has come already.
+/// struct Whole(Option<Bytes>);
+///
+/// impl Body for Whole {
+///     fn chunk(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, TransportError>> {
+///         let next = self.0.take();
+///         Box::pin(async { Ok(next) })
+///     }
+/// }
+///
+/// let body = Box::new(Whole(Some(Bytes::from_static(b"{}"))));
+/// let response = Response::new(http::StatusCode::OK, http::HeaderMap::new(), body);
+/// assert_eq!(response.status, 200);
+/// ```
 #[non_exhaustive]
 pub struct Response {
     /// The status.
@@ -84,6 +124,18 @@ impl fmt::Debug for Response {
 }
 
 /// The body of an answer, as it arrives.
+///
+/// ```
+/// use hubstow_client::{Response, TransportError};
+///
+/// async fn read(mut response: Response) -> Result<Vec<u8>, TransportError> {
+///     let mut read = Vec::new();
+///     while let Some(piece) = response.body.chunk().await? {
+///         read.extend_from_slice(&piece);
+///     }
+///     Ok(read)
+/// }
+/// ```
 pub trait Body: Send {
     /// Returns the next piece; `None` at the end.
     ///
@@ -93,6 +145,26 @@ pub trait Body: Send {
 }
 
 /// Sends requests.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use hubstow_client::{BoxFuture, Request, Response, Transport, TransportError};
+///
+/// /// Says what is sent.
+/// struct Told(Arc<dyn Transport>);
+///
+/// impl Transport for Told {
+///     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, TransportError>> {
+///         println!("{} {}", request.method, request.url.path());
+///         self.0.send(request)
+///     }
+///
+///     fn connections(&self) -> usize {
+///         self.0.connections()
+///     }
+/// }
+/// ```
 pub trait Transport: Send + Sync {
     /// Sends one request and returns its answer, whatever its status. Nothing is followed and nothing is decoded.
     ///
@@ -107,6 +179,15 @@ pub trait Transport: Send + Sync {
 }
 
 /// Why there was no answer, or no more of it. Neither its words nor those of its causes name a query or a secret.
+///
+/// ```
+/// use hubstow_client::{TransportError, TransportErrorKind};
+///
+/// let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+/// let error = TransportError::of(TransportErrorKind::Connect).caused_by(refused);
+/// assert_eq!(error.kind(), TransportErrorKind::Connect);
+/// assert_eq!(error.to_string(), "no connection could be made");
+/// ```
 #[derive(Clone, Debug)]
 pub struct TransportError {
     kind: TransportErrorKind,
@@ -115,6 +196,14 @@ pub struct TransportError {
 }
 
 /// What kind of failure a [`TransportError`] is.
+///
+/// ```
+/// use hubstow_client::{Distrust, TransportErrorKind};
+/// use hubstow_core::hub::Retry;
+///
+/// assert_eq!(TransportErrorKind::Timeout.retry(), Retry::Yes);
+/// assert_eq!(TransportErrorKind::Certificate(Distrust::Expired).retry(), Retry::No);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransportErrorKind {
@@ -137,6 +226,13 @@ pub enum TransportErrorKind {
 }
 
 /// What is wrong with a certificate.
+///
+/// ```
+/// use hubstow_client::{Distrust, TransportError, TransportErrorKind};
+///
+/// let error = TransportError::of(TransportErrorKind::Certificate(Distrust::UnknownIssuer));
+/// assert!(error.to_string().ends_with("by nobody whom this system trusts"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Distrust {
@@ -205,6 +301,13 @@ impl TransportError {
     }
 
     /// Makes an error.
+    ///
+    /// ```
+    /// use hubstow_client::{TransportError, TransportErrorKind};
+    ///
+    /// let error = TransportError::new(TransportErrorKind::Proxy, "the proxy answered 502");
+    /// assert_eq!(error.to_string(), "the proxy answered 502");
+    /// ```
     #[must_use]
     pub fn new(kind: TransportErrorKind, words: impl Into<String>) -> Self {
         Self { kind, words: words.into(), source: None }

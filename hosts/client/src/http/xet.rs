@@ -44,6 +44,24 @@ const CLOSED_S: u64 = 300;
 /// Whoever implements it promises: the grant's token goes to the grant's address and nowhere else, and no other token is
 /// asked for; nothing is read from the environment, kept in a cache or reported; and what is made in the scratch folder is
 /// removed again. What is kept for a grant may be given up as soon as nobody else holds the grant.
+///
+/// ```
+/// use bytes::Bytes;
+/// use hubstow_client::{BoxFuture, XetAsked, XetStore, XetStoreError, XetStream};
+///
+/// /// A store that has nothing.
+/// struct Empty;
+///
+/// impl XetStore for Empty {
+///     fn open<'a>(
+///         &'a self,
+///         asked: XetAsked<'a>,
+///     ) -> BoxFuture<'a, Result<Box<dyn XetStream>, XetStoreError>> {
+///         let missing = format!("{} has no {}", asked.grant.url(), asked.hash);
+///         Box::pin(async { Err(XetStoreError::Lasting(missing.into())) })
+///     }
+/// }
+/// ```
 pub trait XetStore: Send + Sync {
     /// Opens a stream of the bytes asked for.
     ///
@@ -56,6 +74,21 @@ pub trait XetStore: Send + Sync {
 }
 
 /// Bytes on their way from the store.
+///
+/// ```
+/// use bytes::Bytes;
+/// use hubstow_client::{BoxFuture, XetStoreError, XetStream};
+///
+/// /// Bytes that are here already.
+/// struct Whole(Option<Bytes>);
+///
+/// impl XetStream for Whole {
+///     fn piece(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, XetStoreError>> {
+///         let next = self.0.take();
+///         Box::pin(async { Ok(next) })
+///     }
+/// }
+/// ```
 pub trait XetStream: Send {
     /// Returns the next piece; `None` at the end.
     ///
@@ -65,6 +98,14 @@ pub trait XetStream: Send {
 }
 
 /// What is asked of the store.
+///
+/// ```
+/// use hubstow_client::XetAsked;
+///
+/// fn told(asked: &XetAsked<'_>) -> String {
+///     format!("bytes {:?} of {} from {}", asked.range, asked.hash, asked.grant.url())
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct XetAsked<'a> {
@@ -79,6 +120,18 @@ pub struct XetAsked<'a> {
 }
 
 /// Where a store is, and what it lets us read with until when. It does not show its token.
+///
+/// ```
+/// use hubstow_client::XetGrant;
+///
+/// fn header(grant: &XetGrant, now_s: u64) -> Option<String> {
+///     (grant.expires_s() > now_s).then(|| format!("Bearer {}", grant.reveal_token()))
+/// }
+///
+/// fn told(grant: &XetGrant) -> &str {
+///     grant.url()
+/// }
+/// ```
 #[derive(Debug)]
 pub struct XetGrant {
     pub(crate) url: String,
@@ -108,6 +161,13 @@ impl XetGrant {
 }
 
 /// Why a store gave nothing, or not all.
+///
+/// ```
+/// use hubstow_client::XetStoreError;
+///
+/// let error = XetStoreError::Passing("the store is busy".into());
+/// assert_eq!(error.to_string(), "the store is busy");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum XetStoreError {

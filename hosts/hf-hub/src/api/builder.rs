@@ -8,6 +8,27 @@ use super::absolute;
 use crate::Cache;
 
 /// Settings of a hub.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::at(async |here| {
+/// use hubstow_hf_hub::api::sync::ApiBuilder;
+///
+/// let api = ApiBuilder::new()
+///     .with_endpoint(here.url())
+///     .with_cache_dir(here.place("cache"))
+///     .with_token(None)
+///     .with_progress(false)
+///     .with_user_agent("my-program", "1.0")
+///     .with_max_files(4)
+///     .with_retries(3)
+///     .with_chunk_size(None)
+///     .build()?;
+/// let path = api.model("org/model".to_owned()).get("config.json")?;
+/// println!("{}", path.display());
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Debug)]
 pub struct ApiBuilder {
     pub(super) config: Result<Config, Error>,
@@ -22,18 +43,53 @@ impl Default for ApiBuilder {
 
 impl ApiBuilder {
     /// The default settings, with the environment's cache and token.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::at(async |here| {
+    /// use hubstow_hf_hub::api::sync::ApiBuilder;
+    ///
+    /// let api = ApiBuilder::new().with_endpoint(here.url()).with_cache_dir(here.place("cache")).build()?;
+    /// println!("{}", api.space("org/show".to_owned()).url("app.py"));
+    /// # Ok(())
+    /// # });
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::from_env()
     }
 
     /// The settings that the environment says.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::at(async |here| {
+    /// use hubstow_hf_hub::api::sync::ApiBuilder;
+    ///
+    /// let api = ApiBuilder::from_env().high().with_endpoint(here.url()).build()?;
+    /// println!("{}", api.dataset("org/rows".to_owned()).url("train.csv"));
+    /// # Ok(())
+    /// # });
+    /// ```
     #[must_use]
     pub fn from_env() -> Self {
         Self { config: Config::from_env(), progress: true }
     }
 
     /// The settings of a cache that is there, with its token, and none of the environment's.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::at(async |here| {
+    /// use hubstow_hf_hub::{Cache, api::sync::ApiBuilder};
+    ///
+    /// let cache = Cache::new(here.place("home/hub"));
+    /// let api = ApiBuilder::from_cache(cache).with_endpoint(here.url()).build()?;
+    /// let path = api.dataset("org/rows".to_owned()).get("train.csv")?;
+    /// assert!(path.starts_with(here.place("home/hub")));
+    /// # Ok(())
+    /// # });
+    /// ```
     #[must_use]
     pub fn from_cache(cache: Cache) -> Self {
         let mut config = Config::new(cache.path());

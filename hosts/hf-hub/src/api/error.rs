@@ -6,6 +6,23 @@ use http::StatusCode;
 use hubstow_native::{Error, ErrorKind, TransportError, TransportErrorKind};
 
 /// A request that failed, or what it has brought. It is [hubstow's error](Error), which has a kind and more.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::at(async |here| {
+/// use hubstow_hf_hub::{Cache, api::sync::{ApiBuilder, ApiError}};
+///
+/// let api = ApiBuilder::from_cache(Cache::new(here.place("home/hub"))).with_endpoint(here.url()).build()?;
+/// match api.model("org/nothing".to_owned()).get("config.json") {
+///     Err(ApiError::RequestError(failure)) if failure.is_status() => println!("{:?}", failure.status()),
+///     Err(ApiError::RequestError(failure)) if failure.is_connect() || failure.is_timeout() => {
+///         println!("try again: {failure}");
+///     }
+///     other => println!("{other:?}"),
+/// }
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Debug)]
 pub struct RequestFailure(Box<Error>);
 
@@ -84,6 +101,22 @@ pub(super) fn of_disk(kind: ErrorKind) -> Option<io::ErrorKind> {
 macro_rules! api_error {
     () => {
         /// What can go wrong.
+        ///
+        /// ```
+        /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+        /// # here::at(async |here| {
+        /// use hubstow_hf_hub::{Cache, api::sync::{ApiBuilder, ApiError}};
+        ///
+        /// let cache = Cache::new(here.place("home/hub"));
+        /// let api = ApiBuilder::from_cache(cache).with_endpoint(here.url()).with_progress(false).build()?;
+        /// match api.model("org/nothing".to_owned()).get("config.json") {
+        ///     Ok(path) => println!("{}", path.display()),
+        ///     Err(ApiError::RequestError(failure)) => println!("{:?}: {failure}", failure.status()),
+        ///     Err(error) => println!("{error}"),
+        /// }
+        /// # Ok(())
+        /// # });
+        /// ```
         #[derive(Debug, thiserror::Error)]
         #[non_exhaustive]
         pub enum ApiError {

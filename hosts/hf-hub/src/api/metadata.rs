@@ -3,6 +3,20 @@
 use hubstow_native::{Error, ErrorKind, ListedFile, RepoPath};
 
 /// What the hub says of a file.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::at(async |here| {
+/// use hubstow_hf_hub::{Cache, api::sync::ApiBuilder};
+///
+/// let api = ApiBuilder::from_cache(Cache::new(here.place("home/hub"))).with_endpoint(here.url()).build()?;
+/// let url = api.model("org/model".to_owned()).url("config.json");
+/// let said = api.metadata(&url)?;
+/// assert_eq!(said.size(), 2);
+/// println!("{} at {}", said.etag(), said.commit_hash());
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metadata {
     commit_hash: String,

@@ -24,6 +24,24 @@ impl ApiBuilder {
 }
 
 /// A hub.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::at(async |here| {
+/// use hubstow_hf_hub::{Cache, Repo, RepoType, api::sync::ApiBuilder};
+///
+/// let cache = Cache::new(here.place("home/hub"));
+/// let api = ApiBuilder::from_cache(cache).with_endpoint(here.url()).with_progress(false).build()?;
+/// let config = api.model("org/model".to_owned()).get("config.json")?;
+/// let rows = api.dataset("org/rows".to_owned()).get("train.csv")?;
+/// let show = api.space("org/show".to_owned()).get("app.py")?;
+/// let main = Repo::with_revision("org/model".to_owned(), RepoType::Model, "main".to_owned());
+/// let words = api.repo(main).get("data/words.txt")?;
+/// let said = api.metadata(&api.model("org/model".to_owned()).url("config.json"))?;
+/// assert_eq!(said.size(), 2);
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone)]
 pub struct Api {
     hub: blocking::Hub,
@@ -35,6 +53,15 @@ impl Api {
     ///
     /// # Errors
     /// A setting that can't be.
+    ///
+    /// ```no_run
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::at(async |here| {
+    /// let api = hubstow_hf_hub::api::sync::Api::new()?;
+    /// let path = api.model("openai-community/gpt2".to_owned()).get("config.json")?;
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn new() -> Result<Self, ApiError> {
         ApiBuilder::new().build()
     }
@@ -62,6 +89,21 @@ impl Api {
 }
 
 /// A repo of a hub.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::at(async |here| {
+/// use hubstow_hf_hub::{Cache, api::sync::ApiBuilder};
+///
+/// let cache = Cache::new(here.place("home/hub"));
+/// let api = ApiBuilder::from_cache(cache).with_endpoint(here.url()).with_progress(false).build()?;
+/// let model = api.model("org/model".to_owned());
+/// for file in model.info()?.siblings {
+///     println!("{} is at {}", file.rfilename, model.get(&file.rfilename)?.display());
+/// }
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone)]
 pub struct ApiRepo {
     api: Api,
@@ -91,6 +133,19 @@ impl ApiRepo {
     ///
     /// # Errors
     /// What kept it from coming.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::at(async |here| {
+    /// use hubstow_hf_hub::{Cache, api::sync::ApiBuilder};
+    ///
+    /// let cache = Cache::new(here.place("home/hub"));
+    /// let api = ApiBuilder::from_cache(cache).with_endpoint(here.url()).with_progress(false).build()?;
+    /// let path = api.model("org/model".to_owned()).download("config.json")?;
+    /// println!("{} came from {}", path.display(), api.model("org/model".to_owned()).url("config.json"));
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn download(&self, filename: &str) -> Result<PathBuf, ApiError> {
         let question = self.asked(filename)?;
         let question = if self.api.progress {
@@ -106,6 +161,20 @@ impl ApiRepo {
     ///
     /// # Errors
     /// What kept it from coming.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::at(async |here| {
+    /// use hubstow_hf_hub::{Cache, api::sync::ApiBuilder};
+    ///
+    /// let cache = Cache::new(here.place("home/hub"));
+    /// let api = ApiBuilder::from_cache(cache).with_endpoint(here.url()).build()?;
+    /// // `()` shows nothing; a bar of `indicatif` shows itself, and so does whatever is a `Progress`.
+    /// let path = api.model("org/model".to_owned()).download_with_progress("config.json", ())?;
+    /// println!("{}", path.display());
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn download_with_progress<P: Progress>(
         &self,
         filename: &str,

@@ -11,6 +11,27 @@ use crate::{Cache, Repo, repos_by_kind};
 super::error::api_error!();
 
 /// Settings of a hub.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::at(async |here| {
+/// use hubstow_hf_hub::api::tokio::ApiBuilder;
+///
+/// let api = ApiBuilder::new()
+///     .with_endpoint(here.url())
+///     .with_cache_dir(here.place("cache"))
+///     .with_token(None)
+///     .with_progress(false)
+///     .with_user_agent("my-program", "1.0")
+///     .with_max_files(4)
+///     .with_retries(3)
+///     .with_chunk_size(None)
+///     .build()?;
+/// let path = api.model("org/model".to_owned()).get("config.json").await?;
+/// println!("{}", path.display());
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Debug, Default)]
 pub struct ApiBuilder(super::builder::ApiBuilder);
 
@@ -25,18 +46,53 @@ macro_rules! settings {
 
 impl ApiBuilder {
     /// The default settings, with the environment's cache and token.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::at(async |here| {
+    /// use hubstow_hf_hub::api::tokio::ApiBuilder;
+    ///
+    /// let api = ApiBuilder::new().with_endpoint(here.url()).with_cache_dir(here.place("cache")).build()?;
+    /// println!("{}", api.space("org/show".to_owned()).url("app.py"));
+    /// # Ok(())
+    /// # });
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
     /// The settings that the environment says.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::at(async |here| {
+    /// use hubstow_hf_hub::api::tokio::ApiBuilder;
+    ///
+    /// let api = ApiBuilder::from_env().high().with_endpoint(here.url()).build()?;
+    /// println!("{}", api.dataset("org/rows".to_owned()).url("train.csv"));
+    /// # Ok(())
+    /// # });
+    /// ```
     #[must_use]
     pub fn from_env() -> Self {
         Self(super::builder::ApiBuilder::from_env())
     }
 
     /// The settings of a cache that is there.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::at(async |here| {
+    /// use hubstow_hf_hub::{Cache, api::tokio::ApiBuilder};
+    ///
+    /// let cache = Cache::new(here.place("home/hub"));
+    /// let api = ApiBuilder::from_cache(cache).with_endpoint(here.url()).build()?;
+    /// let path = api.dataset("org/rows".to_owned()).get("train.csv").await?;
+    /// assert!(path.starts_with(here.place("home/hub")));
+    /// # Ok(())
+    /// # });
+    /// ```
     #[must_use]
     pub fn from_cache(cache: Cache) -> Self {
         Self(super::builder::ApiBuilder::from_cache(cache))
@@ -74,6 +130,28 @@ impl ApiBuilder {
 }
 
 /// Progress of one file, told with async.
+///
+/// ```
+/// use hubstow_hf_hub::api::tokio::Progress;
+///
+/// /// Counts what has come.
+/// #[derive(Clone)]
+/// struct Counted(usize);
+///
+/// impl Progress for Counted {
+///     async fn init(&mut self, size: usize, filename: &str) {
+///         println!("{filename}: {size} bytes");
+///     }
+///
+///     async fn update(&mut self, size: usize) {
+///         self.0 += size;
+///     }
+///
+///     async fn finish(&mut self) {
+///         println!("{} bytes have come", self.0);
+///     }
+/// }
+/// ```
 pub trait Progress: Clone + Send + Sync + 'static {
     /// A transfer of so many bytes begins.
     fn init(&mut self, size: usize, filename: &str) -> impl Future<Output = ()> + Send;
@@ -106,6 +184,24 @@ impl Progress for indicatif::ProgressBar {
 }
 
 /// A hub.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::at(async |here| {
+/// use hubstow_hf_hub::{Cache, Repo, RepoType, api::tokio::ApiBuilder};
+///
+/// let cache = Cache::new(here.place("home/hub"));
+/// let api = ApiBuilder::from_cache(cache).with_endpoint(here.url()).with_progress(false).build()?;
+/// let config = api.model("org/model".to_owned()).get("config.json").await?;
+/// let rows = api.dataset("org/rows".to_owned()).get("train.csv").await?;
+/// let show = api.space("org/show".to_owned()).get("app.py").await?;
+/// let main = Repo::with_revision("org/model".to_owned(), RepoType::Model, "main".to_owned());
+/// let words = api.repo(main).get("data/words.txt").await?;
+/// let said = api.metadata(&api.model("org/model".to_owned()).url("config.json")).await?;
+/// assert_eq!(said.size(), 2);
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone)]
 pub struct Api {
     hub: Hub,
@@ -117,6 +213,15 @@ impl Api {
     ///
     /// # Errors
     /// A setting that can't be.
+    ///
+    /// ```no_run
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::at(async |here| {
+    /// let api = hubstow_hf_hub::api::tokio::Api::new()?;
+    /// let path = api.model("openai-community/gpt2".to_owned()).get("config.json").await?;
+    /// # Ok(())
+    /// # });
+    /// ```
     pub fn new() -> Result<Self, ApiError> {
         ApiBuilder::new().build()
     }
@@ -144,6 +249,21 @@ impl Api {
 }
 
 /// A repo of a hub.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::at(async |here| {
+/// use hubstow_hf_hub::{Cache, api::tokio::ApiBuilder};
+///
+/// let cache = Cache::new(here.place("home/hub"));
+/// let api = ApiBuilder::from_cache(cache).with_endpoint(here.url()).with_progress(false).build()?;
+/// let model = api.model("org/model".to_owned());
+/// for file in model.info().await?.siblings {
+///     println!("{} is at {}", file.rfilename, model.get(&file.rfilename).await?.display());
+/// }
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone)]
 pub struct ApiRepo {
     api: Api,
@@ -173,6 +293,19 @@ impl ApiRepo {
     ///
     /// # Errors
     /// What kept it from coming.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::at(async |here| {
+    /// use hubstow_hf_hub::{Cache, api::tokio::ApiBuilder};
+    ///
+    /// let cache = Cache::new(here.place("home/hub"));
+    /// let api = ApiBuilder::from_cache(cache).with_endpoint(here.url()).with_progress(false).build()?;
+    /// let path = api.model("org/model".to_owned()).download("config.json").await?;
+    /// println!("{} came from {}", path.display(), api.model("org/model".to_owned()).url("config.json"));
+    /// # Ok(())
+    /// # });
+    /// ```
     pub async fn download(&self, filename: &str) -> Result<PathBuf, ApiError> {
         let question = self.asked(filename)?;
         let question = if self.api.progress {
@@ -188,6 +321,20 @@ impl ApiRepo {
     ///
     /// # Errors
     /// What kept it from coming.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::at(async |here| {
+    /// use hubstow_hf_hub::{Cache, api::tokio::ApiBuilder};
+    ///
+    /// let cache = Cache::new(here.place("home/hub"));
+    /// let api = ApiBuilder::from_cache(cache).with_endpoint(here.url()).build()?;
+    /// // `()` shows nothing; a bar of `indicatif` shows itself, and so does whatever is a `Progress`.
+    /// let path = api.model("org/model".to_owned()).download_with_progress("config.json", ()).await?;
+    /// println!("{}", path.display());
+    /// # Ok(())
+    /// # });
+    /// ```
     pub async fn download_with_progress<P: Progress>(
         &self,
         filename: &str,
