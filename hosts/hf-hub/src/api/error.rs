@@ -70,7 +70,15 @@ impl Deref for RequestFailure {
 
 impl fmt::Display for RequestFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#}", self.0)
+        let words = format!("{:#}", self.0);
+        f.write_str(&words)?;
+        match self.status() {
+            // Programs look for the number in the words, which is where `hf-hub` has it.
+            Some(status) if !words.contains(status.as_str()) => {
+                write!(f, ": status code {}", status.as_str())
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 }
 
