@@ -8,7 +8,7 @@ mod stop;
 mod tls;
 mod warm;
 
-use std::{fs, io, net::SocketAddr, path::PathBuf};
+use std::{fs, io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use clap::{Args, Subcommand, ValueEnum};
 use hubstow_client::{Error, ErrorKind};
@@ -31,8 +31,8 @@ use crate::{
 ///
 /// In a plain folder, DIR/org/name is a model at main, DIR/org/name@v1 the same model at v1, DIR/datasets/org/name a
 /// dataset. In a cache directory of any tool, repos and revisions are what they are there. Of several DIRs, the first that
-/// has something answers. With --upstream it stands between a hub and its clients: what was asked for once is kept, and sent
-/// while it arrives. Every tool that takes HF_ENDPOINT can download from it, and a browser shows what is here. Ctrl-C or
+/// has something answers. With --upstream it stands between a hub and its clients: what is in no DIR is asked for there, kept,
+/// and sent while it arrives. Every tool that takes HF_ENDPOINT can download from it, and a browser shows what is here. Ctrl-C or
 /// SIGTERM stops it, once answers that are on their way are sent.
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -112,15 +112,9 @@ pub(crate) fn run(args: &ServeArgs, global: &Global, parts: PartsOf) -> Result<(
 
 fn serve(args: &ServeArgs, global: &Global, parts: PartsOf) -> Result<(), Error> {
     let format = global.format();
-    if args.pull.upstream.is_some() && !args.dirs.is_empty() {
-        return Err(Error::new(ErrorKind::Usage, "folders are not served beside an upstream")
-            .hint("serve them by another `hubstow serve DIR`; --disk names the cache directory"));
-    }
     let pull = args.pull.pull(parts, args.token.is_some())?;
-    let (shown, node) = match &pull {
-        Some(pull) => (pull.shown.clone(), Some(pull.node.clone())),
-        None => (shown(&args.dirs), None),
-    };
+    let shown = shown(&args.dirs, pull.as_ref());
+    let node = pull.as_ref().map(|pull| pull.node.clone());
     if node.is_some() {
         hubstow_native::raise_descriptor_limit();
     }
@@ -129,12 +123,11 @@ fn serve(args: &ServeArgs, global: &Global, parts: PartsOf) -> Result<(), Error>
         let listener = TcpListener::bind(args.bind).await.map_err(|e| bind_error(args.bind, e))?;
         let address = listener.local_addr().map_err(|e| bind_error(args.bind, e))?;
         announce(args, address, &shown, format)?;
-        match &node {
-            Some(node) => {
-                let node = node.clone();
-                tokio::spawn(async move { node.tend().await });
-            }
-            None => hashing::start(&server, format)?,
+        if let Some(node) = node.clone() {
+            tokio::spawn(async move { node.tend().await });
+        }
+        if !args.dirs.is_empty() {
+            hashing::start(&server, format)?;
         }
         let served = server.serve(listener, stop::asked(format)).await;
         if let Some(node) = node {
@@ -146,11 +139,21 @@ fn serve(args: &ServeArgs, global: &Global, parts: PartsOf) -> Result<(), Error>
     })
 }
 
-fn shown(dirs: &[PathBuf]) -> String {
-    dirs.iter().map(|dir| dir.display().to_string()).collect::<Vec<_>>().join(", ")
+fn shown(dirs: &[PathBuf], pull: Option<&Pull>) -> String {
+    let dirs = dirs.iter().map(|dir| dir.display().to_string());
+    dirs.chain(pull.map(|pull| pull.shown.clone())).collect::<Vec<_>>().join(", ")
 }
 
-/// Describes a server over folders.
+/// Describes a server over folders, an upstream, or both.
+fn over(args: &ServeArgs, pull: Option<Pull>) -> Result<Builder, Error> {
+    let upstream = pull.map(|Pull { node, disk, .. }| (Arc::new(node), disk));
+    Ok(match (upstream, args.dirs.is_empty()) {
+        (Some((node, disk)), true) => Server::pulling(node, disk),
+        (Some((node, disk)), false) => over_folders(args)?.upstream(node, disk),
+        (None, _) => over_folders(args)?,
+    })
+}
+
 fn over_folders(args: &ServeArgs) -> Result<Builder, Error> {
     for dir in &args.dirs {
         fs::read_dir(dir).map_err(|error| {
@@ -175,16 +178,10 @@ fn over_folders(args: &ServeArgs) -> Result<Builder, Error> {
 }
 
 fn builder(args: &ServeArgs, pull: Option<Pull>, format: Format) -> Result<Builder, Error> {
-    let mut builder = match pull {
-        Some(Pull { builder, warnings, .. }) => {
-            for warning in warnings {
-                output::say(output::warning(format, warning));
-            }
-            builder
-        }
-        None => over_folders(args)?,
-    };
-    builder = builder.limits(args.limits.limits()?);
+    for warning in pull.iter().flat_map(|pull| &pull.warnings) {
+        output::say(output::warning(format, warning));
+    }
+    let mut builder = over(args, pull)?.limits(args.limits.limits()?);
     if let Some(token) = &args.token {
         builder = builder.token(token);
     }
@@ -222,10 +219,10 @@ fn announce(
             "serving {shown}; other tools find it with HF_ENDPOINT={url}; Ctrl-C stops it",
         ));
     }
-    if !address.ip().is_loopback() && args.token.is_none() && args.pull.upstream.is_none() {
+    if !address.ip().is_loopback() && args.token.is_none() && !args.dirs.is_empty() {
         output::say(output::warning(
             format,
-            "everybody who can reach this address can read the folder; --token asks for a token",
+            "everybody who can reach this address can read the folders; --token asks for a token",
         ));
     }
     Ok(())

@@ -1,12 +1,11 @@
 //! The flags of a pull-through, and the node that they make.
 
-use std::{env, fs, io, path::PathBuf, sync::Arc};
+use std::{env, fs, io, path::PathBuf};
 
 use clap::Args;
 use hubstow_client::{Config, Error, ErrorKind, Token, care::room::RoomRules, env_var};
 use hubstow_core::{facts::Reach, hub::Endpoint};
 use hubstow_pull::Node;
-use hubstow_serve::{Builder, Server, SourceKind};
 
 use super::{hashing, warm};
 use crate::{cache::filter, folder, hub_args::PartsOf};
@@ -38,8 +37,9 @@ pub(crate) struct PullArgs {
 
 /// A pull-through that is to be served.
 pub(super) struct Pull {
-    pub(super) builder: Builder,
     pub(super) node: Node,
+    /// The cache directory.
+    pub(super) disk: PathBuf,
     /// What it is, for people.
     pub(super) shown: String,
     /// What should be said of it.
@@ -72,9 +72,7 @@ impl PullArgs {
         if let Some(rules) = self.room()? {
             node.keep_within(rules);
         }
-        let upstream = Arc::new(node.clone());
-        let builder = Server::builder(disk).source(SourceKind::Cache).upstream(upstream);
-        Ok(Some(Pull { builder, node, shown, warnings }))
+        Ok(Some(Pull { node, disk, shown, warnings }))
     }
 
     fn room(&self) -> Result<Option<RoomRules>, Error> {
