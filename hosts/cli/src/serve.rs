@@ -8,10 +8,16 @@ mod stop;
 mod tls;
 mod warm;
 
-use std::{fs, io, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    fs, io,
+    net::{SocketAddr, ToSocketAddrs as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use clap::{Args, Subcommand, ValueEnum};
 use hubstow_client::{Error, ErrorKind};
+use hubstow_core::name::RepoKind;
 use hubstow_serve::{Builder, Server, SourceKind};
 use tokio::net::TcpListener;
 
@@ -25,6 +31,7 @@ use crate::{
     global::{Format, Global},
     hub_args::PartsOf,
     output, runtime,
+    trace::{Lines, Unasked},
 };
 
 /// Serve folders, caches or another hub as a hub; its URL is the first line on stdout
@@ -45,13 +52,13 @@ Examples:
   HF_ENDPOINT=http://127.0.0.1:8080 hf download org/name")]
 pub(crate) struct ServeArgs {
     /// The folders: plain ones, or cache directories
-    #[arg(value_name = "DIR", required_unless_present = "upstream")]
+    #[arg(value_name = "DIR")]
     dirs: Vec<PathBuf>,
     /// What the folders are, where they don't look like it
     #[arg(long, value_enum, value_name = "KIND", default_value = "auto")]
     source: SourceArg,
     /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0", value_parser = address)]
     bind: SocketAddr,
     /// Answer only requests that carry this token
     #[arg(long, value_name = "TOKEN", env = "HUBSTOW_TOKEN", hide_env_values = true)]
@@ -102,6 +109,17 @@ impl From<SourceArg> for SourceKind {
     }
 }
 
+impl ServeArgs {
+    /// Returns what is logged where nobody asks for more: clients are told that the log says why something failed.
+    pub(crate) fn logs_unasked(&self) -> Unasked {
+        match (&self.command, self.log_format) {
+            (Some(_), _) => Unasked::Nothing,
+            (None, LogFormat::Text) => Unasked::Problems(Lines::Text),
+            (None, LogFormat::Json) => Unasked::Problems(Lines::Json),
+        }
+    }
+}
+
 /// Serves until it is asked to stop, or does what is done besides.
 pub(crate) fn run(args: &ServeArgs, global: &Global, parts: PartsOf) -> Result<(), Error> {
     match &args.command {
@@ -112,6 +130,10 @@ pub(crate) fn run(args: &ServeArgs, global: &Global, parts: PartsOf) -> Result<(
 
 fn serve(args: &ServeArgs, global: &Global, parts: PartsOf) -> Result<(), Error> {
     let format = global.format();
+    if args.dirs.is_empty() && args.pull.upstream.is_none() {
+        return Err(Error::new(ErrorKind::Usage, "there is nothing to serve")
+            .hint("name a folder, as in `hubstow serve ~/models`, or a hub with --upstream URL"));
+    }
     let pull = args.pull.pull(parts, args.token.is_some())?;
     let shown = shown(&args.dirs, pull.as_ref());
     let node = pull.as_ref().map(|pull| pull.node.clone());
@@ -145,17 +167,38 @@ fn shown(dirs: &[PathBuf], pull: Option<&Pull>) -> String {
 }
 
 /// Describes a server over folders, an upstream, or both.
-fn over(args: &ServeArgs, pull: Option<Pull>) -> Result<Builder, Error> {
+fn over(args: &ServeArgs, pull: Option<Pull>, format: Format) -> Result<Builder, Error> {
     let upstream = pull.map(|Pull { node, disk, .. }| (Arc::new(node), disk));
     Ok(match (upstream, args.dirs.is_empty()) {
         (Some((node, disk)), true) => Server::pulling(node, disk),
-        (Some((node, disk)), false) => over_folders(args)?.upstream(node, disk),
-        (None, _) => over_folders(args)?,
+        (Some((node, disk)), false) => over_folders(args, format)?.upstream(node, disk),
+        (None, _) => over_folders(args, format)?,
     })
 }
 
-fn over_folders(args: &ServeArgs) -> Result<Builder, Error> {
+/// Finds the cache below a folder that is what `HF_HOME` names.
+fn cache_inside(dir: &Path) -> Option<PathBuf> {
+    let inner = dir.join("hub");
+    let is_repo = |entry: fs::DirEntry| {
+        RepoKind::ALL.iter().any(|kind| {
+            let name = entry.file_name();
+            name.to_str().is_some_and(|name| name.starts_with(&format!("{}--", kind.plural())))
+        })
+    };
+    fs::read_dir(&inner).ok()?.flatten().any(is_repo).then_some(inner)
+}
+
+fn over_folders(args: &ServeArgs, format: Format) -> Result<Builder, Error> {
     for dir in &args.dirs {
+        if let Some(inner) = cache_inside(dir) {
+            let what = format!(
+                "`{}` holds a cache directory and is served as plain folders; \
+                 `hubstow serve {}` serves the cache",
+                dir.display(),
+                inner.display(),
+            );
+            output::say(output::warning(format, &what));
+        }
         fs::read_dir(dir).map_err(|error| {
             let message = format!("`{}` can't be served", dir.display());
             Error::new(ErrorKind::Usage, message)
@@ -181,8 +224,12 @@ fn builder(args: &ServeArgs, pull: Option<Pull>, format: Format) -> Result<Build
     for warning in pull.iter().flat_map(|pull| &pull.warnings) {
         output::say(output::warning(format, warning));
     }
-    let mut builder = over(args, pull)?.limits(args.limits.limits()?);
-    if let Some(token) = &args.token {
+    let mut builder = over(args, pull, format)?.limits(args.limits.limits()?);
+    if let Some(token) = args.token.as_deref().map(str::trim) {
+        if token.is_empty() {
+            return Err(Error::new(ErrorKind::Usage, "the token that is to be asked for is empty")
+                .hint("set --token or HUBSTOW_TOKEN to a secret, or leave both out"));
+        }
         builder = builder.token(token);
     }
     if let Some(origin) = &args.cors {
@@ -226,6 +273,21 @@ fn announce(
         ));
     }
     Ok(())
+}
+
+/// Understands where to listen.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let how = "name an address and a port, as in 127.0.0.1:8080, [::1]:8080 or 0.0.0.0:8080";
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
+            let found = text.to_socket_addrs().map_err(|error| format!("{error}; {how}"))?;
+            found.into_iter().next().ok_or_else(|| format!("`{host}` has no address; {how}"))
+        }
+        Some(_) | None => Err(how.to_owned()),
+    }
 }
 
 fn bind_error(address: SocketAddr, error: io::Error) -> Error {

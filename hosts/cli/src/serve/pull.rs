@@ -1,6 +1,9 @@
 //! The flags of a pull-through, and the node that they make.
 
-use std::{env, fs, io, path::PathBuf};
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use hubstow_client::{Config, Error, ErrorKind, Token, care::room::RoomRules, env_var};
@@ -60,6 +63,7 @@ impl PullArgs {
             let what = format!("`{}` can't be the cache directory", disk.display());
             Error::new(kind, what).hint("--disk names another one").caused_by(error)
         })?;
+        writable(&disk)?;
         let mut warnings = Vec::new();
         if config.token.is_some() && !is_guarded {
             warnings.push(
@@ -77,7 +81,12 @@ impl PullArgs {
 
     fn room(&self) -> Result<Option<RoomRules>, Error> {
         let Some(size) = &self.disk_size else { return Ok(None) };
-        let mut rules = RoomRules::new(filter::size(size)?);
+        let bytes = filter::size(size)?;
+        if bytes == 0 {
+            return Err(Error::new(ErrorKind::Usage, "--disk-size has no room for anything")
+                .hint("name what the disk may hold, such as 500G"));
+        }
+        let mut rules = RoomRules::new(bytes);
         if let Some(path) = &self.pins {
             rules.pins = warm::pins(path)?;
         }
@@ -114,6 +123,17 @@ impl PullArgs {
         };
         text.as_deref().map(Token::new).transpose()
     }
+}
+
+/// Makes sure that something can be kept: otherwise every file would fail, one by one.
+fn writable(disk: &Path) -> Result<(), Error> {
+    let probe = disk.join(format!(".hubstow-probe-{}", std::process::id()));
+    let written = fs::write(&probe, "").and_then(|()| fs::remove_file(&probe));
+    written.map_err(|error| {
+        let what = format!("nothing can be written to the cache directory `{}`", disk.display());
+        let kind = kind_of(&error);
+        Error::new(kind, what).hint("--disk names another one").caused_by(error)
+    })
 }
 
 /// As the exit codes tell them apart.
