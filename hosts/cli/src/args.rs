@@ -9,6 +9,7 @@ use crate::{
     explain::ExplainArgs,
     global::Global,
     shell::{CompletionsArgs, ManArgs},
+    trace::Unasked,
 };
 #[cfg(not(target_family = "wasm"))]
 use crate::{demo::DemoArgs, serve::ServeArgs};
@@ -44,4 +45,22 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
+}
+
+impl Command {
+    /// Returns what is logged where nobody asks for more.
+    pub(crate) fn logs_unasked(&self) -> Unasked {
+        match self {
+            #[cfg(not(target_family = "wasm"))]
+            Self::Serve(args) => args.logs_unasked(),
+            #[cfg(not(target_family = "wasm"))]
+            Self::Demo(_) => Unasked::Nothing,
+            Self::Download(_)
+            | Self::Explain(_)
+            | Self::Cache(_)
+            | Self::Env(_)
+            | Self::Completions(_)
+            | Self::Man(_) => Unasked::Nothing,
+        }
+    }
 }

@@ -52,7 +52,7 @@ pub fn main_with(parts: PartsOf) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return exit::usage(&error, early.format),
     };
-    trace::start(cli.global.verbose);
+    trace::start(cli.global.verbose, cli.command.logs_unasked());
     match run(&cli.command, &cli.global, parts) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => exit::report(&error, cli.global.format()),

@@ -8,10 +8,16 @@ mod stop;
 mod tls;
 mod warm;
 
-use std::{fs, io, net::SocketAddr, path::PathBuf};
+use std::{
+    fs, io,
+    net::{SocketAddr, ToSocketAddrs as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use clap::{Args, Subcommand, ValueEnum};
 use hubstow_client::{Error, ErrorKind};
+use hubstow_core::name::RepoKind;
 use hubstow_serve::{Builder, Server, SourceKind};
 use tokio::net::TcpListener;
 
@@ -25,14 +31,15 @@ use crate::{
     global::{Format, Global},
     hub_args::PartsOf,
     output, runtime,
+    trace::{Lines, Unasked},
 };
 
 /// Serve folders, caches or another hub as a hub; its URL is the first line on stdout
 ///
 /// In a plain folder, DIR/org/name is a model at main, DIR/org/name@v1 the same model at v1, DIR/datasets/org/name a
 /// dataset. In a cache directory of any tool, repos and revisions are what they are there. Of several DIRs, the first that
-/// has something answers. With --upstream it stands between a hub and its clients: what was asked for once is kept, and sent
-/// while it arrives. Every tool that takes HF_ENDPOINT can download from it, and a browser shows what is here. Ctrl-C or
+/// has something answers. With --upstream it stands between a hub and its clients: what is in no DIR is asked for there, kept,
+/// and sent while it arrives. Every tool that takes HF_ENDPOINT can download from it, and a browser shows what is here. Ctrl-C or
 /// SIGTERM stops it, once answers that are on their way are sent.
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -45,13 +52,13 @@ Examples:
   HF_ENDPOINT=http://127.0.0.1:8080 hf download org/name")]
 pub(crate) struct ServeArgs {
     /// The folders: plain ones, or cache directories
-    #[arg(value_name = "DIR", required_unless_present = "upstream")]
+    #[arg(value_name = "DIR")]
     dirs: Vec<PathBuf>,
     /// What the folders are, where they don't look like it
     #[arg(long, value_enum, value_name = "KIND", default_value = "auto")]
     source: SourceArg,
     /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0", value_parser = address)]
     bind: SocketAddr,
     /// Answer only requests that carry this token
     #[arg(long, value_name = "TOKEN", env = "HUBSTOW_TOKEN", hide_env_values = true)]
@@ -102,6 +109,17 @@ impl From<SourceArg> for SourceKind {
     }
 }
 
+impl ServeArgs {
+    /// Returns what is logged where nobody asks for more: clients are told that the log says why something failed.
+    pub(crate) fn logs_unasked(&self) -> Unasked {
+        match (&self.command, self.log_format) {
+            (Some(_), _) => Unasked::Nothing,
+            (None, LogFormat::Text) => Unasked::Problems(Lines::Text),
+            (None, LogFormat::Json) => Unasked::Problems(Lines::Json),
+        }
+    }
+}
+
 /// Serves until it is asked to stop, or does what is done besides.
 pub(crate) fn run(args: &ServeArgs, global: &Global, parts: PartsOf) -> Result<(), Error> {
     match &args.command {
@@ -112,15 +130,13 @@ pub(crate) fn run(args: &ServeArgs, global: &Global, parts: PartsOf) -> Result<(
 
 fn serve(args: &ServeArgs, global: &Global, parts: PartsOf) -> Result<(), Error> {
     let format = global.format();
-    if args.pull.upstream.is_some() && !args.dirs.is_empty() {
-        return Err(Error::new(ErrorKind::Usage, "folders are not served beside an upstream")
-            .hint("serve them by another `hubstow serve DIR`; --disk names the cache directory"));
+    if args.dirs.is_empty() && args.pull.upstream.is_none() {
+        return Err(Error::new(ErrorKind::Usage, "there is nothing to serve")
+            .hint("name a folder, as in `hubstow serve ~/models`, or a hub with --upstream URL"));
     }
     let pull = args.pull.pull(parts, args.token.is_some())?;
-    let (shown, node) = match &pull {
-        Some(pull) => (pull.shown.clone(), Some(pull.node.clone())),
-        None => (shown(&args.dirs), None),
-    };
+    let shown = shown(&args.dirs, pull.as_ref());
+    let node = pull.as_ref().map(|pull| pull.node.clone());
     if node.is_some() {
         hubstow_native::raise_descriptor_limit();
     }
@@ -129,12 +145,11 @@ fn serve(args: &ServeArgs, global: &Global, parts: PartsOf) -> Result<(), Error>
         let listener = TcpListener::bind(args.bind).await.map_err(|e| bind_error(args.bind, e))?;
         let address = listener.local_addr().map_err(|e| bind_error(args.bind, e))?;
         announce(args, address, &shown, format)?;
-        match &node {
-            Some(node) => {
-                let node = node.clone();
-                tokio::spawn(async move { node.tend().await });
-            }
-            None => hashing::start(&server, format)?,
+        if let Some(node) = node.clone() {
+            tokio::spawn(async move { node.tend().await });
+        }
+        if !args.dirs.is_empty() {
+            hashing::start(&server, format)?;
         }
         let served = server.serve(listener, stop::asked(format)).await;
         if let Some(node) = node {
@@ -146,13 +161,44 @@ fn serve(args: &ServeArgs, global: &Global, parts: PartsOf) -> Result<(), Error>
     })
 }
 
-fn shown(dirs: &[PathBuf]) -> String {
-    dirs.iter().map(|dir| dir.display().to_string()).collect::<Vec<_>>().join(", ")
+fn shown(dirs: &[PathBuf], pull: Option<&Pull>) -> String {
+    let dirs = dirs.iter().map(|dir| dir.display().to_string());
+    dirs.chain(pull.map(|pull| pull.shown.clone())).collect::<Vec<_>>().join(", ")
 }
 
-/// Describes a server over folders.
-fn over_folders(args: &ServeArgs) -> Result<Builder, Error> {
+/// Describes a server over folders, an upstream, or both.
+fn over(args: &ServeArgs, pull: Option<Pull>, format: Format) -> Result<Builder, Error> {
+    let upstream = pull.map(|Pull { node, disk, .. }| (Arc::new(node), disk));
+    Ok(match (upstream, args.dirs.is_empty()) {
+        (Some((node, disk)), true) => Server::pulling(node, disk),
+        (Some((node, disk)), false) => over_folders(args, format)?.upstream(node, disk),
+        (None, _) => over_folders(args, format)?,
+    })
+}
+
+/// Finds the cache below a folder that is what `HF_HOME` names.
+fn cache_inside(dir: &Path) -> Option<PathBuf> {
+    let inner = dir.join("hub");
+    let is_repo = |entry: fs::DirEntry| {
+        RepoKind::ALL.iter().any(|kind| {
+            let name = entry.file_name();
+            name.to_str().is_some_and(|name| name.starts_with(&format!("{}--", kind.plural())))
+        })
+    };
+    fs::read_dir(&inner).ok()?.flatten().any(is_repo).then_some(inner)
+}
+
+fn over_folders(args: &ServeArgs, format: Format) -> Result<Builder, Error> {
     for dir in &args.dirs {
+        if let Some(inner) = cache_inside(dir) {
+            let what = format!(
+                "`{}` holds a cache directory and is served as plain folders; \
+                 `hubstow serve {}` serves the cache",
+                dir.display(),
+                inner.display(),
+            );
+            output::say(output::warning(format, &what));
+        }
         fs::read_dir(dir).map_err(|error| {
             let message = format!("`{}` can't be served", dir.display());
             Error::new(ErrorKind::Usage, message)
@@ -175,17 +221,15 @@ fn over_folders(args: &ServeArgs) -> Result<Builder, Error> {
 }
 
 fn builder(args: &ServeArgs, pull: Option<Pull>, format: Format) -> Result<Builder, Error> {
-    let mut builder = match pull {
-        Some(Pull { builder, warnings, .. }) => {
-            for warning in warnings {
-                output::say(output::warning(format, warning));
-            }
-            builder
+    for warning in pull.iter().flat_map(|pull| &pull.warnings) {
+        output::say(output::warning(format, warning));
+    }
+    let mut builder = over(args, pull, format)?.limits(args.limits.limits()?);
+    if let Some(token) = args.token.as_deref().map(str::trim) {
+        if token.is_empty() {
+            return Err(Error::new(ErrorKind::Usage, "the token that is to be asked for is empty")
+                .hint("set --token or HUBSTOW_TOKEN to a secret, or leave both out"));
         }
-        None => over_folders(args)?,
-    };
-    builder = builder.limits(args.limits.limits()?);
-    if let Some(token) = &args.token {
         builder = builder.token(token);
     }
     if let Some(origin) = &args.cors {
@@ -222,13 +266,28 @@ fn announce(
             "serving {shown}; other tools find it with HF_ENDPOINT={url}; Ctrl-C stops it",
         ));
     }
-    if !address.ip().is_loopback() && args.token.is_none() && args.pull.upstream.is_none() {
+    if !address.ip().is_loopback() && args.token.is_none() && !args.dirs.is_empty() {
         output::say(output::warning(
             format,
-            "everybody who can reach this address can read the folder; --token asks for a token",
+            "everybody who can reach this address can read the folders; --token asks for a token",
         ));
     }
     Ok(())
+}
+
+/// Understands where to listen.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let how = "name an address and a port, as in 127.0.0.1:8080, [::1]:8080 or 0.0.0.0:8080";
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
+            let found = text.to_socket_addrs().map_err(|error| format!("{error}; {how}"))?;
+            found.into_iter().next().ok_or_else(|| format!("`{host}` has no address; {how}"))
+        }
+        Some(_) | None => Err(how.to_owned()),
+    }
 }
 
 fn bind_error(address: SocketAddr, error: io::Error) -> Error {

@@ -24,10 +24,12 @@ pub(crate) struct CompletionsArgs {
 #[command(after_help = "\
 Examples:
   hubstow man | man -l -
-  hubstow man download > hubstow-download.1")]
+  hubstow man download > hubstow-download.1
+  hubstow man cache rm > hubstow-cache-rm.1")]
 pub(crate) struct ManArgs {
-    /// The subcommand
-    command: Option<String>,
+    /// The subcommand, and one of its own
+    #[arg(value_name = "COMMAND")]
+    path: Vec<String>,
 }
 
 /// Prints the completions of a command line.
@@ -40,17 +42,17 @@ pub(crate) fn completions(args: &CompletionsArgs, mut root: Command) -> Result<(
 /// Prints a manual page of a command line.
 pub(crate) fn man(args: &ManArgs, mut root: Command) -> Result<(), Error> {
     root.build();
-    let page = match &args.command {
-        None => root,
-        Some(name) => root
-            .find_subcommand(name)
-            .cloned()
-            .ok_or_else(|| {
-                Error::new(ErrorKind::Usage, format!("there is no subcommand `{name}`"))
-                    .hint("`hubstow --help` lists them")
-            })?
-            .display_name(format!("hubstow-{name}")),
-    };
+    let mut page = root;
+    let mut name = "hubstow".to_owned();
+    for part in &args.path {
+        page = page.find_subcommand(part).cloned().ok_or_else(|| {
+            let shown = name.replace('-', " ");
+            Error::new(ErrorKind::Usage, format!("`{shown}` has no subcommand `{part}`"))
+                .hint(format!("`{shown} --help` lists them"))
+        })?;
+        name = format!("{name}-{part}");
+        page = page.display_name(&name);
+    }
     let mut text = Vec::new();
     clap_mangen::Man::new(page).render(&mut text).map_err(|error| {
         Error::new(ErrorKind::Other, "the manual page can't be made").caused_by(error)

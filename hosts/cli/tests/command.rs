@@ -312,12 +312,17 @@ fn help_manual_and_completions_are_there() {
         &["download", "--help"],
         &["man"],
         &["man", "download"],
+        &["man", "cache", "rm"],
         &["completions", "zsh"],
         &["completions", "fish"],
         &["--version"],
     ] {
         assert!(stage.succeed(args).contains("hubstow"), "{args:?}");
     }
+    assert!(stage.succeed(&["man", "cache", "rm"]).contains(".TH hubstow-cache-rm 1"));
+    let unknown = stage.run(&["man", "cache", "none"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(stderr(&unknown).contains("`hubstow cache` has no subcommand `none`"));
     assert_eq!(stage.run(&[]).status.code(), Some(2));
 }
 

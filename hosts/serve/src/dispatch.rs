@@ -154,7 +154,13 @@ async fn routed(
 ) -> Result<Response, Fault> {
     let upstream = shared.upstream.as_ref();
     if let Some(upstream) = upstream.filter(|_| route.is_about_content()) {
-        return pulled::answer(shared, upstream, route, request).await;
+        let is_own = match route.repo() {
+            Some(repo) => shared.has(repo).await?,
+            None => false,
+        };
+        if !is_own {
+            return pulled::answer(shared, upstream, route, request).await;
+        }
     }
     let (method, uri, headers) = (request.method(), request.uri(), request.headers());
     match route {
@@ -181,8 +187,7 @@ async fn routed(
         Route::WhoAmI => account::who_am_i(headers),
         Route::AgentHarnesses => account::agent_harnesses(),
         Route::Health => health::health(),
-        // What upstream keeps here may be lost at any time, and is made again.
-        Route::Ready if upstream.is_some() => health::health(),
+        // Of what upstream keeps here all may be lost at any time, and is made again.
         Route::Ready => health::ready(shared).await,
         Route::Metrics => {
             let counts = upstream.map(|upstream| upstream.counts());

@@ -4,11 +4,20 @@ use hubstow_core::name::FileName;
 
 use crate::hash::Storage;
 
+/// The size from which files are LFS files if nothing else is said, as on the hub.
+const FROM_BYTES: u64 = 10 * 1024 * 1024;
+
 /// Which files count as LFS files.
 #[derive(Clone, Debug)]
 pub(crate) struct LfsRules {
     pub(crate) from_bytes: u64,
     pub(crate) globs: Vec<String>,
+}
+
+impl Default for LfsRules {
+    fn default() -> Self {
+        Self { from_bytes: FROM_BYTES, globs: Vec::new() }
+    }
 }
 
 impl LfsRules {

@@ -50,7 +50,7 @@ pub(crate) struct OpenedFile {
 }
 
 /// What is served, and how, before it is looked at.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Plan {
     pub(crate) roots: Vec<PathBuf>,
     pub(crate) kind: SourceKind,

@@ -97,7 +97,7 @@ pub(crate) async fn page(
     uri: &Uri,
     headers: &HeaderMap,
 ) -> Result<Response, Fault> {
-    let repos = if is_for_everybody(shared) { Arc::default() } else { shared.overview().await? };
+    let repos = shared.overview().await?;
     let content = content(shared, &repos, origin::of(uri, headers).unwrap_or_default());
     let page = rendered(content).map_err(std::io::Error::other)?;
     Ok(Response::builder()
@@ -109,12 +109,6 @@ pub(crate) async fn page(
         .body(Body::from(page))?)
 }
 
-/// Tells whether everybody is shown the page although not everybody may know what is here: where access is upstream's, the
-/// names of repos that others have asked for are nobody's business.
-fn is_for_everybody(shared: &Shared) -> bool {
-    shared.upstream.is_some() && shared.token.is_none()
-}
-
 fn rendered(content: Content) -> Result<String, minijinja::Error> {
     let mut templates = Environment::new();
     templates.add_template(NAME, TEMPLATE)?;
@@ -124,7 +118,7 @@ fn rendered(content: Content) -> Result<String, minijinja::Error> {
 fn content(shared: &Shared, held: &[Held], origin: String) -> Content {
     let stats: &Stats = &shared.stats;
     let backlog = shared.backlog();
-    let rows = if is_for_everybody(shared) { Vec::new() } else { stats.rows() };
+    let rows = if shared.hides_kept() { Vec::new() } else { stats.rows() };
     let rows = rows.into_iter().take(ROW_LIMIT);
     let pull = shared.upstream.as_ref().map(|upstream| Pull::of(stats, upstream.counts()));
     Content {

@@ -19,7 +19,6 @@ use crate::{
     error::Error,
     folders::Changing,
     left_out::{LeftOut, Teller},
-    lfs_rules::LfsRules,
     library::{Library, Plan, SourceKind},
     limits::Limits,
     listen::Listening,
@@ -29,8 +28,6 @@ use crate::{
     upstream::Upstream,
 };
 
-/// The size from which files are LFS files if nothing else is said, as on the hub.
-const LFS_FROM_BYTES: u64 = 10 * 1024 * 1024;
 /// The number of entries on one page of a listing if nothing else is said: ten times as many as on the hub, since some
 /// clients read the first page only.
 const PAGE_LIMIT: usize = 10_000;
@@ -39,6 +36,8 @@ const PAGE_LIMIT: usize = 10_000;
 #[derive(Debug)]
 pub struct Builder {
     plan: Plan,
+    /// Where upstream keeps what was asked for.
+    kept: Option<PathBuf>,
     options: Options,
     limits: Limits,
     #[cfg(feature = "tls")]
@@ -128,12 +127,13 @@ impl Builder {
         self
     }
 
-    /// Asks an upstream for everything but the page for people. What is served beside it is what upstream keeps on this
-    /// machine: a cache directory, of which that page tells. Where the server asks for a token of its own, that is not handed
-    /// on; else whoever asks is asked for upstream's.
+    /// Asks an upstream for every repo that is in none of the folders, and for lists of repos. `kept` is the cache directory in
+    /// which it keeps what was asked for; the page for people tells of that. Where the server asks for a token of its own, that
+    /// is not handed on; else whoever asks is asked for upstream's. What is in the folders is for everybody who may ask.
     #[must_use]
-    pub fn upstream(mut self, upstream: Arc<dyn Upstream>) -> Self {
+    pub fn upstream(mut self, upstream: Arc<dyn Upstream>, kept: impl Into<PathBuf>) -> Self {
         self.options.upstream = Some(upstream);
+        self.kept = Some(kept.into());
         self
     }
 
@@ -165,12 +165,15 @@ impl Builder {
     /// Makes the server. The folder is first looked at when the server starts.
     #[must_use]
     pub fn build(self) -> Server {
-        let library = Library::new(self.plan);
+        let of_cache = |root: PathBuf| {
+            Library::new(Plan { roots: vec![root], kind: SourceKind::Cache, ..Plan::default() })
+        };
+        let (library, kept) = (Library::new(self.plan), self.kept.map(of_cache));
         let listening = Listening::within(self.limits);
         #[cfg(feature = "tls")]
         let listening = Listening { certificate: self.certificate, ..listening };
         let places = Arc::clone(&listening.places);
-        Server { shared: Arc::new(Shared::new(library, self.options, places)), listening }
+        Server { shared: Arc::new(Shared::new(library, kept, self.options, places)), listening }
     }
 }
 
@@ -185,15 +188,19 @@ impl Server {
     /// Starts to describe a server over a folder.
     #[must_use]
     pub fn builder(root: impl Into<PathBuf>) -> Builder {
+        Self::empty().and(root)
+    }
+
+    /// Starts to describe a server that has nothing by itself: all comes from an upstream, which keeps it there.
+    #[must_use]
+    pub fn pulling(upstream: Arc<dyn Upstream>, kept: impl Into<PathBuf>) -> Builder {
+        Self::empty().upstream(upstream, kept)
+    }
+
+    fn empty() -> Builder {
         Builder {
-            plan: Plan {
-                roots: vec![root.into()],
-                kind: SourceKind::Auto,
-                rules: LfsRules { from_bytes: LFS_FROM_BYTES, globs: Vec::new() },
-                changing: Changing::Living,
-                teller: Teller::default(),
-                digests: None,
-            },
+            plan: Plan::default(),
+            kept: None,
             options: Options {
                 token: None,
                 cdn: None,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use axum::{body::Body, http::Request, response::Response};
-use hubstow_core::hub::Endpoint;
+use hubstow_core::{hub::Endpoint, name::Repo};
 use tokio::{sync::Mutex, task::spawn_blocking};
 
 use crate::{
@@ -23,6 +23,8 @@ const OVERVIEW_AGE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct Shared {
     library: Library,
+    /// What upstream keeps on this machine, where there is one. Only the page for people tells of it.
+    kept: Option<Library>,
     options: Options,
     pub(crate) stats: Stats,
     /// The connections of this server, if it listens itself.
@@ -50,8 +52,14 @@ impl Deref for Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(library: Library, options: Options, places: Arc<Places>) -> Self {
-        Self { library, options, stats: Stats::default(), places, overview: Mutex::default() }
+    pub(crate) fn new(
+        library: Library,
+        kept: Option<Library>,
+        options: Options,
+        places: Arc<Places>,
+    ) -> Self {
+        let (stats, overview) = (Stats::default(), Mutex::default());
+        Self { library, kept, options, stats, places, overview }
     }
 
     /// Answers what a browser asks beforehand.
@@ -64,7 +72,26 @@ impl Shared {
         self.library.backlog()
     }
 
-    /// Returns what is here, looked at a moment ago at most: the page for people may be asked for by many,
+    /// Tells whether not everybody who may ask may know what upstream keeps here: where access is upstream's, the names of
+    /// repos that others have asked for are nobody's business.
+    pub(crate) fn hides_kept(&self) -> bool {
+        self.upstream.is_some() && self.token.is_none()
+    }
+
+    /// Tells whether a repo is in what is served by itself, so that upstream is not asked for it.
+    ///
+    /// # Errors
+    /// Nobody can say: a folder can't be read.
+    pub(crate) async fn has(self: &Arc<Self>, repo: &Repo) -> Result<bool, Fault> {
+        let repo = repo.clone();
+        match self.ask(move |library| library.contains(&repo)).await {
+            Ok(()) => Ok(true),
+            Err(Fault::RepoMissing) => Ok(false),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Returns what is here and may be shown, looked at a moment ago at most: the page for people may be asked for by many,
     /// who wait without a thread.
     pub(crate) async fn overview(self: &Arc<Self>) -> Result<Arc<Vec<Held>>, Fault> {
         let mut known = self.overview.lock().await;
@@ -73,17 +100,30 @@ impl Shared {
         {
             return Ok(Arc::clone(held));
         }
-        let held = Arc::new(self.ask(|library| Ok(library.repos()?)).await?);
+        let shared = Arc::clone(self);
+        let look = move || -> Result<Vec<Held>, Fault> {
+            let mut held = shared.library.repos()?;
+            if let Some(kept) = shared.kept.as_ref().filter(|_| !shared.hides_kept()) {
+                // It may be lost at any time.
+                let kept = kept.repos().unwrap_or_default();
+                let is_own = |repo: &Repo| held.iter().any(|own| own.repo == *repo);
+                let more: Vec<Held> = kept.into_iter().filter(|it| !is_own(&it.repo)).collect();
+                held.extend(more);
+            }
+            Ok(held)
+        };
+        let held = Arc::new(spawn_blocking(look).await.map_err(io::Error::other)??);
         *known = Some((Instant::now(), Arc::clone(&held)));
         Ok(held)
     }
 
-    /// Tells whether the folder can be read. It blocks.
+    /// Tells whether the folders can be read. It blocks.
     pub(crate) fn check_blocking(&self) -> Result<(), Error> {
-        self.library.check().map_err(|(path, source)| Error::Root { path, source })
+        let mut all = [&self.library].into_iter().chain(&self.kept);
+        all.try_for_each(Library::check).map_err(|(path, source)| Error::Root { path, source })
     }
 
-    /// Tells whether the folder can be read.
+    /// Tells whether the folders can be read.
     pub(crate) async fn check(self: &Arc<Self>) -> Result<(), Error> {
         let shared = Arc::clone(self);
         let checked = spawn_blocking(move || shared.check_blocking()).await;

@@ -23,12 +23,11 @@ impl Token {
     /// # Errors
     /// It carries none, or another one.
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Fault> {
-        let value = headers.get(header::AUTHORIZATION).ok_or(Fault::TokenMissing)?;
-        let offered = value.to_str().ok().and_then(|value| match value.split_once(' ')? {
-            ("Bearer", token) => Some(token.trim().to_owned()),
-            ("Basic", pair) => password(pair.trim()),
-            _ => None,
-        });
+        if !headers.contains_key(header::AUTHORIZATION) {
+            return Err(Fault::TokenMissing);
+        }
+        let offered = bearer(headers).map(str::to_owned);
+        let offered = offered.or_else(|| password(credentials(headers, "Basic")?));
         // Digests are compared, so that the time it takes says nothing about the token.
         match offered {
             Some(offered) if sha256_of(&offered) == sha256_of(&self.0) => Ok(()),
@@ -40,6 +39,18 @@ impl Token {
     pub(crate) fn signature(&self, path: &str) -> String {
         sha256_of(&format!("{path}\0{}", self.0))
     }
+}
+
+/// Returns the token that a request carries.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    credentials(headers, "Bearer")
+}
+
+/// Returns what a request carries for a scheme, of which the case is of no matter (RFC 9110, 11.1).
+fn credentials<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (offered, credentials) = value.split_once(' ')?;
+    offered.eq_ignore_ascii_case(scheme).then(|| credentials.trim())
 }
 
 /// Returns the password, as which browsers and simple clients carry a token.

@@ -5,9 +5,11 @@
 
 use std::{fmt, fs::File, future::Future, io, pin::Pin, sync::Arc, time::Duration};
 
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use bytes::Bytes;
 use hubstow_core::name::{Commit, Etag, FileName, Repo, Revision};
+
+use crate::token;
 
 /// A future on the heap.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -21,12 +23,8 @@ pub struct Caller {
 impl Caller {
     /// Reads who asks from the headers of a request.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = value.and_then(|value| {
-            let (scheme, token) = value.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
-        });
-        Self { token: token.filter(|token| !token.is_empty()) }
+        let token = token::bearer(headers).filter(|token| !token.is_empty());
+        Self { token: token.map(str::to_owned) }
     }
 
     /// Returns the secret itself, for the one place that it goes to.

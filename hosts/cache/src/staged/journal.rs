@@ -24,8 +24,8 @@ use crate::{
     },
 };
 
-/// How many bytes may be written before they are recorded: what a kill costs at most.
-const RECORD_BYTES: u64 = 8 << 20;
+/// How many bytes may be written before they are recorded. A kill costs these, and what the hub has sent and nobody read yet.
+const RECORD_BYTES: u64 = 4 << 20;
 /// How many are recorded after a while, so that on a slow line a kill costs little time.
 const SLOW_RECORD_BYTES: u64 = 1 << 20;
 const SLOW_RECORD_AFTER: Duration = Duration::from_secs(1);

@@ -1,12 +1,14 @@
 //! The flags of a pull-through, and the node that they make.
 
-use std::{env, fs, io, path::PathBuf, sync::Arc};
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use hubstow_client::{Config, Error, ErrorKind, Token, care::room::RoomRules, env_var};
 use hubstow_core::{facts::Reach, hub::Endpoint};
 use hubstow_pull::Node;
-use hubstow_serve::{Builder, Server, SourceKind};
 
 use super::{hashing, warm};
 use crate::{cache::filter, folder, hub_args::PartsOf};
@@ -38,8 +40,9 @@ pub(crate) struct PullArgs {
 
 /// A pull-through that is to be served.
 pub(super) struct Pull {
-    pub(super) builder: Builder,
     pub(super) node: Node,
+    /// The cache directory.
+    pub(super) disk: PathBuf,
     /// What it is, for people.
     pub(super) shown: String,
     /// What should be said of it.
@@ -60,6 +63,7 @@ impl PullArgs {
             let what = format!("`{}` can't be the cache directory", disk.display());
             Error::new(kind, what).hint("--disk names another one").caused_by(error)
         })?;
+        writable(&disk)?;
         let mut warnings = Vec::new();
         if config.token.is_some() && !is_guarded {
             warnings.push(
@@ -72,14 +76,17 @@ impl PullArgs {
         if let Some(rules) = self.room()? {
             node.keep_within(rules);
         }
-        let upstream = Arc::new(node.clone());
-        let builder = Server::builder(disk).source(SourceKind::Cache).upstream(upstream);
-        Ok(Some(Pull { builder, node, shown, warnings }))
+        Ok(Some(Pull { node, disk, shown, warnings }))
     }
 
     fn room(&self) -> Result<Option<RoomRules>, Error> {
         let Some(size) = &self.disk_size else { return Ok(None) };
-        let mut rules = RoomRules::new(filter::size(size)?);
+        let bytes = filter::size(size)?;
+        if bytes == 0 {
+            return Err(Error::new(ErrorKind::Usage, "--disk-size has no room for anything")
+                .hint("name what the disk may hold, such as 500G"));
+        }
+        let mut rules = RoomRules::new(bytes);
         if let Some(path) = &self.pins {
             rules.pins = warm::pins(path)?;
         }
@@ -116,6 +123,17 @@ impl PullArgs {
         };
         text.as_deref().map(Token::new).transpose()
     }
+}
+
+/// Makes sure that something can be kept: otherwise every file would fail, one by one.
+fn writable(disk: &Path) -> Result<(), Error> {
+    let probe = disk.join(format!(".hubstow-probe-{}", std::process::id()));
+    let written = fs::write(&probe, "").and_then(|()| fs::remove_file(&probe));
+    written.map_err(|error| {
+        let what = format!("nothing can be written to the cache directory `{}`", disk.display());
+        let kind = kind_of(&error);
+        Error::new(kind, what).hint("--disk names another one").caused_by(error)
+    })
 }
 
 /// As the exit codes tell them apart.

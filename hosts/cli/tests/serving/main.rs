@@ -111,11 +111,17 @@ struct Serving {
 impl Serving {
     /// Asks for a path, and returns status and body.
     fn get(&self, path: &str) -> (u16, String) {
+        self.get_as(path, "")
+    }
+
+    /// The same with the credentials of somebody.
+    fn get_as(&self, path: &str, credentials: &str) -> (u16, String) {
         use std::{io::Write as _, net::TcpStream};
 
         let host = self.url.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(host).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+        let head = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close");
+        write!(stream, "{head}\r\nAuthorization: {credentials}\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -276,7 +282,11 @@ fn digests_are_kept_where_the_user_keeps_caches() {
 fn mistakes_are_told_with_the_way_out() {
     let stage = Stage::new();
     for (args, part) in [
-        (&["serve"][..], "<DIR>"),
+        (&["serve"][..], "--upstream URL"),
+        (&["serve", "models", "--bind", "8080"][..], "127.0.0.1:8080"),
+        (&["serve", "models", "--bind", ":8080"][..], "127.0.0.1:8080"),
+        (&["serve", "models", "--token", " "][..], "--token or HUBSTOW_TOKEN"),
+        (&["serve", "--upstream", "http://h", "--disk", "d", "--disk-size", "0"][..], "500G"),
         (&["serve", "nowhere"][..], "`nowhere` can't be served"),
         (&["serve", "models", "nowhere"][..], "`nowhere` can't be served"),
         (&["serve", "models", "--cors=app.example"][..], "https://app.example"),
@@ -286,5 +296,24 @@ fn mistakes_are_told_with_the_way_out() {
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
         assert!(said.contains(part), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn the_log_says_why_a_request_failed_and_a_folder_that_holds_a_cache_is_pointed_out() {
+    let stage = Stage::new();
+    fs::create_dir_all(stage.path("home/hub/models--acme--m/snapshots")).unwrap();
+    for (format, told) in [("text", "ERROR"), ("json", "\"level\":\"ERROR\"")] {
+        let args = ["models", "home", "--log-format", format, "--token", "team\n"];
+        let serving = stage.serve(&args);
+        let ask = || serving.get_as("/acme/tiny/resolve/main/config.json", "bearer team");
+        assert_eq!(ask().0, 200);
+        fs::rename(stage.path("models"), stage.path("away")).unwrap();
+        let asked = ask();
+        fs::rename(stage.path("away"), stage.path("models")).unwrap();
+        assert_eq!(asked.0, 500, "{}", asked.1);
+        let log = serving.end();
+        assert!(log.contains(told) && log.contains("a request failed"), "{log}");
+        assert!(log.contains("`hubstow serve home/hub` serves the cache"), "{log}");
     }
 }

@@ -186,13 +186,28 @@ fn a_node_that_was_killed_in_the_middle_goes_on_where_it_was() {
 }
 
 #[test]
+fn folders_are_served_beside_an_upstream_and_come_first() {
+    let stage = Stage::new();
+    stage.write("own/acme/tiny/config.json", "own");
+    let hub = stage.serve(&["models"]);
+    let node = stage.serve(&["own", "--upstream", &hub.url, "--disk", "disk"]);
+    assert_eq!(node.get("/acme/tiny/resolve/main/config.json"), (200, "own".to_owned()));
+    assert_eq!(node.get("/acme/tiny/resolve/v1/config.json").0, 404);
+    stage.write("models/acme/other/config.json", "upstream's");
+    let other = node.get("/acme/other/resolve/main/config.json");
+    assert_eq!(other, (200, "upstream's".to_owned()));
+    assert!(!stage.path("disk/models--acme--tiny").exists(), "nothing of it was asked for");
+    let said = node.end();
+    assert!(said.contains("serving own, http://"), "{said}");
+}
+
+#[test]
 fn what_cant_be_a_pull_through_is_a_usage_error() {
     let stage = Stage::new();
     fs::write(stage.path("token"), "two words\n").unwrap();
     fs::write(stage.path("file"), "").unwrap();
     for args in [
         &["serve"][..],
-        &["serve", "models", "--upstream", "http://127.0.0.1:1"],
         &["serve", "models", "--disk", "disk"],
         &["serve", "--upstream", "nonsense", "--disk", "disk"],
         &["serve", "--upstream", "http://127.0.0.1:1", "--disk", "file"],

@@ -8,6 +8,7 @@
 
 mod access;
 mod away;
+mod beside;
 mod bounded;
 mod client;
 mod filling;
@@ -22,7 +23,7 @@ use std::{
 
 use hubstow_client::{Config, care::room::RoomRules};
 use hubstow_pull::Node;
-use hubstow_serve::{Answered, RunningServer, Server, SourceKind};
+use hubstow_serve::{Answered, RunningServer, Server};
 use tempfile::TempDir;
 use upstream::Upstream;
 
@@ -104,6 +105,17 @@ fn node_within(
     change: impl FnOnce(&mut Config),
     bounds: Option<RoomRules>,
 ) -> RunningServer {
+    let node = made(upstream, disk, change);
+    if let Some(rules) = bounds {
+        node.keep_within(rules);
+    }
+    let log = Arc::clone(log);
+    let server = Server::pulling(Arc::new(node), disk.path())
+        .on_answered(move |answered| log.lock().unwrap().push(answered.clone()));
+    server.build().spawn_on_loopback().unwrap()
+}
+
+fn made(upstream: &Upstream, disk: &TempDir, change: impl FnOnce(&mut Config)) -> Node {
     let mut config = Config::new(disk.path());
     config.set_endpoint(upstream.server.url()).unwrap();
     // Bytes are counted, so none may be asked for twice.
@@ -111,14 +123,5 @@ fn node_within(
     config.stall_timeout = Duration::from_secs(20);
     change(&mut config);
     let parts = hubstow_native::parts(&config);
-    let node = Node::new(config, parts).unwrap();
-    if let Some(rules) = bounds {
-        node.keep_within(rules);
-    }
-    let log = Arc::clone(log);
-    let server = Server::builder(disk.path())
-        .source(SourceKind::Cache)
-        .upstream(Arc::new(node))
-        .on_answered(move |answered| log.lock().unwrap().push(answered.clone()));
-    server.build().spawn_on_loopback().unwrap()
+    Node::new(config, parts).unwrap()
 }
