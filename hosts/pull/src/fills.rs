@@ -144,7 +144,7 @@ impl Running {
             return Err(Refusal::new(503, "The server stops"));
         };
         let _busy = Busy::count(&self.fills);
-        let _room = self.fills.rooms.make(found.size()).await?;
+        let _room = self.fills.rooms.make(found).await?;
         fetch(hub, found, &self.feed).await
     }
 }
