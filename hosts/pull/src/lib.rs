@@ -5,7 +5,7 @@
 //!
 //! - `callers`: who asks, told apart without keeping any token, and the hub as each of them is let in
 //! - `memory`: what upstream has said a short while ago: who may read what, and what revisions and files are
-//! - `feed`: content that is arriving: what of it may be sent to whom
+//! - `feed`, `sent`: content that is arriving: what of it may be sent to whom, and what was
 //! - `fills`: which content is being fetched, each once
 //! - `files`, `passing`: the two questions
 //!
@@ -33,6 +33,7 @@ mod node;
 mod passing;
 mod refusals;
 mod room;
+mod sent;
 mod turns;
 
 pub use node::Node;

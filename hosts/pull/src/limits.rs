@@ -26,6 +26,8 @@ pub(crate) const READ_BYTES: u64 = 64 << 10;
 pub(crate) const FILLS: usize = 64;
 /// The most that wait for that. Whoever comes then is told to come again.
 pub(crate) const WAITING_FILLS: usize = 1024;
+/// How often somebody joins a fetch after another who began it was refused. Whoever is let in then begins one.
+pub(crate) const JOINS: usize = 4;
 /// When somebody who was turned away may come again.
 pub(crate) const COME_AGAIN: Duration = Duration::from_secs(5);
 /// How long a file is fetched on that nobody reads any more.
@@ -34,6 +36,9 @@ pub(crate) const DESERTED_FOR: Duration = Duration::from_secs(600);
 /// How long it is remembered that something else was sent under the name of a content: clients keep what they have begun, and go on
 /// with it whenever they are started again.
 pub(crate) const SPOILT_FOR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// The most ranges that are remembered of what was sent of one content.
+pub(crate) const SENT_RANGES: usize = 64;
 
 /// The most of what is remembered of each kind.
 pub(crate) const REMEMBERED: usize = 16 * 1024;
