@@ -41,6 +41,7 @@ impl Node {
     pub fn new(mut config: Config, parts: Parts) -> Result<Self, Error> {
         // While somebody waits here, nobody waits for long there.
         config.lookup_timeout = config.lookup_timeout.min(LOOKUP_FOR);
+        config.throttle_patience = config.throttle_patience.min(LOOKUP_FOR);
         let counts = Arc::<Counts>::default();
         let endpoint = config.endpoint.clone();
         let callers = Callers::new(config, parts, &counts)?;
