@@ -86,8 +86,7 @@ impl Hub {
     /// # Errors
     /// Why the hub does not give the file.
     pub async fn find(&self, request: &FileRequest) -> Result<FoundFile, Unfound> {
-        self.engine.check()?;
-        self.engine.find(request).await
+        self.engine()?.find(request).await
     }
 
     /// Downloads a file that was found, unless it is here. It has to be this hub that has found it, or one with the same
@@ -96,8 +95,7 @@ impl Hub {
     /// # Errors
     /// As [`Hub::download`]; content that is something else by now.
     pub async fn download_found(&self, found: &FoundFile) -> Result<FileReport, Error> {
-        self.engine.check()?;
-        self.engine.download_found(found).await
+        self.engine()?.download_found(found).await
     }
 
     /// Asks the hub something that nothing here has a name for, once, and returns its answer whatever it is.
@@ -105,8 +103,8 @@ impl Hub {
     /// # Errors
     /// No answer, or one that is too long.
     pub async fn ask_raw(&self, question: RawQuestion) -> Result<RawAnswer, Error> {
-        self.engine.check()?;
-        self.engine.http.raw(question, Patience::brief(&self.engine.config)).await
+        let engine = self.engine()?;
+        engine.http.raw(question, Patience::brief(&engine.config)).await
     }
 
     /// Sets who reads what is received while it comes. It is meant for one download at a time.

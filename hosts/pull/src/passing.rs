@@ -102,12 +102,7 @@ impl Inner {
         question: Option<Question>,
         answer: RawAnswer,
     ) -> Result<Passed, Refusal> {
-        let foreign = || Refusal::new(502, "Upstream names a next page that is none of its own");
-        let target = answer.next_page().map_err(|error| refusal_of(&error))?;
-        let next_page = match target {
-            Some(target) => Some(self.page_at(&target).ok_or_else(foreign)?),
-            None => None,
-        };
+        let next_page = answer.next_page().map_err(|error| refusal_of(&error))?;
         let RawAnswer { status, headers, body, .. } = answer;
         let handed = HANDED_ON.into_iter().filter_map(|name| {
             let value = headers.get(&name)?.clone();
@@ -127,12 +122,6 @@ impl Inner {
             }
         }
         Ok(Passed { status: status.as_u16(), ..passed })
-    }
-
-    /// Returns a page of the endpoint as a path, without the endpoint.
-    fn page_at(&self, target: &str) -> Option<String> {
-        let page = self.endpoint.next_page(target)?;
-        Some(page.strip_prefix(self.endpoint.as_str())?.to_owned())
     }
 }
 

@@ -145,9 +145,7 @@ impl Http {
     ) -> Result<(Option<String>, Vec<u8>), JsonError> {
         let asked = match body {
             None => self.get_until(at, &HeaderMap::new(), limits).await,
-            Some(body) => {
-                self.post(at, body.clone(), limits).await.map(|answer| (at.clone(), answer))
-            }
+            Some(body) => self.post(at, body.clone(), limits).await,
         };
         let (from, answer) = asked.map_err(JsonError::NoAnswer)?;
         if !answer.status.is_success() {
