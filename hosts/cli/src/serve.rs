@@ -112,7 +112,7 @@ pub(crate) fn run(args: &ServeArgs, global: &Global, parts: PartsOf) -> Result<(
 
 fn serve(args: &ServeArgs, global: &Global, parts: PartsOf) -> Result<(), Error> {
     let format = global.format();
-    if args.pull.upstream.is_some() && !args.dirs.is_empty() {
+    if !args.pull.upstream.is_empty() && !args.dirs.is_empty() {
         return Err(Error::new(ErrorKind::Usage, "folders are not served beside an upstream")
             .hint("serve them by another `hubstow serve DIR`; --disk names the cache directory"));
     }
@@ -222,7 +222,7 @@ fn announce(
             "serving {shown}; other tools find it with HF_ENDPOINT={url}; Ctrl-C stops it",
         ));
     }
-    if !address.ip().is_loopback() && args.token.is_none() && args.pull.upstream.is_none() {
+    if !address.ip().is_loopback() && args.token.is_none() && args.pull.upstream.is_empty() {
         output::say(output::warning(
             format,
             "everybody who can reach this address can read the folder; --token asks for a token",

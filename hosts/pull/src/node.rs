@@ -18,7 +18,7 @@ use crate::{
 pub struct Node(Arc<Inner>);
 
 pub(crate) struct Inner {
-    pub(crate) endpoint: Endpoint,
+    pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) callers: Callers,
     pub(crate) memory: Memory,
     pub(crate) fills: Arc<Fills>,
@@ -31,7 +31,7 @@ pub(crate) struct Inner {
 
 impl Node {
     /// Makes a node of settings, which say where the hub and the cache directory are, and of the parts of a host. Nothing is sent,
-    /// looked at or written yet.
+    /// looked at or written yet. Of several endpoints each is asked when those before it are away or fail, with the same tokens.
     ///
     /// Where the settings have a token it goes upstream whoever asks, so whoever can ask the node has that token's access; without
     /// one everybody's own token does.
@@ -43,13 +43,13 @@ impl Node {
         config.lookup_timeout = config.lookup_timeout.min(LOOKUP_FOR);
         config.throttle_patience = config.throttle_patience.min(LOOKUP_FOR);
         let counts = Arc::<Counts>::default();
-        let endpoint = config.endpoint.clone();
+        let endpoints = config.endpoints().cloned().collect();
         let callers = Callers::new(config, parts, &counts)?;
         let memory = Memory::new(callers.anonymous().key);
         let (kept, turns, away) = (Kept::default(), Turns::default(), Away::default());
         let rooms = Rooms::default();
         let fills = Fills::new(&counts, &rooms);
-        let inner = Inner { endpoint, callers, memory, fills, rooms, kept, turns, away, counts };
+        let inner = Inner { endpoints, callers, memory, fills, rooms, kept, turns, away, counts };
         Ok(Self(Arc::new(inner)))
     }
 
@@ -97,6 +97,7 @@ impl Upstream for Node {
 
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Node").field("endpoint", &self.0.endpoint.as_str()).finish_non_exhaustive()
+        let endpoints: Vec<&str> = self.0.endpoints.iter().map(Endpoint::as_str).collect();
+        f.debug_struct("Node").field("endpoints", &endpoints).finish_non_exhaustive()
     }
 }
