@@ -3,7 +3,7 @@
 //! Headers are handed on by name, so nothing of upstream's store, cookies or addresses comes through.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use hubstow_client::{Error, RawAnswer, RawQuestion};
 use hubstow_serve::{Freshness, PassAsked, Passed, Refusal, Via};
 use serde_json::Value;
@@ -13,7 +13,7 @@ use crate::{
     callers::KnownCaller,
     counting::count,
     kept::{Answer, Question},
-    limits::{ALLOWED_FOR, ANSWER_BYTES, STALE_FOR},
+    limits::{ALLOWED_FOR, ANSWER_BYTES, KEPT_ANSWER_BYTES, STALE_FOR},
     node::Inner,
     refusals::refusal_of,
 };
@@ -43,15 +43,19 @@ impl Inner {
         let caller = self.callers.known(&asked.caller)?;
         let is_lasting = asked.revision.as_ref().is_some_and(|at| at.as_commit().is_some())
             && is_said_of_content(&asked.path);
-        let question = asked.repo.clone().map(|repo| {
-            let (path, json) = (asked.path.clone(), asked.json.clone());
-            let caller = (!is_lasting).then_some(caller.key);
-            Question { caller, repo, path, json }
-        });
+        let question = Question {
+            caller: (!is_lasting).then_some(caller.key),
+            repo: asked.repo.clone(),
+            path: asked.path.clone(),
+            json: asked.json.clone(),
+        };
         let kept = |within| {
-            let question = question.as_ref()?;
-            let may = self.memory.may_know(caller.key, &question.repo, within);
-            self.kept.recall(question, STALE_FOR).filter(|_| may)
+            // What is of no repo was said to this caller.
+            let may = question
+                .repo
+                .as_ref()
+                .is_none_or(|repo| self.memory.may_know(caller.key, repo, within));
+            self.kept.recall(&question, STALE_FOR).filter(|_| may)
         };
         if is_lasting && let Some(answer) = kept(ALLOWED_FOR) {
             return Ok(answer.given(Via::Hit, Freshness::Confirmed));
@@ -69,7 +73,7 @@ impl Inner {
         match self.ask(&caller, &asked).await {
             Ok(answer) => {
                 self.away.is_back();
-                self.taken(&caller, question, answer)
+                self.taken(&caller, (question, asked.caller.reveal_token()), answer)
             }
             Err(error) => {
                 // One question that upstream fails at says nothing of the others, so files are asked for as before.
@@ -99,7 +103,7 @@ impl Inner {
     fn taken(
         &self,
         caller: &KnownCaller,
-        question: Option<Question>,
+        (question, token): (Question, Option<&str>),
         answer: RawAnswer,
     ) -> Result<Passed, Refusal> {
         let next_page = answer.next_page().map_err(|error| refusal_of(&error))?;
@@ -111,14 +115,20 @@ impl Inner {
         let answer =
             Answer { headers: handed.collect::<HeaderMap>(), next_page, body: without_xet(body) };
         let passed = answer.clone().given(Via::Passed, Freshness::Confirmed);
-        if let Some(question) = question {
-            if status == StatusCode::OK {
-                self.memory.told(caller.key, &question.repo);
-                self.kept.keep(question, answer);
-            } else if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
-                || passed.headers.get(ERROR_CODE).is_some_and(|code| code == "RepoNotFound")
-            {
-                self.memory.refused(caller.key, &question.repo);
+        let is_refusal = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+            || passed.headers.get(ERROR_CODE).is_some_and(|code| code == "RepoNotFound");
+        if status == StatusCode::OK {
+            if let Some(repo) = &question.repo {
+                self.memory.told(caller.key, repo);
+            }
+            // What upstream says back of whoever asked is for nobody else.
+            let is_own = token.is_some_and(|token| answer.has(token));
+            let caller = question.caller.or(is_own.then_some(caller.key));
+            self.kept.keep(Question { caller, ..question }, answer);
+        } else if is_refusal {
+            self.kept.forget(&question);
+            if let Some(repo) = &question.repo {
+                self.memory.refused(caller.key, repo);
             }
         }
         Ok(Passed { status: status.as_u16(), ..passed })
@@ -131,6 +141,17 @@ fn is_said_of_content(path: &str) -> bool {
 }
 
 impl Answer {
+    /// Tells whether a text is anywhere in it that may be kept.
+    fn has(&self, text: &str) -> bool {
+        let is_in = |bytes: &[u8]| {
+            text.len() <= bytes.len() && bytes.windows(text.len()).any(|at| at == text.as_bytes())
+        };
+        let next_page = self.next_page.as_deref().map(str::as_bytes);
+        let mut headers = self.headers.values().map(HeaderValue::as_bytes);
+        let body = if self.body.len() <= KEPT_ANSWER_BYTES { &*self.body } else { &[] };
+        headers.any(is_in) || is_in(body) || next_page.is_some_and(is_in)
+    }
+
     fn given(self, via: Via, freshness: Freshness) -> Passed {
         let Self { headers, next_page, body } = self;
         Passed { status: StatusCode::OK.as_u16(), headers, next_page, body, via, freshness }
