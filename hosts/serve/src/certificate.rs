@@ -235,7 +235,7 @@ fn is_of_content(error: &Error) -> bool {
         Error::Certificate { source, .. } | Error::Pair { source, .. } => {
             source.kind() == io::ErrorKind::InvalidData
         }
-        _ => false,
+        Error::Root { .. } | Error::Origin(_) | Error::Bind(_) | Error::Start(_) => false,
     }
 }
 
