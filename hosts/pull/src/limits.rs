@@ -48,6 +48,12 @@ pub(crate) const CALLER_FOR: Duration = Duration::from_secs(60);
 
 /// The most bytes of an answer in JSON.
 pub(crate) const ANSWER_BYTES: usize = 64 << 20;
+/// How long most answers are at most. A longer one is asked for twice.
+pub(crate) const SHORT_ANSWER_BYTES: usize = 1 << 20;
+/// The most bytes of all that are on their way, or kept, together.
+pub(crate) const ANSWERS_BYTES: usize = 256 << 20;
+/// How many long answers are rewritten at once: while that is done, each takes several times its length.
+pub(crate) const REWRITTEN: usize = 2;
 /// The most bytes of one answer that is remembered, and of all of them.
 pub(crate) const KEPT_ANSWER_BYTES: usize = 8 << 20;
 pub(crate) const KEPT_ANSWERS_BYTES: usize = 64 << 20;

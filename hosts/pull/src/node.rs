@@ -7,10 +7,19 @@ use hubstow_core::hub::Endpoint;
 use hubstow_serve::{
     BoxFuture, FileAsked, PassAsked, Passed, PulledFile, Refusal, Upstream, UpstreamCounts,
 };
+use tokio::sync::Semaphore;
 
 use crate::{
-    away::Away, callers::Callers, counting::Counts, fills::Fills, kept::Kept, limits::LOOKUP_FOR,
-    memory::Memory, room::Rooms, turns::Turns,
+    answers::Answers,
+    away::Away,
+    callers::Callers,
+    counting::Counts,
+    fills::Fills,
+    kept::Kept,
+    limits::{LOOKUP_FOR, REWRITTEN},
+    memory::Memory,
+    room::Rooms,
+    turns::Turns,
 };
 
 /// What stands between a hub and its clients. Clones are the same node.
@@ -24,6 +33,9 @@ pub(crate) struct Inner {
     pub(crate) fills: Arc<Fills>,
     pub(crate) rooms: Rooms,
     pub(crate) kept: Kept,
+    pub(crate) answers: Answers,
+    /// Whoever rewrites an answer has one.
+    pub(crate) rewriting: Semaphore,
     pub(crate) turns: Turns,
     pub(crate) away: Away,
     pub(crate) counts: Arc<Counts>,
@@ -49,7 +61,20 @@ impl Node {
         let (kept, turns, away) = (Kept::default(), Turns::default(), Away::default());
         let rooms = Rooms::default();
         let fills = Fills::new(&counts, &rooms);
-        let inner = Inner { endpoints, callers, memory, fills, rooms, kept, turns, away, counts };
+        let (answers, rewriting) = (Answers::default(), Semaphore::new(REWRITTEN));
+        let inner = Inner {
+            endpoints,
+            callers,
+            memory,
+            fills,
+            rooms,
+            kept,
+            answers,
+            rewriting,
+            turns,
+            away,
+            counts,
+        };
         Ok(Self(Arc::new(inner)))
     }
 

@@ -4,11 +4,13 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use hubstow_client::{Error, RawAnswer, RawQuestion};
+use hubstow_client::{Detail, Error, RawAnswer, RawQuestion};
 use hubstow_serve::{Freshness, PassAsked, Passed, Refusal, Via};
 use serde_json::Value;
+use tokio::task::spawn_blocking;
 
 use crate::{
+    answers::LENGTHS,
     away::says_away,
     callers::KnownCaller,
     counting::count,
@@ -70,7 +72,7 @@ impl Inner {
         {
             return Ok(passed);
         }
-        match self.ask(&caller, &asked).await {
+        match self.ask(&caller, &asked).await? {
             Ok(answer) => {
                 self.away.is_back();
                 self.taken(&caller, (question, asked.caller.reveal_token()), answer)
@@ -83,17 +85,44 @@ impl Inner {
         }
     }
 
-    async fn ask(&self, caller: &KnownCaller, asked: &PassAsked) -> Result<RawAnswer, Error> {
-        let raw = RawQuestion::new(asked.path.clone(), ANSWER_BYTES);
-        let raw = match &asked.json {
-            Some(json) => raw.with_json(json.clone()),
-            None => raw,
-        };
-        let answer = caller.hub.ask_raw(raw).await?;
-        if answer.status.is_server_error() {
-            return Err(failing(answer.status));
+    /// Asks upstream, where there is room for the answer.
+    ///
+    /// # Errors
+    /// There is none, for as long as anybody waits here.
+    async fn ask(
+        &self,
+        caller: &KnownCaller,
+        asked: &PassAsked,
+    ) -> Result<Result<RawAnswer, Error>, Refusal> {
+        for len_bytes in LENGTHS {
+            let room = self.answers.room(len_bytes).await?;
+            let raw = RawQuestion::new(asked.path.clone(), len_bytes);
+            let raw = match &asked.json {
+                Some(json) => raw.with_json(json.clone()),
+                None => raw,
+            };
+            return Ok(match caller.hub.ask_raw(raw).await {
+                Ok(answer) if answer.status.is_server_error() => Err(failing(answer.status)),
+                Ok(mut answer) => {
+                    answer.body = room.hold(self.without_xet(answer.body).await);
+                    Ok(answer)
+                }
+                Err(error) if is_too_long(&error) && len_bytes < ANSWER_BYTES => continue,
+                Err(error) => Err(error),
+            });
         }
-        Ok(answer)
+        Err(Refusal::new(502, "Upstream's answer is of no use"))
+    }
+
+    /// Leaves out by which content could be asked for in upstream's store.
+    async fn without_xet(&self, body: Bytes) -> Bytes {
+        let names_it = body.windows(XET_HASH.len()).any(|text| text == XET_HASH.as_bytes());
+        if !names_it {
+            return body;
+        }
+        let _turn = self.rewriting.acquire().await;
+        let unchanged = body.clone();
+        spawn_blocking(move || stripped(&body)).await.ok().flatten().unwrap_or(unchanged)
     }
 
     /// Takes what upstream has answered: who may read, and what to say the next time.
@@ -112,8 +141,7 @@ impl Inner {
             let value = headers.get(&name)?.clone();
             Some((name, value))
         });
-        let answer =
-            Answer { headers: handed.collect::<HeaderMap>(), next_page, body: without_xet(body) };
+        let answer = Answer { headers: handed.collect::<HeaderMap>(), next_page, body };
         let passed = answer.clone().given(Via::Passed, Freshness::Confirmed);
         let is_refusal = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
             || passed.headers.get(ERROR_CODE).is_some_and(|code| code == "RepoNotFound");
@@ -163,17 +191,16 @@ fn failing(status: StatusCode) -> Error {
     Error::new(hubstow_client::ErrorKind::HubFailing, "upstream fails").caused_by(said)
 }
 
-/// Leaves out by which content could be asked for in upstream's store.
-fn without_xet(body: Bytes) -> Bytes {
-    let names_it = body.windows(XET_HASH.len()).any(|text| text == XET_HASH.as_bytes());
-    let parsed = if names_it { serde_json::from_slice::<Value>(&body).ok() } else { None };
-    match parsed {
-        Some(mut value) => {
-            strip(&mut value);
-            value.to_string().into()
-        }
-        None => body,
-    }
+/// Tells whether an answer has more bytes than there was room for.
+fn is_too_long(error: &Error) -> bool {
+    matches!(error.detail(), Detail::TooLong)
+}
+
+/// Returns an answer without what names content in a store; `None` where it is no JSON.
+fn stripped(body: &[u8]) -> Option<Bytes> {
+    let mut value = serde_json::from_slice::<Value>(body).ok()?;
+    strip(&mut value);
+    Some(value.to_string().into())
 }
 
 fn strip(value: &mut Value) {

@@ -11,7 +11,7 @@ use super::{
     patience::{Missed, Patience},
 };
 use crate::{
-    api::error::{Error, ErrorKind},
+    api::error::{Detail, Error, ErrorKind},
     http::{
         address::NoAnswer,
         body::{Unread, whole},
@@ -132,7 +132,8 @@ impl Http {
             Err(Unread::NoAnswer(error)) => Err(RawError::NoAnswer(error)),
             Err(Unread::TooLong) => {
                 let what = format!("the hub's answer has more than {limit_bytes} bytes");
-                Err(RawError::Other(Error::new(ErrorKind::HubFailing, what)))
+                let error = Error::new(ErrorKind::HubFailing, what);
+                Err(RawError::Other(error.with_detail(Detail::TooLong)))
             }
         }
     }

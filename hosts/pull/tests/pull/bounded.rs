@@ -124,7 +124,21 @@ fn evicted(stage: &Stage) -> u64 {
     let evicted = metrics
         .lines()
         .find_map(|line| line.strip_prefix("hubstow_pull_disk_evicted_bytes_total ")?.parse().ok());
-    evicted.unwrap_or_else(|| panic!("{metrics}"))
+    evicted.unwrap()
+}
+
+#[test]
+fn what_finds_no_room_now_may_come_again() {
+    let mut rules = RoomRules::new(LIMIT_BYTES);
+    rules.unused_for = Duration::from_secs(60);
+    let stage = Stage::within(Upstream::new(), Some(rules));
+    let [a, b, _] = three(&stage);
+    assert!(stage.get("a.bin", &[]).body == a && stage.get("b.bin", &[]).body == b);
+    stage.settle();
+    let answer = stage.get("c.bin", &[]);
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")));
+    assert_eq!(gets_of(&stage, "c.bin"), 0);
+    assert!(stage.get("a.bin", &[]).body == a, "what is here is given all the same");
 }
 
 #[test]
