@@ -30,8 +30,8 @@ use hubstow_core::{
 };
 
 pub use self::{
-    arrivals::Arrivals, intervals::Intervals, reader::StagedReader, syncer::StagedSyncer,
-    verify::Mismatch,
+    arrivals::Arrivals, intervals::Intervals, leftover::Continuable, reader::StagedReader,
+    syncer::StagedSyncer, verify::Mismatch,
 };
 use crate::{
     cache::{Cache, Durability},

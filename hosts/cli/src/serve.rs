@@ -130,7 +130,7 @@ pub(crate) fn run(args: &ServeArgs, global: &Global, parts: PartsOf) -> Result<(
 
 fn serve(args: &ServeArgs, global: &Global, parts: PartsOf) -> Result<(), Error> {
     let format = global.format();
-    if args.dirs.is_empty() && args.pull.upstream.is_none() {
+    if args.dirs.is_empty() && args.pull.upstream.is_empty() {
         return Err(Error::new(ErrorKind::Usage, "there is nothing to serve")
             .hint("name a folder, as in `hubstow serve ~/models`, or a hub with --upstream URL"));
     }

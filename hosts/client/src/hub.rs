@@ -157,8 +157,7 @@ impl Hub {
     /// # });
     /// ```
     pub async fn find(&self, request: &FileRequest) -> Result<FoundFile, Unfound> {
-        self.engine.check()?;
-        self.engine.find(request).await
+        self.engine()?.find(request).await
     }
 
     /// Downloads a file that was found, unless it is here. It has to be this hub that has found it, or one with the same
@@ -179,8 +178,7 @@ impl Hub {
     /// # });
     /// ```
     pub async fn download_found(&self, found: &FoundFile) -> Result<FileReport, Error> {
-        self.engine.check()?;
-        self.engine.download_found(found).await
+        self.engine()?.download_found(found).await
     }
 
     /// Asks the hub something that nothing here has a name for, once, and returns its answer whatever it is.
@@ -199,8 +197,8 @@ impl Hub {
     /// # });
     /// ```
     pub async fn ask_raw(&self, question: RawQuestion) -> Result<RawAnswer, Error> {
-        self.engine.check()?;
-        self.engine.http.raw(question, Patience::brief(&self.engine.config)).await
+        let engine = self.engine()?;
+        engine.http.raw(question, Patience::brief(&engine.config)).await
     }
 
     /// Sets who reads what is received while it comes. It is meant for one download at a time.

@@ -55,12 +55,12 @@ pub use hubstow_client::care;
 pub use hubstow_client::{
     Beside, Body, BoxFuture, CachedCopy, Config, Connection, Detail, DiskOf, Distrust, Done,
     Durability, Environment, Error, ErrorGroup, ErrorKind, Event, Events, Explanation,
-    ExplanationLink, FailedFile, FailedFiles, FileDownload, FileReport, FileRequest, Headers,
-    HubAnswer, ListedFile, Login, MethodSupport, Observer, OpenDownload, Parts, Patterns, Proxies,
-    Proxy, RefInfo, Refs, Refused, RepoHandle, RepoInfo, RepoPath, Request, Response,
+    ExplanationLink, FailedFile, FailedFiles, FileDownload, FileReport, FileRequest, FoundFile,
+    Headers, HubAnswer, ListedFile, Login, MethodSupport, Observer, OpenDownload, Parts, Patterns,
+    Proxies, Proxy, RefInfo, Refs, Refused, RepoHandle, RepoInfo, RepoPath, Request, Response,
     SnapshotDownload, SnapshotReport, SnapshotRequest, Subject, Token, Traffic, Transport,
-    TransportError, TransportErrorKind, UnreadToken, UnusableSettings, Warning, Workers, Xet,
-    XetAsked, XetGrant, XetStore, XetStoreError, XetStream, default_user_agent, env_var,
+    TransportError, TransportErrorKind, Unfound, UnreadToken, UnusableSettings, Warning, Workers,
+    Xet, XetAsked, XetGrant, XetStore, XetStoreError, XetStream, default_user_agent, env_var,
 };
 pub use hubstow_core::{
     decide::{Decider, LinkedCore},

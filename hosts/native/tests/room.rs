@@ -12,7 +12,8 @@ use std::{
 };
 
 use hubstow_native::{
-    Commit, Config, ErrorKind, FileName, Hub, Repo, RepoId, RepoKind, Revision, blocking,
+    Commit, Config, ErrorKind, FileName, FileRequest, FoundFile, Hub, Repo, RepoId, RepoKind,
+    Revision, blocking,
     care::room::{NoRoom, PinList, Room, RoomRules},
 };
 use hubstow_serve::{RunningServer, Server};
@@ -29,6 +30,7 @@ struct Stage {
     _server: RunningServer,
     hub: Hub,
     asking: blocking::Hub,
+    runtime: tokio::runtime::Runtime,
 }
 
 impl Stage {
@@ -45,12 +47,20 @@ impl Stage {
         let mut config = Config::new(folder.path().join("cache"));
         config.set_endpoint(server.url()).unwrap();
         let hub = Hub::new(config).unwrap();
-        Self { folder, _server: server, asking: hub.clone().into(), hub }
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        Self { folder, _server: server, asking: hub.clone().into(), hub, runtime }
+    }
+
+    /// What the hub says of a file.
+    fn found(&self, name: &str) -> FoundFile {
+        let file = FileName::parse("model.bin").unwrap();
+        let request = FileRequest::new(repo(name), file).unwrap();
+        self.runtime.block_on(self.hub.find(&request)).unwrap()
     }
 
     /// Makes room for a file and fetches it, as a node does; returns its commit.
     fn fill(&self, room: &Room, name: &str) -> Result<Commit, NoRoom> {
-        let reserved = room.make(FILE_BYTES)?;
+        let reserved = room.make(&self.found(name))?;
         let report =
             self.asking.model(format!("acme/{name}")).file("model.bin").download().unwrap();
         drop(reserved);
@@ -135,23 +145,27 @@ fn what_can_not_be_had_is_said_and_takes_nothing() {
     let room = stage.room(|_| {});
     stage.fill(&room, "one").unwrap();
     stage.fill(&room, "two").unwrap();
-    let none = room.make(LIMIT_BYTES + 1).err().unwrap();
-    assert!(matches!(none, NoRoom::TooLarge { bytes: 260_001, limit_bytes: LIMIT_BYTES }));
+    // Whoever has fetched may still be putting its lease down.
+    a_second_later();
+    let three = stage.found("three");
+    let small = stage.room(|rules| rules.limit_bytes = FILE_BYTES - 1);
+    let none = small.make(&three).err().unwrap();
+    assert!(matches!(none, NoRoom::TooLarge { bytes: FILE_BYTES, limit_bytes: 99_999 }), "{none}");
     assert_eq!(hubstow_native::Error::from(none).kind(), ErrorKind::NoSpace);
     let patient = stage.room(|rules| rules.unused_for = Duration::from_secs(60));
-    let none = patient.make(FILE_BYTES).err().unwrap();
+    let none = patient.make(&three).err().unwrap();
     let NoRoom::Taken { bytes: FILE_BYTES, taken_bytes, .. } = none else { panic!("{none}") };
     assert!(taken_bytes > 2 * FILE_BYTES, "{taken_bytes}");
     // What is being fetched takes room before it is there.
     let pinned = stage.room(|rules| rules.pins = PinList::parse("acme/one").unwrap());
-    let reserved = pinned.make(FILE_BYTES).unwrap();
+    let reserved = pinned.make(&three).unwrap();
     assert_eq!(stage.here(), BTreeSet::from(["one"]));
-    assert!(matches!(pinned.make(FILE_BYTES), Err(NoRoom::Taken { .. })));
+    assert!(matches!(pinned.make(&stage.found("four")), Err(NoRoom::Taken { .. })));
     drop(reserved);
     assert_eq!(pinned.stats().refused, 1);
     assert_eq!(stage.here(), BTreeSet::from(["one"]));
     assert_eq!(pinned.tend().unwrap().reserved_bytes, 0);
-    drop(pinned.make(FILE_BYTES).expect("nothing came of it, so the room is free again"));
+    drop(pinned.make(&three).expect("nothing came of it, so the room is free again"));
 }
 
 /// Whoever downloads has a lease on the repo, in whatever process.

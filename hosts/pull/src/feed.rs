@@ -3,8 +3,8 @@
 //! The engine tells what has been written to its staged file, and readers read it back from there. When the file is in its place
 //! they read that.
 //!
-//! Some clients go on by themselves after a failure, with what they have, and others put a file together from ranges. So where
-//! anything was sent that turns out not to be the content, that is remembered ([`Spoilt`]), and nobody is given the rest of it.
+//! Where anything was sent that turns out not to be the content, or of which that is not known, it is remembered ([`Sent`]), and
+//! nobody is given the rest of it.
 //!
 //! INVARIANT (withheld): bytes of the last [`WITHHELD_BYTES`] are sent only after the engine has proved the whole, whichever part
 //! of the file a reader asks for.
@@ -26,22 +26,18 @@ use std::{
 
 use bytes::Bytes;
 use hubstow_client::{Arrivals, Intervals, StagedReader};
-use hubstow_core::name::{Etag, Repo};
 use hubstow_serve::{Arriving, BoxFuture, Refusal};
 use tokio::{sync::watch, task::spawn_blocking};
 
-use crate::{bounded::Bounded, limits::WITHHELD_BYTES};
-
-/// Of which contents something else has been sent.
-pub(crate) type Spoilt = Bounded<Key, ()>;
-
-/// A content: what it is, in which repo.
-pub(crate) type Key = (Repo, Etag);
+use crate::{
+    limits::WITHHELD_BYTES,
+    sent::{Key, Sent, note},
+};
 
 /// What is arriving of one content.
 pub(crate) struct Feed {
     key: Key,
-    spoilt: Arc<Spoilt>,
+    sent: Arc<Sent>,
     /// The size, where upstream has said it.
     size: Option<u64>,
     state: Mutex<State>,
@@ -55,8 +51,8 @@ struct State {
     held: Intervals,
     /// How often everything has started over. What was read before that fits to nothing that comes after it.
     generation: u64,
-    /// Whether any of it has been sent.
-    is_sent: bool,
+    /// What has been sent of it, until it is proved.
+    sent: Intervals,
     standing: Standing,
 }
 
@@ -96,15 +92,24 @@ enum Look {
 }
 
 impl Feed {
-    pub(crate) fn new(key: Key, size: Option<u64>, spoilt: &Arc<Spoilt>) -> Arc<Self> {
+    pub(crate) fn new(key: Key, size: Option<u64>, sent: &Arc<Sent>) -> Arc<Self> {
         let (changed, _) = watch::channel(());
-        let (state, readers) = (Mutex::default(), AtomicUsize::new(0));
-        Arc::new(Self { key, spoilt: Arc::clone(spoilt), size, state, changed, readers })
+        let state = Mutex::new(State { sent: sent.unproved(&key), ..State::default() });
+        let readers = AtomicUsize::new(0);
+        Arc::new(Self { key, sent: Arc::clone(sent), size, state, changed, readers })
+    }
+
+    pub(crate) fn key(&self) -> &Key {
+        &self.key
     }
 
     /// The content is in its place.
     pub(crate) fn placed(&self, file: File) {
         self.change(|state| {
+            if let Standing::Arriving = state.standing {
+                // It came in another way, so nothing is known of what was sent.
+                self.spoil(state);
+            }
             state.standing = Standing::Placed(Arc::new(file));
             state.reader = None;
         });
@@ -118,26 +123,26 @@ impl Feed {
     /// Begins with another content, before anything of it can be had, and notes that what was sent is of no use where it was not
     /// proved. Nobody can send any meanwhile.
     fn spoil(&self, state: &mut State) {
-        let was_right = match std::mem::replace(&mut state.standing, Standing::Arriving) {
-            Standing::Proved => true,
-            Standing::Arriving => false,
-            ended @ (Standing::Placed(_) | Standing::Failed(_)) => {
-                state.standing = ended;
-                return;
-            }
-        };
-        if std::mem::take(&mut state.is_sent) && !was_right {
-            let (repo, etag) = &self.key;
-            tracing::warn!(%repo, %etag, "upstream has sent something else");
-            self.spoilt.learn(self.key.clone(), ());
+        match state.standing {
+            Standing::Arriving | Standing::Proved => state.standing = Standing::Arriving,
+            Standing::Placed(_) | Standing::Failed(_) => return,
+        }
+        if !std::mem::take(&mut state.sent).is_empty() {
+            self.sent.spoil(&self.key);
         }
         state.generation += 1;
+    }
+
+    /// Tells whether somebody has something of it that nobody has proved.
+    pub(crate) fn is_unproved(&self) -> bool {
+        !self.state().sent.is_empty()
     }
 
     /// The content will not come; nothing changes where it has.
     pub(crate) fn failed(&self, refusal: Refusal) {
         self.change(|state| match state.standing {
             Standing::Arriving | Standing::Proved => {
+                self.sent.leave(&self.key, &state.sent);
                 state.standing = Standing::Failed(refusal);
                 state.reader = None;
             }
@@ -233,12 +238,16 @@ impl Feed {
         }
     }
 
-    /// Notes that something is sent; `false` where everything has started over since that was read.
-    fn sends(&self, generation: u64) -> bool {
+    /// Notes that something is sent; `false` where it must not be, because everything has started over or ended since it was read.
+    fn sends(&self, bytes: Range<u64>, generation: u64) -> bool {
         let mut state = self.state();
-        let is_same = state.generation == generation;
-        state.is_sent |= is_same;
-        is_same
+        match state.standing {
+            _ if state.generation != generation => return false,
+            Standing::Failed(_) => return false,
+            Standing::Arriving => note(&mut state.sent, bytes),
+            Standing::Proved | Standing::Placed(_) => {}
+        }
+        true
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
@@ -255,13 +264,15 @@ impl Feed {
 impl Arrivals for Feed {
     fn begun(&self, reader: StagedReader, held: &Intervals) {
         self.change(|state| {
-            if !state.held.is_empty() {
+            // What was sent before may only be gone on with.
+            let goes_on = state.sent.iter().all(|range| held.contains(&range));
+            if !state.held.is_empty() || !goes_on {
                 self.spoil(state);
             }
             state.reader = Some(Source::Staged(Arc::new(Mutex::new(reader))));
             state.held = held.clone();
             // An earlier run may have sent it.
-            state.is_sent |= !held.is_empty();
+            held.iter().for_each(|range| note(&mut state.sent, range));
         });
     }
 
@@ -280,6 +291,8 @@ impl Arrivals for Feed {
         self.change(|state| {
             if let Standing::Arriving = state.standing {
                 state.standing = Standing::Proved;
+                state.sent = Intervals::default();
+                self.sent.proved(&self.key);
             }
         });
     }
@@ -337,7 +350,7 @@ impl Arriving for Reading {
                         let read = spawn_blocking(move || read(&from, at, len)).await;
                         let piece = read.map_err(io::Error::other)?;
                         // Meanwhile everything may have started over, and the bytes be anything.
-                        if feed.sends(self.generation) {
+                        if feed.sends(at..at + len, self.generation) {
                             return piece;
                         }
                     }

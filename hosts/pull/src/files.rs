@@ -15,10 +15,11 @@ use crate::{
     callers::KnownCaller,
     counting::count,
     feed::{Attendance, Begun, Reading, Source, read},
+    fills::Part,
     here::{self, Here},
-    limits::{ALLOWED_FOR, COME_AGAIN, READ_BYTES, SMALL_BYTES, STALE_FOR},
+    limits::{ALLOWED_FOR, COME_AGAIN, JOINS, READ_BYTES, SMALL_BYTES, STALE_FOR},
     node::Inner,
-    refusals::refusal_of_unfound,
+    refusals::{is_about_whoever_asked, refusal_of_unfound},
 };
 
 /// What a revision leads to, for somebody who may read it.
@@ -40,7 +41,8 @@ impl Inner {
         if let Some(here) = here::look(local, (repo, &commit, file), *wanted).await {
             let Here { etag, len_bytes, content } = here;
             self.rooms.touch(repo, &commit, file);
-            let (ranges, via) = (self.fills.ranges(repo, &etag), Via::Hit);
+            let key = (repo.clone(), etag.clone());
+            let (ranges, via) = (self.fills.ranges_of_here(&key), Via::Hit);
             return Ok(PulledFile { commit, etag, len_bytes, content, ranges, via, freshness });
         }
         let within = match freshness {
@@ -146,33 +148,56 @@ impl Inner {
         commit: Commit,
     ) -> Result<PulledFile, Refusal> {
         let FileAsked { repo, file, wanted, .. } = asked;
-        let remembered = self.memory.file(caller.key, repo, &commit, file);
-        let found = match remembered {
-            Some(found) => found,
-            None => {
-                let found = self.find(caller, asked, &Revision::from(&commit)).await;
-                found.map_err(|unfound| refusal_of_unfound(&unfound))?
+        let mut remembered = self.memory.file(caller.key, repo, &commit, file);
+        for _ in 0..JOINS {
+            let found = match remembered.take() {
+                Some(found) => found,
+                None => {
+                    let found = self.find(caller, asked, &Revision::from(&commit)).await;
+                    found.map_err(|unfound| refusal_of_unfound(&unfound))?
+                }
+            };
+            if let (Wanted::Facts, Some(len_bytes)) = (wanted, found.size()) {
+                let (content, via) = (PulledContent::Unasked, Via::Miss);
+                let (etag, ranges) = (found.etag().clone(), Ranges::Given);
+                let freshness = Freshness::Confirmed;
+                return Ok(PulledFile { commit, etag, len_bytes, content, ranges, via, freshness });
             }
-        };
-        let (etag, freshness) = (found.etag().clone(), Freshness::Confirmed);
-        if let (Wanted::Facts, Some(len_bytes)) = (wanted, found.size()) {
-            let (content, via) = (PulledContent::Unasked, Via::Miss);
-            let ranges = Ranges::Given;
-            return Ok(PulledFile { commit, etag, len_bytes, content, ranges, via, freshness });
+            self.rooms.touch(repo, &commit, file);
+            let (attendance, part) = self.fills.join(repo, &found, &caller.hub)?;
+            count(&self.counts.waits);
+            let large = found.size().filter(|size| *size > SMALL_BYTES);
+            let begun = match large {
+                Some(_) => attendance.feed().first().await,
+                None => attendance.feed().whole().await,
+            };
+            match begun {
+                Ok(begun) => return self.coming(&found, commit, begun, attendance).await,
+                Err(refusal) => {
+                    // It may have been fetched from an address that has expired, or be something else by now.
+                    self.memory.forget_file(caller.key, repo, &commit, file);
+                    // What was said to somebody else may not be what is said to this one.
+                    if part == Part::Began || !is_about_whoever_asked(&refusal) {
+                        return Err(refusal);
+                    }
+                }
+            }
         }
-        self.rooms.touch(repo, &commit, file);
-        let attendance = self.fills.join(repo, &found, &caller.hub)?;
-        count(&self.counts.waits);
-        let large = found.size().filter(|size| *size > SMALL_BYTES);
-        let begun = match large {
-            Some(_) => attendance.feed().first().await,
-            None => attendance.feed().whole().await,
-        };
-        let begun = begun.inspect_err(|_| {
-            // It may have been fetched from an address that has expired, or be something else by now.
-            self.memory.forget_file(caller.key, repo, &commit, file);
-        })?;
-        let (len_bytes, content, via) = match (begun, large) {
+        let mut refusal = Refusal::new(503, "Nobody who may have this file has fetched it yet");
+        refusal.retry_after = Some(COME_AGAIN);
+        Err(refusal)
+    }
+
+    /// Says how what has begun to come is read.
+    async fn coming(
+        &self,
+        found: &FoundFile,
+        commit: Commit,
+        begun: Begun,
+        attendance: Attendance,
+    ) -> Result<PulledFile, Refusal> {
+        let key = attendance.feed().key().clone();
+        let (len_bytes, content, via) = match (begun, found.size()) {
             (Begun::Some, Some(len_bytes)) => {
                 (len_bytes, PulledContent::Arriving(Reading::of(attendance)), Via::Filling)
             }
@@ -185,7 +210,8 @@ impl Inner {
             }
         };
         // Only now: what is sent is of what is arriving at this moment, and was anything else sent, it was before.
-        let ranges = self.fills.ranges(repo, &etag);
+        let (ranges, freshness) = (self.fills.ranges(&key), Freshness::Confirmed);
+        let (_, etag) = key;
         Ok(PulledFile { commit, etag, len_bytes, content, ranges, via, freshness })
     }
 }

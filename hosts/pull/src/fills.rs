@@ -13,17 +13,17 @@ use std::{
 };
 
 use hubstow_client::{ErrorKind, FoundFile, Hub, with_causes};
-use hubstow_core::name::{ContentHash, Etag, Repo};
+use hubstow_core::name::Repo;
 use hubstow_serve::{Ranges, Refusal};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use crate::{
-    bounded::Bounded,
     counting::{Counts, count},
-    feed::{Attendance, Feed, Key, Spoilt},
-    limits::{COME_AGAIN, DESERTED_FOR, FILLS, REMEMBERED, SPOILT_FOR, WAITING_FILLS},
+    feed::{Attendance, Feed},
+    limits::{COME_AGAIN, DESERTED_FOR, FILLS, WAITING_FILLS},
     refusals::refusal_of,
     room::Rooms,
+    sent::{Key, Sent},
 };
 
 /// All that is being fetched.
@@ -33,9 +33,18 @@ pub(crate) struct Fills {
     /// Whoever fetches has one.
     slots: Arc<Semaphore>,
     busy: AtomicUsize,
-    spoilt: Arc<Spoilt>,
+    sent: Arc<Sent>,
     rooms: Rooms,
     counts: Arc<Counts>,
+}
+
+/// What somebody is to a fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// It is made with the token of this one.
+    Began,
+    /// It is made with somebody else's.
+    Joined,
 }
 
 /// Removes a fetch from the table however it ends.
@@ -59,7 +68,7 @@ impl Fills {
             running: Mutex::default(),
             slots: Arc::new(Semaphore::new(FILLS)),
             busy: AtomicUsize::new(0),
-            spoilt: Arc::new(Bounded::new(REMEMBERED, SPOILT_FOR)),
+            sent: Arc::default(),
             rooms: rooms.clone(),
             counts: Arc::clone(counts),
         })
@@ -70,12 +79,18 @@ impl Fills {
         self.busy.load(Ordering::Relaxed)
     }
 
-    /// Says whether a content can be had in parts.
-    pub(crate) fn ranges(&self, repo: &Repo, etag: &Etag) -> Ranges {
-        match self.spoilt.recall(&(repo.clone(), etag.clone()), SPOILT_FOR) {
-            Some(()) => Ranges::OnlyFromStart,
-            None => Ranges::Given,
+    /// Says whether a content that is being fetched can be had in parts.
+    pub(crate) fn ranges(&self, key: &Key) -> Ranges {
+        if self.sent.is_spoilt(key) { Ranges::OnlyFromStart } else { Ranges::Given }
+    }
+
+    /// Says whether a content that is here, however it came, can be had in parts.
+    pub(crate) fn ranges_of_here(&self, key: &Key) -> Ranges {
+        let is_arriving = self.running().get(key).is_some_and(|feed| feed.is_unproved());
+        if is_arriving || !self.sent.unproved(key).is_empty() {
+            return Ranges::OnlyFromStart;
         }
+        self.ranges(key)
     }
 
     /// Joins the fetch of a content, or begins it.
@@ -87,11 +102,11 @@ impl Fills {
         repo: &Repo,
         found: &FoundFile,
         hub: &Hub,
-    ) -> Result<Attendance, Refusal> {
+    ) -> Result<(Attendance, Part), Refusal> {
         let key = (repo.clone(), found.etag().clone());
         let mut running = self.running();
         if let Some(feed) = running.get(&key) {
-            return Ok(feed.attend());
+            return Ok((feed.attend(), Part::Joined));
         }
         if running.len() >= FILLS + WAITING_FILLS {
             let mut refusal =
@@ -99,13 +114,13 @@ impl Fills {
             refusal.retry_after = Some(COME_AGAIN);
             return Err(refusal);
         }
-        let feed = Feed::new(key.clone(), found.size(), &self.spoilt);
+        let feed = Feed::new(key.clone(), found.size(), &self.sent);
         running.insert(key.clone(), Arc::clone(&feed));
         drop(running);
         let attendance = feed.attend();
         let guard = Running { fills: Arc::clone(self), key, feed };
         tokio::spawn(guard.run(hub.clone(), found.clone()));
-        Ok(attendance)
+        Ok((attendance, Part::Began))
     }
 
     fn running(&self) -> MutexGuard<'_, HashMap<Key, Arc<Feed>>> {
@@ -144,7 +159,7 @@ impl Running {
             return Err(Refusal::new(503, "The server stops"));
         };
         let _busy = Busy::count(&self.fills);
-        let _room = self.fills.rooms.make(found.size()).await?;
+        let _room = self.fills.rooms.make(found).await?;
         fetch(hub, found, &self.feed).await
     }
 }
@@ -152,9 +167,7 @@ impl Running {
 async fn fetch(hub: Hub, found: &FoundFile, feed: &Arc<Feed>) -> Result<File, Refusal> {
     let hub = hub.read_by(Arc::clone(feed) as Arc<_>);
     let report = hub.download_found(found).await.map_err(|error| {
-        // Without a hash, what has come is not continued, and what comes then may be anything.
-        let is_continued = found.etag().content_hash() != ContentHash::Opaque;
-        if error.kind() == ErrorKind::ContentMismatch || !is_continued {
+        if error.kind() == ErrorKind::ContentMismatch {
             feed.is_wrong();
         }
         tracing::debug!(error = %with_causes(&error), "a file was not fetched");

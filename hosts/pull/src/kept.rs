@@ -2,8 +2,8 @@
 //! for when upstream can't be reached.
 
 use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -22,7 +22,8 @@ use crate::{
 pub(crate) struct Question {
     /// Who has asked, where that may matter.
     pub(crate) caller: Option<CallerKey>,
-    pub(crate) repo: Repo,
+    /// `None` where it is about none, as lists are.
+    pub(crate) repo: Option<Repo>,
     pub(crate) path: String,
     pub(crate) json: Option<Vec<u8>>,
 }
@@ -41,8 +42,19 @@ pub(crate) struct Kept(Mutex<Answers>);
 
 #[derive(Debug, Default)]
 struct Answers {
-    by_question: HashMap<Question, (Answer, Instant)>,
+    by_question: HashMap<Arc<Question>, Dated>,
+    /// In the order in which they came.
+    by_age: BTreeMap<u64, Arc<Question>>,
+    next: u64,
     len_bytes: usize,
+}
+
+/// An answer, and when it came.
+#[derive(Debug)]
+struct Dated {
+    answer: Answer,
+    at: Instant,
+    number: u64,
 }
 
 impl Kept {
@@ -54,19 +66,21 @@ impl Kept {
         let mut answers = self.answers();
         answers.remove(&question);
         while answers.len_bytes + len > KEPT_ANSWERS_BYTES {
-            let oldest = answers.by_question.iter().min_by_key(|(_, (_, at))| *at);
-            let Some(oldest) = oldest.map(|(question, _)| question.clone()) else { break };
+            let Some((_, oldest)) = answers.by_age.pop_first() else { break };
             answers.remove(&oldest);
         }
-        answers.len_bytes += len;
-        answers.by_question.insert(question, (answer, Instant::now()));
+        answers.add(Arc::new(question), answer, len);
     }
 
     /// Returns an answer that came no longer ago than this.
     pub(crate) fn recall(&self, question: &Question, within: Duration) -> Option<Answer> {
         let answers = self.answers();
-        let (answer, at) = answers.by_question.get(question)?;
+        let Dated { answer, at, .. } = answers.by_question.get(question)?;
         (at.elapsed() < within).then(|| answer.clone())
+    }
+
+    pub(crate) fn forget(&self, question: &Question) {
+        self.answers().remove(question);
     }
 
     fn answers(&self) -> MutexGuard<'_, Answers> {
@@ -75,8 +89,17 @@ impl Kept {
 }
 
 impl Answers {
+    fn add(&mut self, question: Arc<Question>, answer: Answer, len_bytes: usize) {
+        let number = self.next;
+        self.next += 1;
+        self.len_bytes += len_bytes;
+        self.by_age.insert(number, Arc::clone(&question));
+        self.by_question.insert(question, Dated { answer, at: Instant::now(), number });
+    }
+
     fn remove(&mut self, question: &Question) {
-        if let Some((answer, _)) = self.by_question.remove(question) {
+        if let Some(Dated { answer, number, .. }) = self.by_question.remove(question) {
+            self.by_age.remove(&number);
             self.len_bytes -= answer.cost(question);
         }
     }
@@ -89,5 +112,42 @@ impl Answer {
     fn cost(&self, question: &Question) -> usize {
         let asked = question.path.len() + question.json.as_ref().map_or(0, Vec::len);
         self.body.len() + asked + OF_ENTRY_BYTES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hubstow_core::name::{RepoId, RepoKind};
+
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    fn question(number: usize) -> Question {
+        let repo = Repo::new(RepoKind::Model, RepoId::parse("org/name").unwrap());
+        Question { caller: None, repo: Some(repo), path: format!("/{number:05}"), json: None }
+    }
+
+    fn answer(len: usize) -> Answer {
+        let body = Bytes::from(vec![0; len]);
+        Answer { headers: HeaderMap::new(), next_page: None, body }
+    }
+
+    #[test]
+    fn the_oldest_answers_go_where_all_together_are_too_long() {
+        let (kept, each) = (Kept::default(), KEPT_ANSWER_BYTES / 2);
+        let fit = KEPT_ANSWERS_BYTES / (each + OF_ENTRY_BYTES + 6);
+        (0..fit).for_each(|number| kept.keep(question(number), answer(each)));
+        // What is asked again is the newest.
+        kept.keep(question(0), answer(each));
+        kept.keep(question(fit), answer(each));
+        let here = |number| kept.recall(&question(number), DAY).is_some();
+        assert_eq!([0, 1, 2, fit].map(here), [true, false, true, true]);
+        kept.keep(question(fit + 1), answer(KEPT_ANSWER_BYTES));
+        assert!(!here(fit + 1), "it would take the place of too many");
+        (0..=fit).for_each(|number| kept.keep(question(number), answer(0)));
+        let answers = kept.answers();
+        assert_eq!(answers.by_age.len(), answers.by_question.len());
+        assert_eq!(answers.len_bytes, (fit + 1) * (OF_ENTRY_BYTES + 6));
     }
 }

@@ -5,9 +5,9 @@
 //!
 //! - `callers`: who asks, told apart without keeping any token, and the hub as each of them is let in
 //! - `memory`: what upstream has said a short while ago: who may read what, and what revisions and files are
-//! - `feed`: content that is arriving: what of it may be sent to whom
+//! - `feed`, `sent`: content that is arriving: what of it may be sent to whom, and what was
 //! - `fills`: which content is being fetched, each once
-//! - `files`, `passing`: the two questions
+//! - `files`, `passing`: the two questions; `answers`: room for what the second hands on
 //!
 //! What it does not do: it has no opinion on HTTP towards clients (that is `hubstow-serve`), and none on how content is fetched,
 //! proved and placed (that is the client's engine, as for any download).
@@ -18,6 +18,7 @@
 //! INVARIANT (access): what is here is given to whom upstream lets have it, or has let a short while ago. A token goes to the
 //! endpoint's origin only, and is written nowhere.
 
+mod answers;
 mod away;
 mod bounded;
 mod callers;
@@ -33,6 +34,7 @@ mod node;
 mod passing;
 mod refusals;
 mod room;
+mod sent;
 mod turns;
 
 pub use node::Node;

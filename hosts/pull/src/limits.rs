@@ -26,6 +26,8 @@ pub(crate) const READ_BYTES: u64 = 64 << 10;
 pub(crate) const FILLS: usize = 64;
 /// The most that wait for that. Whoever comes then is told to come again.
 pub(crate) const WAITING_FILLS: usize = 1024;
+/// How often somebody joins a fetch after another who began it was refused. Whoever is let in then begins one.
+pub(crate) const JOINS: usize = 4;
 /// When somebody who was turned away may come again.
 pub(crate) const COME_AGAIN: Duration = Duration::from_secs(5);
 /// How long a file is fetched on that nobody reads any more.
@@ -35,6 +37,9 @@ pub(crate) const DESERTED_FOR: Duration = Duration::from_secs(600);
 /// with it whenever they are started again.
 pub(crate) const SPOILT_FOR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
+/// The most ranges that are remembered of what was sent of one content.
+pub(crate) const SENT_RANGES: usize = 64;
+
 /// The most of what is remembered of each kind.
 pub(crate) const REMEMBERED: usize = 16 * 1024;
 /// The most callers whose connections are kept, and for how long after their last request.
@@ -43,6 +48,12 @@ pub(crate) const CALLER_FOR: Duration = Duration::from_secs(60);
 
 /// The most bytes of an answer in JSON.
 pub(crate) const ANSWER_BYTES: usize = 64 << 20;
+/// How long most answers are at most. A longer one is asked for twice.
+pub(crate) const SHORT_ANSWER_BYTES: usize = 1 << 20;
+/// The most bytes of all that are on their way, or kept, together.
+pub(crate) const ANSWERS_BYTES: usize = 256 << 20;
+/// How many long answers are rewritten at once: while that is done, each takes several times its length.
+pub(crate) const REWRITTEN: usize = 2;
 /// The most bytes of one answer that is remembered, and of all of them.
 pub(crate) const KEPT_ANSWER_BYTES: usize = 8 << 20;
 pub(crate) const KEPT_ANSWERS_BYTES: usize = 64 << 20;

@@ -7,10 +7,19 @@ use hubstow_core::hub::Endpoint;
 use hubstow_serve::{
     BoxFuture, FileAsked, PassAsked, Passed, PulledFile, Refusal, Upstream, UpstreamCounts,
 };
+use tokio::sync::Semaphore;
 
 use crate::{
-    away::Away, callers::Callers, counting::Counts, fills::Fills, kept::Kept, limits::LOOKUP_FOR,
-    memory::Memory, room::Rooms, turns::Turns,
+    answers::Answers,
+    away::Away,
+    callers::Callers,
+    counting::Counts,
+    fills::Fills,
+    kept::Kept,
+    limits::{LOOKUP_FOR, REWRITTEN},
+    memory::Memory,
+    room::Rooms,
+    turns::Turns,
 };
 
 /// What stands between a hub and its clients. Clones are the same node.
@@ -18,12 +27,15 @@ use crate::{
 pub struct Node(Arc<Inner>);
 
 pub(crate) struct Inner {
-    pub(crate) endpoint: Endpoint,
+    pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) callers: Callers,
     pub(crate) memory: Memory,
     pub(crate) fills: Arc<Fills>,
     pub(crate) rooms: Rooms,
     pub(crate) kept: Kept,
+    pub(crate) answers: Answers,
+    /// Whoever rewrites an answer has one.
+    pub(crate) rewriting: Semaphore,
     pub(crate) turns: Turns,
     pub(crate) away: Away,
     pub(crate) counts: Arc<Counts>,
@@ -31,7 +43,7 @@ pub(crate) struct Inner {
 
 impl Node {
     /// Makes a node of settings, which say where the hub and the cache directory are, and of the parts of a host. Nothing is sent,
-    /// looked at or written yet.
+    /// looked at or written yet. Of several endpoints each is asked when those before it are away or fail, with the same tokens.
     ///
     /// Where the settings have a token it goes upstream whoever asks, so whoever can ask the node has that token's access; without
     /// one everybody's own token does.
@@ -41,14 +53,28 @@ impl Node {
     pub fn new(mut config: Config, parts: Parts) -> Result<Self, Error> {
         // While somebody waits here, nobody waits for long there.
         config.lookup_timeout = config.lookup_timeout.min(LOOKUP_FOR);
+        config.throttle_patience = config.throttle_patience.min(LOOKUP_FOR);
         let counts = Arc::<Counts>::default();
-        let endpoint = config.endpoint.clone();
+        let endpoints = config.endpoints().cloned().collect();
         let callers = Callers::new(config, parts, &counts)?;
         let memory = Memory::new(callers.anonymous().key);
         let (kept, turns, away) = (Kept::default(), Turns::default(), Away::default());
         let rooms = Rooms::default();
         let fills = Fills::new(&counts, &rooms);
-        let inner = Inner { endpoint, callers, memory, fills, rooms, kept, turns, away, counts };
+        let (answers, rewriting) = (Answers::default(), Semaphore::new(REWRITTEN));
+        let inner = Inner {
+            endpoints,
+            callers,
+            memory,
+            fills,
+            rooms,
+            kept,
+            answers,
+            rewriting,
+            turns,
+            away,
+            counts,
+        };
         Ok(Self(Arc::new(inner)))
     }
 
@@ -96,6 +122,7 @@ impl Upstream for Node {
 
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Node").field("endpoint", &self.0.endpoint.as_str()).finish_non_exhaustive()
+        let endpoints: Vec<&str> = self.0.endpoints.iter().map(Endpoint::as_str).collect();
+        f.debug_struct("Node").field("endpoints", &endpoints).finish_non_exhaustive()
     }
 }

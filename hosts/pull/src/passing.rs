@@ -3,17 +3,19 @@
 //! Headers are handed on by name, so nothing of upstream's store, cookies or addresses comes through.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, StatusCode, header};
-use hubstow_client::{Error, RawAnswer, RawQuestion};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use hubstow_client::{Detail, Error, RawAnswer, RawQuestion};
 use hubstow_serve::{Freshness, PassAsked, Passed, Refusal, Via};
 use serde_json::Value;
+use tokio::task::spawn_blocking;
 
 use crate::{
+    answers::LENGTHS,
     away::says_away,
     callers::KnownCaller,
     counting::count,
     kept::{Answer, Question},
-    limits::{ALLOWED_FOR, ANSWER_BYTES, STALE_FOR},
+    limits::{ALLOWED_FOR, ANSWER_BYTES, KEPT_ANSWER_BYTES, STALE_FOR},
     node::Inner,
     refusals::refusal_of,
 };
@@ -43,15 +45,19 @@ impl Inner {
         let caller = self.callers.known(&asked.caller)?;
         let is_lasting = asked.revision.as_ref().is_some_and(|at| at.as_commit().is_some())
             && is_said_of_content(&asked.path);
-        let question = asked.repo.clone().map(|repo| {
-            let (path, json) = (asked.path.clone(), asked.json.clone());
-            let caller = (!is_lasting).then_some(caller.key);
-            Question { caller, repo, path, json }
-        });
+        let question = Question {
+            caller: (!is_lasting).then_some(caller.key),
+            repo: asked.repo.clone(),
+            path: asked.path.clone(),
+            json: asked.json.clone(),
+        };
         let kept = |within| {
-            let question = question.as_ref()?;
-            let may = self.memory.may_know(caller.key, &question.repo, within);
-            self.kept.recall(question, STALE_FOR).filter(|_| may)
+            // What is of no repo was said to this caller.
+            let may = question
+                .repo
+                .as_ref()
+                .is_none_or(|repo| self.memory.may_know(caller.key, repo, within));
+            self.kept.recall(&question, STALE_FOR).filter(|_| may)
         };
         if is_lasting && let Some(answer) = kept(ALLOWED_FOR) {
             return Ok(answer.given(Via::Hit, Freshness::Confirmed));
@@ -66,10 +72,10 @@ impl Inner {
         {
             return Ok(passed);
         }
-        match self.ask(&caller, &asked).await {
+        match self.ask(&caller, &asked).await? {
             Ok(answer) => {
                 self.away.is_back();
-                self.taken(&caller, question, answer)
+                self.taken(&caller, (question, asked.caller.reveal_token()), answer)
             }
             Err(error) => {
                 // One question that upstream fails at says nothing of the others, so files are asked for as before.
@@ -79,17 +85,44 @@ impl Inner {
         }
     }
 
-    async fn ask(&self, caller: &KnownCaller, asked: &PassAsked) -> Result<RawAnswer, Error> {
-        let raw = RawQuestion::new(asked.path.clone(), ANSWER_BYTES);
-        let raw = match &asked.json {
-            Some(json) => raw.with_json(json.clone()),
-            None => raw,
-        };
-        let answer = caller.hub.ask_raw(raw).await?;
-        if answer.status.is_server_error() {
-            return Err(failing(answer.status));
+    /// Asks upstream, where there is room for the answer.
+    ///
+    /// # Errors
+    /// There is none, for as long as anybody waits here.
+    async fn ask(
+        &self,
+        caller: &KnownCaller,
+        asked: &PassAsked,
+    ) -> Result<Result<RawAnswer, Error>, Refusal> {
+        for len_bytes in LENGTHS {
+            let room = self.answers.room(len_bytes).await?;
+            let raw = RawQuestion::new(asked.path.clone(), len_bytes);
+            let raw = match &asked.json {
+                Some(json) => raw.with_json(json.clone()),
+                None => raw,
+            };
+            return Ok(match caller.hub.ask_raw(raw).await {
+                Ok(answer) if answer.status.is_server_error() => Err(failing(answer.status)),
+                Ok(mut answer) => {
+                    answer.body = room.hold(self.without_xet(answer.body).await);
+                    Ok(answer)
+                }
+                Err(error) if is_too_long(&error) && len_bytes < ANSWER_BYTES => continue,
+                Err(error) => Err(error),
+            });
         }
-        Ok(answer)
+        Err(Refusal::new(502, "Upstream's answer is of no use"))
+    }
+
+    /// Leaves out by which content could be asked for in upstream's store.
+    async fn without_xet(&self, body: Bytes) -> Bytes {
+        let names_it = body.windows(XET_HASH.len()).any(|text| text == XET_HASH.as_bytes());
+        if !names_it {
+            return body;
+        }
+        let _turn = self.rewriting.acquire().await;
+        let unchanged = body.clone();
+        spawn_blocking(move || stripped(&body)).await.ok().flatten().unwrap_or(unchanged)
     }
 
     /// Takes what upstream has answered: who may read, and what to say the next time.
@@ -99,40 +132,34 @@ impl Inner {
     fn taken(
         &self,
         caller: &KnownCaller,
-        question: Option<Question>,
+        (question, token): (Question, Option<&str>),
         answer: RawAnswer,
     ) -> Result<Passed, Refusal> {
-        let foreign = || Refusal::new(502, "Upstream names a next page that is none of its own");
-        let target = answer.next_page().map_err(|error| refusal_of(&error))?;
-        let next_page = match target {
-            Some(target) => Some(self.page_at(&target).ok_or_else(foreign)?),
-            None => None,
-        };
+        let next_page = answer.next_page().map_err(|error| refusal_of(&error))?;
         let RawAnswer { status, headers, body, .. } = answer;
         let handed = HANDED_ON.into_iter().filter_map(|name| {
             let value = headers.get(&name)?.clone();
             Some((name, value))
         });
-        let answer =
-            Answer { headers: handed.collect::<HeaderMap>(), next_page, body: without_xet(body) };
+        let answer = Answer { headers: handed.collect::<HeaderMap>(), next_page, body };
         let passed = answer.clone().given(Via::Passed, Freshness::Confirmed);
-        if let Some(question) = question {
-            if status == StatusCode::OK {
-                self.memory.told(caller.key, &question.repo);
-                self.kept.keep(question, answer);
-            } else if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
-                || passed.headers.get(ERROR_CODE).is_some_and(|code| code == "RepoNotFound")
-            {
-                self.memory.refused(caller.key, &question.repo);
+        let is_refusal = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+            || passed.headers.get(ERROR_CODE).is_some_and(|code| code == "RepoNotFound");
+        if status == StatusCode::OK {
+            if let Some(repo) = &question.repo {
+                self.memory.told(caller.key, repo);
+            }
+            // What upstream says back of whoever asked is for nobody else.
+            let is_own = token.is_some_and(|token| answer.has(token));
+            let caller = question.caller.or(is_own.then_some(caller.key));
+            self.kept.keep(Question { caller, ..question }, answer);
+        } else if is_refusal {
+            self.kept.forget(&question);
+            if let Some(repo) = &question.repo {
+                self.memory.refused(caller.key, repo);
             }
         }
         Ok(Passed { status: status.as_u16(), ..passed })
-    }
-
-    /// Returns a page of the endpoint as a path, without the endpoint.
-    fn page_at(&self, target: &str) -> Option<String> {
-        let page = self.endpoint.next_page(target)?;
-        Some(page.strip_prefix(self.endpoint.as_str())?.to_owned())
     }
 }
 
@@ -142,6 +169,17 @@ fn is_said_of_content(path: &str) -> bool {
 }
 
 impl Answer {
+    /// Tells whether a text is anywhere in it that may be kept.
+    fn has(&self, text: &str) -> bool {
+        let is_in = |bytes: &[u8]| {
+            text.len() <= bytes.len() && bytes.windows(text.len()).any(|at| at == text.as_bytes())
+        };
+        let next_page = self.next_page.as_deref().map(str::as_bytes);
+        let mut headers = self.headers.values().map(HeaderValue::as_bytes);
+        let body = if self.body.len() <= KEPT_ANSWER_BYTES { &*self.body } else { &[] };
+        headers.any(is_in) || is_in(body) || next_page.is_some_and(is_in)
+    }
+
     fn given(self, via: Via, freshness: Freshness) -> Passed {
         let Self { headers, next_page, body } = self;
         Passed { status: StatusCode::OK.as_u16(), headers, next_page, body, via, freshness }
@@ -153,17 +191,16 @@ fn failing(status: StatusCode) -> Error {
     Error::new(hubstow_client::ErrorKind::HubFailing, "upstream fails").caused_by(said)
 }
 
-/// Leaves out by which content could be asked for in upstream's store.
-fn without_xet(body: Bytes) -> Bytes {
-    let names_it = body.windows(XET_HASH.len()).any(|text| text == XET_HASH.as_bytes());
-    let parsed = if names_it { serde_json::from_slice::<Value>(&body).ok() } else { None };
-    match parsed {
-        Some(mut value) => {
-            strip(&mut value);
-            value.to_string().into()
-        }
-        None => body,
-    }
+/// Tells whether an answer has more bytes than there was room for.
+fn is_too_long(error: &Error) -> bool {
+    matches!(error.detail(), Detail::TooLong)
+}
+
+/// Returns an answer without what names content in a store; `None` where it is no JSON.
+fn stripped(body: &[u8]) -> Option<Bytes> {
+    let mut value = serde_json::from_slice::<Value>(body).ok()?;
+    strip(&mut value);
+    Some(value.to_string().into())
 }
 
 fn strip(value: &mut Value) {

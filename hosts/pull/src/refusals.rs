@@ -56,6 +56,11 @@ pub(crate) fn refusal_of_unfound(unfound: &Unfound) -> Refusal {
     refusal
 }
 
+/// Tells whether a refusal may be another for somebody else: it is about access, or about how often somebody asks.
+pub(crate) fn is_about_whoever_asked(refusal: &Refusal) -> bool {
+    matches!(refusal.status, 401 | 403 | 404 | 429)
+}
+
 /// Repeats what upstream has said.
 fn repeated(said: &HubAnswer) -> Refusal {
     let message = said.message.clone().unwrap_or_else(|| match said.status {

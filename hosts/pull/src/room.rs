@@ -7,6 +7,7 @@ use std::{
 };
 
 use hubstow_client::{
+    FoundFile,
     care::room::{NoRoom, Reserved, Room},
     with_causes,
 };
@@ -34,13 +35,13 @@ impl Rooms {
         let _ = self.0.set(room);
     }
 
-    /// Makes room for so many bytes; what does not tell its length takes what it takes, and is seen afterwards.
+    /// Makes room for what is not here of a file, and keeps what is.
     ///
     /// # Errors
     /// There is none: 507 for what will never fit, 503 for what does not fit now.
-    pub(crate) async fn make(&self, bytes: Option<u64>) -> Result<Option<Reserved>, Refusal> {
-        let (Some(room), Some(bytes)) = (self.0.get().cloned(), bytes) else { return Ok(None) };
-        let made = spawn_blocking(move || room.make(bytes)).await;
+    pub(crate) async fn make(&self, found: &FoundFile) -> Result<Option<Reserved>, Refusal> {
+        let (Some(room), found) = (self.0.get().cloned(), found.clone()) else { return Ok(None) };
+        let made = spawn_blocking(move || room.make(&found)).await;
         match made {
             Ok(Ok(reserved)) => Ok(Some(reserved)),
             Ok(Err(none)) => Err(refused(&none)),

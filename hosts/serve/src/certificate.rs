@@ -1,7 +1,7 @@
 //! The certificate by which a server is known, read again when its files change.
 //!
 //! A changed pair that can't be used changes nothing: whoever renews a certificate writes two files, and in between they do
-//! not go together.
+//! not go together. What can't be read now is looked at again, although it has not changed by then.
 
 use std::{
     convert::Infallible,
@@ -49,7 +49,7 @@ impl Certificate {
         let provider = default.unwrap_or_else(|| Arc::new(ring::default_provider()));
         let stamps = stamps(&certificate, &key);
         let current = load(&certificate, &key, &provider)?;
-        let known = Known { current, stamps };
+        let known = Known { current, looked: Looked { read: stamps, unread: None } };
         let unusable =
             |error| Error::Pair { certificate: certificate.clone(), source: wrong(error) };
         let versions = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -114,27 +114,69 @@ struct Pair {
 
 struct Known {
     current: Arc<CertifiedKey>,
-    /// As the files were when they were last read, whether they could be used or not.
-    stamps: Stamps,
+    looked: Looked,
 }
 
 type Stamps = [Option<Stamp>; 2];
+
+/// What looking at the files has come to.
+#[derive(Debug)]
+struct Looked {
+    /// As the files were when they were last read, whether they could be used or not.
+    read: Stamps,
+    /// As they were when they could not be read, and that was said.
+    unread: Option<Stamps>,
+}
+
+/// What reading the files has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Came {
+    /// They were read, whether they are of use or not.
+    Read,
+    /// They could not be read, which may pass.
+    Unread,
+}
+
+impl Looked {
+    fn has_changed(&self, stamps: &Stamps) -> bool {
+        self.read != *stamps
+    }
+
+    /// Notes what has come of reading the files as they are; says whether that is news.
+    fn is_news(&mut self, stamps: Stamps, came: Came) -> bool {
+        match came {
+            Came::Read => {
+                *self = Self { read: stamps, unread: None };
+                true
+            }
+            Came::Unread => self.unread.replace(stamps.clone()) != Some(stamps),
+        }
+    }
+}
 
 impl Pair {
     /// Reads the files again if they have changed, and tells whether they had.
     ///
     /// # Errors
-    /// They have, and what they hold now can't be used. It is said once of each change.
+    /// They have, and what they hold now can't be used, or not be read. It is said once of each change.
     fn read_again(&self) -> Result<bool, Error> {
         let stamps = stamps(&self.certificate, &self.key);
-        if self.known().stamps == stamps {
+        if !self.known().looked.has_changed(&stamps) {
             return Ok(false);
         }
         let loaded = load(&self.certificate, &self.key, &self.provider);
+        let came = match &loaded {
+            Err(error) if !is_of_content(error) => Came::Unread,
+            Ok(_) | Err(_) => Came::Read,
+        };
         let mut known = self.known();
-        known.stamps = stamps;
-        known.current = loaded?;
-        Ok(true)
+        let is_news = known.looked.is_news(stamps, came);
+        match loaded {
+            Ok(current) => known.current = current,
+            Err(error) if is_news => return Err(error),
+            Err(_) => {}
+        }
+        Ok(is_news)
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -187,6 +229,33 @@ fn load(
     }
 }
 
+/// Tells whether what was read is of no use; else it could not be read.
+fn is_of_content(error: &Error) -> bool {
+    match error {
+        Error::Certificate { source, .. } | Error::Pair { source, .. } => {
+            source.kind() == io::ErrorKind::InvalidData
+        }
+        Error::Root { .. } | Error::Origin(_) | Error::Bind(_) | Error::Start(_) => false,
+    }
+}
+
 fn wrong(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_read_is_read_again_and_told_once() {
+        let [old, new] = [None, Some(Stamp::default())].map(|stamp| [stamp, None]);
+        let mut looked = Looked { read: old.clone(), unread: None };
+        assert!(!looked.has_changed(&old) && looked.has_changed(&new));
+        assert!(looked.is_news(new.clone(), Came::Unread));
+        assert!(looked.has_changed(&new), "it is not known yet");
+        assert!(!looked.is_news(new.clone(), Came::Unread));
+        assert!(looked.is_news(new.clone(), Came::Read));
+        assert!(!looked.has_changed(&new));
+    }
 }

@@ -21,8 +21,7 @@ use hubstow_core::{
 };
 
 use crate::{
-    arriving::ArrivingBody,
-    body::FileBody,
+    body::ContentBody,
     fault::{Fault, X_REPO_COMMIT},
     hash::{Opened, Storage, git_blob_sha1_of},
     library::{Library, OpenedFile},
@@ -292,8 +291,8 @@ fn carry(
     let body = match held {
         Held::Unread => Body::empty(),
         Held::Read(content) => Body::from(slice(&content, start, len).ok_or_else(shorter)?),
-        Held::File(file) => Body::new(FileBody::new(file, start, len, stats.open_file())),
-        Held::Arriving(content) => Body::new(ArrivingBody::new(content, start, len)),
+        Held::File(file) => Body::new(ContentBody::of_file(file, start, len, stats.open_file())),
+        Held::Arriving(content) => Body::new(ContentBody::of_arriving(content, start, len)),
     };
     Ok(answer.header(header::CONTENT_LENGTH, len).body(body)?)
 }

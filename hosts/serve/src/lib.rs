@@ -25,7 +25,6 @@ mod account;
 mod ahead;
 mod answered;
 mod api;
-mod arriving;
 mod body;
 mod cached;
 mod catalog;

@@ -95,7 +95,13 @@ impl Listening {
         #[cfg(feature = "tls")]
         if let Some(certificate) = &self.certificate {
             let shaken = tokio::time::timeout(self.limits.head_time, certificate.accept(stream));
-            match shaken.await {
+            let mut stopping = connection.stopping.clone();
+            let shaken = tokio::select! {
+                shaken = shaken => shaken,
+                // Who has not asked anything yet may as well ask somebody else.
+                _ = stopping.changed() => return,
+            };
+            match shaken {
                 Ok(Ok(stream)) => {
                     http::serve(stream, self.scheme(), &self.limits, connection, router).await;
                 }

@@ -170,6 +170,7 @@ impl Client {
             let (name, path) = line.split_once('\t').with_context(|| got.clone())?;
             check_same(stage, name, Path::new(path))?;
         }
+        serving.check()?;
         Ok(None)
     }
 

@@ -2,7 +2,8 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
@@ -33,15 +34,37 @@ const WRITES_PARQUET: &str = "import pyarrow, pyarrow.parquet, sys; \
 /// Where the command serves from.
 pub(crate) struct Source {
     pub(crate) name: &'static str,
-    /// What is served: arguments of `hubstow serve`, of which paths are relative to the folder of the stage.
-    arguments: &'static [&'static str],
+    of: Of,
 }
 
+/// What is served.
+#[derive(Clone, Copy)]
+enum Of {
+    /// What is in this folder of the stage.
+    Folder(&'static str),
+    /// What another server has that serves plain folders.
+    Upstream(Disk),
+}
+
+/// The disk of a pull-through before a client comes.
+#[derive(Clone, Copy)]
+enum Disk {
+    Cold,
+    Warm,
+}
+
+const FOLDERS: Source = Source { name: "folder", of: Of::Folder("models") };
+
 /// All of them, as columns of the table.
-pub(crate) const SOURCES: [Source; 2] = [
-    Source { name: "folder", arguments: &["models"] },
-    Source { name: "cache directory", arguments: &["hub"] },
+pub(crate) const SOURCES: [Source; 4] = [
+    FOLDERS,
+    Source { name: "cache directory", of: Of::Folder("hub") },
+    Source { name: "pull-through, cold", of: Of::Upstream(Disk::Cold) },
+    Source { name: "pull-through, warm", of: Of::Upstream(Disk::Warm) },
 ];
+
+/// All repos, as they are named to the command.
+const REPOS: [&str; 3] = ["acme/tiny", "datasets/acme/rows", "datasets/acme/table"];
 
 /// A folder with plain folders and, filled from those, a cache directory.
 pub(crate) struct Stage {
@@ -70,8 +93,8 @@ impl Stage {
             let path = stage.path("models/datasets/acme/table/train.parquet");
             said(Command::new(python).args(["-c", WRITES_PARQUET]).arg(path))?;
         }
-        let serving = stage.serve(&SOURCES[0])?;
-        for repo in ["acme/tiny", "datasets/acme/rows", "datasets/acme/table"] {
+        let serving = stage.serve(&FOLDERS)?;
+        for repo in REPOS {
             let mut download = stage.hubstow(&["download", repo, "-q", "--endpoint", &serving.url]);
             said(download.env("HF_HUB_CACHE", stage.path("hub")))?;
         }
@@ -99,11 +122,31 @@ impl Stage {
 
     /// Serves from a source until the returned value is dropped.
     pub(crate) fn serve(&self, source: &Source) -> Result<Serving> {
+        let disk = match source.of {
+            Of::Folder(folder) => return self.run(source, &[folder], None),
+            Of::Upstream(disk) => disk,
+        };
+        let upstream = self.run(&FOLDERS, &["models"], None)?;
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().display().to_string();
+        if let Disk::Warm = disk {
+            let mut warm = self.hubstow(&["serve", "warm", "-q", "--disk", &path]);
+            said(warm.args(REPOS).args(["--endpoint", &upstream.url]))?;
+        }
+        let arguments = ["--upstream", &upstream.url.clone(), "--disk", &path];
+        self.run(
+            source,
+            &arguments,
+            Some(Behind { disk, upstream: Box::new(upstream), _folder: folder }),
+        )
+    }
+
+    fn run(&self, source: &Source, arguments: &[&str], behind: Option<Behind>) -> Result<Serving> {
         let threshold = LFS_FROM.to_string();
         let mut command = self.hubstow(&["serve", "-q", "--lfs-threshold", &threshold]);
-        let mut child = command.args(source.arguments).stdout(Stdio::piped()).spawn()?;
+        let mut child = command.args(arguments).stdout(Stdio::piped()).spawn()?;
         let stdout = child.stdout.take().context("it is piped")?;
-        let mut serving = Serving { child, url: String::new() };
+        let mut serving = Serving { child, url: String::new(), behind };
         BufReader::new(stdout).read_line(&mut serving.url)?;
         serving.url = serving.url.trim().to_owned();
         ensure!(serving.url.starts_with("http://"), "{} is not served", source.name);
@@ -115,6 +158,41 @@ impl Stage {
 pub(crate) struct Serving {
     child: Child,
     pub(crate) url: String,
+    behind: Option<Behind>,
+}
+
+/// What a pull-through has behind it.
+struct Behind {
+    disk: Disk,
+    upstream: Box<Serving>,
+    _folder: TempDir,
+}
+
+impl Serving {
+    /// Fails where a pull-through has not done what its disk makes it do: fetch from upstream, or nothing.
+    pub(crate) fn check(&self) -> Result<()> {
+        let Some(Behind { disk, upstream, .. }) = &self.behind else { return Ok(()) };
+        let fetched = self.count("hubstow_pull_fills_total")?;
+        match disk {
+            Disk::Cold => ensure!(fetched > 0, "nothing was fetched from {}", upstream.url),
+            Disk::Warm => {
+                ensure!(fetched == 0, "{fetched} files were fetched although they are here")
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what is counted.
+    fn count(&self, name: &str) -> Result<u64> {
+        let address = self.url.strip_prefix("http://").context("it is no address")?;
+        let mut stream = TcpStream::connect(address)?;
+        write!(stream, "GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let mut lines = answer.lines();
+        let count = lines.find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+        count.with_context(|| format!("no {name} in {answer}"))
+    }
 }
 
 impl Drop for Serving {

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use hubstow_core::{
     care::{Hold, Id, Role},
     layout::{CachePath, RepoLayout},
-    name::{Commit, Nonce, Repo, RepoId},
+    name::{Commit, Etag, Nonce, Repo, RepoId},
 };
 
 use crate::{
@@ -306,6 +306,28 @@ impl Inventory {
         if let Some(id) = held.map(|held| held.id) {
             self.hold_pinned(id, repo, pins);
         }
+    }
+
+    /// Holds what somebody is about to use: nothing that is planned of this inventory takes it.
+    pub fn hold(&mut self, in_use: &HashSet<CachePath>) {
+        for item in self.items.iter_mut().filter(|item| in_use.contains(&item.at)) {
+            item.hold = Hold::InUse;
+        }
+    }
+
+    /// Returns how many bytes are staged of each content that somebody fetches or has left: the folder of the blobs and the etag.
+    #[must_use]
+    pub fn staged_bytes(&self) -> HashMap<(CachePath, Etag), u64> {
+        let mut staged = HashMap::new();
+        for item in self.items.iter().filter(|item| item.role == Role::Staged) {
+            let (Some((etag, _)), Some(entry)) =
+                (RepoLayout::parse_staged(item.at.base()), &item.entry)
+            else {
+                continue;
+            };
+            *staged.entry((item.at.parent(), etag)).or_default() += entry.len_bytes;
+        }
+        staged
     }
 
     fn hold_pinned(&mut self, id: Id, repo: &Repo, pins: &Pins) {

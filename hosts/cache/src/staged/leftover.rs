@@ -48,6 +48,16 @@ pub(crate) struct Leftover {
     file: Box<dyn DiskFile>,
 }
 
+/// A leftover that the next download of its content goes on with, seen without changing anything.
+pub struct Continuable {
+    /// Where it is.
+    pub at: CachePath,
+    /// How long it is.
+    pub len_bytes: u64,
+    /// Whether its bytes are copied, because somebody may still write it; it goes when they are.
+    pub is_copied: bool,
+}
+
 /// Whether the bytes of a staged file are of use to a later run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Worth {
@@ -101,6 +111,20 @@ impl View {
             Some(held_by(record.as_ref(), len_bytes).total_bytes())
         };
         self.staged_elsewhere(target).into_iter().filter_map(held_bytes).max().unwrap_or(0)
+    }
+
+    /// Returns the leftover of this content that the next download goes on with, unless somebody writes it now.
+    #[must_use]
+    pub fn continuable(&self, target: &Target) -> Option<Continuable> {
+        let mut leftovers = self.leftovers(target).into_iter();
+        let Leftover { at, entry, writer, .. } =
+            leftovers.find(|leftover| leftover.worth == Worth::Continuing)?;
+        let is_copied = match writer {
+            Writer::Alive => return None,
+            Writer::Gone => !self.is_quiet(&at),
+            Writer::Silent => true,
+        };
+        Some(Continuable { at, len_bytes: entry.len_bytes, is_copied })
     }
 
     /// Returns a number that changes while somebody downloads this content, by whatever name.

@@ -20,9 +20,10 @@ const TOKEN_VARIABLE: &str = "HUBSTOW_UPSTREAM_TOKEN";
 #[derive(Args)]
 #[command(next_help_heading = "Pull-through")]
 pub(crate) struct PullArgs {
-    /// Answer from this hub, and keep what was asked for; everybody's own token decides what they get
+    /// Answer from this hub, and keep what was asked for; everybody's own token decides what they get. Named several times, each
+    /// is asked when those before it can't be reached or fail, and gets the same tokens
     #[arg(long, value_name = "URL")]
-    pub(super) upstream: Option<String>,
+    pub(super) upstream: Vec<String>,
     /// The cache directory of the pull-through; it may be lost at any time [default: a folder below the user's caches]
     #[arg(long, value_name = "DIR", requires = "upstream")]
     disk: Option<PathBuf>,
@@ -55,8 +56,10 @@ impl PullArgs {
     /// # Errors
     /// What can't be a hub, a token or a cache directory.
     pub(super) fn pull(&self, parts: PartsOf, is_guarded: bool) -> Result<Option<Pull>, Error> {
-        let Some(url) = &self.upstream else { return Ok(None) };
-        let config = self.config(url)?;
+        if self.upstream.is_empty() {
+            return Ok(None);
+        }
+        let config = self.config()?;
         let disk = config.cache_dir.clone();
         fs::create_dir_all(&disk).map_err(|error| {
             let kind = kind_of(&error);
@@ -70,7 +73,8 @@ impl PullArgs {
                 "whoever can reach this address can read what the token for upstream can; --token asks for a token of its own",
             );
         }
-        let shown = format!("{} through `{}`", config.endpoint.as_str(), disk.display());
+        let upstreams: Vec<&str> = config.endpoints().map(Endpoint::as_str).collect();
+        let shown = format!("{} through `{}`", upstreams.join(", else "), disk.display());
         let parts = parts(&config);
         let node = Node::new(config, parts)?;
         if let Some(rules) = self.room()? {
@@ -93,14 +97,14 @@ impl PullArgs {
         Ok(Some(rules))
     }
 
-    fn config(&self, url: &str) -> Result<Config, Error> {
+    fn config(&self) -> Result<Config, Error> {
         // The token of whoever starts the node is nobody's who asks it; it is not even looked for.
         let mut config = Config::from_vars(|name| match name {
             "HF_ENDPOINT" | "HF_TOKEN" | "HF_TOKEN_PATH" | "HF_HUB_OFFLINE" => None,
             "HF_HUB_DISABLE_IMPLICIT_TOKEN" => Some("1".to_owned()),
             _ => env_var(name),
         })?;
-        config.set_endpoint(url).map_err(|error| {
+        config.set_endpoints(&self.upstream.join(" ")).map_err(|error| {
             error.hint("--upstream is the address of a hub, such as https://huggingface.co")
         })?;
         config.reach = Reach::Online;

@@ -10,6 +10,7 @@
 
 mod attacks;
 mod bounded;
+mod hostile;
 mod peer;
 mod pull;
 mod tls;

@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, TcpStream},
     process::{Command, Output, Stdio},
     time::{Duration, Instant},
 };
@@ -112,6 +112,26 @@ fn a_renewed_certificate_is_used_and_half_of_one_is_not() {
         std::thread::sleep(Duration::from_millis(100));
     }
     assert!(!curl(&stage, &serving, "old.pem", FILE).unwrap().status.success());
+}
+
+#[cfg(unix)]
+#[test]
+fn who_is_silent_instead_of_shaking_hands_does_not_hold_up_the_end() {
+    let stage = Stage::new();
+    write(&stage, "authority.pem");
+    let mut serving = stage.serve(&ARGS);
+    let address = serving.url.strip_prefix("https://").unwrap();
+    let silent = TcpStream::connect(address).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    let process = serving.child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &process]).status().unwrap().success());
+    let begin = Instant::now();
+    while serving.child.try_wait().unwrap().is_none() {
+        // Answers on their way have five seconds.
+        assert!(begin.elapsed() < Duration::from_secs(4), "it waits for a client that is silent");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    drop(silent);
 }
 
 #[test]

@@ -63,6 +63,8 @@ pub enum Detail {
     UnusableEntry,
     /// Nothing says where the home directory is.
     Homeless,
+    /// An answer has more bytes than it may have.
+    TooLong,
     /// Something did not come to its end; what has arrived is kept, and the next run goes on from there.
     Kept,
     /// Some of many files failed.

@@ -4,7 +4,12 @@
 //! is none, what was used least recently goes, by the plan of the core ([`hubstow_core::care::evict`]) and with the care of
 //! every cleaning: nothing that is pinned, that somebody works with, or that was used a moment ago. How much there is, is
 //! known from the last look and from what was asked for since; other programs that write there are seen at the next look.
+//!
+//! INVARIANT (relied on): room is asked for by content, of which some may be here. What is here is reserved nothing for, and
+//! nothing that is planned after that takes it.
 
+mod book;
+mod needs;
 mod pin_list;
 
 use std::{
@@ -18,20 +23,29 @@ use hubstow_cache::{
     disk::failure::with_causes,
 };
 use hubstow_core::{
-    care::{Bounds, Hold, Role, evict},
+    care::{Bounds, evict},
     layout::RepoLayout,
     name::{Commit, FileName, Repo, Revision},
 };
 
 pub use self::pin_list::PinList;
+use self::{
+    book::{Book, Ticket},
+    needs::Needs,
+};
 use super::CacheDir;
-use crate::api::error::{Error, ErrorKind};
+use crate::{
+    api::error::{Error, ErrorKind},
+    file::found::FoundFile,
+};
 
 /// How much goes where something has to, as a share of all: down to nine tenths, so that not every file asks for a look at
 /// the whole cache.
 const TENTHS_LEFT: u64 = 9;
 /// What was used so lately is not evicted, if nothing else is said.
 const UNUSED_FOR: Duration = Duration::from_secs(5 * 60);
+/// How often it is looked at what is here of a content, where something has gone between looking and holding it.
+const LOOKS: usize = 3;
 
 /// What a cache directory may hold.
 #[derive(Clone, Debug)]
@@ -128,23 +142,16 @@ struct Shared {
     uses: Mutex<HashMap<Repo, Uses>>,
     /// Held by the one who makes room for all.
     turn: Mutex<()>,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    /// How many bytes there are without what is reserved, once that is known.
-    known: Option<u64>,
-    /// How many bytes have come from being reserved to being there.
-    landed: u64,
-    stats: RoomStats,
+    /// Held while it is planned what goes, and while it goes.
+    evicting: Mutex<()>,
+    book: Mutex<Book>,
 }
 
 /// Room for something that is being fetched; when this is dropped, it is taken for being there.
 #[must_use = "the room is somebody else's when this is dropped"]
 pub struct Reserved {
     shared: Arc<Shared>,
-    bytes: u64,
+    ticket: Ticket,
 }
 
 impl CacheDir {
@@ -160,54 +167,64 @@ impl CacheDir {
             meant: Mutex::default(),
             uses: Mutex::default(),
             turn: Mutex::default(),
-            state: Mutex::default(),
+            evicting: Mutex::default(),
+            book: Mutex::new(Book::new(limit_bytes)),
         };
         Room { shared: Arc::new(shared) }
     }
 }
 
 impl Room {
-    /// Makes room for so many bytes, and keeps it.
+    /// Makes room for what is not here of a file, and keeps it and what is. A file whose size nobody knows takes what it takes,
+    /// and is seen afterwards.
     ///
     /// # Errors
     /// Why there is none.
-    pub fn make(&self, bytes: u64) -> Result<Reserved, NoRoom> {
-        let made = self.try_make(bytes);
+    pub fn make(&self, found: &FoundFile) -> Result<Reserved, NoRoom> {
+        let reserved = self.hold(found);
+        let made = self.try_make(&reserved);
         if made.is_err() {
-            locked(&self.shared.state).stats.refused += 1;
+            locked(&self.shared.book).refused();
         }
-        made
+        made.map(|()| reserved)
     }
 
-    fn try_make(&self, bytes: u64) -> Result<Reserved, NoRoom> {
-        let limit_bytes = self.shared.limit_bytes;
-        if bytes > limit_bytes {
-            return Err(NoRoom::TooLarge { bytes, limit_bytes });
+    /// Holds what is here of a file, so that it does not go to make room for the rest.
+    fn hold(&self, found: &FoundFile) -> Reserved {
+        let shared = Arc::clone(&self.shared);
+        let mut looks = 0;
+        loop {
+            let evictions = locked(&shared.book).stats().evictions;
+            let needs = Needs::of(&shared.cache, found);
+            let _evicting = locked(&shared.evicting);
+            let mut book = locked(&shared.book);
+            looks += 1;
+            if book.stats().evictions == evictions || looks == LOOKS {
+                let ticket = book.enter(needs);
+                drop(book);
+                return Reserved { shared: Arc::clone(&shared), ticket };
+            }
         }
-        if let Some(reserved) = self.reserve(bytes) {
-            return Ok(reserved);
+    }
+
+    fn try_make(&self, reserved: &Reserved) -> Result<(), NoRoom> {
+        let reserve = || locked(&self.shared.book).reserve(reserved.ticket);
+        if reserve()? {
+            return Ok(());
         }
         let _turn = locked(&self.shared.turn);
         // Somebody may have made enough for both.
-        if let Some(reserved) = self.reserve(bytes) {
-            return Ok(reserved);
+        if reserve()? {
+            return Ok(());
         }
+        let bytes = locked(&self.shared.book).asked(reserved.ticket);
         self.shared.clean(bytes).map_err(NoRoom::Unknown)?;
-        self.reserve(bytes).ok_or_else(|| {
-            let stats = self.stats();
-            let taken_bytes = stats.held_bytes.saturating_add(stats.reserved_bytes);
-            NoRoom::Taken { bytes, taken_bytes, limit_bytes }
-        })
-    }
-
-    fn reserve(&self, bytes: u64) -> Option<Reserved> {
-        let mut state = locked(&self.shared.state);
-        let taken = state.known?.saturating_add(state.stats.reserved_bytes);
-        if taken.saturating_add(bytes) > self.shared.limit_bytes {
-            return None;
+        if reserve()? {
+            return Ok(());
         }
-        state.stats.reserved_bytes += bytes;
-        Some(Reserved { shared: Arc::clone(&self.shared), bytes })
+        let stats = self.stats();
+        let taken_bytes = stats.held_bytes.saturating_add(stats.reserved_bytes);
+        Err(NoRoom::Taken { bytes, taken_bytes, limit_bytes: self.shared.limit_bytes })
     }
 
     /// Takes note that a file was used just now: it goes later than what was not.
@@ -257,8 +274,7 @@ impl Room {
     /// Returns what has become of the room so far.
     #[must_use]
     pub fn stats(&self) -> RoomStats {
-        let state = locked(&self.shared.state);
-        RoomStats { held_bytes: state.known.unwrap_or(0), ..state.stats }
+        locked(&self.shared.book).stats()
     }
 }
 
@@ -266,19 +282,14 @@ impl Shared {
     /// Looks at all there is, and makes room for so many bytes more where that takes anything.
     fn clean(&self, bytes: u64) -> Result<(), Error> {
         self.note_uses();
-        let landed_before = locked(&self.state).landed;
+        let look = locked(&self.book).look();
         let mut inventory = self.cache.inventory()?;
         self.pin(&mut inventory);
-        let held = inventory.held();
-        let staged = |entry: &&hubstow_core::care::Entry| {
-            entry.role == Role::Staged && entry.hold == Hold::InUse
-        };
-        let length = |entry: &hubstow_core::care::Entry| entry.content.map(|it| it.len_bytes);
-        let written: u64 = held.entries.iter().filter(staged).filter_map(length).sum();
-        let reserved = locked(&self.state).stats.reserved_bytes;
-        // What is being fetched is in both.
-        let to_come = reserved.saturating_sub(written).saturating_add(bytes);
-        let total = held.len_bytes();
+        let _evicting = locked(&self.evicting);
+        let in_use = locked(&self.book).seen(&look, &inventory.staged_bytes());
+        inventory.hold(&in_use);
+        let (held, to_come) = (inventory.held(), locked(&self.book).stats().reserved_bytes);
+        let (total, to_come) = (held.len_bytes(), to_come.saturating_add(bytes));
         let mut freed = 0;
         if total.saturating_add(to_come) > self.limit_bytes {
             let goal = self.limit_bytes / 10 * TENTHS_LEFT;
@@ -288,12 +299,7 @@ impl Shared {
             freed = self.cache.execute(&inventory, &plan, |_| {}).freed_bytes;
             tracing::info!(total, to_come, freed, "made room");
         }
-        let mut state = locked(&self.state);
-        let meanwhile = state.landed - landed_before;
-        let left = total.saturating_sub(freed).saturating_sub(written.min(reserved));
-        state.known = Some(left + meanwhile);
-        state.stats.evictions += u64::from(freed > 0);
-        state.stats.evicted_bytes += freed;
+        locked(&self.book).looked(look, total.saturating_sub(freed), freed);
         Ok(())
     }
 
@@ -324,10 +330,7 @@ impl Shared {
 
 impl Drop for Reserved {
     fn drop(&mut self) {
-        let mut state = locked(&self.shared.state);
-        state.stats.reserved_bytes -= self.bytes;
-        state.landed += self.bytes;
-        state.known = state.known.map(|known| known + self.bytes);
+        locked(&self.shared.book).leave(self.ticket);
     }
 }
 

@@ -196,7 +196,7 @@ impl ExplanationLink {
 /// What there is, and what would follow from it.
 pub(crate) struct Foreseen {
     facts: PlaceFacts,
-    rounds: Vec<Round>,
+    pub(crate) rounds: Vec<Round>,
     end: End,
 }
 

@@ -58,6 +58,12 @@ impl FoundFile {
     pub fn size(&self) -> Option<u64> {
         self.0.target.size
     }
+
+    /// Returns what is to be placed.
+    #[cfg(feature = "care")]
+    pub(crate) fn content(&self) -> &Content {
+        &self.0
+    }
 }
 
 impl std::fmt::Debug for FoundFile {

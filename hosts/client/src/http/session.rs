@@ -213,16 +213,18 @@ impl Http {
         self.gate.observe(observer);
     }
 
-    /// Sends one request and follows nothing.
+    /// Sends one request and follows nothing; says where it was sent.
     pub(crate) async fn send(
         &self,
         method: Method,
         to: &Address,
         headers: HeaderMap,
         limits: Limits,
-    ) -> Result<Response, NoAnswer> {
-        let request = self.request(method, &self.route.routed(to), headers, limits);
-        self.send_through_gate(request, limits.until).await
+    ) -> Result<(Address, Response), NoAnswer> {
+        let to = self.route.routed(to);
+        let request = self.request(method, &to, headers, limits);
+        let answer = self.send_through_gate(request, limits.until).await?;
+        Ok((to, answer))
     }
 
     /// Sends a request and follows its redirects by the core's rule.
@@ -268,17 +270,19 @@ impl Http {
         self.follow(Asked { connection: Connection::Shared, to, headers, limits }, |_, _| {}).await
     }
 
-    /// Sends JSON by a POST, and follows no redirect.
+    /// Sends JSON by a POST, and follows no redirect; says where it was sent.
     pub(crate) async fn post(
         &self,
         to: &Address,
         body: Vec<u8>,
         limits: Limits,
-    ) -> Result<Response, NoAnswer> {
+    ) -> Result<(Address, Response), NoAnswer> {
         let json = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let to = self.route.routed(to);
         let request = self.request(Method::POST, &to, HeaderMap::from_iter([json]), limits);
-        self.send_through_gate(Request { body: Some(body), ..request }, limits.until).await
+        let request = Request { body: Some(body), ..request };
+        let answer = self.send_through_gate(request, limits.until).await?;
+        Ok((to, answer))
     }
 
     /// Returns the limits of a request that has no end but that its answer must begin in time.

@@ -108,7 +108,10 @@ impl Http {
             let headers = conditional(lookup.known);
             let sent = self.send(Method::HEAD, &at, headers, limits).await;
             let answer = match sent {
-                Ok(answer) => answer,
+                Ok((asked, answer)) => {
+                    at = asked;
+                    answer
+                }
                 Err(error) => {
                     let (passing, outage) = (error.retry(), Outage::of(&error));
                     return Ok((unreachable(error)?, passing, outage));

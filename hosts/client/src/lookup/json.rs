@@ -145,9 +145,7 @@ impl Http {
     ) -> Result<(Option<String>, Vec<u8>), JsonError> {
         let asked = match body {
             None => self.get_until(at, &HeaderMap::new(), limits).await,
-            Some(body) => {
-                self.post(at, body.clone(), limits).await.map(|answer| (at.clone(), answer))
-            }
+            Some(body) => self.post(at, body.clone(), limits).await,
         };
         let (from, answer) = asked.map_err(JsonError::NoAnswer)?;
         if !answer.status.is_success() {
@@ -201,4 +199,56 @@ pub(crate) fn parse<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, Unli
 
 pub(super) fn malformed(cause: impl Into<AnyError>) -> Error {
     Error::new(ErrorKind::HubFailing, "the hub's answer can't be used").caused_by(cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use hubstow_core::decide::{Guarded, LinkedCore};
+
+    use super::*;
+    use crate::{
+        api::config::Config,
+        http::transport::{
+            Body, BoxFuture, Request, Response, Transport, TransportError, TransportErrorKind,
+        },
+    };
+
+    /// The first of two endpoints can't be reached, and the second breaks off its answers.
+    struct Torn;
+
+    impl Transport for Torn {
+        fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, TransportError>> {
+            Box::pin(async move {
+                if request.url.host_str() == Some("one.test") {
+                    return Err(TransportError::of(TransportErrorKind::Connect));
+                }
+                let (status, headers) = (StatusCode::OK, HeaderMap::new());
+                Ok(Response { status, headers, body: Box::new(Self) })
+            })
+        }
+    }
+
+    impl Body for Torn {
+        fn chunk(&mut self) -> BoxFuture<'_, Result<Option<Bytes>, TransportError>> {
+            Box::pin(async { Err(TransportError::of(TransportErrorKind::Broken)) })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_error_names_the_endpoint_that_was_asked() {
+        let mut config = Config::new("/cache");
+        config.set_endpoints("http://one.test http://two.test").unwrap();
+        let core = Guarded::new(Arc::new(LinkedCore));
+        let http = Http::new(&config, Arc::new(Torn), core, None);
+        let at = http.at_endpoint("http://one.test/api/x").unwrap();
+        for question in [Question::get(at.clone()), Question::post(at, b"{}".to_vec())] {
+            let patience = Patience::brief(&config).once();
+            let answer = http.json(&question, "x", patience, &|_| ()).await;
+            let words = answer.err().unwrap().words();
+            assert!(words.contains("two.test") && !words.contains("one.test"), "{words}");
+        }
+    }
 }

@@ -121,7 +121,7 @@ impl Http {
     ) -> Result<Asked, Verdict> {
         let Some((at, direct)) = self.direct(fetch, directory) else { return Ok(Asked::Nothing) };
         let sent = self.send(Method::GET, &at, HeaderMap::new(), self.in_time(None)).await;
-        let answer = sent.inspect_err(|_| directory.missed(&direct))?;
+        let (at, answer) = sent.inspect_err(|_| directory.missed(&direct))?;
         if is_refusal_for_now(answer.status, &answer.headers) {
             return Err(match accept(fetch, answer.status, &answer.headers, 0) {
                 Brings::Nothing(verdict) => verdict,

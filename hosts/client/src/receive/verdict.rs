@@ -112,6 +112,11 @@ impl Verdict {
             Self::Broke(cause) | Self::Unreachable(cause) => {
                 not_fetched(ErrorKind::HubUnreachable, file, cause).with_detail(Detail::Kept)
             }
+            Self::Failing { cause: cause @ Cause::Status(StatusCode::TOO_MANY_REQUESTS), wait }
+            | Self::Crowded { cause: cause @ Cause::Status(StatusCode::TOO_MANY_REQUESTS), wait } => {
+                not_fetched(ErrorKind::Throttled { retry_after: wait }, file, cause)
+                    .with_detail(Detail::Kept)
+            }
             Self::Failing { cause, .. }
             | Self::NoRange(cause)
             | Self::NotSplit(cause)
@@ -256,8 +261,16 @@ mod tests {
             refusal,
             said: Box::new(HubAnswer::new(404, Some(code.to_owned()), None)),
         };
-        let wait = None;
+        let (wait, minute) = (None, Some(Duration::from_secs(60)));
         for (verdict, kind, words) in [
+            (
+                Verdict::Failing {
+                    cause: Cause::Status(StatusCode::TOO_MANY_REQUESTS),
+                    wait: minute,
+                },
+                ErrorKind::Throttled { retry_after: minute },
+                "429",
+            ),
             (Verdict::Broke(Cause::Silent(10)), ErrorKind::HubUnreachable, "nothing came for 10 s"),
             (
                 Verdict::Failing { cause: Cause::Status(StatusCode::BAD_GATEWAY), wait },

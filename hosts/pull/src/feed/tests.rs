@@ -3,7 +3,7 @@ use std::time::Duration;
 use hubstow_cache::{Cache, Durability, StdDisk, Target, staged::StagedFile};
 use hubstow_core::{
     layout::RepoLayout,
-    name::{Commit, FileName, RepoId, RepoKind, Revision},
+    name::{Commit, Etag, FileName, Repo, RepoId, RepoKind, Revision},
     policy::Policy,
 };
 use sha2::{Digest as _, Sha256};
@@ -19,7 +19,7 @@ struct Stage {
     content: Vec<u8>,
     staged: StagedFile,
     feed: Arc<Feed>,
-    spoilt: Arc<Spoilt>,
+    sent: Arc<Sent>,
     cache: Cache,
     target: Target,
     _folder: TempDir,
@@ -42,15 +42,15 @@ impl Stage {
         let folder = tempfile::tempdir().unwrap();
         let disk = Arc::new(StdDisk::new(folder.path()));
         let cache = Cache::new(disk, Policy::Compat, Durability::Fast);
-        let spoilt = Arc::new(Spoilt::new(10, Duration::from_secs(60)));
-        let feed = Feed::new((repo, etag), Some(LEN as u64), &spoilt);
+        let sent = Arc::<Sent>::default();
+        let feed = Feed::new((repo, etag), Some(LEN as u64), &sent);
         let mut staged = cache.stage(&target).unwrap();
         staged.told_to(Arc::clone(&feed) as Arc<_>);
-        Self { content, staged, feed, spoilt, cache, target, _folder: folder }
+        Self { content, staged, feed, sent, cache, target, _folder: folder }
     }
 
     fn is_spoilt(&self) -> bool {
-        self.spoilt.recall(&self.feed.key, Duration::from_secs(60)).is_some()
+        self.sent.is_spoilt(&self.feed.key)
     }
 
     fn reading(&self) -> Arc<Reading> {
@@ -127,8 +127,66 @@ async fn what_was_right_spoils_nothing_when_it_is_fetched_again_and_is_proved_an
 async fn what_an_earlier_run_has_left_may_have_been_sent() {
     let mut stage = Stage::new();
     stage.staged.append(&vec![3; 100_000]).unwrap();
-    let feed = Feed::new(stage.feed.key.clone(), Some(LEN as u64), &stage.spoilt);
+    let feed = Feed::new(stage.feed.key.clone(), Some(LEN as u64), &stage.sent);
     stage.staged.told_to(feed);
     stage.staged.start_over().unwrap();
     assert!(stage.is_spoilt());
+}
+
+/// Ends what a stage fetches before its proof, and begins another fetch of the same.
+async fn again(stage: &mut Stage, sent: usize, left: usize) -> Stage {
+    stage.staged.append(&vec![4; left]).unwrap();
+    let reading = stage.reading();
+    let mut read = 0;
+    while read < sent {
+        read += stage.read(&reading, read).await.unwrap().unwrap().len();
+    }
+    stage.feed.failed(Refusal::new(503, "no more"));
+    assert!(stage.read(&reading, 0).await.unwrap().is_err(), "nothing is sent after the end");
+    let mut next = Stage::new();
+    next.sent = Arc::clone(&stage.sent);
+    next.feed = Feed::new(stage.feed.key.clone(), Some(LEN as u64), &next.sent);
+    next
+}
+
+#[tokio::test]
+async fn what_was_sent_of_a_fetch_that_is_thrown_away_spoils_the_next() {
+    let mut stage = Stage::new();
+    let mut next = again(&mut stage, 50_000, 50_000).await;
+    assert!(!next.is_spoilt(), "it may still be gone on with");
+    next.staged.told_to(Arc::clone(&next.feed) as Arc<_>);
+    assert!(next.is_spoilt());
+    let reading = next.reading();
+    next.staged.append(&next.content).unwrap();
+    next.staged.verify().unwrap().unwrap();
+    assert!(next.read(&reading, LEN - 1).await.unwrap().is_ok() && next.is_spoilt());
+}
+
+#[tokio::test]
+async fn what_is_gone_on_with_is_right_when_all_of_it_is() {
+    let mut stage = Stage::new();
+    let mut next = again(&mut stage, 100_000, 100_000).await;
+    next.staged.append(&next.content[..100_000]).unwrap();
+    next.staged.told_to(Arc::clone(&next.feed) as Arc<_>);
+    next.staged.append(&next.content[100_000..]).unwrap();
+    assert!(next.feed.is_unproved());
+    next.staged.verify().unwrap().unwrap();
+    assert!(!next.is_spoilt() && !next.feed.is_unproved());
+    assert!(next.sent.unproved(&next.feed.key).is_empty());
+}
+
+#[tokio::test]
+async fn what_comes_in_another_way_proves_nothing_of_what_was_sent() {
+    let mut stage = Stage::new();
+    let next = again(&mut stage, 100_000, 100_000).await;
+    next.feed.placed(tempfile::tempfile().unwrap());
+    assert!(next.is_spoilt());
+}
+
+#[test]
+fn what_was_sent_in_too_many_pieces_counts_as_sent_up_to_its_end() {
+    let mut sent = Intervals::default();
+    (0..1000).for_each(|at| note(&mut sent, at * 10..at * 10 + 5));
+    assert!(sent.is_prefix() || sent.iter().count() <= crate::limits::SENT_RANGES + 1);
+    assert!(sent.contains(&(9990..9995)) && sent.contains(&(0..5)));
 }

@@ -1,6 +1,8 @@
 //! Who gets what: access is the client's own.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, thread, time::Duration};
+
+use axum::http::Method;
 
 use hubstow_core::hub::Endpoint;
 use hubstow_serve::Server;
@@ -49,6 +51,34 @@ fn who_may_read_one_file_of_a_gated_repo_may_not_for_that_read_another() {
     let commit = stage.get("README.md", &[]).header("x-repo-commit").unwrap().to_owned();
     let pinned = client::get(stage.at(), &format!("/acme/m/resolve/{commit}/big.bin"), &[]);
     assert_eq!(pinned.status, 401);
+}
+
+#[test]
+fn who_has_joined_the_fetch_of_somebody_who_is_refused_is_answered_for_the_own_token() {
+    for status in [401, 403, 404, 429] {
+        let stage = Stage::new();
+        let content = stage.upstream.put("big.bin", 15, 2 << 20);
+        {
+            let mut line = stage.upstream.line();
+            (line.refused, line.holds_refused) = (Some((OTHER, status)), true);
+        }
+        thread::scope(|scope| {
+            let first = scope.spawn(|| stage.get("big.bin", &[&bearer(OTHER)]));
+            stage.wait("a fetch begins", || stage.upstream.gets() == 1);
+            let second = scope.spawn(|| stage.get("big.bin", &[&bearer(GOOD)]));
+            let heads = || {
+                let line = stage.upstream.line();
+                line.asked.iter().filter(|(method, ..)| *method == Method::HEAD).count()
+            };
+            stage.wait("both have asked", || heads() == 2);
+            thread::sleep(Duration::from_millis(300));
+            stage.upstream.line().holds_refused = false;
+            let (first, second) = (first.join().unwrap(), second.join().unwrap());
+            assert_ne!(first.status, 200, "{status}");
+            assert_eq!(second.status, 200, "{status}: {second:?}");
+            assert!(second.body == content);
+        });
+    }
 }
 
 #[test]

@@ -18,6 +18,8 @@ fn what_is_here_is_served_while_upstream_is_away_to_whom_it_was_given_and_says_s
     stage.upstream.line().let_in = vec!["hf_good"];
     assert!(stage.get("big.bin", &[GOOD]).body == content);
     let info = client::get(stage.at(), "/api/models/acme/m/revision/main", &[GOOD]);
+    let list = client::get(stage.at(), "/api/models?search=acme", &[GOOD]);
+    assert_eq!(list.status, 200);
     for refusal in [503, 502] {
         stage.upstream.line().refusal = Some((refusal, None));
         // What was allowed a moment ago is not asked for again, so another revision of the same is.
@@ -27,6 +29,11 @@ fn what_is_here_is_served_while_upstream_is_away_to_whom_it_was_given_and_says_s
         assert!(again.status == 200 && again.body == info.body);
         assert_eq!(again.header("warning"), Some("111 hubstow \"Revalidation Failed\""));
         assert!(again.header("x-hubstow-stale").is_some());
+        let again = client::get(stage.at(), "/api/models?search=acme", &[GOOD]);
+        assert!(again.status == 200 && again.body == list.body, "{again:?}");
+        assert!(again.header("x-hubstow-stale").is_some());
+        let others = client::get(stage.at(), "/api/models?search=acme", &[OTHER]);
+        assert!(others.status >= 500, "it was said to somebody else: {}", others.status);
         let others = client::get(stage.at(), "/api/models/acme/m/revision/main", &[OTHER]);
         assert!(others.status >= 500, "it may be about whoever asked: {}", others.status);
         let other = client::get(stage.at(), &format!("{MAIN}/big.bin"), &[OTHER]);

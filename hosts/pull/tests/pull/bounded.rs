@@ -1,11 +1,11 @@
 //! A disk with bounds: what was used least recently makes room.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path, thread, time::Duration};
 
 use axum::http::Method;
 use hubstow_client::care::room::{PinList, RoomRules};
 
-use crate::{MAIN, Stage, client, upstream::Upstream};
+use crate::{MAIN, Stage, client, node_within, upstream::Upstream};
 
 const FILE_BYTES: usize = 400_000;
 /// Room for two of them and the small ones.
@@ -56,11 +56,7 @@ fn what_was_used_least_recently_makes_room_and_comes_again_when_it_is_asked_for(
         assert!(held < LIMIT_BYTES + 10_000, "{held} bytes with {file}");
     }
     assert_eq!((gets_of(&stage, "a.bin"), gets_of(&stage, "c.bin")), (2, 1));
-    let metrics = String::from_utf8(client::get(stage.at(), "/metrics", &[]).body).unwrap();
-    let evicted = metrics.lines().find_map(|line| {
-        line.strip_prefix("hubstow_pull_disk_evicted_bytes_total ")?.parse::<u64>().ok()
-    });
-    assert!(evicted.is_some_and(|bytes| bytes >= 2 * FILE_BYTES as u64), "{metrics}");
+    assert!(evicted(&stage) >= 2 * FILE_BYTES as u64);
 }
 
 #[test]
@@ -77,6 +73,72 @@ fn what_is_pinned_makes_no_room() {
     }
     assert!(client::get(stage.at(), path, &[]).body == pinned);
     assert_eq!(gets_of(&stage, "x.bin"), 1, "it was here all the time");
+}
+
+#[test]
+fn what_is_here_under_an_older_commit_takes_no_room_and_makes_none() {
+    let stage = stage("");
+    let content = stage.upstream.put("a.bin", 5, LIMIT_BYTES as usize * 6 / 10);
+    assert!(stage.get("a.bin", &[]).body == content);
+    stage.settle();
+    stage.upstream.put("b.bin", 6, 1000);
+    thread::sleep(Duration::from_secs(6));
+    assert_eq!(stage.get("b.bin", &[]).status, 200);
+    assert!(stage.get("a.bin", &[]).body == content);
+    stage.settle();
+    assert_eq!((gets_of(&stage, "a.bin"), evicted(&stage)), (1, 0));
+}
+
+#[test]
+fn what_is_left_of_an_earlier_fetch_is_gone_on_with_where_there_is_room_for_the_rest() {
+    const LARGE_LIMIT_BYTES: u64 = 8 << 20;
+    let rules = || {
+        let mut rules = RoomRules::new(LARGE_LIMIT_BYTES);
+        rules.unused_for = Duration::ZERO;
+        rules
+    };
+    let mut stage = Stage::within(Upstream::new(), Some(rules()));
+    let len = 6 << 20;
+    let content = stage.upstream.put("a.bin", 5, len);
+    let content_b = stage.upstream.put("b.bin", 6, len);
+    stage.upstream.line().hold_at = Some(len as u64 / 2);
+    let reading = client::begin(stage.at(), "GET", &format!("{MAIN}/a.bin"), &[]);
+    stage.wait("half of it comes", || stage.upstream.line().sent_bytes >= len as u64 / 2);
+    thread::sleep(Duration::from_millis(300));
+    let next = node_within(&stage.upstream, &stage.disk, &stage.log, |_| {}, Some(rules()));
+    drop(std::mem::replace(&mut stage.node, next));
+    assert!(!reading.rest().is_whole());
+    stage.upstream.line().hold_at = None;
+    stage.upstream.line().asked.clear();
+    assert!(stage.get("a.bin", &[]).body == content);
+    stage.settle();
+    let from = stage.upstream.line().asked.iter().find_map(|(_, _, range)| *range);
+    assert!(from.is_some_and(|from| from >= 1 << 20), "{from:?}");
+    // Else it makes room as anything does.
+    assert!(stage.get("b.bin", &[]).body == content_b);
+}
+
+/// How many bytes have made room so far.
+fn evicted(stage: &Stage) -> u64 {
+    let metrics = String::from_utf8(client::get(stage.at(), "/metrics", &[]).body).unwrap();
+    let evicted = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("hubstow_pull_disk_evicted_bytes_total ")?.parse().ok());
+    evicted.unwrap()
+}
+
+#[test]
+fn what_finds_no_room_now_may_come_again() {
+    let mut rules = RoomRules::new(LIMIT_BYTES);
+    rules.unused_for = Duration::from_secs(60);
+    let stage = Stage::within(Upstream::new(), Some(rules));
+    let [a, b, _] = three(&stage);
+    assert!(stage.get("a.bin", &[]).body == a && stage.get("b.bin", &[]).body == b);
+    stage.settle();
+    let answer = stage.get("c.bin", &[]);
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")));
+    assert_eq!(gets_of(&stage, "c.bin"), 0);
+    assert!(stage.get("a.bin", &[]).body == a, "what is here is given all the same");
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod bounded;
 mod client;
 mod filling;
 mod proving;
+mod several;
 mod upstream;
 
 use std::{

@@ -1,8 +1,8 @@
 //! Content that is wrong reaches nobody as a whole.
 
-use std::{env, thread};
+use std::{env, thread, time::Duration};
 
-use crate::{Stage, client};
+use crate::{MAIN, Stage, client};
 
 /// How many files are damaged in a run.
 fn rounds() -> u64 {
@@ -45,6 +45,38 @@ fn no_client_completes_a_file_with_a_flipped_byte_and_the_good_copy_comes_next_t
     }
     // Both must have been tried: who begins again after a failure ends right, and who puts ranges together can't.
     assert!(broken > rounds / 8 && right > rounds / 8, "{broken} and {right} of {rounds}");
+}
+
+/// What is left of it is too little to be gone on with, so nobody ever knows what it was.
+#[test]
+fn what_was_sent_of_a_fetch_that_left_nothing_is_not_gone_on_with() {
+    let stage = Stage::new();
+    let content = stage.upstream.put("big.bin", 5, 2 << 20);
+    {
+        let mut line = stage.upstream.line();
+        (line.flip, line.hold_at) = (Some((10_000, 1)), Some(40_000));
+    }
+    let path = format!("{MAIN}/big.bin");
+    let mut reading = client::begin(stage.at(), "GET", &path, &[]);
+    reading.until(40_000, Duration::from_secs(20));
+    {
+        let mut line = stage.upstream.line();
+        (line.refusal, line.cut_at) = (Some((404, None)), Some(40_000));
+    }
+    let part = reading.rest().body;
+    assert!(!part.is_empty() && !content.starts_with(&part), "{} bytes", part.len());
+    stage.settle();
+    {
+        let mut line = stage.upstream.line();
+        (line.refusal, line.cut_at, line.hold_at, line.flip) = (None, None, None, None);
+    }
+    for round in ["while it comes", "when it is here"] {
+        let rest = client::get(stage.at(), &path, &[&format!("Range: bytes={}-", part.len())]);
+        assert!(rest.status == 200 && rest.body == content, "{round}: {}", rest.status);
+        let piece = client::get(stage.at(), &path, &["Range: bytes=100-200"]);
+        assert_eq!(piece.status, 416, "{round}");
+        stage.settle();
+    }
 }
 
 /// Fetches a file, and goes on by itself twice where the line breaks, as clients do.

@@ -34,6 +34,9 @@ pub(crate) struct Line {
     pub(crate) delay: Duration,
     /// Whose tokens may have files; everybody where none are named.
     pub(crate) let_in: Vec<&'static str>,
+    /// Whose GETs of files are refused, and how; after they are let go.
+    pub(crate) refused: Option<(&'static str, u16)>,
+    pub(crate) holds_refused: bool,
     /// Every request gets this.
     pub(crate) refusal: Option<(u16, Option<u64>)>,
     /// Requests for files: method, path, and where the range begins.
@@ -131,6 +134,16 @@ async fn pass(line: Arc<Mutex<Line>>, request: Request, next: Next) -> Response 
     if let Some(response) = early {
         return response;
     }
+    let refused = lock(&line).refuses(&request);
+    if let Some(status) = refused {
+        while lock(&line).holds_refused {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+        response.headers_mut().insert(header::RETRY_AFTER, 1000.into());
+        return response;
+    }
     let is_file = request.uri().path().contains("/resolve/") && request.method() == Method::GET;
     let response = next.run(request).await;
     if !is_file || !response.status().is_success() {
@@ -203,6 +216,14 @@ impl Line {
         headers.insert("x-error-code", "GatedRepo".parse().unwrap());
         headers.insert("x-error-message", "Access to model acme/m is restricted.".parse().unwrap());
         Some(response)
+    }
+
+    /// Returns how the GET of somebody is refused.
+    fn refuses(&self, request: &Request) -> Option<u16> {
+        let (token, status) = self.refused?;
+        let is_file = request.uri().path().contains("/resolve/") && request.method() == Method::GET;
+        let said = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+        (is_file && said.strip_prefix("Bearer ") == Some(token)).then_some(status)
     }
 
     fn flip(&mut self, start: u64, content: &mut [u8]) {

@@ -1,7 +1,10 @@
 //! What a connection is at: the one thing from which its deadline follows, and whether it may be closed for another.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -25,12 +28,15 @@ enum At {
 pub(super) struct Activity {
     at: Mutex<At>,
     dismissed: Notify,
+    /// Whether it was asked to end: somebody else is asked then, however long this one takes.
+    is_dismissed: AtomicBool,
 }
 
 impl Activity {
     /// Of a connection that has just begun: its first request is on its way.
     pub(super) fn new() -> Self {
-        Self { at: Mutex::new(At::Head { since: Instant::now() }), dismissed: Notify::new() }
+        let at = Mutex::new(At::Head { since: Instant::now() });
+        Self { at, dismissed: Notify::new(), is_dismissed: AtomicBool::new(false) }
     }
 
     /// Notes that bytes have come.
@@ -60,9 +66,10 @@ impl Activity {
         }
     }
 
-    /// Returns for how long it has waited for a request.
+    /// Returns for how long it has waited for a request; `None` while it has not, or is about to end.
     pub(super) fn idle_for(&self) -> Option<Duration> {
         match *self.at() {
+            _ if self.is_dismissed.load(Ordering::Relaxed) => None,
             At::Idle { since } => Some(since.elapsed()),
             At::Head { .. } | At::Request => None,
         }
@@ -70,6 +77,7 @@ impl Activity {
 
     /// Asks the connection to end once it is idle.
     pub(super) fn dismiss(&self) {
+        self.is_dismissed.store(true, Ordering::Relaxed);
         self.dismissed.notify_one();
     }
 

@@ -103,3 +103,33 @@ impl Drop for Place {
         self.places.connections().remove(&self.number);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_was_asked_to_end_and_does_not_keeps_nobody_else_from_it() {
+        let places = Arc::new(Places::new(3));
+        let (mut taken, mut idle) = (Vec::new(), Vec::new());
+        for _ in 0..3 {
+            let place = places.give(places.free().await);
+            place.activity().answered();
+            idle.push(Arc::clone(place.activity()));
+            taken.push(place);
+            tokio::time::advance(IDLE_ENOUGH).await;
+        }
+        let is_asked = |at: &Arc<Activity>| {
+            let at = Arc::clone(at);
+            async move { tokio::time::timeout(Duration::ZERO, at.dismissed()).await.is_ok() }
+        };
+        for expected in &idle {
+            places.dismiss_the_idlest();
+            assert!(is_asked(expected).await, "the next idlest is asked");
+        }
+        places.dismiss_the_idlest();
+        for at in &idle {
+            assert!(!is_asked(at).await, "nobody is asked twice");
+        }
+    }
+}
