@@ -88,7 +88,7 @@ fn is_held(held: &Held, id: Id) -> bool {
     })
 }
 
-/// Tells whether a step takes a revision because of what refs say of it, or a ref that can't be told itself.
+/// Tells whether a step takes a revision that nobody has named.
 fn is_by_rule(step: &Step) -> bool {
     match (step.role, step.why) {
         (Role::Revision, Why::Detached | Why::Unused | Why::Surplus) => true,

@@ -292,11 +292,14 @@ fn hold_words(hold: Hold) -> &'static str {
 
 /// Says what keeps it from being known what is needed, and the way out of that.
 fn in_doubt(doubt: &Damage) -> String {
-    let way_out = match doubt.flaw {
-        Flaw::RefDamaged => "download that revision again, which writes the ref, or remove the ref",
-        Flaw::RefIsFolder => "remove that folder, and download the revision again",
-        Flaw::PinsDamaged => "mend that list, or remove it and pin again",
-        _ => "run it as the user whom that belongs to",
+    let way_out = if doubt.flaw == Flaw::RefDamaged {
+        "download that revision again, which writes the ref, or remove the ref"
+    } else if doubt.flaw == Flaw::RefIsFolder {
+        "remove that folder, and download the revision again"
+    } else if doubt.flaw == Flaw::PinsDamaged {
+        "mend that list, or remove it and pin again"
+    } else {
+        "run it as the user whom that belongs to"
     };
     format!("`{}`: {}, so nobody knows what is needed; {way_out}", doubt.at, doubt.flaw)
 }
