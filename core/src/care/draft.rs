@@ -32,6 +32,8 @@ pub(super) struct Draft<'a> {
     kept: Vec<Kept>,
     /// The repos that were asked for.
     asked: BTreeSet<Id>,
+    /// The repos of which a ref can't be told.
+    unsure: BTreeSet<Id>,
 }
 
 impl<'a> Draft<'a> {
@@ -48,7 +50,8 @@ impl<'a> Draft<'a> {
             }
         }
         let (doomed, asked) = (vec![None; held.entries.len()], BTreeSet::new());
-        Self { held, inside, refs, doomed, kept: Vec::new(), asked }
+        let unsure = held.repos_with_unsure_refs();
+        Self { held, inside, refs, doomed, kept: Vec::new(), asked, unsure }
     }
 
     /// Returns what is directly in an entry.
@@ -113,10 +116,10 @@ impl<'a> Draft<'a> {
         let is_loose = |entry: &Entry| match entry.role {
             Role::Stranger => true,
             Role::Ref => entry.leads_to.is_empty(),
+            Role::Folder => entry.is_unsure_ref(),
             Role::Repo
             | Role::Frame
             | Role::Revision
-            | Role::Folder
             | Role::Pointer
             | Role::Blob
             | Role::Staged
@@ -132,7 +135,11 @@ impl<'a> Draft<'a> {
         revisions.into_iter().for_each(|id| self.doom_revision(id, Why::Asked));
         for id in all {
             match self.held.get(id) {
-                Some(entry) if entry.role != Role::Revision && entry.hold != Hold::Free => {
+                Some(entry)
+                    if entry.role != Role::Revision
+                        && entry.hold != Hold::Free
+                        && !entry.is_unsure_ref() =>
+                {
                     self.kept.push(Kept { id, by: entry.hold });
                 }
                 Some(_) | None => {}
@@ -166,6 +173,21 @@ impl<'a> Draft<'a> {
         self.all_inside(revision).into_iter().for_each(|id| self.doom(id, Why::Follows));
         let refs = self.refs.get(&revision).cloned().unwrap_or_default();
         refs.into_iter().for_each(|id| self.doom(id, Why::Follows));
+    }
+
+    /// Dooms a revision that nobody has named, unless something holds it or a ref of its repo can't be told.
+    pub(super) fn doom_unneeded(&mut self, revision: Id, why: Why) {
+        let repo = self.held.repo_of(revision);
+        if self.is_doomed(revision) || !repo.is_some_and(|repo| self.unsure.contains(&repo)) {
+            self.doom_revision(revision, why);
+        } else {
+            let by = self.held_by(revision).unwrap_or(Hold::Unsure);
+            let kept = Kept { id: revision, by };
+            // Several rules may take it.
+            if !self.kept.contains(&kept) {
+                self.kept.push(kept);
+            }
+        }
     }
 
     /// Dooms one entry of a content that goes with all that leads to it.

@@ -1,6 +1,9 @@
 //! What a cache holds, as a host tells it: entries by number, and what they have to do with each other.
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
 
 use crate::cases;
 
@@ -126,6 +129,27 @@ pub struct Entry {
     pub over: Stamp,
 }
 
+impl Entry {
+    /// Tells whether this is a ref that names nothing which can be told, or a folder in the place of one. Nobody knows which
+    /// revision of its repo it is for, so none of them goes by a rule; that it goes itself with its repo loses nothing.
+    #[must_use]
+    pub fn is_unsure_ref(&self) -> bool {
+        self.hold == Hold::Unsure
+            && match self.role {
+                Role::Ref | Role::Folder => true,
+                Role::Repo
+                | Role::Frame
+                | Role::Revision
+                | Role::Pointer
+                | Role::Blob
+                | Role::Staged
+                | Role::Companion
+                | Role::Payload
+                | Role::Stranger => false,
+            }
+    }
+}
+
 /// All that a cache holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Held {
@@ -161,6 +185,13 @@ impl Held {
     #[must_use]
     pub fn repo_of(&self, id: Id) -> Option<Id> {
         self.around(id).find(|(_, entry)| entry.role == Role::Repo).map(|(id, _)| id)
+    }
+
+    /// Returns the repos of which a ref can't be told.
+    #[must_use]
+    pub fn repos_with_unsure_refs(&self) -> BTreeSet<Id> {
+        let unsure = self.iter().filter(|(_, entry)| entry.is_unsure_ref());
+        unsure.filter_map(|(id, _)| self.repo_of(id)).collect()
     }
 
     /// Returns how many bytes of files there are, each counted once.

@@ -28,9 +28,9 @@ pub fn prune(held: &Held, rules: &Rules) -> Plan {
         held.iter().filter(|(_, entry)| entry.role == Role::Revision).collect();
     for (id, entry) in &revisions {
         if !draft.has_ref(*id) {
-            draft.doom_revision(*id, Why::Detached);
+            draft.doom_unneeded(*id, Why::Detached);
         } else if rules.unused_since.is_some_and(|since| entry.used < since) {
-            draft.doom_revision(*id, Why::Unused);
+            draft.doom_unneeded(*id, Why::Unused);
         }
     }
     if let Some(keep) = rules.keep_last {
@@ -51,7 +51,7 @@ fn doom_surplus(draft: &mut Draft<'_>, held: &Held, revisions: &[(Id, &Entry)], 
     for mut revisions in of_repo.into_values() {
         revisions.sort_by_key(|(id, entry)| (Reverse(entry.modified), *id));
         for (id, _) in revisions.into_iter().skip(keep) {
-            draft.doom_revision(id, Why::Surplus);
+            draft.doom_unneeded(id, Why::Surplus);
         }
     }
 }
@@ -64,7 +64,7 @@ fn doom_oversize(draft: &mut Draft<'_>, held: &Held, revisions: &[(Id, &Entry)],
     let without = |count: usize| {
         let mut draft = draft.clone();
         for (id, _) in left.iter().take(count) {
-            draft.doom_revision(*id, Why::Oversize);
+            draft.doom_unneeded(*id, Why::Oversize);
         }
         draft
     };

@@ -35,10 +35,19 @@ impl World {
     pub(crate) fn is_held(&self, name: Name) -> bool {
         let Name::Revision(repo, rev) = name else { return false };
         match self.repos[repo].held {
-            Holder::Nothing => false,
+            Holder::Nothing | Holder::UnsureRef => false,
             Holder::FirstRevision => rev == 0,
             Holder::Pinned | Holder::InUse => true,
         }
+    }
+}
+
+impl World {
+    /// Whether a revision stays whatever rule would take it.
+    pub(crate) fn is_kept_from_rules(&self, name: Name) -> bool {
+        let is_unsure = matches!(name, Name::Revision(repo, _)
+            if self.repos[repo].held == Holder::UnsureRef);
+        is_unsure || self.is_held(name)
     }
 }
 
@@ -62,9 +71,16 @@ impl Expected {
                 {
                     expected.gone.insert(asked);
                 }
+                if let Name::Repo(repo) = asked
+                    && world.repos[repo].held == Holder::UnsureRef
+                    && world.repos[repo].staged == Hold::Free
+                {
+                    expected.gone.insert(Name::UnsureRef(repo));
+                }
                 expected.complete(world, Useless::Stays);
             }
             Request::Prune { keep_last, unused_since } => {
+                let may_go = |rev: &Name| !world.is_kept_from_rules(*rev);
                 for (repo, rev) in REVISIONS {
                     let name = Name::Revision(repo, rev);
                     let has_ref = world.repos[repo].has_ref[rev];

@@ -13,6 +13,7 @@ pub(crate) enum Name {
     Revision(usize, usize),
     Pointer(usize, usize),
     Ref(usize, usize),
+    UnsureRef(usize),
     Listing(usize, usize),
     Blob(usize, usize),
     Staged(usize),
@@ -43,10 +44,12 @@ pub(crate) enum Holder {
     FirstRevision,
     Pinned,
     InUse,
+    /// A ref that can't be told.
+    UnsureRef,
 }
 
-pub(crate) const HELD: [Holder; 4] =
-    [Holder::Nothing, Holder::FirstRevision, Holder::Pinned, Holder::InUse];
+pub(crate) const HELD: [Holder; 5] =
+    [Holder::Nothing, Holder::FirstRevision, Holder::Pinned, Holder::InUse, Holder::UnsureRef];
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Repo {
@@ -108,6 +111,7 @@ impl World {
             | Name::Refs(_)
             | Name::Pointer(..)
             | Name::Ref(..)
+            | Name::UnsureRef(_)
             | Name::Listing(..)
             | Name::Blob(..)
             | Name::Staged(_) => 30,
@@ -136,6 +140,7 @@ impl World {
             Name::Listing(repo, rev) => own(40 + 2 * repo as u64 + rev as u64, 7),
             Name::Blob(repo, 0) => Some(first(repo)),
             Name::Staged(repo) => own(50 + repo as u64, 77),
+            Name::UnsureRef(repo) => own(60 + repo as u64, 3),
             Name::Blob(..)
             | Name::Repo(_)
             | Name::Snapshots(_)
@@ -170,6 +175,9 @@ impl World {
                     names.push(Name::Ref(repo, rev));
                 }
             }
+            if self.repos[repo].held == Holder::UnsureRef {
+                names.push(Name::UnsureRef(repo));
+            }
             names.push(Name::Staged(repo));
         }
         let id = |name: Name| Id::at(names.iter().position(|it| *it == name).unwrap());
@@ -197,7 +205,7 @@ impl World {
                 let hold = match self.repos[repo].held {
                     Holder::Pinned => Hold::Pinned,
                     Holder::InUse => Hold::InUse,
-                    Holder::Nothing | Holder::FirstRevision => free,
+                    Holder::Nothing | Holder::FirstRevision | Holder::UnsureRef => free,
                 };
                 (Role::Repo, None, vec![], hold)
             }
@@ -221,6 +229,7 @@ impl World {
             Name::Ref(repo, rev) => {
                 (Role::Ref, Some(Name::Refs(repo)), vec![Name::Revision(repo, rev)], free)
             }
+            Name::UnsureRef(repo) => (Role::Ref, Some(Name::Refs(repo)), vec![], Hold::Unsure),
             Name::Listing(repo, rev) => {
                 (Role::Companion, Some(Name::Repo(repo)), vec![Name::Revision(repo, rev)], free)
             }

@@ -165,13 +165,21 @@ impl Cache {
     /// Gives a folder that was just made the access that it needs. Where it can't be had, others of a group that shares
     /// the cache go without the folder.
     fn set_access(&self, folder: &CachePath) {
-        let set = match RepoLayout::access(folder) {
-            Access::Umask => Ok(()),
-            Access::Like(other) => self.disk.share_like(folder, &other),
-            Access::Owner => self.disk.keep_to_owner(folder),
-        };
-        if let Err(error) = set {
-            tracing::debug!(path = %folder, %error, "a folder keeps the access that it was made with");
+        match RepoLayout::access(folder) {
+            Access::Umask => {}
+            Access::Like(other) => self.share(folder, &other),
+            Access::Owner => {
+                if let Err(error) = self.disk.keep_to_owner(folder) {
+                    tracing::debug!(path = %folder, %error, "others can write in a folder");
+                }
+            }
+        }
+    }
+
+    /// Gives what was just made to those who share a folder.
+    fn share(&self, made: &CachePath, like: &CachePath) {
+        if let Err(error) = self.disk.share_like(made, like) {
+            tracing::debug!(path = %made, %error, "it keeps the access that it was made with");
         }
     }
 
@@ -262,7 +270,12 @@ impl Cache {
 
     /// Reads a small file of the cache, through links; `None` where it can't be read or is longer than the limit.
     pub(crate) fn read(&self, at: &CachePath, limit_bytes: u64) -> Option<Vec<u8>> {
-        read_up_to(self.disk.open(at).ok()?, limit_bytes)
+        self.try_read(at, limit_bytes).ok().flatten()
+    }
+
+    /// Reads a small file of the cache, through links; `None` where it is longer than the limit.
+    pub(crate) fn try_read(&self, at: &CachePath, limit_bytes: u64) -> io::Result<Option<Vec<u8>>> {
+        read_up_to(self.disk.open(at)?, limit_bytes)
     }
 
     /// Writes a small file whole: beside, synced, renamed over.
@@ -280,8 +293,10 @@ impl Cache {
             self.make_folders(&at.parent(), known)?;
             let mut scratch = self.create_private(name)?;
             let mut write = || {
-                if RepoLayout::access(&at.parent()) == Access::Owner {
-                    self.disk.keep_to_owner(&scratch.at)?;
+                match RepoLayout::access(&at.parent()) {
+                    Access::Owner => self.disk.keep_to_owner(&scratch.at)?,
+                    Access::Like(other) => self.share(&scratch.at, &other),
+                    Access::Umask => {}
                 }
                 scratch.file.write_all(content)?;
                 self.sync(&mut *scratch.file)?;
@@ -311,9 +326,9 @@ impl Cache {
     }
 }
 
-/// Reads a small file; `None` where it can't be read or is longer than the limit.
-pub(crate) fn read_up_to(file: Box<dyn DiskFile>, limit_bytes: u64) -> Option<Vec<u8>> {
+/// Reads a small file; `None` where it is longer than the limit.
+pub(crate) fn read_up_to(file: Box<dyn DiskFile>, limit_bytes: u64) -> io::Result<Option<Vec<u8>>> {
     let mut content = Vec::new();
-    file.take(limit_bytes.saturating_add(1)).read_to_end(&mut content).ok()?;
-    (content.len() as u64 <= limit_bytes).then_some(content)
+    file.take(limit_bytes.saturating_add(1)).read_to_end(&mut content)?;
+    Ok((content.len() as u64 <= limit_bytes).then_some(content))
 }

@@ -4,7 +4,7 @@
 //! core says ([`hubstow_core::care`]); what is done is looked at again before each step.
 
 mod again;
-mod alone;
+pub mod alone;
 pub mod beside;
 mod complete;
 pub mod damage;
@@ -19,6 +19,7 @@ mod look;
 mod part;
 pub mod pins;
 pub mod portions;
+mod refs;
 pub mod relink;
 mod role;
 pub mod summary;

@@ -255,11 +255,11 @@ pub trait Disk: Send + Sync {
     fn keep_to_owner(&self, _at: &CachePath) -> io::Result<()> {
         Ok(())
     }
-    /// Gives a folder the group and the mode of another.
+    /// Gives a folder or a file the group and the mode of a folder; a file without what is of use to folders only.
     ///
     /// # Errors
     /// Whatever the system says.
-    fn share_like(&self, _folder: &CachePath, _other: &CachePath) -> io::Result<()> {
+    fn share_like(&self, _made: &CachePath, _other: &CachePath) -> io::Result<()> {
         Ok(())
     }
     /// Gives a private file the times of another and, unless that is reached through a link, its mode.

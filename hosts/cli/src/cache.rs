@@ -121,6 +121,16 @@ impl WhichCache {
         self.open_if(true, placement, parts)
     }
 
+    /// Opens the cache that is moved. One that is gone may have been moved by a run that was killed before it has left its link.
+    fn open_to_move(
+        &self,
+        is_link_left: bool,
+        placement: Option<Placement>,
+        parts: PartsOf,
+    ) -> Result<CacheDir, Error> {
+        self.open_if(self.cache_dir.is_none() || is_link_left, placement, parts)
+    }
+
     fn open_if(
         &self,
         may_be_missing: bool,

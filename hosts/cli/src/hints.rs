@@ -60,6 +60,9 @@ fn hint(detail: &Detail, said: Option<&HubAnswer>) -> Option<&'static str> {
     Some(match detail {
         Detail::Refused(refused) => return of_refusal(refused, said),
         Detail::System(group) => return of_system(*group),
+        Detail::Output => {
+            "check who may write there and that it has room, or choose another place with --output"
+        }
         Detail::OutOfReach if cfg!(target_family = "wasm") => {
             "open that folder, or one above it, for this program: `wasmtime run --dir FOLDER::PATH`, where PATH is what it is called here"
         }
@@ -270,6 +273,7 @@ mod tests {
             (Detail::System(ErrorGroup::Stale), None, None),
             (Detail::System(ErrorGroup::TooManyOpen), None, Some("ulimit -n")),
             (Detail::System(ErrorGroup::Other), None, None),
+            (Detail::Output, None, Some("--output")),
             (Detail::OutOfReach, None, Some("--cache-dir")),
             (Detail::FolderIsLink, None, Some("remove the link")),
             (Detail::NoFolder, None, Some("move it away")),

@@ -39,6 +39,15 @@ pub(crate) fn plain(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
+/// Returns a name as it can stand in a line: whatever ends one or does something to a terminal is written out.
+pub(crate) fn name(text: &str) -> String {
+    let mut shown = String::new();
+    for c in text.chars() {
+        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    shown
+}
+
 /// Writes a size for people, in powers of ten.
 pub(crate) fn size(bytes: u64) -> String {
     match NumberPrefix::decimal(bytes as f64) {

@@ -97,17 +97,27 @@ impl CacheDir {
     }
 
     /// Returns what is pinned of a repo.
-    #[must_use]
-    pub fn pins(&self, repo: &Repo) -> Pins {
-        self.cache().pins(&RepoLayout::new(repo))
+    ///
+    /// # Errors
+    /// A list of pins that can't be read or understood. What it keeps, nobody knows, so nothing of its repo is removed until then.
+    pub fn pins(&self, repo: &Repo) -> Result<Pins, Error> {
+        let layout = RepoLayout::new(repo);
+        self.cache().pins(&layout).map_err(|error| {
+            let list = self.native(&layout.pins());
+            let way_out = format!(
+                "`{}` has a pin on each line, a revision or `*`; mend it, or remove it and pin again",
+                list.display()
+            );
+            Error::from(error).hint(way_out)
+        })
     }
 
     /// Pins a revision, or the whole repo, so that no cleaning takes it; tells whether that is new.
     ///
     /// # Errors
-    /// A cache directory that can't be written.
+    /// A cache directory that can't be written; a list of pins that can't be read, which stays as it is.
     pub fn pin(&self, repo: &Repo, revision: Option<&Revision>) -> Result<bool, Error> {
-        let mut pins = self.pins(repo);
+        let mut pins = self.pins(repo)?;
         let is_new = pins.pin(revision);
         if is_new {
             self.cache().set_pins(&RepoLayout::new(repo), &pins)?;
@@ -120,7 +130,7 @@ impl CacheDir {
     /// # Errors
     /// As [`CacheDir::pin`].
     pub fn unpin(&self, repo: &Repo, revision: Option<&Revision>) -> Result<bool, Error> {
-        let mut pins = self.pins(repo);
+        let mut pins = self.pins(repo)?;
         let was = pins.unpin(revision);
         if was {
             self.cache().set_pins(&RepoLayout::new(repo), &pins)?;

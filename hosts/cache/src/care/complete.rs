@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use hubstow_core::{
     care::{Hold, Id, Role},
     layout::{CachePath, RepoLayout},
-    name::{Commit, Etag, Nonce, Repo, RepoId},
+    name::{Etag, Nonce, Repo, RepoId},
 };
 
 use crate::{
@@ -15,12 +15,13 @@ use crate::{
         inventory::{HeldRepo, Inventory, Item},
         leads::{Leads, Places, folder_of},
         life::Life,
-        pins::Pins,
+        pins::{Pins, damage_of},
+        refs::{Refs, read_refs},
         role::Owner,
         uses::take_uses,
     },
     disk::Kind,
-    observe::{REF_LIMIT_BYTES, view::View},
+    observe::view::View,
 };
 
 /// How many links are followed one after the other: a pointer, a blob and a payload are two.
@@ -49,12 +50,6 @@ pub(crate) fn complete(view: &View, inventory: &mut Inventory, root: &str, loose
     check_repos(inventory);
 }
 
-fn set(inventory: &mut Inventory, id: Id, change: impl FnOnce(&mut Item)) {
-    if let Some(item) = inventory.items.get_mut(id.place()) {
-        change(item);
-    }
-}
-
 fn sort_pointers(inventory: &mut Inventory) {
     let pointers = inventory.iter().filter(|(_, item)| item.role == Role::Pointer);
     let pointers = pointers.filter_map(|(id, _)| Some((inventory.revision_of(id)?, id)));
@@ -76,7 +71,7 @@ fn follow_links(inventory: &mut Inventory, root: &str, loose: &[Id]) {
         links.collect()
     };
     for (id, leads) in found {
-        set(inventory, id, |item| match leads {
+        inventory.change(id, |item| match leads {
             Leads::To(to) => item.lead_to(to),
             Leads::Nowhere | Leads::Outside => item.leads = Some(leads),
         });
@@ -108,49 +103,8 @@ fn end_of_link(inventory: &Inventory, id: Id) -> Option<Flaw> {
     Some(Flaw::LinkGoesRound)
 }
 
-/// Reads what refs say; returns the refs of each repo by that.
-fn read_refs(view: &View, inventory: &mut Inventory) -> HashMap<(Id, String), Vec<Id>> {
-    let revisions: HashMap<(Id, String), Id> = inventory
-        .iter()
-        .filter(|(_, item)| item.role == Role::Revision)
-        .map(|(id, item)| ((inventory.outermost(id), item.at.base().to_owned()), id))
-        .collect();
-    let mut of_commit: HashMap<(Id, String), Vec<Id>> = HashMap::new();
-    let refs = inventory.iter().filter(|(_, item)| item.role == Role::Ref);
-    let refs: Vec<(Id, Option<String>)> = refs
-        .map(|(id, item)| {
-            // A link among refs is not followed.
-            let content = Some(item).filter(|item| item.kind == Kind::File);
-            let content = content.and_then(|item| view.cache.read(&item.at, REF_LIMIT_BYTES));
-            (id, content.map(|content| String::from_utf8_lossy(&content).into_owned()))
-        })
-        .collect();
-    for (id, raw) in refs {
-        let repo = inventory.outermost(id);
-        let Some(at) = inventory.get(id).map(|item| item.at.clone()) else { continue };
-        let said = raw.as_ref().map(|raw| raw.trim().to_owned()).filter(|text| !text.is_empty());
-        let is_tidy = raw == said;
-        let revision = said.clone().and_then(|said| revisions.get(&(repo, said)).copied());
-        match (said, revision) {
-            (Some(said), Some(revision)) => {
-                set(inventory, id, |item| item.leads_to.push(revision));
-                if !is_tidy {
-                    inventory.damage.push(Damage::new(&at, Flaw::RefUntidy));
-                }
-                of_commit.entry((repo, said)).or_default().push(id);
-            }
-            (Some(said), None) if Commit::parse(&said).is_ok() => {
-                inventory.damage.push(Damage::new(&at, Flaw::RefLeadsNowhere));
-                of_commit.entry((repo, said)).or_default().push(id);
-            }
-            (Some(_) | None, _) => inventory.damage.push(Damage::new(&at, Flaw::RefDamaged)),
-        }
-    }
-    of_commit
-}
-
 /// Finds what listings, markers and records belong to: the snapshot, or else the refs of its commit.
-fn follow_owners(inventory: &mut Inventory, refs: &HashMap<(Id, String), Vec<Id>>) {
+fn follow_owners(inventory: &mut Inventory, refs: &Refs) {
     let mut revisions: HashMap<(Id, String), Id> = HashMap::new();
     let mut staged: HashMap<Nonce, Id> = HashMap::new();
     for (id, item) in inventory.iter() {
@@ -186,7 +140,7 @@ fn follow_owners(inventory: &mut Inventory, refs: &HashMap<(Id, String), Vec<Id>
         })
         .collect();
     for (id, owners) in owners {
-        set(inventory, id, |item| item.leads_to.extend(owners));
+        inventory.change(id, |item| item.leads_to.extend(owners));
     }
 }
 
@@ -213,7 +167,7 @@ fn join_names(inventory: &mut Inventory) {
     let twins: Vec<(Id, Id)> =
         with_role(Role::Pointer).filter_map(|(id, item)| Some((id, blob_of(id, item)?))).collect();
     for (pointer, blob) in twins {
-        set(inventory, pointer, |item| item.leads_to.push(blob));
+        inventory.change(pointer, |item| item.leads_to.push(blob));
     }
 }
 
@@ -232,15 +186,15 @@ fn look_for_life(view: &View, inventory: &mut Inventory) {
         };
         let by_peer = hold == Hold::InUse && !is_ours(item);
         let repo = inventory.outermost(id);
-        set(inventory, id, |item| item.hold = hold);
+        inventory.change(id, |item| item.hold = hold);
         if by_peer {
-            set(inventory, repo, |item| item.hold = Hold::InUse);
+            inventory.change(repo, |item| item.hold = Hold::InUse);
         }
     }
     for HeldRepo { id, .. } in inventory.repos.clone() {
         let Some(repo) = inventory.get(id) else { continue };
         if lease_of(&repo.at).is_some_and(|lease| view.cache.is_leased(&lease)) {
-            set(inventory, id, |item| item.hold = Hold::InUse);
+            inventory.change(id, |item| item.hold = Hold::InUse);
         }
     }
 }
@@ -270,7 +224,7 @@ fn hold_what_is_unsure(inventory: &mut Inventory) {
     });
     let unsure: Vec<Id> = unsure.map(|(id, _)| id).collect();
     for id in unsure {
-        set(inventory, id, |item| item.hold = Hold::Unsure);
+        inventory.change(id, |item| item.hold = Hold::Unsure);
     }
     let listed: HashSet<Id> = inventory
         .iter()
@@ -280,7 +234,7 @@ fn hold_what_is_unsure(inventory: &mut Inventory) {
     let payloads = inventory.iter().filter(|(_, item)| item.role == Role::Payload);
     let unsure: Vec<Id> = payloads.map(|(id, _)| id).filter(|id| !listed.contains(id)).collect();
     for id in unsure {
-        set(inventory, id, |item| item.hold = Hold::Unsure);
+        inventory.change(id, |item| item.hold = Hold::Unsure);
     }
 }
 
@@ -293,8 +247,17 @@ fn take_pins(view: &View, inventory: &mut Inventory) {
     let mut repos = inventory.repos.clone();
     for held in &mut repos {
         let Some(repo) = held.repo() else { continue };
-        held.pins = view.pins(&RepoLayout::new(&repo));
-        inventory.hold_pinned(held.id, &repo, &held.pins);
+        let layout = RepoLayout::new(&repo);
+        match view.pins(&layout) {
+            Ok(pins) => {
+                inventory.hold_pinned(held.id, &repo, &pins);
+                held.pins = pins;
+            }
+            Err(error) => {
+                inventory.change(held.id, |item| item.hold = Hold::Unsure);
+                inventory.damage.push(damage_of(&layout, &error));
+            }
+        }
     }
     inventory.repos = repos;
 }
@@ -339,13 +302,12 @@ impl Inventory {
             Role::Revision => {
                 item.at.as_str().starts_with(&folder) && pins.revisions.contains(item.at.base())
             }
-            Role::Ref => {
+            Role::Ref | Role::Folder => {
                 let name = item.at.as_str().strip_prefix(&prefix);
                 name.is_some_and(|name| pins.revisions.contains(name))
             }
             Role::Repo
             | Role::Frame
-            | Role::Folder
             | Role::Pointer
             | Role::Blob
             | Role::Staged
@@ -354,12 +316,19 @@ impl Inventory {
             | Role::Stranger => false,
         };
         let mut pinned: Vec<Id> = pins.whole.then_some(id).into_iter().collect();
-        for (id, item) in self.iter().filter(|(_, item)| named(item)) {
-            let is_ref = item.role == Role::Ref;
-            pinned.extend(if is_ref { item.leads_to.clone() } else { vec![id] });
+        for (named, item) in self.iter().filter(|(_, item)| named(item)) {
+            if self.is_unsure_ref(named) {
+                // Any of them may be the one.
+                let all = self.iter().filter(|(_, item)| item.role == Role::Revision);
+                pinned.extend(all.map(|(id, _)| id).filter(|it| self.outermost(*it) == id));
+            } else if item.role == Role::Ref {
+                pinned.extend(&item.leads_to);
+            } else if item.role == Role::Revision {
+                pinned.push(named);
+            }
         }
         for id in pinned {
-            set(self, id, |item| {
+            self.change(id, |item| {
                 if item.hold == Hold::Free {
                     item.hold = Hold::Pinned;
                 }

@@ -69,6 +69,8 @@ pub enum Flaw {
     RefUntidy,
     /// An empty folder stands among the refs, and keeps a ref of that name from being written.
     RefIsFolder,
+    /// The list of what is pinned can't be understood.
+    PinsDamaged,
     /// A kept listing can't be understood.
     ListingDamaged,
     /// A kept listing is not what the hub says.
@@ -116,6 +118,7 @@ impl Flaw {
             Self::OtherThanListed => "other-than-listed",
             Self::RefUntidy => "ref-untidy",
             Self::RefIsFolder => "ref-is-folder",
+            Self::PinsDamaged => "pins-damaged",
             Self::ListingDamaged => "listing-damaged",
             Self::ListingDiffers => "listing-differs",
             Self::MarkerWrong => "marker-wrong",
@@ -124,6 +127,12 @@ impl Flaw {
             Self::Leftover => "leftover",
             Self::NamesClash => "names-clash",
         }
+    }
+
+    /// Tells whether nobody knows because of it what of a repo is needed.
+    #[must_use]
+    pub fn is_doubt(self) -> bool {
+        matches!(self, Self::Unreadable | Self::RefDamaged | Self::RefIsFolder | Self::PinsDamaged)
     }
 
     /// Returns how much it matters.
@@ -173,6 +182,7 @@ impl fmt::Display for Flaw {
                 "the ref says more than its commit, and not every client reads past that"
             }
             Self::RefIsFolder => "an empty folder keeps a ref of this name from being written",
+            Self::PinsDamaged => "the list of what is pinned can't be understood",
             Self::ListingDamaged => "the kept listing can't be understood",
             Self::ListingDiffers => "the kept listing is not what the hub says",
             Self::MarkerWrong => "the marker says that the file does not exist, and it is here",

@@ -14,6 +14,7 @@ use std::{
 use hubstow_core::{
     care::{Id, Plan, Role, Step},
     layout::RepoLayout,
+    name::Commit,
 };
 
 use crate::{
@@ -29,7 +30,7 @@ use crate::{
         walk::walk,
     },
     disk::Kind,
-    observe::{REF_LIMIT_BYTES, view::View},
+    observe::view::View,
 };
 
 pub use crate::care::again::Skip;
@@ -170,7 +171,9 @@ impl<'a> Work<'a> {
     fn pins_have_changed(&self) -> bool {
         let held = self.inventory.repo_of(self.outer);
         let repo = held.and_then(|held| Some((held.repo()?, &held.pins)));
-        repo.is_some_and(|(repo, pins)| self.view.pins(&RepoLayout::new(&repo)) != *pins)
+        repo.is_some_and(|(repo, pins)| {
+            self.view.pins(&RepoLayout::new(&repo)).ok().as_ref() != Some(pins)
+        })
     }
 
     /// A ref that has come, or has changed, keeps the revision that it leads to.
@@ -183,12 +186,24 @@ impl<'a> Work<'a> {
         let Some(folder) = folder.filter(|_| !revisions.is_empty()) else { return };
         let cache = &self.view.cache;
         let listed = walk(&*cache.disk, folder, &self.view.cancel, &mut Vec::new());
+        let unsure = self.inventory.iter().filter(|(id, _)| self.inventory.is_unsure_ref(*id));
+        let unsure: HashSet<&str> = unsure.map(|(_, item)| item.at.as_str()).collect();
         let files = listed.iter().filter(|listed| listed.kind == Kind::File);
-        let said: HashSet<String> = files
-            .filter_map(|file| cache.read(&file.at, REF_LIMIT_BYTES))
-            .map(|content| String::from_utf8_lossy(&content).trim().to_owned())
+        let said: Vec<Option<String>> = files
+            .filter(|file| !unsure.contains(file.at.as_str()))
+            .map(|file| {
+                let text = self.view.ref_text(&file.at).ok().flatten();
+                text.map(|text| text.trim().to_owned())
+            })
             .collect();
-        let named = revisions.into_iter().filter(|(_, commit)| said.contains(commit));
+        // One that can't be told any more may be of any.
+        let is_told = |said: &Option<String>| {
+            let said = said.as_deref().unwrap_or_default();
+            Commit::parse(said).is_ok() || revisions.iter().any(|(_, commit)| commit == said)
+        };
+        let all_told = said.iter().all(is_told);
+        let said: HashSet<String> = said.into_iter().flatten().collect();
+        let named = revisions.into_iter().filter(|(_, it)| !all_told || said.contains(it));
         self.stays.extend(named.map(|(id, _)| id));
     }
 

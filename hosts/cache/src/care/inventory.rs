@@ -99,6 +99,12 @@ impl Inventory {
         self.items.get(id.place())
     }
 
+    pub(crate) fn change(&mut self, id: Id, change: impl FnOnce(&mut Item)) {
+        if let Some(item) = self.items.get_mut(id.place()) {
+            change(item);
+        }
+    }
+
     /// Returns all entries with their numbers.
     pub fn iter(&self) -> impl Iterator<Item = (Id, &Item)> {
         self.items.iter().enumerate().map(|(place, item)| (Id::at(place), item))

@@ -1,10 +1,14 @@
 //! Pins: what no cleaning takes, as users have said it. One line for each: `*` for the whole repo, or a revision.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, io};
 
 use hubstow_core::{layout::RepoLayout, name::Revision};
 
-use crate::{disk::failure::FsError, observe::view::View};
+use crate::{
+    care::damage::{Damage, Flaw},
+    disk::failure::FsError,
+    observe::view::View,
+};
 
 /// The most bytes of a file of pins that are read.
 const LIMIT_BYTES: u64 = 1 << 20;
@@ -20,21 +24,19 @@ pub struct Pins {
 }
 
 impl Pins {
-    fn parse(content: &[u8]) -> Self {
+    /// Understands a list of pins; `None` where a line says nothing that can be pinned: what it was meant to keep, nobody knows.
+    fn parse(content: &[u8]) -> Option<Self> {
         let mut pins = Self::default();
-        // What is no text is no revision either.
-        let lines =
-            content.split(|byte| *byte == b'\n').filter_map(|line| str::from_utf8(line).ok());
-        for line in lines {
+        for line in str::from_utf8(content).ok()?.lines() {
             match line.trim() {
+                "" => {}
                 WHOLE => pins.whole = true,
-                line if Revision::parse(line).is_ok() => {
-                    pins.revisions.insert(line.to_owned());
+                line => {
+                    pins.revisions.insert(Revision::parse(line).ok()?.as_str().to_owned());
                 }
-                _ => {}
             }
         }
-        pins
+        Some(pins)
     }
 
     fn to_text(&self) -> String {
@@ -67,10 +69,27 @@ impl Pins {
 }
 
 impl View {
-    /// Reads what is pinned of a repo.
-    #[must_use]
-    pub fn pins(&self, layout: &RepoLayout) -> Pins {
-        Pins::parse(&self.read(&layout.pins(), LIMIT_BYTES).unwrap_or_default())
+    /// Reads what is pinned of a repo. Where there is no list, nothing is.
+    ///
+    /// # Errors
+    /// A list that can't be read or understood: what it keeps, nobody knows.
+    pub fn pins(&self, layout: &RepoLayout) -> Result<Pins, FsError> {
+        let at = layout.pins();
+        let unread = |error| FsError::io("read", &at, error);
+        let content = match self.cache.try_read(&at, LIMIT_BYTES) {
+            Ok(content) => content,
+            Err(error) => {
+                // A link to nothing is no list either, and was one.
+                let is_absent = error.kind() == io::ErrorKind::NotFound
+                    && matches!(self.cache.disk.entry(&at), Ok(None));
+                return if is_absent { Ok(Pins::default()) } else { Err(unread(error)) };
+            }
+        };
+        let pins = content.and_then(|content| Pins::parse(&content));
+        pins.ok_or_else(|| {
+            let why = "a line of it names nothing that can be pinned";
+            unread(io::Error::new(io::ErrorKind::InvalidData, why))
+        })
     }
 
     /// Writes down what is pinned of a repo.
@@ -82,18 +101,30 @@ impl View {
     }
 }
 
+/// Returns what is wrong where a list of pins can't be used.
+pub(crate) fn damage_of(layout: &RepoLayout, error: &FsError) -> Damage {
+    let source = if let FsError::Io { source, .. } = error { Some(source) } else { None };
+    let is_read = source.is_some_and(|source| source.kind() == io::ErrorKind::InvalidData);
+    let flaw = if is_read { Flaw::PinsDamaged } else { Flaw::Unreadable };
+    let said = source.filter(|_| !is_read).map(ToString::to_string);
+    Damage { said, ..Damage::new(&layout.pins(), flaw) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn pins_are_read_as_they_were_written_and_lines_that_are_none_pin_nothing() {
+    fn pins_are_read_as_they_were_written_and_what_can_not_be_understood_is_none() {
         let mut pins = Pins::default();
         let main = Revision::parse("main").unwrap();
         assert!(pins.pin(None) && pins.pin(Some(&main)) && !pins.pin(Some(&main)));
-        assert_eq!(Pins::parse(pins.to_text().as_bytes()), pins);
+        assert_eq!(Pins::parse(pins.to_text().as_bytes()), Some(pins.clone()));
         assert!(pins.unpin(None) && pins.unpin(Some(&main)) && !pins.unpin(None));
         assert!(pins.is_empty() && pins.to_text().is_empty());
-        assert!(Pins::parse(b"\n../x\n\xff\n* *\n").is_empty());
+        assert_eq!(Pins::parse(b"\n \r\n"), Some(Pins::default()));
+        for damaged in [&b"main\n../x\n"[..], b"\xff", b"* *\n", b"main\n\0\0\0"] {
+            assert_eq!(Pins::parse(damaged), None, "{damaged:?}");
+        }
     }
 }

@@ -67,7 +67,7 @@ impl Cache {
             return Vec::new();
         }
         let file = self.disk.open_own(at).ok();
-        file.and_then(|file| read_up_to(file, limit_bytes)).unwrap_or_default()
+        file.and_then(|file| read_up_to(file, limit_bytes).ok().flatten()).unwrap_or_default()
     }
 
     /// Returns the number of the disk that records are on.

@@ -4,6 +4,7 @@ use clap::Args;
 use hubstow_client::{Error, ErrorKind, care::carry::Cancel};
 
 use super::ask::{Question, wanted};
+use crate::global::Format;
 
 /// Whether it is asked, and whether anything is done.
 #[derive(Args)]
@@ -17,17 +18,18 @@ pub(super) struct Agreement {
 }
 
 impl Agreement {
-    /// Makes sure that the user wants it; asks on a terminal.
+    /// Makes sure that the user wants what a plan says, which they have seen; asks on a terminal.
     ///
     /// # Errors
     /// A user who does not want it; nobody who could be asked, and no `--yes`.
-    pub(super) fn given(&self, question: &str) -> Result<(), Error> {
+    pub(super) fn given(&self, asked: &str, plan: &str, format: Format) -> Result<(), Error> {
         let question = Question {
-            asked: question,
+            plan,
+            asked,
             undone: "nothing was done",
             hint: "--yes does it without asking, --dry-run shows what would be done",
         };
-        if wanted(self.yes, &question)? {
+        if wanted(self.yes, format, &question)? {
             Ok(())
         } else {
             Err(Error::new(ErrorKind::Other, question.undone))

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    io::{self, IsTerminal as _},
     path::{Path, PathBuf},
 };
 
@@ -90,12 +91,23 @@ enum Output {
 impl Output {
     fn of(path: &Path) -> Result<Self, Error> {
         if path == Path::new("-") {
+            if io::stdout().is_terminal() {
+                let what = "a tar on a terminal is of no use to anybody";
+                return Err(Error::new(ErrorKind::Usage, what)
+                    .hint("lead it to a file or a command, or name a file that ends in .tar"));
+            }
             return Ok(Self::Stdout);
         }
         let path = folder::named("--output", path)?;
         let is_tar = path.extension().is_some_and(|extension| extension == "tar") && !path.is_dir();
         if is_tar {
             return Ok(Self::Tar(path));
+        }
+        if !path.is_dir() && is_packed(&path) {
+            let what = format!("`{}` would be compressed, which nothing here does", path.display());
+            return Err(Error::new(ErrorKind::Usage, what).hint(
+                "name a file that ends in .tar, or pack it on its way: `--output - | zstd > FILE`",
+            ));
         }
         if path.exists() && !path.is_dir() {
             let what = format!("`{}` is no folder", path.display());
@@ -106,11 +118,22 @@ impl Output {
     }
 }
 
+/// Tells whether a path has the name of a compressed file.
+fn is_packed(path: &Path) -> bool {
+    const PACKED: [&str; 12] =
+        ["gz", "tgz", "zst", "tzst", "bz2", "tbz2", "xz", "txz", "lz4", "zip", "7z", "rar"];
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|it| PACKED.contains(&it.to_ascii_lowercase().as_str()))
+}
+
 /// Plans, shows, asks and exports.
 pub(super) fn run(args: &ExportArgs, global: &Global, parts: PartsOf) -> Result<(), Error> {
     let format = global.format();
     let to = Output::of(&args.output)?;
     let cache = args.which.open(parts)?;
+    if let Output::Folder(place) | Output::Tar(place) = &to {
+        cache.check_outside(place)?;
+    }
     let inventory = cache.inventory()?;
     let sums = inventory.sums();
     let mut asked = Vec::new();
@@ -119,15 +142,15 @@ pub(super) fn run(args: &ExportArgs, global: &Global, parts: PartsOf) -> Result<
     }
     let plan = cache.plan_export(&inventory, &asked)?;
     for left in &plan.left_out {
-        output::say(output::warning(format, &format!("`{}`: {}", left.what, left.why)));
+        output::say(output::warning(
+            format,
+            &format!("`{}`: {}", output::name(&left.what), left.why),
+        ));
     }
     if args.agreement.dry_run {
         return tell(args, &plan, None, format);
     }
-    if format == Format::Human {
-        output::say(for_people(args, &plan));
-    }
-    args.agreement.given("Export this?")?;
+    args.agreement.given("Export this?", &for_people(args, &plan), format)?;
     let existing = if args.force { Existing::Replace } else { Existing::Keep };
     let (progress, cancel) = (Progress::start(format, global.verbose), Cancel::default());
     heed_interrupts(&cancel);
@@ -142,7 +165,7 @@ pub(super) fn run(args: &ExportArgs, global: &Global, parts: PartsOf) -> Result<
             (cache.export_to_tar(&plan, file, existing, &watch), "nothing was left of the tar")
         }
         Output::Stdout => (
-            cache.export_to(&plan, &mut std::io::stdout().lock(), &watch),
+            cache.export_to(&plan, &mut io::stdout().lock(), &watch),
             "what was written so far is of no use",
         ),
     };

@@ -116,10 +116,7 @@ pub(super) fn run(args: &ImportArgs, global: &Global, parts: PartsOf) -> Result<
     if args.agreement.dry_run || (plan.is_done() && plan.broken.is_none()) {
         return tell(&plan, args.agreement.dry_run, None, format);
     }
-    if format == Format::Human {
-        output::say(for_people(&plan));
-    }
-    args.agreement.given("Import this?")?;
+    args.agreement.given("Import this?", &for_people(&plan), format)?;
     heed_interrupts(&cancel);
     let done = cache.import(&plan, &watch);
     progress.stop();
@@ -174,7 +171,7 @@ fn tell_left_out(plan: &ImportPlan, format: Format) {
         return;
     }
     for left in plan.left_out.iter().take(NAMED) {
-        let what = format!("`{}` is left out: {}", left.what, left.why);
+        let what = format!("`{}` is left out: {}", output::name(&left.what), left.why);
         output::say(output::warning(format, &what));
     }
     if let Some(more) = plan.left_out.len().checked_sub(NAMED).filter(|more| *more > 0) {

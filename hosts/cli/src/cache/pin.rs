@@ -82,7 +82,7 @@ fn find_pinned<'a>(text: &str, sums: &'a [RepoSum], cache: &CacheDir) -> Result<
     let Some((name, revision)) = text.split_once('@') else { return Err(error) };
     let whole = target::find(name, sums)?;
     let (repo, _) = named(&whole)?;
-    if cache.pins(&repo).revisions.contains(revision) {
+    if cache.pins(&repo)?.revisions.contains(revision) {
         return Ok(Target { said: Some(revision.to_owned()), ..whole });
     }
     Err(error)

@@ -5,7 +5,8 @@ use std::{collections::HashSet, fmt::Write as _};
 use hubstow_client::{
     Error, ErrorKind,
     care::{
-        CacheDir, Executed, Hold, Id, Inventory, KeptOut, Plan, Role, Skip, Step, StepDone, Why,
+        CacheDir, Damage, Executed, Flaw, Hold, Id, Inventory, KeptOut, Plan, Role, Skip, Step,
+        StepDone, Why,
     },
 };
 use serde::Serialize;
@@ -83,10 +84,7 @@ pub(super) fn settle(
     if is_empty || consent.dry_run {
         return show(inventory, plan, consent.dry_run, format);
     }
-    if format == Format::Human {
-        output::say(for_people(inventory, plan));
-    }
-    if !consent.given()? {
+    if !consent.given(&for_people(inventory, plan), format)? {
         return Err(Error::new(ErrorKind::Other, "nothing was removed"));
     }
     let done = cache.execute(inventory, plan, |_| {});
@@ -137,7 +135,10 @@ fn report(
         .collect();
     if format != Format::Json {
         for left in skipped.iter().take(NAMED) {
-            output::say(output::warning(format, &format!("`{}` stays: {}", left.what, left.why)));
+            output::say(output::warning(
+                format,
+                &format!("`{}` stays: {}", output::name(&left.what), left.why),
+            ));
         }
         if let Some(more) = skipped.len().checked_sub(NAMED).filter(|more| *more > 0) {
             output::say(output::warning(format, &format!("… and {more} more stay")));
@@ -240,7 +241,7 @@ fn for_people(inventory: &Inventory, plan: &Plan) -> String {
     };
     let told: Vec<&Step> = plan.steps.iter().filter(is_told).collect();
     for step in told.iter().take(NAMED) {
-        let what = output::plain(&words(inventory, step.id));
+        let what = output::name(&words(inventory, step.id));
         let why = styled(FAINT, why_words(step));
         let _ = write!(text, "\n  {}  {why}", styled(NAME, what));
     }
@@ -289,6 +290,20 @@ fn hold_words(hold: Hold) -> &'static str {
     }
 }
 
+/// Says what keeps it from being known what is needed, and the way out of that.
+fn in_doubt(doubt: &Damage) -> String {
+    let way_out = if doubt.flaw == Flaw::RefDamaged {
+        "download that revision again, which writes the ref, or remove the ref"
+    } else if doubt.flaw == Flaw::RefIsFolder {
+        "remove that folder, and download the revision again"
+    } else if doubt.flaw == Flaw::PinsDamaged {
+        "mend that list, or remove it and pin again"
+    } else {
+        "run it as the user whom that belongs to"
+    };
+    format!("`{}`: {}, so nobody knows what is needed; {way_out}", doubt.at, doubt.flaw)
+}
+
 fn kept(inventory: &Inventory, plan: &Plan) -> Vec<KeptJson> {
     let kept = plan.kept.iter();
     kept.map(|kept| KeptJson { what: words(inventory, kept.id), by: kept.by.code() }).collect()
@@ -296,7 +311,11 @@ fn kept(inventory: &Inventory, plan: &Plan) -> Vec<KeptJson> {
 
 fn tell_kept(inventory: &Inventory, plan: &Plan, format: Format) {
     for kept in plan.kept.iter().take(NAMED) {
-        let what = format!("`{}` stays: {}", words(inventory, kept.id), hold_words(kept.by));
+        let why = match (kept.by, inventory.doubts(kept.id).first()) {
+            (Hold::Unsure, Some(doubt)) => in_doubt(doubt),
+            (by, _) => hold_words(by).to_owned(),
+        };
+        let what = format!("`{}` stays: {why}", output::name(&words(inventory, kept.id)));
         output::say(output::warning(format, &what));
     }
 }

@@ -10,7 +10,8 @@ use crate::{global::Global, hub_args::PartsOf};
 ///
 /// That is: revisions that no branch or tag leads to, blobs that no snapshot leads to, downloads that were given up, content of
 /// the shared store that no repo uses, and empty folders. The options take more. What is pinned stays, and so does what another
-/// process works with right now.
+/// process works with right now. Where a ref or the list of pins can't be read or understood, nobody knows what its repo needs: what it
+/// may keep stays, and the plan names it.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

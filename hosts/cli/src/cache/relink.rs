@@ -41,6 +41,9 @@ const TOLD_EVERY: Duration = Duration::from_millis(200);
 /// (`compat`, `dedup`, `nas`, `strict`), and links become files (`portable`, before you carry the cache to a disk without links).
 /// Links that another program has broken work again, where their content is still in the repo.
 ///
+/// A file says nothing of what it should hold, where a link names its blob: of files without a kept listing that knowledge goes with
+/// `portable`, and the plan counts them.
+///
 /// Two files count as equal when their hashes say so. What is damaged, in use or unknown stays as it is. The bytes that are told
 /// are those of files, each counted once.
 #[derive(Args)]
@@ -121,18 +124,25 @@ impl Converting {
         if format != Format::Json {
             self.tell_left();
         }
+        if self.planned.unlisted > 0 && format != Format::Json {
+            let files = output::counted(self.planned.unlisted, "file");
+            let what = format!(
+                "of {files} only the name of the blob says what they should hold, and that name goes: \
+                 `hubstow cache verify` can't prove them any more. `hubstow download` of the whole \
+                 revision keeps a listing, which says it as well"
+            );
+            output::say(output::warning(format, &what));
+        }
         if plan.steps.is_empty() || self.request.dry_run {
             return self.show();
         }
-        if format == Format::Human {
-            output::say(for_people(&self.inventory, plan));
-        }
         let question = Question {
+            plan: &for_people(&self.inventory, plan),
             asked: "Convert this?",
             undone: "nothing was converted",
             hint: "--yes goes on without asking, --dry-run shows what would become of it",
         };
-        if !wanted(yes, &question)? {
+        if !wanted(yes, format, &question)? {
             return Err(Error::new(ErrorKind::Other, question.undone));
         }
         let done = self.cache.execute_relink(&self.inventory, &self.planned, |_| {});

@@ -95,8 +95,8 @@ struct LeftJson<'a> {
 pub(super) fn run(args: &MoveArgs, global: &Global, parts: PartsOf) -> Result<(), Error> {
     let format = global.format();
     let to = folder::named("DEST", &args.to)?;
-    // One that is gone may have been moved by a run that was killed before it has left its link.
-    let cache = args.which.open_or_make(args.placement, parts)?;
+    let is_link_left = args.link && to.is_dir();
+    let cache = args.which.open_to_move(is_link_left, args.placement, parts)?;
     let from = cache.native(&CachePath::root());
     let (progress, cancel) = (Progress::start(format, global.verbose), Cancel::default());
     let show = |event: &_| progress.show(event);
@@ -109,10 +109,7 @@ pub(super) fn run(args: &MoveArgs, global: &Global, parts: PartsOf) -> Result<()
         tell_left(&plan.left, format);
         return tell(&from, &plan, None, false, format);
     }
-    if format == Format::Human {
-        output::say(for_people(&from, &plan));
-    }
-    args.agreement.given("Move this?")?;
+    args.agreement.given("Move this?", &for_people(&from, &plan), format)?;
     heed_interrupts(&cancel);
     let done = cache.relocate(&plan, &watch);
     progress.stop();
@@ -125,7 +122,17 @@ pub(super) fn run(args: &MoveArgs, global: &Global, parts: PartsOf) -> Result<()
     if args.link {
         cache.link_old(&plan)?;
     }
-    tell(&from, &plan, Some(&done), args.link, format)
+    tell(&from, &plan, Some(&done), args.link, format)?;
+    if is_nothing(&plan, &done) && !done.left.is_empty() {
+        return Err(Error::new(ErrorKind::Other, "nothing was moved: all of it stays where it is")
+            .hint("end what works with it, and run the same command again"));
+    }
+    Ok(())
+}
+
+/// Tells whether nothing is in the new place that was not there before.
+fn is_nothing(plan: &MovePlan, done: &Moved) -> bool {
+    plan.way != Way::Rename && done.placed == 0 && done.here == 0
 }
 
 fn tell_left(left: &[LeftOut], format: Format) {
@@ -133,7 +140,7 @@ fn tell_left(left: &[LeftOut], format: Format) {
         return;
     }
     for left in left.iter().take(NAMED) {
-        let what = format!("`{}` stays where it is: {}", left.what, left.why);
+        let what = format!("`{}` stays where it is: {}", output::name(&left.what), left.why);
         output::say(output::warning(format, &what));
     }
     if let Some(more) = left.len().checked_sub(NAMED).filter(|more| *more > 0) {
@@ -215,6 +222,9 @@ fn said(from: &Path, plan: &MovePlan, done: &Moved, linked: bool) -> String {
         freed => format!("; {} free in the old place", styled(GOOD, output::size(freed))),
     };
     let moved = format!("Moved {}{here}{freed}.", output::counted(done.placed, "file"));
+    if is_nothing(plan, done) && !linked {
+        return "Nothing was moved.".to_owned();
+    }
     let to = styled(NAME, plan.to.display());
     let next = if linked {
         format!("{} is a link to {to} now, so programs find it as ever.", from.display())

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::output::{TITLE, plain, styled};
+use crate::output::{self, TITLE, styled};
 
 /// Returns the present time, in seconds since 1970.
 pub(super) fn now() -> u64 {
@@ -32,7 +32,7 @@ pub(super) fn ago(at: u64, now: u64) -> String {
 /// Sets rows under a heading, each column as wide as it needs. The second is of numbers, and ends alike.
 pub(super) fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
     let rows: Vec<Vec<String>> =
-        rows.iter().map(|row| row.iter().map(|cell| plain(cell)).collect()).collect();
+        rows.iter().map(|row| row.iter().map(|cell| output::name(cell)).collect()).collect();
     let wide = |text: &str| text.chars().count();
     let widths: Vec<usize> = (0..heading.len())
         .map(|column| {

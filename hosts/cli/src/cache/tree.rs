@@ -77,7 +77,7 @@ fn json(item: &Item) -> EntryJson<'_> {
 
 fn line(id: Id, item: &Item, inventory: &Inventory, led_to: &HashSet<Id>) -> String {
     let depth = inventory.around(id).count().saturating_sub(1);
-    let name = plain(item.at.base());
+    let name = output::name(item.at.base());
     let name = match item.role {
         Role::Repo => styled(TITLE, name),
         Role::Pointer => styled(NAME, name),
@@ -94,7 +94,7 @@ fn line(id: Id, item: &Item, inventory: &Inventory, led_to: &HashSet<Id>) -> Str
     let slash = if item.kind == Kind::Directory { "/" } else { "" };
     let mut text = format!("{}{name}{slash}", "  ".repeat(depth));
     if let Some(link) = &item.link {
-        text.push_str(&styled(FAINT, format_args!(" → {}", plain(link))));
+        text.push_str(&styled(FAINT, format_args!(" → {}", output::name(link))));
         let wrong = match item.leads {
             Some(Leads::Nowhere) => Some("leads nowhere"),
             Some(Leads::Outside) => Some("leads out of the cache"),

@@ -22,6 +22,7 @@ use tokio::{sync::Semaphore, task::JoinSet};
 use crate::{
     folder,
     global::{Format, Global},
+    hints,
     hub_args::PartsOf,
     output, runtime,
 };
@@ -94,8 +95,12 @@ pub(super) fn run(args: &WarmArgs, global: &Global, parts: PartsOf) -> Result<()
                 tell(done.last(), format)?;
             }
             Err(error) => {
-                let what = format!("{repo} at `{revision}` is not warm: {}", with_causes(&error));
-                output::say(output::warning(format, &what));
+                // Of one alone the error of the command tells it.
+                if wanted.len() > 1 {
+                    let what =
+                        format!("{repo} at `{revision}` is not warm: {}", with_causes(&error));
+                    output::say(output::warning(format, &what));
+                }
                 failed.push(error);
             }
         }
@@ -109,7 +114,11 @@ pub(super) fn run(args: &WarmArgs, global: &Global, parts: PartsOf) -> Result<()
         Some(first) if wanted.len() == 1 => Err(first),
         Some(first) => {
             let what = format!("{count} of {} could not be fetched", wanted.len());
-            Err(Error::new(first.kind(), what).caused_by(first))
+            let error = Error::new(first.kind(), what);
+            Err(match hints::way_out(&first) {
+                Some(way_out) => error.hint(way_out),
+                None => error,
+            })
         }
     }
 }
@@ -216,7 +225,8 @@ fn tell(warmed: Option<&Warmed>, format: Format) -> Result<(), Error> {
     let Some(Warmed { repo, revision, files, bytes }) = warmed else { return Ok(()) };
     match format {
         Format::Human => output::line(format_args!(
-            "{repo} at {revision}: {files} files, {}",
+            "{repo} at {revision}: {}, {}",
+            output::counted(*files, "file"),
             output::size(*bytes)
         )),
         Format::Json | Format::Quiet => Ok(()),

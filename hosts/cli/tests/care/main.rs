@@ -3,11 +3,13 @@
 #![cfg(unix)]
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     reason = "a helper that panics fails the test that called it"
 )]
 
 mod beside;
+mod doubt;
 mod peer;
 mod relink;
 mod report;
@@ -44,6 +46,26 @@ fn repos_revisions_and_files_are_listed_in_every_format() {
     let people = stage.succeed(&["ls"]);
     for word in ["ID ", "REFS", "main refs/pr/1", "400 B orphaned", "2 repo(s)"] {
         assert!(people.contains(word), "{people}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn nobody_is_asked_about_a_plan_that_was_not_shown() {
+    for (args, plan, question) in [
+        (&["rm", "acme/tiny"][..], "About to delete", "Remove this?"),
+        (&["prune"], "About to delete", "Remove this?"),
+        (&["move", "elsewhere"], "About to move", "Move this?"),
+        (&["export", "dataset/acme/rows", "-o", "out.tar"], "About to export", "Export this?"),
+        (&["relink", "--placement", "portable"], "About to convert", "Convert this?"),
+    ] {
+        for format in ["--json", "-q", "--format=human"] {
+            let stage = Stage::by_hand();
+            let shown = stage.on_terminal(&[args, &[format]].concat(), "n\n");
+            let (plan, question) = (shown.find(plan), shown.find(question));
+            assert!(plan.is_some() && plan < question, "{args:?} {format}: {shown}");
+            assert_eq!(stage.json(&["ls"]).as_array().unwrap().len(), 2);
+        }
     }
 }
 

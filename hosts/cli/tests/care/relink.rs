@@ -128,6 +128,31 @@ fn convert(stage: &Stage, args: &[&str]) -> Value {
 }
 
 #[test]
+fn links_that_become_files_which_no_listing_proves_are_told() {
+    let stage = reported(1);
+    convert(&stage, &["--placement", "compat"]);
+    let args = ["relink", "--placement", "portable", "--dry-run"];
+    assert_eq!(stage.json(&args)["unlisted"], 6);
+    let listed = |(name, content): &(String, Vec<u8>)| {
+        let file = json!({
+            "size": content.len(), "blob_id": "f".repeat(40),
+            "lfs_sha256": sha256(content), "lfs_size": content.len(),
+        });
+        (name.clone(), file)
+    };
+    let files = files(0, 1);
+    let files: serde_json::Map<_, _> =
+        files.iter().filter(|(name, _)| name.ends_with(".bin")).map(listed).collect();
+    let listing = json!({ "format_version": 1, "files": files }).to_string();
+    let at = format!("models--acme--m0/trees/{}.json", commit(1));
+    write(stage.cache().join(at), listing.as_bytes());
+    assert_eq!(stage.json(&args)["unlisted"], 4);
+    let told = String::from_utf8(stage.run(&args).stderr).unwrap();
+    assert!(told.contains("of 4 files only the name of the blob"), "{told}");
+    assert_eq!(stage.json(&["relink", "--placement", "compat", "--dry-run"])["unlisted"], 0);
+}
+
+#[test]
 fn the_reported_cache_becomes_links_and_files_again_and_frees_what_was_told() {
     let stage = reported(REPOS);
     let compat = convert(&stage, &["--placement", "compat"]);

@@ -3,9 +3,10 @@
 use std::{
     collections::BTreeMap,
     fs,
+    io::Write as _,
     os::unix::fs::{MetadataExt as _, symlink},
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 
 use serde_json::Value;
@@ -90,6 +91,20 @@ impl Stage {
     #[track_caller]
     pub(crate) fn json(&self, args: &[&str]) -> Value {
         serde_json::from_str(&self.succeed(&[args, &["--json"]].concat())).unwrap()
+    }
+
+    /// Runs it on a terminal of its own, with this answer; returns what is shown there.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn on_terminal(&self, args: &[&str], answer: &str) -> String {
+        let quoted: Vec<String> = args.iter().map(|arg| format!("'{arg}'")).collect();
+        let line = format!("{} cache {}", env!("CARGO_BIN_EXE_hubstow"), quoted.join(" "));
+        let mut command = Command::new("script");
+        command.args(["-qec", &line, "/dev/null"]).env("HF_HUB_CACHE", self.cache());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut running = command.env("HOME", self.folder()).spawn().unwrap();
+        running.stdin.take().unwrap().write_all(answer.as_bytes()).unwrap();
+        let output = running.wait_with_output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// Runs what must fail in this way, and returns its error.

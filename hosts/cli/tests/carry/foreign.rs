@@ -25,6 +25,18 @@ fn arrives(stage: &Stage, from: &str, name: &str) -> String {
 }
 
 #[test]
+fn a_name_with_a_line_break_stays_on_its_line() {
+    let stage = Stage::new();
+    fs::create_dir(stage.at("odd")).unwrap();
+    fs::write(stage.at("odd/a\nwarning: all is well"), "x").unwrap();
+    let output = stage.run(&["import", "odd", "--repo", "acme/tiny@main", "--yes"]);
+    let told = stage.fails(&output, 1, "nothing of");
+    assert!(told.is_null());
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("a\\nwarning: all is well"), "{text}");
+}
+
+#[test]
 fn a_cache_is_taken_in_however_it_was_copied() {
     let stage = Stage::new();
     stage.system("cp", &["-a", "cache", "linked"]);

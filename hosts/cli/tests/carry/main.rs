@@ -26,6 +26,45 @@ use serde_json::json;
 use stage::Stage;
 
 #[test]
+fn where_an_export_can_not_go_that_place_is_named_and_nothing_is_made() {
+    let stage = Stage::new();
+    let inside = format!("{}/models--acme--tiny/out", stage.cache());
+    let before = Stage::tree(&stage.cache());
+    fs::write(stage.at("file"), "").unwrap();
+    let (in_cache, in_file) = (format!("{}/out.tar", stage.cache()), stage.at("file/deep/out"));
+    for (to, code, words) in [
+        ("out.tar.gz", 2, "compressed"),
+        ("out.tgz", 2, "compressed"),
+        ("out.ZIP", 2, "compressed"),
+        ("out.tar.zst", 2, "compressed"),
+        (&stage.cache(), 2, "in the cache"),
+        (&inside, 2, "in the cache"),
+        (&in_cache, 2, "in the cache"),
+        ("cache/../cache/new", 2, "in the cache"),
+        (&in_file, 1, "choose another place with --output"),
+        ("/proc/hubstow/out", 1, "choose another place with --output"),
+        ("/proc/hubstow.tar", 1, "choose another place with --output"),
+    ] {
+        let output = stage.run(&["export", "acme/tiny", "-o", to, "--yes"]);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && told.contains(words), "{to}: {told}");
+        if code == 2 {
+            assert_eq!(output.status.code(), Some(2), "{to}: {told}");
+        } else {
+            assert!(told.contains(to) && !told.contains("--cache-dir"), "{to}: {told}");
+        }
+    }
+    let left: Vec<_> = fs::read_dir(stage.folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| !["hub", "cache", "file"].contains(&name.as_str()))
+        .filter(|name| !name.starts_with('.'))
+        .collect();
+    assert_eq!(left, Vec::<String>::new());
+    assert_eq!(Stage::tree(&stage.cache()), before);
+}
+
+#[test]
 fn what_is_exported_from_any_cache_is_the_same_to_the_byte() {
     let stage = Stage::new();
     let (tar, folder) = (stage.at("one.tar"), stage.at("one"));

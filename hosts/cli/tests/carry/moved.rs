@@ -184,6 +184,29 @@ fn a_repo_in_which_somebody_works_is_renamed_by_nobody() {
 }
 
 #[test]
+fn where_nothing_is_moved_nothing_is_said_of_the_new_place() {
+    let stage = Stage::new();
+    let (to, none) = (stage.at("to"), stage.at("none"));
+    for link in [&[][..], &["--link"]] {
+        let args = [&["move", &to, "--yes", "--cache-dir", &none], link].concat();
+        let output = stage.run(&args);
+        stage.fails(&output, 2, "is no cache directory");
+        assert!(!stage.exists("to"));
+    }
+    fs::remove_dir_all(stage.at("cache/datasets--acme--rows")).unwrap();
+    let layout = RepoLayout::new(&Repo::new(RepoKind::Model, RepoId::parse("acme/tiny").unwrap()));
+    let disk = std::sync::Arc::new(StdDisk::new(stage.cache()));
+    let cache = Cache::new(disk, Policy::Compat, Durability::Safe);
+    let Leased::Held(_lease) = cache.try_lease(&layout) else { panic!("no lease") };
+    let output = stage.run(&["move", &to, "--yes"]);
+    stage.fails(&output, 1, "nothing was moved");
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(!told.contains("HF_HUB_CACHE"), "{told}");
+    let output = stage.command(&[("HF_HUB_CACHE", &none)], &["cache", "move", &to, "--yes"]);
+    assert_eq!(stage.succeeds(&output), "Nothing was moved.\n");
+}
+
+#[test]
 fn a_store_that_repos_share_goes_along_once_or_is_given_to_each() {
     let stage = Stage::new();
     let right = Stage::contents(&stage.cache());

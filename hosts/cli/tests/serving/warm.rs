@@ -62,6 +62,14 @@ fn what_fails_is_said_and_stops_nothing_else() {
     assert_eq!(report.as_array().unwrap().len(), 1);
     assert!(text.contains("model acme/none at `main` is not warm"), "{text}");
     assert!(text.contains("1 of 2 could not be fetched"), "{text}");
+    // Its reason is told once, and of one alone by the error itself.
+    let args = ["serve", "warm", "acme/none", "--disk", "disk", "--endpoint", &hub.url];
+    let output = stage.run(&args);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(text.matches("not found").count(), 1, "{text}");
+    let output = stage.run(&[&args[..2], &["acme/tiny@v1"], &args[3..]].concat());
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(shown.contains("acme/tiny at v1: 1 file, "), "{shown}");
     stage.write("pins.txt", "acme/tiny\nno such name\n");
     for (args, expected) in [
         (&["serve", "warm", "--pins", "pins.txt", "--disk", "disk"][..], "line 2 of the pins"),

@@ -45,6 +45,8 @@ pub enum Detail {
     Refused(Refused),
     /// The system refused; what its error means.
     System(ErrorGroup),
+    /// The system refused at the place outside of the cache that is written to.
+    Output,
     /// This program can't reach a directory, whatever is there.
     OutOfReach,
     /// Something that is no folder stands where a directory is to be.

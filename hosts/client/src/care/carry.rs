@@ -8,6 +8,7 @@ mod guard;
 pub mod import;
 mod manifest;
 mod notes;
+mod output;
 mod pack;
 mod recognize;
 pub mod relocate;
@@ -17,7 +18,7 @@ mod store;
 mod tarball;
 mod tarplace;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hubstow_cache::cache::lease::Lease;
 pub use hubstow_cache::disk::cancel::Cancel;
@@ -83,6 +84,16 @@ impl CacheDir {
     fn lease(&self, repo: &Repo) -> Result<Option<Lease>, Error> {
         guard::lease(self.cache(), repo)
     }
+}
+
+/// Returns where a path leads. Of one that does not exist, the nearest above it that does says where the rest will be.
+fn real(path: &Path) -> PathBuf {
+    let Ok(path) = std::path::absolute(path) else { return path.to_owned() };
+    let known = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+    known.map_or_else(
+        || path.clone(),
+        |(above, real)| real.join(path.strip_prefix(above).unwrap_or(Path::new(""))),
+    )
 }
 
 /// Makes sure that a disk has room for so many bytes, where that is known.

@@ -7,13 +7,19 @@ pub use hubstow_cache::care::relink::{
     told::{Progress, Tell},
 };
 use hubstow_cache::{
-    care::relink::{contents::Contents, told::Promises},
+    care::{
+        inventory::HeldRepo,
+        relink::{contents::Contents, told::Promises},
+    },
+    disk::Kind,
     observe::cached::Promised,
 };
 pub use hubstow_core::care::relink::{Act, Because, Left, Plan, Rules, Source, Step, Why};
 use hubstow_core::{
     care::{Id, relink::relink},
-    policy::{Methods, Policy},
+    layout::RepoLayout,
+    name::{Commit, Repo},
+    policy::{Method, Methods, Policy},
 };
 
 use crate::{
@@ -71,6 +77,8 @@ pub struct Relinking {
     pub methods: Methods,
     /// How many bytes were read because nothing had proved them.
     pub hashed_bytes: u64,
+    /// How many links become files of which no kept listing says what they should hold. The name of the blob says it, and goes.
+    pub unlisted: usize,
     contents: Contents,
     folders_bytes: i64,
 }
@@ -91,6 +99,31 @@ impl Relinking {
         let texts = self.contents.bytes_of_link_texts(inventory, steps);
         done.freed_bytes + texts - self.folders_bytes
     }
+}
+
+/// Counts the links that become files of which no listing tells.
+fn unlisted(
+    inventory: &Inventory,
+    contents: &Contents,
+    plan: &Plan,
+    promises: Promises<'_>,
+) -> usize {
+    let mut listings: HashMap<(Repo, Commit), HashMap<String, Promised>> = HashMap::new();
+    let becomes_file = |step: &&Step| {
+        step.act == Act::Place
+            && matches!(step.by, Some(Method::Move | Method::Copy))
+            && inventory.get(step.id).is_some_and(|item| item.kind == Kind::Symlink)
+    };
+    let mut is_unlisted = |step: &&Step| {
+        let file = contents.file_of(step.id);
+        let repo = inventory.repo_of(step.id).and_then(HeldRepo::repo);
+        let Some(((commit, file), repo)) = file.zip(repo) else { return false };
+        let layout = RepoLayout::new(&repo);
+        let listing = listings.entry((repo, commit.clone()));
+        let listing = listing.or_insert_with(|| promises(&layout, commit));
+        !listing.contains_key(file.as_str())
+    };
+    plan.steps.iter().filter(becomes_file).filter(|step| is_unlisted(step)).count()
 }
 
 impl CacheDir {
@@ -135,9 +168,10 @@ impl CacheDir {
         };
         let contents = cache.contents(inventory, &rules, promises, tell)?;
         let plan = relink(&inventory.held(), &contents.known, &rules);
+        let unlisted = unlisted(inventory, &contents, &plan, promises);
         let folders_bytes = cache.bytes_of_new_folders(inventory, &plan.steps);
         let hashed_bytes = contents.hashed_bytes;
-        Ok(Relinking { plan, methods, hashed_bytes, contents, folders_bytes })
+        Ok(Relinking { plan, methods, hashed_bytes, unlisted, contents, folders_bytes })
     }
 
     /// Carries out a conversion that was planned of this inventory, telling what becomes of each step. Each is looked at again

@@ -295,6 +295,9 @@ impl Shared {
             let goal = self.limit_bytes / 10 * TENTHS_LEFT;
             let max_bytes = goal.saturating_sub(to_come);
             let used_before = now_s().saturating_sub(self.unused_for.as_secs()) + 1;
+            for doubt in inventory.damage.iter().filter(|damage| damage.flaw.is_doubt()) {
+                tracing::warn!(path = %doubt.at, flaw = %doubt.flaw, "nothing it may keep makes room");
+            }
             let plan = evict(&held, &Bounds { max_bytes, used_before });
             freed = self.cache.execute(&inventory, &plan, |_| {}).freed_bytes;
             tracing::info!(total, to_come, freed, "made room");

@@ -18,7 +18,10 @@ use hubstow_client::{
     TransportError, TransportErrorKind, Workers,
     care::{
         CacheDir, Id,
-        carry::{Cancel, Existing, Watch, relocate::Old},
+        carry::{
+            Cancel, Existing, Watch,
+            relocate::{Old, Way},
+        },
     },
 };
 use hubstow_core::policy::Policy;
@@ -185,6 +188,28 @@ fn relocate(world: &World, policy: Policy, fate: &Arc<Fate>) -> Result<(), Error
     let cache = world.cache("cache", policy, fate);
     let plan = cache.plan_move(&world.at("to"), Old::Remove, &watch())?;
     cache.relocate(&plan, &watch()).map(drop)
+}
+
+#[test]
+fn of_two_moves_at_once_one_fails_and_leaves_nothing() {
+    let world = World::new();
+    let right = (world.contents("cache"), world.refs("cache"));
+    let cache = |_| world.cache("cache", Policy::Compat, &healthy());
+    let (first, second) = (cache(1), cache(2));
+    let to_first = first.plan_move(&world.at("first/hub"), Old::Remove, &watch()).unwrap();
+    let to_second = second.plan_move(&world.at("second/hub"), Old::Remove, &watch()).unwrap();
+    let copied = second.plan_move(&world.at("third/hub"), Old::Keep, &watch()).unwrap();
+    assert_eq!((&to_first.way, &to_second.way), (&Way::Rename, &Way::Rename));
+    let moved = first.relocate(&to_first, &watch()).unwrap();
+    assert_eq!(moved.placed, right.0.len());
+    for late in [&to_second, &copied] {
+        let error = second.relocate(late, &watch()).unwrap_err();
+        assert!(error.to_string().contains("another process has moved"), "{error}");
+    }
+    assert_eq!((world.contents("first/hub"), world.refs("first/hub")), right);
+    for none in ["cache", "second", "third"] {
+        assert!(!world.at(none).exists(), "{none}");
+    }
 }
 
 fn healthy() -> Arc<Fate> {

@@ -61,6 +61,12 @@ pub(crate) struct Slot {
 }
 
 impl Contents {
+    /// Returns of which commit and file a pointer is.
+    #[must_use]
+    pub fn file_of(&self, id: Id) -> Option<&(Commit, FileName)> {
+        self.pointers.get(&id)
+    }
+
     /// Returns the blob that an entry is or belongs into.
     pub(crate) fn slot_of(&self, id: Id) -> Option<(u64, &Slot)> {
         let known = self.known.get(id.place())?.as_ref()?;

@@ -46,9 +46,6 @@ impl Around<'_> {
                     (Flaw::MarkerWrong, Ill::Void)
                 }
                 Role::Staged if item.hold == Hold::Free => (Flaw::Leftover, Ill::Litter),
-                Role::Folder if empty.contains(&id) && self.is_instead_of_ref(id, item) => {
-                    (Flaw::RefIsFolder, Ill::Void)
-                }
                 Role::Repo
                 | Role::Frame
                 | Role::Ref
@@ -210,16 +207,6 @@ impl Around<'_> {
         file.is_some_and(|id| self.inventory.content_of(*id).is_some())
     }
 
-    /// Tells whether an empty folder among the refs has the place of a ref. Those of pull requests are made and left so by
-    /// every client.
-    fn is_instead_of_ref(&self, id: Id, item: &Item) -> bool {
-        let outer = self.inventory.get(self.inventory.outermost(id));
-        outer.is_some_and(|outer| outer.role == Role::Repo)
-            && item.at.parent().base() == "refs"
-            && item.at.base() != "refs"
-            && item.at.parent().parent().parent() == CachePath::root()
-    }
-
     /// Compares the lists of shared contents' users with who leads to them.
     fn check_users(&self, places: &HashMap<&str, Id>, verified: &mut Verified) {
         let mut users: HashMap<Id, Vec<(Id, &str)>> = HashMap::new();
@@ -284,7 +271,7 @@ fn is_link(flaw: Flaw) -> bool {
 
 /// Says what else an inventory finds is as far as healing goes.
 fn ill_of(flaw: Flaw) -> Ill {
-    if matches!(flaw, Flaw::RefLeadsNowhere | Flaw::RefDamaged) {
+    if matches!(flaw, Flaw::RefLeadsNowhere | Flaw::RefDamaged | Flaw::RefIsFolder) {
         Ill::Void
     } else if flaw == Flaw::RefUntidy {
         Ill::Untidy

@@ -16,6 +16,8 @@ mod unix {
     const GROUP_WRITES: u32 = 0o020;
     /// What of a mode is a matter of access; with the bit by which what is made in a folder gets its group.
     const ACCESS: u32 = 0o2777;
+    /// What of that a file has: nothing in it is run or entered.
+    const ACCESS_OF_FILE: u32 = 0o666;
 
     pub(crate) fn is_own(metadata: &Metadata) -> bool {
         let owner = metadata.uid();
@@ -39,18 +41,18 @@ mod unix {
     }
 
     /// Where the group can't be had, its members get no right to write: that would be another group's.
-    pub(crate) fn share_like(folder: &Path, other: &Path) -> io::Result<()> {
-        let (made, like) = (fs::symlink_metadata(folder)?, fs::metadata(other)?);
-        let mut mode = like.mode() & ACCESS;
+    pub(crate) fn share_like(at: &Path, other: &Path) -> io::Result<()> {
+        let (made, like) = (fs::symlink_metadata(at)?, fs::metadata(other)?);
+        let mut mode = like.mode() & if made.is_dir() { ACCESS } else { ACCESS_OF_FILE };
         if made.gid() != like.gid()
-            && std::os::unix::fs::lchown(folder, None, Some(like.gid())).is_err()
+            && std::os::unix::fs::lchown(at, None, Some(like.gid())).is_err()
         {
             mode &= !GROUP_WRITES;
         }
         if made.mode() & ACCESS == mode {
             return Ok(());
         }
-        fs::set_permissions(folder, Permissions::from_mode(mode))
+        fs::set_permissions(at, Permissions::from_mode(mode))
     }
 }
 
@@ -106,6 +108,17 @@ mod tests {
             assert!(is_own(), "{mode:o}");
             let now = fs::metadata(folder.path()).unwrap().mode() & 0o7777;
             assert_eq!(now, kept, "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn a_file_gets_what_of_the_mode_of_a_folder_is_of_use_to_it() {
+        for (like, mode) in [(0o2775, 0o664), (0o700, 0o600), (0o755, 0o644)] {
+            let folder = tempfile::tempdir().unwrap();
+            let file = tempfile::NamedTempFile::new().unwrap();
+            fs::set_permissions(folder.path(), Permissions::from_mode(like)).unwrap();
+            super::share_like(file.path(), folder.path()).unwrap();
+            assert_eq!(fs::metadata(file.path()).unwrap().mode() & 0o7777, mode, "{like:o}");
         }
     }
 

@@ -177,6 +177,8 @@ pub(super) struct Report<'a> {
     du: i64,
     /// How many bytes were read because nothing had proved them.
     hashed: u64,
+    /// How many links become files of which no listing says what they should hold.
+    unlisted: usize,
     kept: Vec<KeptJson>,
     skipped: Vec<SkippedJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -209,6 +211,7 @@ impl<'a> Report<'a> {
             freed: 0,
             du: 0,
             hashed: planned.hashed_bytes,
+            unlisted: planned.unlisted,
             kept: kept.collect(),
             skipped: Vec::new(),
             steps: None,

@@ -21,7 +21,7 @@ use crate::{
     },
     exit::exit_code,
     global::Format,
-    output::{self, CAUTION, FAINT, GOOD, NAME, TITLE, plain, styled},
+    output::{self, CAUTION, FAINT, GOOD, NAME, TITLE, styled},
     progress::Progress,
     runtime,
 };
@@ -72,15 +72,13 @@ pub(super) fn settle(
     if plan.steps.is_empty() || args.dry_run {
         return show(found, &plan, args, format);
     }
-    if format == Format::Human {
-        output::say(for_people(found, &plan));
-    }
     let question = Question {
+        plan: &for_people(found, &plan),
         asked: "Repair this?",
         undone: "nothing was repaired",
         hint: "--yes repairs without asking, --dry-run shows what would be done",
     };
-    if !wanted(args.yes, &question)? {
+    if !wanted(args.yes, format, &question)? {
         return Err(Error::new(ErrorKind::Other, "nothing was repaired"));
     }
     let healed = runtime::block_on(cache.repair(&found.inventory, &found.verified, &plan, |_| {}));
@@ -139,8 +137,10 @@ fn tell(
     if format != Format::Json {
         for healed in failed.iter().take(NAMED) {
             let why = why(healed).unwrap_or_default();
-            let what =
-                format!("`{}` was not repaired: {why}", plain(&words(&found.inventory, healed.id)));
+            let what = format!(
+                "`{}` was not repaired: {why}",
+                output::name(&words(&found.inventory, healed.id))
+            );
             output::say(output::warning(format, &what));
         }
     }
@@ -285,7 +285,7 @@ fn how(found: &Found, step: &Heal, fault: &Fault) -> String {
     match step.cure {
         Cure::List => "the listing is asked of the hub again".to_owned(),
         Cure::Place => match step.from {
-            Some(from) => format!("from {}", plain(&words(&found.inventory, from))),
+            Some(from) => format!("from {}", output::name(&words(&found.inventory, from))),
             None => "from what is downloaded for another".to_owned(),
         },
         Cure::Fetch => match fault.expected.as_ref().and_then(|expected| expected.size) {

@@ -148,7 +148,7 @@ fn file_of(found: &Found, revision: Id, file: &str) -> String {
 pub(super) fn name(found: &Found, fault: &Fault) -> String {
     let of_reader = fault.readers.first().copied().or(fault.id);
     let name = of_reader.map(|id| words(&found.inventory, id));
-    plain(&name.unwrap_or_else(|| fault.damage.at.as_str().to_owned()))
+    output::name(&name.unwrap_or_else(|| fault.damage.at.as_str().to_owned()))
 }
 
 /// Says more of what is wrong: how much of it there is, which hash it has, where it lies, and who else reads it.
@@ -173,7 +173,7 @@ fn details(found: &Found, fault: &Fault) -> Vec<String> {
             1 => ", and read as 1 other file".to_owned(),
             more => format!(", and read as {more} other files"),
         };
-        details.push(format!("in {}{also}", plain(fault.damage.at.as_str())));
+        details.push(format!("in {}{also}", output::name(fault.damage.at.as_str())));
     }
     details
 }
@@ -228,7 +228,7 @@ pub(super) fn tell_listed(found: &Found, args: &VerifyArgs) {
         let mut text =
             format!("{mark} {count} {} {what}", if count == 1 { "file" } else { "files" });
         for file in files.iter().take(if is_wrong { NAMED } else { 3 }) {
-            let _ = write!(text, "\n    {}", styled(FAINT, plain(file)));
+            let _ = write!(text, "\n    {}", styled(FAINT, output::name(file)));
         }
         output::say(text);
     }

@@ -22,6 +22,7 @@ use super::{
     bring::{Bringer, Found, Piece},
     chosen::{Chooser, ChosenFile, ChosenRepo},
     manifest::{self, Manifest},
+    output::{at_output, is_of_writing},
     pack::Packer,
     store::is_plain,
     tarplace::TarPlace,
@@ -142,10 +143,13 @@ impl CacheDir {
         watch: &Watch<'_>,
     ) -> Result<Exported, Error> {
         check_whole(plan)?;
+        self.check_outside(folder)?;
+        let at_output = |error| at_output(error, folder);
         let engine = self.engine.varied(|config| {
             config.cache_dir = folder.to_owned();
             (config.policy, config.local_dir, config.state_dir) = (Policy::Portable, None, None);
-        })?;
+        });
+        let engine = engine.map_err(at_output)?;
         let blocking = CallerBlocks::its_thread();
         // An export has no records of what one disk holds.
         let to = engine.shared.blocking(&blocking).stopped_by(watch.cancel.clone()).looking_only();
@@ -153,15 +157,16 @@ impl CacheDir {
         let mut done = Exported::default();
         let manifests = merged(&to, plan, existing)?;
         check_room(&to, plan)?;
+        to.make_folders(&CachePath::root()).map_err(Error::from).map_err(at_output)?;
         watch.listed(plan.files(), plan.bytes());
         for (chosen, manifest) in plan.repos.iter().zip(&manifests) {
             let _lease = self.lease(&chosen.repo)?;
             let cache = &to.remembering(&chosen.layout());
             let bringer = Bringer { engine: &engine, cache, cancel, tell: watch.tell, existing };
-            self.bring_repo(&bringer, chosen, &mut done)?;
+            self.bring_repo(&bringer, chosen, folder, &mut done)?;
             let notes = self.notes(chosen, manifest)?;
             for note in notes.iter().rev() {
-                keep_note(&to, &chosen.layout(), note, existing)?;
+                keep_note(&to, &chosen.layout(), note, existing).map_err(at_output)?;
             }
             // Only staged files were in it.
             let _ = to.disk().remove_folder(&chosen.layout().blobs());
@@ -173,6 +178,7 @@ impl CacheDir {
         &self,
         bringer: &Bringer<'_>,
         chosen: &ChosenRepo,
+        folder: &Path,
         done: &mut Exported,
     ) -> Result<(), Error> {
         let layout = chosen.layout();
@@ -205,7 +211,13 @@ impl CacheDir {
         for brought in brought {
             match brought {
                 Ok(report) => finished.push(report),
-                Err(failed) => failures.push(*failed),
+                Err(mut failed) => {
+                    // What the cache can't give is told as it is.
+                    if is_of_writing(&failed.error) {
+                        failed.error = at_output(failed.error, folder);
+                    }
+                    failures.push(*failed);
+                }
             }
         }
         if !failures.is_empty() {
@@ -231,22 +243,24 @@ impl CacheDir {
         watch: &Watch<'_>,
     ) -> Result<Exported, Error> {
         check_whole(plan)?;
+        self.check_outside(file)?;
+        let at_output = |error| at_output(error, file);
         let named = |what: &str| format!("`{}` {what}", file.display());
-        let place = TarPlace::of(file, |folder| self.engine.disk_of(folder))?;
+        let place = TarPlace::of(file, |folder| self.engine.disk_of(folder)).map_err(at_output)?;
         let is_taken = place.is_taken();
-        let is_taken = is_taken.map_err(|error| from_io(&named("can't be looked at"), error))?;
+        let is_taken =
+            is_taken.map_err(|error| at_output(from_io("it can't be looked at", error)))?;
         if is_taken && existing == Existing::Keep {
             return Err(Error::new(ErrorKind::Usage, named("is there already"))
                 .hint("choose another name, or replace it with --force"));
         }
         place.check_room(plan.bytes())?;
-        let mut out = place.create().map_err(|error| from_io(&named("can't be written"), error))?;
+        let written = |error| at_output(from_io("the tar can't be written", error));
+        let mut out = place.create().map_err(written)?;
         let packed = self.pack(plan, &mut io::BufWriter::with_capacity(1 << 20, &mut out), watch);
         let published = packed.and_then(|done| {
             let synced = out.flush().and_then(|()| out.sync());
-            synced
-                .and_then(|()| place.publish())
-                .map_err(|error| from_io(&named("can't be written"), error))?;
+            synced.and_then(|()| place.publish()).map_err(written)?;
             Ok(done)
         });
         published.inspect_err(|_| place.discard())

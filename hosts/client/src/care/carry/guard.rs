@@ -5,6 +5,7 @@ use std::{thread, time::Duration};
 use hubstow_cache::{
     Cache, Target,
     cache::lease::{Lease, Leased},
+    care::alone::NotAlone,
     observe::{OwnFacts, cached::Promised},
 };
 use hubstow_core::{
@@ -74,4 +75,20 @@ pub(super) fn lease(cache: &Cache, repo: &Repo) -> Result<Option<Lease>, Error> 
 /// Tells whether an etag is a hash, which proves its content by itself.
 pub(super) fn is_hash(etag: &Etag) -> bool {
     etag.content_hash() != ContentHash::Opaque
+}
+
+/// Says why a cache that has others in it, or has changed, is not moved.
+pub(super) fn not_alone(why: NotAlone) -> Error {
+    let (what, way_out) = match why {
+        NotAlone::Busy(repo) => {
+            (format!("another process works in `{repo}`"), "end it, and run it again")
+        }
+        NotAlone::Changed => (
+            "the cache is not what it was when this was planned: another process has moved or removed \
+             some of it, or added to it"
+                .to_owned(),
+            "look at both places, and run it again where something is left",
+        ),
+    };
+    Error::new(ErrorKind::Other, what).hint(way_out)
 }

@@ -138,7 +138,7 @@ impl Notes<'_> {
     }
 
     fn pins(&self, layout: &RepoLayout) -> Result<(), Error> {
-        let (ours, mut theirs) = (self.from.pins(layout), self.to.pins(layout));
+        let (ours, mut theirs) = (self.from.pins(layout)?, self.to.pins(layout)?);
         let mut is_new = ours.whole && theirs.pin(None);
         for revision in &ours.revisions {
             is_new |= theirs.pin(Some(&Revision::parse(revision)?));
@@ -159,11 +159,17 @@ impl Notes<'_> {
             else {
                 continue;
             };
-            let content = self.from.read(&item.at, REF_LIMIT_BYTES).unwrap_or_default();
-            let (Ok(revision), Some(commit)) =
-                (Revision::parse(name), Commit::from_ref_file(&content))
-            else {
-                left.push(LeftOut::new(item.at.as_str(), "it names no commit"));
+            let content = self.from.read(&item.at, REF_LIMIT_BYTES);
+            let Some((revision, content)) = Revision::parse(name).ok().zip(content) else {
+                left.push(LeftOut::new(item.at.as_str(), "it is no ref that can be read"));
+                continue;
+            };
+            let Some(commit) = Commit::from_ref_file(&content) else {
+                // It keeps the revisions of its repo from being taken for unneeded, there as well.
+                let at = layout.ref_file(&revision);
+                if matches!(self.to.disk().entry(&at), Ok(None)) {
+                    self.to.write_whole(layout, &at, &content)?;
+                }
                 continue;
             };
             match self.to.commit_of(layout, &revision) {

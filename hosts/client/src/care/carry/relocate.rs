@@ -12,9 +12,11 @@ use std::{
 use hubstow_cache::{
     Cache, Target,
     care::{
+        alone::NotAlone,
         damage::Flaw,
         execute::Skip,
         inventory::{HeldRepo, Inventory, Store},
+        summary::RepoSum,
     },
     observe::OwnFacts,
 };
@@ -29,12 +31,13 @@ use super::{
     Existing, LeftOut, Watch,
     bring::{Bringer, Found, Piece},
     chosen::{Chooser, ChosenRepo},
+    guard::not_alone,
     notes::{self, Notes},
     rename::{self, Rename},
     store,
 };
 use crate::{
-    api::error::{Error, ErrorKind, FailedFile},
+    api::error::{Error, FailedFile},
     care::CacheDir,
     engine::Engine,
     handle::CallerBlocks,
@@ -192,13 +195,12 @@ impl CacheDir {
     /// by name when all else is done, and stays.
     pub fn relocate(&self, plan: &MovePlan, watch: &Watch<'_>) -> Result<Moved, Error> {
         if let Some(rename) = &plan.rename {
-            let leases = self.cache().lease_all_alone(&plan.inventory).map_err(|busy| {
-                let what = format!("another process works in `{busy}`");
-                Error::new(ErrorKind::Other, what).hint("end it, and run it again")
-            })?;
+            let alone = self.cache().lease_all_alone(&plan.inventory).map_err(not_alone)?;
             rename.run()?;
-            drop(leases);
-            let placed = plan.repos.iter().map(|repo| repo.files).sum();
+            let files = |sum: &RepoSum| -> usize {
+                sum.revisions.iter().map(|revision| revision.files.len()).sum()
+            };
+            let placed = alone.inventory.sums().iter().map(files).sum();
             return Ok(Moved { placed, ..Moved::default() });
         }
         let there = There::of(&self.engine, &plan.to)?;
@@ -234,9 +236,13 @@ impl CacheDir {
         done: &mut Moved,
         watch: &Watch<'_>,
     ) -> Result<Vec<FailedFile>, Error> {
+        let layout = chosen.layout();
+        // A lease would make a cache where none is any more.
+        if !matches!(self.cache().disk().entry(&layout.repo()), Ok(Some(_))) {
+            return Err(not_alone(NotAlone::Changed));
+        }
         let _here = self.lease(&chosen.repo)?;
         let _there = super::guard::lease(cache, &chosen.repo)?;
-        let layout = chosen.layout();
         let cache = &cache.remembering(&layout);
         let mut failed = Vec::new();
         if plan.inventory.store == Store::Marked {

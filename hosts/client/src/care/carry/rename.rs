@@ -42,15 +42,7 @@ pub(super) fn check_places(from: &Path, to: &Path) -> Result<PathBuf, Error> {
     if std::fs::symlink_metadata(&to).is_ok() && !to.is_dir() {
         return Err(wrong("it is no folder"));
     }
-    let real = |path: &Path| {
-        // The nearest that exists says where the rest will be.
-        let known = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
-        known.map_or_else(
-            || path.to_owned(),
-            |(above, real)| real.join(path.strip_prefix(above).unwrap_or(Path::new(""))),
-        )
-    };
-    let (real_from, real_to) = (real(from), real(&to));
+    let (real_from, real_to) = (super::real(from), super::real(&to));
     if real_from == real_to {
         return Err(wrong("it is there already"));
     }
@@ -107,7 +99,7 @@ impl Rename {
     /// Renames the cache.
     ///
     /// # Errors
-    /// Whatever the system says; nothing has changed then.
+    /// Whatever the system says; all is as it was then.
     pub(super) fn run(&self) -> Result<(), Error> {
         let mut missing = Vec::new();
         let mut above = self.to.parent();
@@ -122,7 +114,16 @@ impl Rename {
             }
             self.disk.rename(&self.from, &self.to)
         };
-        rename().map_err(|error| {
+        let unmade = |_: &io::Error| {
+            // What holds something by now is somebody's.
+            for folder in &missing {
+                let _ = self.disk.remove_folder(folder);
+            }
+            if self.is_there {
+                let _ = self.disk.make_folder(&self.to);
+            }
+        };
+        rename().inspect_err(unmade).map_err(|error| {
             let (from, to) = (self.disk.native(&self.from), self.disk.native(&self.to));
             from_io(&format!("`{}` can't be renamed to `{}`", from.display(), to.display()), error)
                 .hint("copy it with --keep, and remove the old one then")
