@@ -50,13 +50,30 @@ impl Inner {
         if self.memory.is_missing(caller.key, (repo, &commit, file), within) {
             return Err(missing(commit));
         }
-        if freshness == Freshness::Stale {
-            let mut refusal =
-                Refusal::new(504, "Upstream can't be reached, and this file is not here");
-            refusal.retry_after = Some(COME_AGAIN);
-            return Err(refusal);
+        let admitted = Admitted { commit, freshness };
+        match freshness {
+            Freshness::Confirmed => self.fetched(&caller, &asked, admitted).await,
+            Freshness::Stale => self.fetched_without_upstream(&caller, &asked, admitted).await,
         }
-        self.fetched(&caller, &asked, commit).await
+    }
+
+    /// Has a file brought that is not here, while upstream can't be reached: from the tier, if from anywhere.
+    async fn fetched_without_upstream(
+        &self,
+        caller: &KnownCaller,
+        asked: &FileAsked,
+        admitted: Admitted,
+    ) -> Result<PulledFile, Refusal> {
+        let FileAsked { repo, file, .. } = asked;
+        let at = (repo, &admitted.commit, file);
+        if let Some(found) = self.memory.file_within(caller.key, at, STALE_FOR)
+            && self.tiers.has(&found).await
+        {
+            return self.brought(caller, asked, admitted, found).await;
+        }
+        let mut refusal = Refusal::new(504, "Upstream can't be reached, and this file is not here");
+        refusal.retry_after = Some(COME_AGAIN);
+        Err(refusal)
     }
 
     /// Finds out what a revision is, and that whoever asks may read it.
@@ -118,6 +135,7 @@ impl Inner {
                 self.away.is_back();
                 self.memory.found(caller.key, (repo, revision, file), found);
                 self.rooms.means(repo, revision, found.commit());
+                self.tiers.learned(&caller.hub, (repo, revision, found.commit()));
             }
             Err(unfound) if says_away(&unfound.error) => self.away.noticed(),
             Err(unfound) => {
@@ -143,18 +161,31 @@ impl Inner {
         &self,
         caller: &KnownCaller,
         asked: &FileAsked,
-        commit: Commit,
+        admitted: Admitted,
     ) -> Result<PulledFile, Refusal> {
-        let FileAsked { repo, file, wanted, .. } = asked;
-        let remembered = self.memory.file(caller.key, repo, &commit, file);
+        let FileAsked { repo, file, .. } = asked;
+        let commit = &admitted.commit;
+        let remembered = self.memory.file(caller.key, repo, commit, file);
         let found = match remembered {
             Some(found) => found,
             None => {
-                let found = self.find(caller, asked, &Revision::from(&commit)).await;
+                let found = self.find(caller, asked, &Revision::from(commit)).await;
                 found.map_err(|unfound| refusal_of_unfound(&unfound))?
             }
         };
-        let (etag, freshness) = (found.etag().clone(), Freshness::Confirmed);
+        self.brought(caller, asked, admitted, found).await
+    }
+
+    /// Has a content brought to its place, and says what of it can be had by now.
+    async fn brought(
+        &self,
+        caller: &KnownCaller,
+        asked: &FileAsked,
+        Admitted { commit, freshness }: Admitted,
+        found: FoundFile,
+    ) -> Result<PulledFile, Refusal> {
+        let FileAsked { repo, file, wanted, .. } = asked;
+        let etag = found.etag().clone();
         if let (Wanted::Facts, Some(len_bytes)) = (wanted, found.size()) {
             let (content, via) = (PulledContent::Unasked, Via::Miss);
             let ranges = Ranges::Given;

@@ -26,6 +26,15 @@ pub(crate) const READ_BYTES: u64 = 64 << 10;
 pub(crate) const FILLS: usize = 64;
 /// The most that wait for that. Whoever comes then is told to come again.
 pub(crate) const WAITING_FILLS: usize = 1024;
+/// The most files that are put into the tier or wait for that; one more is not put.
+pub(crate) const WAITING_PUTS: usize = 1024;
+/// How many commits the tier is told of at once, and how many may wait for that; of one more it is told when it is asked for again.
+pub(crate) const ROOTS_AT_ONCE: usize = 4;
+pub(crate) const ROOTS_WAITING: usize = 256;
+/// How long the tier is taken to know what it was told.
+pub(crate) const ROOTS_FOR: Duration = Duration::from_secs(60 * 60);
+/// How long it may take to give up what is being put.
+pub(crate) const PUTS_END_FOR: Duration = Duration::from_secs(2);
 /// When somebody who was turned away may come again.
 pub(crate) const COME_AGAIN: Duration = Duration::from_secs(5);
 /// How long a file is fetched on that nobody reads any more.

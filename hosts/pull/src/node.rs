@@ -1,6 +1,6 @@
 //! The node: what stands between a hub and its clients.
 
-use std::{fmt, sync::Arc, sync::atomic::Ordering};
+use std::{fmt, sync::Arc, sync::atomic::Ordering, time::Duration};
 
 use hubstow_client::{Config, Error, Parts, care::room::RoomRules};
 use hubstow_core::hub::Endpoint;
@@ -8,9 +8,19 @@ use hubstow_serve::{
     BoxFuture, FileAsked, PassAsked, Passed, PulledFile, Refusal, Upstream, UpstreamCounts,
 };
 
+use hubstow_tier::Tier;
+
 use crate::{
-    away::Away, callers::Callers, counting::Counts, fills::Fills, kept::Kept, limits::LOOKUP_FOR,
-    memory::Memory, room::Rooms, turns::Turns,
+    away::Away,
+    callers::{Callers, unrandom},
+    counting::Counts,
+    fills::Fills,
+    kept::Kept,
+    limits::LOOKUP_FOR,
+    memory::Memory,
+    room::Rooms,
+    tier::{Readings, TierRules, Tiers},
+    turns::Turns,
 };
 
 /// What stands between a hub and its clients. Clones are the same node.
@@ -23,6 +33,7 @@ pub(crate) struct Inner {
     pub(crate) memory: Memory,
     pub(crate) fills: Arc<Fills>,
     pub(crate) rooms: Rooms,
+    pub(crate) tiers: Tiers,
     pub(crate) kept: Kept,
     pub(crate) turns: Turns,
     pub(crate) away: Away,
@@ -43,12 +54,15 @@ impl Node {
         config.lookup_timeout = config.lookup_timeout.min(LOOKUP_FOR);
         let counts = Arc::<Counts>::default();
         let endpoint = config.endpoint.clone();
-        let callers = Callers::new(config, parts, &counts)?;
+        let random = getrandom::u64().map_err(|error| unrandom(&error))?;
+        let readings = Readings::new(random);
+        let callers = Callers::new(config, parts, &counts, &readings)?;
         let memory = Memory::new(callers.anonymous().key);
         let (kept, turns, away) = (Kept::default(), Turns::default(), Away::default());
-        let rooms = Rooms::default();
-        let fills = Fills::new(&counts, &rooms);
-        let inner = Inner { endpoint, callers, memory, fills, rooms, kept, turns, away, counts };
+        let (rooms, tiers) = (Rooms::default(), Tiers::new(&readings));
+        let fills = Fills::new(&counts, &rooms, &tiers);
+        let inner =
+            Inner { endpoint, callers, memory, fills, rooms, tiers, kept, turns, away, counts };
         Ok(Self(Arc::new(inner)))
     }
 
@@ -56,6 +70,37 @@ impl Node {
     /// looked at now, and then by [`tend`](Self::tend). Said once; what is said after that has no effect.
     pub fn keep_within(&self, rules: RoomRules) {
         self.0.rooms.set(self.0.callers.anonymous().hub.cache().room(rules));
+    }
+
+    /// Shares content with other nodes by a tier: what it has comes from there, and what it has not is put there once it was
+    /// fetched. Said once; what is said after that has no effect. The tier is used once it was [checked](Self::check_tier).
+    pub fn share(&self, tier: Tier, rules: TierRules) {
+        self.0.tiers.set(tier, rules);
+    }
+
+    /// Looks whether the tier is one, where there is any; one that can't be reached is used when it is there.
+    ///
+    /// # Errors
+    /// What a person has to mend: the store lacks what a tier needs, or does not let the node in.
+    pub async fn check_tier(&self) -> Result<(), hubstow_tier::Error> {
+        match self.0.tiers.member() {
+            Some(member) => member.check().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Looks after the tier for as long as it is awaited; at once over where there is none.
+    pub async fn tend_tier(&self) {
+        if let Some(member) = self.0.tiers.member() {
+            member.tend(&self.0.callers.anonymous().hub).await;
+        }
+    }
+
+    /// Ends the node's part in the tier, when nobody asks it any more: what is still being put has so long, and is given up then.
+    pub async fn leave_tier(&self, grace: Duration) {
+        if let Some(member) = self.0.tiers.member() {
+            member.finish(grace).await;
+        }
     }
 
     /// Looks after the cache directory from time to time, for as long as it is awaited; at once over where nothing bounds it.
@@ -90,6 +135,7 @@ impl Upstream for Node {
         counts.waits = waits.load(Ordering::Relaxed);
         counts.stale = stale.load(Ordering::Relaxed);
         counts.disk = self.0.rooms.disk();
+        counts.tier = self.0.tiers.counts();
         counts
     }
 }

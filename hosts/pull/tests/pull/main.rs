@@ -12,7 +12,9 @@ mod bounded;
 mod client;
 mod filling;
 mod proving;
+mod tier;
 mod upstream;
+mod vanishing;
 
 use std::{
     net::SocketAddr,
