@@ -33,6 +33,16 @@ pub(crate) const ROOTS_AT_ONCE: usize = 4;
 pub(crate) const ROOTS_WAITING: usize = 256;
 /// How long the tier is taken to know what it was told.
 pub(crate) const ROOTS_FOR: Duration = Duration::from_secs(60 * 60);
+/// How long is waited for another node that was to put the same: longer than the claim of one that has died.
+pub(crate) const PUT_TURN_FOR: Duration = Duration::from_secs(60);
+/// When what could not be put because the tier was away is put again: for a minute and a half.
+pub(crate) const PUT_AGAIN_AFTER: [Duration; 5] = [
+    Duration::from_secs(3),
+    Duration::from_secs(6),
+    Duration::from_secs(12),
+    Duration::from_secs(24),
+    Duration::from_secs(45),
+];
 /// How long it may take to give up what is being put.
 pub(crate) const PUTS_END_FOR: Duration = Duration::from_secs(2);
 /// When somebody who was turned away may come again.

@@ -4,21 +4,23 @@
 //! and places it, so a tier that has the wrong bytes is no more than one that has none.
 //!
 //! - `reading`: an address of the tier as the engine asks it
+//! - `share`: one fill
 //! - `keeping`: what is put, after it was answered
-//! - `roots`: listings and refs
+//! - `roots`, `listing`: listings of commits, and refs
 //! - `tending`: whether it is a tier at all, and sweeping it
 //!
 //! INVARIANT (access): a tier opens nothing. Whoever asks is let in by upstream before the tier is looked at.
 
 mod keeping;
+mod listing;
 mod reading;
 mod roots;
+mod share;
 mod tending;
 
 use std::{
     collections::HashMap,
     fmt,
-    path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -26,18 +28,25 @@ use std::{
     time::Duration,
 };
 
-use hubstow_client::{Arrivals, FoundFile, Hub, Intervals, StagedReader, care::room::PinList};
+use hubstow_client::{FoundFile, Hub, care::room::PinList};
 use hubstow_core::name::{Commit, Repo, Revision};
 use hubstow_serve::TierCounts;
 use hubstow_tier::{Begin, Claim, Error, ErrorKind, Object, ObjectId, State, Tier};
-use tokio::{sync::Semaphore, time::timeout};
-
-pub(crate) use self::reading::{Readings, Tiered};
-use self::{
-    reading::{Lent, Reading},
-    roots::Roots,
+use tokio::{
+    sync::{Semaphore, watch},
+    time::timeout,
 };
-use crate::{counting::count, feed::Feed, limits::WAITING_PUTS};
+
+use self::{
+    reading::Reading,
+    roots::Roots,
+    share::{Held, Part, Role},
+};
+pub(crate) use self::{
+    reading::{Readings, Tiered},
+    share::Share,
+};
+use crate::{counting::count, limits::WAITING_PUTS};
 
 /// How a node uses its tier.
 #[derive(Clone, Debug)]
@@ -83,6 +92,8 @@ pub(crate) struct Member {
     next_claim: AtomicU64,
     /// Whoever puts, or waits for that, has one.
     puts: Arc<Semaphore>,
+    /// Says that the node leaves, so that nothing new is put.
+    leaving: watch::Sender<bool>,
     roots: Roots,
 }
 
@@ -102,35 +113,6 @@ pub(crate) struct Counts {
     sweep_failures: AtomicU64,
 }
 
-/// A fill as far as the tier has to do with it.
-pub(crate) struct Share {
-    found: FoundFile,
-    part: Option<Part>,
-}
-
-struct Part {
-    member: Arc<Member>,
-    id: ObjectId,
-    role: Role,
-    /// Whether what had come was dropped.
-    is_dropped: Arc<AtomicBool>,
-}
-
-enum Role {
-    /// The tier has it.
-    Reading(Lent),
-    /// The node brings it, and the others wait for that.
-    Bringing(Held),
-    /// The node brings it for itself.
-    Alone,
-}
-
-/// A claim, which is given back when the value goes.
-struct Held {
-    member: Arc<Member>,
-    number: u64,
-}
-
 impl Tiers {
     pub(crate) fn new(readings: &Arc<Readings>) -> Self {
         Self { member: Arc::default(), readings: Arc::clone(readings) }
@@ -146,6 +128,7 @@ impl Tiers {
             claims: Mutex::default(),
             next_claim: AtomicU64::new(0),
             puts: Arc::new(Semaphore::new(WAITING_PUTS)),
+            leaving: watch::Sender::new(false),
             roots: Roots::default(),
         };
         let _ = self.member.set(Arc::new(member));
@@ -243,10 +226,10 @@ impl Member {
     }
 
     /// Says what is wrong with the tier: to a person where a person has to act.
-    fn tell(&self, id: &ObjectId, error: &Error) {
+    fn tell(&self, of: &dyn fmt::Display, error: &Error) {
         match error.kind() {
             ErrorKind::Unavailable | ErrorKind::Closed => {
-                tracing::info!(object = %id, %error, "the node goes on without the tier");
+                tracing::info!(%of, %error, "the node goes on without the tier");
             }
             ErrorKind::Denied
             | ErrorKind::Refused
@@ -255,7 +238,7 @@ impl Member {
             | ErrorKind::Unfit
             | ErrorKind::Usage
             | ErrorKind::Source
-            | _ => tracing::error!(object = %id, %error, "the node goes on without the tier"),
+            | _ => tracing::error!(%of, %error, "the node goes on without the tier"),
         }
     }
 
@@ -283,102 +266,6 @@ fn wrong_object<'a>(begun: &'a Begin, found: &FoundFile) -> Option<&'a Object> {
 
 fn is_of_size(object: &Object, found: &FoundFile) -> bool {
     found.size().is_none_or(|size| size == object.size_bytes)
-}
-
-impl Held {
-    /// Gives the claim back, and waits until that is done.
-    async fn release(self) {
-        let claim = self.member.claims().remove(&self.number);
-        if let Some(claim) = claim {
-            claim.release().await;
-        }
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        let claim = self.member.claims().remove(&self.number);
-        // Without a runtime the process ends, and the claim lapses.
-        if let (Some(claim), Ok(runtime)) = (claim, tokio::runtime::Handle::try_current()) {
-            runtime.spawn(claim.release());
-        }
-    }
-}
-
-impl Part {
-    fn new(member: &Arc<Member>, id: ObjectId, role: Role) -> Self {
-        Self { member: Arc::clone(member), id, role, is_dropped: Arc::default() }
-    }
-}
-
-impl Share {
-    /// Returns what is to be fetched, and from where.
-    pub(crate) fn found(&self) -> &FoundFile {
-        &self.found
-    }
-
-    /// Returns whom the engine tells of what arrives.
-    pub(crate) fn watched(&self, feed: &Arc<Feed>) -> Arc<dyn Arrivals> {
-        match &self.part {
-            Some(Part { role: Role::Reading(_), is_dropped, .. }) => {
-                let (feed, is_dropped) = (Arc::clone(feed), Arc::clone(is_dropped));
-                Arc::new(Watched { feed, is_dropped })
-            }
-            Some(Part { role: Role::Bringing(_) | Role::Alone, .. }) | None => {
-                Arc::clone(feed) as Arc<_>
-            }
-        }
-    }
-
-    /// The content is in its place, proved. What the tier has not is put there in the background.
-    pub(crate) fn came(self, path: PathBuf) {
-        let Some(Part { member, id, role, is_dropped }) = self.part else { return };
-        match role {
-            Role::Reading(lent) => {
-                let was_wrong = is_dropped.load(Ordering::Acquire);
-                if was_wrong || lent.reading().has_failed() {
-                    member.keep(id, path, None, was_wrong);
-                }
-            }
-            Role::Bringing(held) => member.keep(id, path, Some(held), false),
-            Role::Alone => member.keep(id, path, None, false),
-        }
-    }
-
-    /// The content did not come.
-    pub(crate) fn failed(self) {
-        let Some(Part { member, id, role, is_dropped }) = self.part else { return };
-        if let Role::Reading(_) = role
-            && is_dropped.load(Ordering::Acquire)
-        {
-            member.doubt(id);
-        }
-    }
-}
-
-/// Notices that what has come from the tier was dropped, which is what happens to the wrong bytes.
-struct Watched {
-    feed: Arc<Feed>,
-    is_dropped: Arc<AtomicBool>,
-}
-
-impl Arrivals for Watched {
-    fn begun(&self, reader: StagedReader, held: &Intervals) {
-        self.feed.begun(reader, held);
-    }
-
-    fn arrived(&self, bytes: std::ops::Range<u64>) {
-        self.feed.arrived(bytes);
-    }
-
-    fn dropped(&self) {
-        self.is_dropped.store(true, Ordering::Release);
-        self.feed.dropped();
-    }
-
-    fn proved(&self) {
-        self.feed.proved();
-    }
 }
 
 impl Counts {

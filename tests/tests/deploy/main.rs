@@ -67,8 +67,13 @@ fn said(command: &mut Command) -> Result<String> {
 }
 
 fn objects() -> Result<Vec<PathBuf>> {
-    let folder = fs::read_dir(root().join("deploy/kubernetes"))?;
-    folder.map(|entry| Ok(entry?.path())).collect()
+    let mut objects = Vec::new();
+    for folder in ["deploy/kubernetes", "deploy/kubernetes-pull"] {
+        for entry in fs::read_dir(root().join(folder))? {
+            objects.push(entry?.path());
+        }
+    }
+    Ok(objects)
 }
 
 fn dockerfile() -> Result<Option<String>> {

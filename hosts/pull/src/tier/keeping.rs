@@ -2,18 +2,18 @@
 //! file.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use hubstow_tier::{Begin, Error, ObjectId, Proof, Put};
+use hubstow_tier::{Begin, Error, ErrorKind, ObjectId, Proof, Put};
 use tokio::{task::spawn_blocking, time::timeout};
 
-use super::{Held, Member};
+use super::{Member, share::Held};
 use crate::{
     counting::count,
-    limits::{PUTS_END_FOR, WAITING_PUTS},
+    limits::{PUT_AGAIN_AFTER, PUT_TURN_FOR, PUTS_END_FOR, WAITING_PUTS},
 };
 
 impl Member {
@@ -36,12 +36,35 @@ impl Member {
         };
         tokio::spawn(async move {
             let _one_of_those = permit;
-            let end = self.put(&id, path, held, doubt).await;
-            if let Err(error) = end {
+            if let Err(error) = self.put_in_the_end(&id, &path, held, doubt).await {
                 count(&self.counts.put_failures);
                 self.tell(&id, &error);
             }
         });
+    }
+
+    /// Puts a file, and tries again for a while where the tier can't be reached.
+    async fn put_in_the_end(
+        self: &Arc<Self>,
+        id: &ObjectId,
+        path: &Path,
+        mut held: Option<Held>,
+        doubt: bool,
+    ) -> Result<(), Error> {
+        let mut leaving = self.leaving.subscribe();
+        for wait in PUT_AGAIN_AFTER {
+            match self.put(id, path, held.take(), doubt).await {
+                Err(error) if error.kind() == ErrorKind::Unavailable => {
+                    tracing::debug!(object = %id, %error, ?wait, "it is put again later");
+                }
+                ended => return ended,
+            }
+            let left = leaving.wait_for(|is_leaving| *is_leaving);
+            if timeout(wait, left).await.is_ok() {
+                break;
+            }
+        }
+        self.put(id, path, None, doubt).await
     }
 
     /// Proves in the background what the tier has, which takes away what is wrong.
@@ -58,7 +81,7 @@ impl Member {
     async fn put(
         self: &Arc<Self>,
         id: &ObjectId,
-        path: PathBuf,
+        path: &Path,
         held: Option<Held>,
         doubt: bool,
     ) -> Result<(), Error> {
@@ -67,9 +90,9 @@ impl Member {
         }
         let held = match held {
             Some(held) => held,
-            None => match self.tier.begin(id, Duration::ZERO).await? {
-                Begin::Fill(claim) => self.hold(claim),
-                Begin::Here(_) | Begin::Waited => return Ok(()),
+            None => match self.turn(id).await? {
+                Some(held) => held,
+                None => return Ok(()),
             },
         };
         let end = self.put_file(id, path).await;
@@ -77,15 +100,28 @@ impl Member {
         end
     }
 
-    async fn put_file(&self, id: &ObjectId, path: PathBuf) -> Result<(), Error> {
-        let looked = path.clone();
+    /// Waits until it is this node's turn to put what it has; `None` where another node does so, or the node leaves.
+    async fn turn(self: &Arc<Self>, id: &ObjectId) -> Result<Option<Held>, Error> {
+        let mut leaving = self.leaving.subscribe();
+        let begun = tokio::select! {
+            begun = self.tier.begin(id, PUT_TURN_FOR) => begun?,
+            _ = leaving.wait_for(|is_leaving| *is_leaving) => return Ok(None),
+        };
+        match begun {
+            Begin::Fill(claim) => Ok(Some(self.hold(claim))),
+            Begin::Here(_) | Begin::Waited => Ok(None),
+        }
+    }
+
+    async fn put_file(&self, id: &ObjectId, path: &Path) -> Result<(), Error> {
+        let looked = path.to_owned();
         let len = spawn_blocking(move || std::fs::metadata(looked).map(|found| found.len())).await;
         let Ok(Ok(len)) = len else {
             tracing::debug!(object = %id, "it has made room before it could be put into the tier");
             count(&self.counts.put_failures);
             return Ok(());
         };
-        match self.tier.put(id, len, &path).await? {
+        match self.tier.put(id, len, path).await? {
             Put::Done => {
                 count(&self.counts.puts);
                 self.counts.put_bytes.fetch_add(len, Ordering::Relaxed);
@@ -105,6 +141,7 @@ impl Member {
 
     /// Ends the node's part in the tier: what is being put has so long, and is given up then; claims are given back.
     pub(crate) async fn finish(&self, grace: Duration) {
+        self.leaving.send_replace(true);
         let all = u32::try_from(WAITING_PUTS).unwrap_or(u32::MAX);
         let waited = timeout(grace, self.puts.acquire_many(all)).await;
         if waited.is_err() {

@@ -8,10 +8,11 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use hubstow_client::{Error, ErrorKind, Hub, with_causes};
 use hubstow_core::name::{Commit, Repo, Revision};
+use hubstow_serve::PassAsked;
 use hubstow_tier::{Confirmed, Tree, decide::Word};
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
 
-use super::Member;
+use super::{ANSWER_FOR, Member, Tiers, listing};
 use crate::{
     bounded::Bounded,
     limits::{REMEMBERED, ROOTS_AT_ONCE, ROOTS_FOR, ROOTS_WAITING},
@@ -106,6 +107,46 @@ impl Member {
         let Some(json) = hub.listing_to_keep(repo, commit).await? else { return Ok(()) };
         let listing = Tree::parse(Bytes::from(json)).map_err(of_tier)?;
         self.tier.put_tree(repo, commit, &listing).await.map_err(of_tier)
+    }
+}
+
+impl Tiers {
+    /// Answers a question for the whole listing of a commit with what the tier keeps of it; `None` of other questions.
+    pub(crate) async fn listing(&self, asked: &PassAsked) -> Option<Bytes> {
+        let (member, repo, commit) = self.listed(asked)?;
+        let read = timeout(ANSWER_FOR, member.tier.tree(repo, &commit)).await;
+        let kept = read.ok()?.inspect_err(|error| member.tell(&commit, error)).ok()??;
+        member.roots.listings.learn((repo.clone(), commit), ());
+        listing::answer(kept.as_bytes())
+    }
+
+    /// Upstream has answered a question with all that it says. A whole listing of a commit is kept in the background.
+    pub(crate) fn answered(&self, asked: &PassAsked, body: &Bytes) {
+        let Some((member, repo, commit)) = self.listed(asked) else { return };
+        let at = (repo.clone(), commit);
+        if member.roots.listings.recall(&at, ROOTS_FOR).is_some() {
+            return;
+        }
+        let Some(kept) = listing::kept(body).and_then(|kept| Tree::parse(kept).ok()) else {
+            return;
+        };
+        let Ok(permit) = Arc::clone(&member.roots.waiting).try_acquire_owned() else { return };
+        member.roots.listings.learn(at.clone(), ());
+        let member = Arc::clone(member);
+        tokio::spawn(async move {
+            let _waits = permit;
+            let _one_of_few = member.roots.at_once.acquire().await;
+            if let Err(error) = member.tier.put_tree(&at.0, &at.1, &kept).await {
+                member.tell(&at.1, &error);
+            }
+        });
+    }
+
+    fn listed<'a>(&self, asked: &'a PassAsked) -> Option<(&Arc<Member>, &'a Repo, Commit)> {
+        let member = self.member().filter(|member| member.is_fit())?;
+        let (repo, commit) = (asked.repo.as_ref()?, asked.revision.as_ref()?.as_commit()?);
+        let is_asked = asked.json.is_none() && listing::is_asked(&asked.path, repo, &commit);
+        is_asked.then_some((member, repo, commit))
     }
 }
 

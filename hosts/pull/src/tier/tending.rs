@@ -1,9 +1,6 @@
 //! Looking after the tier: whether it is one, and from time to time what is too much of it.
 
-use std::{
-    sync::atomic::Ordering,
-    time::{Duration, Instant},
-};
+use std::{sync::atomic::Ordering, time::Duration};
 
 use hubstow_client::{Hub, care::room::PinList, with_causes};
 use hubstow_core::name::{Repo, Revision};
@@ -108,6 +105,5 @@ fn pins(list: &PinList) -> Vec<Pin> {
 
 /// A number from 0 to 1, so that nodes which were started together do not look together.
 fn chance() -> f64 {
-    let random = getrandom::u32().unwrap_or_else(|_| Instant::now().elapsed().subsec_nanos());
-    f64::from(random) / f64::from(u32::MAX)
+    getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX))
 }

@@ -32,7 +32,6 @@ struct Member {
 
 fn limits() -> Limits {
     let mut limits = Limits::default();
-    (limits.try_time, limits.tries) = (Duration::from_secs(2), 2);
     limits.claim_time = Duration::from_secs(3);
     limits.first_pause = Duration::from_millis(200);
     limits.longest_pause = Duration::from_millis(500);
@@ -292,6 +291,38 @@ fn without_upstream_the_tier_serves_whom_upstream_has_let_in_and_nobody_else() {
     assert_eq!(one.get("big.bin", &[OTHER]).status, 503);
     let fresh = shared.member(&upstream);
     assert_eq!(fresh.get("big.bin", &[GOOD]).status, 503, "it knows of nobody what was allowed");
+}
+
+#[test]
+fn a_listing_that_one_node_was_told_of_is_not_asked_for_by_the_others() {
+    let (upstream, shared) = (Upstream::new(), Shared::new());
+    upstream.put_in("acme/m/folder", "large.bin", 12, 200_000);
+    let (one, two) = (shared.member(&upstream), shared.member(&upstream));
+    let json = |member: &Member, path: &str| {
+        let answer = client::get(member.at(), path, &[]);
+        assert_eq!(answer.status, 200, "{path}");
+        serde_json::from_slice::<serde_json::Value>(&answer.body).unwrap()
+    };
+    let sha = json(&one, "/api/models/acme/m/revision/main")["sha"].as_str().unwrap().to_owned();
+    let tree = format!("/api/models/acme/m/tree/{sha}?recursive=true&expand=false");
+    let listed = json(&one, &tree);
+    wait("it is kept", || shared.keys("trees").len() == 1);
+    let before = upstream.line().questions;
+    // Nobody has told the second of the repo yet, so it asks.
+    let files = |listed: serde_json::Value| {
+        let mut files = listed.as_array().unwrap().clone();
+        files.retain(|entry| entry["type"] == "file");
+        files
+    };
+    json(&two, "/api/models/acme/m/revision/main");
+    assert_eq!(files(json(&two, &tree)), files(listed.clone()));
+    assert_eq!(upstream.line().questions, before + 1);
+    assert_eq!(json(&two, &tree).as_array().unwrap().len(), listed.as_array().unwrap().len());
+    // A file tells what a branch is, and one node says so to the others.
+    assert_eq!(one.get("config.json", &[]).status, 200);
+    wait("the branch is recorded", || shared.keys("refs").len() == 1);
+    let record = fs::read_to_string(shared.keys("refs").pop().unwrap()).unwrap();
+    assert!(record.contains(&sha), "{record}");
 }
 
 #[test]

@@ -148,7 +148,10 @@ fn launch(kind: Kind, port: u16, folder: PathBuf) -> Child {
         Kind::Moto => {
             let mut command = Command::new(std::env::var_os(PYTHON).unwrap());
             let port = port.to_string();
-            command.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port]);
+            // Its threads take turns in the middle of a conditional write, which is one step where none interrupts another.
+            let program = "import sys; sys.setswitchinterval(1000); \
+                           from moto.server import main; main(sys.argv[1:])";
+            command.args(["-c", program, "-H", "127.0.0.1", "-p", &port]);
             command
         }
         Kind::S3s => {

@@ -272,6 +272,8 @@ async fn of_many_that_look_now_and_then_one_sweeps_each_time() {
     assert_eq!(kind(tier.sweep_if_due(&how, HOUR).await), ErrorKind::Unavailable);
     store.heal();
     tokio::time::sleep(limits().longest_pause).await;
+    // Its claim could not be given back.
+    age(&store, 1);
     assert!(tier.sweep_if_due(&how, HOUR).await.unwrap().is_some());
 }
 
