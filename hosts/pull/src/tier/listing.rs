@@ -1,6 +1,6 @@
 //! The listing of a commit in its two forms: as the hub answers with it, and as caches and tiers keep it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use hubstow_core::name::{Commit, Repo};
@@ -29,11 +29,16 @@ pub(crate) fn kept(answer: &[u8]) -> Option<Bytes> {
     for entry in entries.iter().filter(|entry| entry["type"] == "file") {
         let path = entry["path"].as_str()?;
         let (size, oid) = (entry["size"].as_u64()?, entry["oid"].as_str()?);
-        let mut file = json!({ "size": size, "blob_id": oid });
-        if let Some(lfs) = entry.get("lfs").filter(|lfs| !lfs.is_null()) {
-            file["lfs_sha256"] = json!(lfs["oid"].as_str()?);
-            file["lfs_size"] = json!(lfs["size"].as_u64().unwrap_or(size));
-        }
+        let lfs = entry.get("lfs").filter(|lfs| !lfs.is_null());
+        let file = match lfs {
+            None => json!({ "size": size, "blob_id": oid }),
+            Some(lfs) => json!({
+                "size": size,
+                "blob_id": oid,
+                "lfs_sha256": lfs.get("oid")?.as_str()?,
+                "lfs_size": lfs.get("size").and_then(Value::as_u64).unwrap_or(size),
+            }),
+        };
         files.insert(path.to_owned(), file);
     }
     Some(json!({ "format_version": 1, "files": files }).to_string().into())
@@ -42,41 +47,44 @@ pub(crate) fn kept(answer: &[u8]) -> Option<Bytes> {
 /// Makes an answer of what is kept. The oid of a folder identifies its content; it is no git tree.
 pub(crate) fn answer(kept: &[u8]) -> Option<Bytes> {
     let kept: Value = serde_json::from_slice(kept).ok()?;
-    let files: BTreeMap<&String, &Value> = kept["files"].as_object()?.iter().collect();
+    let files: BTreeMap<&String, &Value> = kept.get("files")?.as_object()?.iter().collect();
     let mut entries = BTreeMap::new();
-    for folder in folders(files.keys().map(|path| path.as_str())) {
-        let begin = format!("{folder}/");
-        let mut hasher = Sha256::new();
-        for (path, file) in files.iter().filter(|(path, _)| path.starts_with(&begin)) {
-            hasher.update(format!("{path}\0{file}\0"));
-        }
-        let digest = hasher
-            .finalize()
-            .iter()
-            .fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    for (folder, hasher) in folders(&files) {
+        let hash = hasher.finalize();
+        let digest = hash.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
         let oid = digest.get(..40).unwrap_or_default();
         let entry = json!({ "type": "directory", "oid": oid, "size": 0, "path": folder });
         entries.insert(folder.to_owned(), entry);
     }
     for (path, file) in files {
         let size = file["lfs_size"].as_u64().or(file["size"].as_u64())?;
-        let mut entry =
-            json!({ "type": "file", "oid": file["blob_id"], "size": size, "path": path });
-        if let Some(sha256) = file["lfs_sha256"].as_str() {
-            // As long as what git holds in its place.
-            let pointer = format!(
-                "version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n"
-            );
-            entry["lfs"] = json!({ "oid": sha256, "size": size, "pointerSize": pointer.len() });
-        }
+        let oid = file.get("blob_id")?;
+        let entry = match file.get("lfs_sha256").and_then(Value::as_str) {
+            None => json!({ "type": "file", "oid": oid, "size": size, "path": path }),
+            Some(sha256) => {
+                // As long as what git holds in its place.
+                let pointer = format!(
+                    "version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n"
+                );
+                let lfs = json!({ "oid": sha256, "size": size, "pointerSize": pointer.len() });
+                json!({ "type": "file", "oid": oid, "size": size, "path": path, "lfs": lfs })
+            }
+        };
         entries.insert(path.clone(), entry);
     }
     Some(Value::from_iter(entries.into_values()).to_string().into())
 }
 
-fn folders<'a>(paths: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
-    let above = |path: &'a str| path.match_indices('/').filter_map(|(end, _)| path.get(..end));
-    paths.flat_map(above).collect()
+/// Finds the folders, each with what has gone through the hash of it: all that is below.
+fn folders<'a>(files: &BTreeMap<&'a String, &Value>) -> BTreeMap<&'a str, Sha256> {
+    let mut folders = BTreeMap::<&str, Sha256>::new();
+    for (path, file) in files {
+        for (end, _) in path.match_indices('/') {
+            let folder = path.get(..end).unwrap_or_default();
+            folders.entry(folder).or_default().update(format!("{path}\0{file}\0"));
+        }
+    }
+    folders
 }
 
 #[cfg(test)]

@@ -113,9 +113,12 @@ impl Shared {
     /// The objects, when there are so many and nobody is bringing another.
     #[track_caller]
     fn objects(&self, count: usize) -> Vec<PathBuf> {
-        wait("the tier has all", || {
-            self.keys("objects").len() == count && self.keys("claims").is_empty()
-        });
+        let has_all = || self.keys("objects").len() == count && self.keys("claims").is_empty();
+        let begin = Instant::now();
+        while !has_all() {
+            assert!(begin.elapsed() < Duration::from_secs(60), "the tier has {:?}", self.keys(""));
+            thread::sleep(Duration::from_millis(5));
+        }
         self.keys("objects")
     }
 
@@ -234,16 +237,22 @@ fn wrong_bytes_in_the_tier_reach_nobody_as_a_whole_and_give_way_to_the_right_one
         let two = shared.member(&upstream);
         let answer = two.get("big.bin", &[]);
         assert!(!answer.is_whole() || answer.body == content, "{len}: wrong at {flipped_at}");
-        assert!(two.get("big.bin", &[]).body == content, "{len}: the next time");
-        assert_eq!(upstream.gets(), 2);
+        // Whoever is broken off asks again, and so it may be once more.
+        let right = (0..5).any(|_| {
+            let again = two.get("big.bin", &[]);
+            assert!(!again.is_whole() || again.body == content, "{len}: wrong at {flipped_at}");
+            again.is_whole()
+        });
+        assert!(right, "{len}: wrong at {flipped_at}");
         wait("the good copy is put", || fs::read(&object).is_ok_and(|found| found == content));
-        assert_eq!(two.counts().wrong, 1);
+        assert!(two.counts().wrong >= 1);
+        let gets = upstream.gets();
         // One of another size is told without being read.
         fs::write(&object, &wrong[..len / 2]).unwrap();
         let three = shared.member(&upstream);
         assert!(three.get("big.bin", &[]).body == content);
         wait("the good copy is put", || fs::read(&object).is_ok_and(|found| found == content));
-        assert_eq!((upstream.gets(), three.counts().received_bytes), (3, 0));
+        assert_eq!((upstream.gets(), three.counts().received_bytes), (gets + 1, 0));
     }
 }
 
