@@ -30,4 +30,6 @@ VOLUME /cache
 EXPOSE 8080
 # SIGTERM ends it: answers on their way are sent, for as long as --stop-timeout says.
 ENTRYPOINT ["/hubstow"]
+# A pull-through that shares a tier: docker run --env-file login.env … serve --upstream https://huggingface.co --disk /cache/hub
+# --tier s3://bucket/prefix --bind 0.0.0.0:8080, where login.env has AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION.
 CMD ["serve", "/models", "--bind", "0.0.0.0:8080"]

@@ -5,6 +5,7 @@ mod hashing;
 mod limits;
 mod pull;
 mod stop;
+mod tier;
 mod tls;
 mod warm;
 
@@ -48,6 +49,7 @@ Examples:
   hubstow serve ~/models --bind 127.0.0.1:8080
   hubstow serve ~/.cache/huggingface/hub --bind 0.0.0.0:8080 --token \"$TOKEN\"
   hubstow serve --upstream https://huggingface.co --disk /srv/hub --bind 0.0.0.0:8080
+  hubstow serve --upstream https://huggingface.co --disk /srv/hub --tier s3://bucket/hub --bind 0.0.0.0:8080
   HF_ENDPOINT=http://127.0.0.1:8080 hubstow download org/name
   HF_ENDPOINT=http://127.0.0.1:8080 hf download org/name")]
 pub(crate) struct ServeArgs {
@@ -140,13 +142,19 @@ fn serve(args: &ServeArgs, global: &Global, parts: PartsOf) -> Result<(), Error>
     if node.is_some() {
         hubstow_native::raise_descriptor_limit();
     }
+    let grace = args.limits.limits()?.grace;
     let server = builder(args, pull, format)?.build();
     runtime::block_on(async {
         let listener = TcpListener::bind(args.bind).await.map_err(|e| bind_error(args.bind, e))?;
         let address = listener.local_addr().map_err(|e| bind_error(args.bind, e))?;
+        if let Some(node) = &node {
+            node.check_tier().await.map_err(tier::told)?;
+        }
         announce(args, address, &shown, format)?;
-        if let Some(node) = node.clone() {
-            tokio::spawn(async move { node.tend().await });
+        if let Some(node) = &node {
+            let (disk, tier) = (node.clone(), node.clone());
+            tokio::spawn(async move { disk.tend().await });
+            tokio::spawn(async move { tier.tend_tier().await });
         }
         if !args.dirs.is_empty() {
             hashing::start(&server, format)?;
@@ -154,6 +162,7 @@ fn serve(args: &ServeArgs, global: &Global, parts: PartsOf) -> Result<(), Error>
         let served = server.serve(listener, stop::asked(format)).await;
         if let Some(node) = node {
             node.tend_once().await;
+            node.leave_tier(grace).await;
         }
         served.map_err(|error| {
             Error::new(ErrorKind::Other, "nothing is served any more").caused_by(error)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hubstow_cache::staged::Arrivals;
+use hubstow_core::name::{Commit, Repo};
 use tracing::Instrument as _;
 
 use crate::{
@@ -179,6 +180,20 @@ impl Hub {
     /// ```
     pub async fn download_found(&self, found: &FoundFile) -> Result<FileReport, Error> {
         self.engine()?.download_found(found).await
+    }
+
+    /// Asks the hub for the whole listing of a commit, and returns it in the format in which caches keep listings
+    /// (`trees/<commit>.json`); `None` of one that can't be kept, because it has files without a size, a hash or a name.
+    ///
+    /// # Errors
+    /// Why the hub does not give it.
+    pub async fn listing_to_keep(
+        &self,
+        repo: &Repo,
+        commit: &Commit,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        self.engine.check()?;
+        self.engine.listing_to_keep(repo, commit).await
     }
 
     /// Asks the hub something that nothing here has a name for, once, and returns its answer whatever it is.

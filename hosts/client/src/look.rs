@@ -238,6 +238,21 @@ impl Engine {
         asked.await.map_err(|unlisted| self.unlisted(repo, revision, unlisted))
     }
 
+    /// Asks the hub for the whole listing of a commit, whatever is here, as it is kept.
+    pub(crate) async fn listing_to_keep(
+        &self,
+        repo: &Repo,
+        commit: &Commit,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let (patience, revision) = (Patience::lasting(&self.config), Revision::from(commit));
+        let tell = |event| self.tell(event);
+        let of = OfCommit { repo, revision: &revision, commit };
+        match self.http.files(of, patience, &tell).await {
+            Ok((_, to_keep)) => Ok(to_keep.into_json()),
+            Err(unlisted) => Err(self.unlisted(repo, &revision, unlisted)),
+        }
+    }
+
     /// Asks the hub for something in JSON.
     pub(crate) async fn ask_json<T: DeserializeOwned>(
         &self,

@@ -14,6 +14,7 @@ use crate::{
     bounded::Bounded,
     counting::{Counting, Counts},
     limits::{CALLER_FOR, CALLERS},
+    tier::{Readings, Tiered},
 };
 
 /// Who asks, as a hash of the token. It says nothing of the token to anybody who has not this process's key.
@@ -66,12 +67,13 @@ const SHARE_OF_DESCRIPTORS: usize = 8;
 const FEW_DESCRIPTORS: usize = 64;
 
 impl SharedParts {
-    fn of(parts: Parts, counts: &Arc<Counts>) -> Self {
+    fn of(parts: Parts, counts: &Arc<Counts>, readings: &Arc<Readings>) -> Self {
         let counting = Counting { transport: parts.transport, counts: Arc::clone(counts) };
+        let (transport, readings) = (Arc::new(counting), Arc::clone(readings));
         let share = |all: usize| (all / SHARE_OF_DESCRIPTORS).max(FEW_DESCRIPTORS);
         Self {
             decider: parts.decider,
-            transport: Arc::new(counting),
+            transport: Arc::new(Tiered { transport, readings }),
             disk: Arc::new(parts.disk),
             workers: parts.workers,
             descriptors: parts.descriptors.map(share),
@@ -92,14 +94,15 @@ impl SharedParts {
 
 impl Callers {
     /// Makes the hubs of callers from these settings. A token among them is the node's own: it goes upstream whoever asks.
-    pub(crate) fn new(config: Config, parts: Parts, counts: &Arc<Counts>) -> Result<Self, Error> {
+    pub(crate) fn new(
+        config: Config,
+        parts: Parts,
+        counts: &Arc<Counts>,
+        readings: &Arc<Readings>,
+    ) -> Result<Self, Error> {
         let mut secret = [0; 32];
-        getrandom::fill(&mut secret).map_err(|error| {
-            let what =
-                "the system gives no random bytes, without which callers can't be told apart";
-            Error::new(ErrorKind::Other, what).caused_by(std::io::Error::from(error))
-        })?;
-        let parts = SharedParts::of(parts, counts);
+        getrandom::fill(&mut secret).map_err(|error| unrandom(&error))?;
+        let parts = SharedParts::of(parts, counts, readings);
         let whose = if config.token.is_some() { Whose::Own } else { Whose::Callers };
         let hub = parts.hub(config.clone())?;
         let anonymous = KnownCaller { key: hashed(&secret, None), hub };
@@ -139,6 +142,12 @@ impl Callers {
             Refusal::new(500, "The cache directory of this server can't be reached")
         })
     }
+}
+
+/// Says that the system gives no randomness.
+pub(crate) fn unrandom(error: &getrandom::Error) -> Error {
+    let what = "the system gives no random bytes, without which callers can't be told apart";
+    Error::new(ErrorKind::Other, what).caused_by(std::io::Error::from(*error))
 }
 
 fn hashed(secret: &[u8; 32], token: Option<&str>) -> CallerKey {

@@ -23,6 +23,7 @@ use crate::{
 };
 
 /// What a revision leads to, for somebody who may read it.
+#[derive(Clone)]
 struct Admitted {
     commit: Commit,
     freshness: Freshness,
@@ -52,13 +53,31 @@ impl Inner {
         if self.memory.is_missing(caller.key, (repo, &commit, file), within) {
             return Err(missing(commit));
         }
-        if freshness == Freshness::Stale {
-            let mut refusal =
-                Refusal::new(504, "Upstream can't be reached, and this file is not here");
-            refusal.retry_after = Some(COME_AGAIN);
-            return Err(refusal);
+        let admitted = Admitted { commit, freshness };
+        match freshness {
+            Freshness::Confirmed => self.fetched(&caller, &asked, admitted).await,
+            Freshness::Stale => self.fetched_without_upstream(&caller, &asked, admitted).await,
         }
-        self.fetched(&caller, &asked, commit).await
+    }
+
+    /// Has a file brought that is not here, while upstream can't be reached: from the tier, if from anywhere.
+    async fn fetched_without_upstream(
+        &self,
+        caller: &KnownCaller,
+        asked: &FileAsked,
+        admitted: Admitted,
+    ) -> Result<PulledFile, Refusal> {
+        let FileAsked { repo, file, .. } = asked;
+        let at = (repo, &admitted.commit, file);
+        if let Some(found) = self.memory.file_within(caller.key, at, STALE_FOR)
+            && self.tiers.has(&found).await
+        {
+            let brought = self.brought(caller, asked, &admitted, &found).await;
+            return brought.map_err(|(refusal, _)| refusal);
+        }
+        let mut refusal = Refusal::new(504, "Upstream can't be reached, and this file is not here");
+        refusal.retry_after = Some(COME_AGAIN);
+        Err(refusal)
     }
 
     /// Finds out what a revision is, and that whoever asks may read it.
@@ -120,6 +139,7 @@ impl Inner {
                 self.away.is_back();
                 self.memory.found(caller.key, (repo, revision, file), found);
                 self.rooms.means(repo, revision, found.commit());
+                self.tiers.learned(&caller.hub, (repo, revision, found.commit()));
             }
             Err(unfound) if says_away(&unfound.error) => self.away.noticed(),
             Err(unfound) => {
@@ -145,42 +165,23 @@ impl Inner {
         &self,
         caller: &KnownCaller,
         asked: &FileAsked,
-        commit: Commit,
+        admitted: Admitted,
     ) -> Result<PulledFile, Refusal> {
-        let FileAsked { repo, file, wanted, .. } = asked;
-        let mut remembered = self.memory.file(caller.key, repo, &commit, file);
+        let FileAsked { repo, file, .. } = asked;
+        let commit = &admitted.commit;
+        let mut remembered = self.memory.file(caller.key, repo, commit, file);
         for _ in 0..JOINS {
             let found = match remembered.take() {
                 Some(found) => found,
                 None => {
-                    let found = self.find(caller, asked, &Revision::from(&commit)).await;
+                    let found = self.find(caller, asked, &Revision::from(commit)).await;
                     found.map_err(|unfound| refusal_of_unfound(&unfound))?
                 }
             };
-            if let (Wanted::Facts, Some(len_bytes)) = (wanted, found.size()) {
-                let (content, via) = (PulledContent::Unasked, Via::Miss);
-                let (etag, ranges) = (found.etag().clone(), Ranges::Given);
-                let freshness = Freshness::Confirmed;
-                return Ok(PulledFile { commit, etag, len_bytes, content, ranges, via, freshness });
-            }
-            self.rooms.touch(repo, &commit, file);
-            let (attendance, part) = self.fills.join(repo, &found, &caller.hub)?;
-            count(&self.counts.waits);
-            let large = found.size().filter(|size| *size > SMALL_BYTES);
-            let begun = match large {
-                Some(_) => attendance.feed().first().await,
-                None => attendance.feed().whole().await,
-            };
-            match begun {
-                Ok(begun) => return self.coming(&found, commit, begun, attendance).await,
-                Err(refusal) => {
-                    // It may have been fetched from an address that has expired, or be something else by now.
-                    self.memory.forget_file(caller.key, repo, &commit, file);
-                    // What was said to somebody else may not be what is said to this one.
-                    if part == Part::Began || !is_about_whoever_asked(&refusal) {
-                        return Err(refusal);
-                    }
-                }
+            match self.brought(caller, asked, &admitted, &found).await {
+                // What was said to somebody else may not be what is said to this one.
+                Err((refusal, Part::Joined)) if is_about_whoever_asked(&refusal) => {}
+                brought => return brought.map_err(|(refusal, _)| refusal),
             }
         }
         let mut refusal = Refusal::new(503, "Nobody who may have this file has fetched it yet");
@@ -188,11 +189,47 @@ impl Inner {
         Err(refusal)
     }
 
+    /// Has a content brought to its place, and says what of it can be had by now.
+    ///
+    /// # Errors
+    /// The refusal, and whose request it is an answer to.
+    async fn brought(
+        &self,
+        caller: &KnownCaller,
+        asked: &FileAsked,
+        admitted: &Admitted,
+        found: &FoundFile,
+    ) -> Result<PulledFile, (Refusal, Part)> {
+        let FileAsked { repo, file, wanted, .. } = asked;
+        let Admitted { commit, freshness } = admitted.clone();
+        if let (Wanted::Facts, Some(len_bytes)) = (wanted, found.size()) {
+            let (content, via) = (PulledContent::Unasked, Via::Miss);
+            let (etag, ranges) = (found.etag().clone(), Ranges::Given);
+            return Ok(PulledFile { commit, etag, len_bytes, content, ranges, via, freshness });
+        }
+        self.rooms.touch(repo, &commit, file);
+        let joined = self.fills.join(repo, found, &caller.hub);
+        let (attendance, part) = joined.map_err(|refusal| (refusal, Part::Began))?;
+        count(&self.counts.waits);
+        let large = found.size().filter(|size| *size > SMALL_BYTES);
+        let begun = match large {
+            Some(_) => attendance.feed().first().await,
+            None => attendance.feed().whole().await,
+        };
+        let begun = begun.map_err(|refusal| {
+            // It may have been fetched from an address that has expired, or be something else by now.
+            self.memory.forget_file(caller.key, repo, &commit, file);
+            (refusal, part)
+        })?;
+        let coming = self.coming(found, admitted, begun, attendance).await;
+        coming.map_err(|refusal| (refusal, Part::Began))
+    }
+
     /// Says how what has begun to come is read.
     async fn coming(
         &self,
         found: &FoundFile,
-        commit: Commit,
+        admitted: &Admitted,
         begun: Begun,
         attendance: Attendance,
     ) -> Result<PulledFile, Refusal> {
@@ -210,8 +247,8 @@ impl Inner {
             }
         };
         // Only now: what is sent is of what is arriving at this moment, and was anything else sent, it was before.
-        let (ranges, freshness) = (self.fills.ranges(&key), Freshness::Confirmed);
-        let (_, etag) = key;
+        let ranges = self.fills.ranges(&key);
+        let (Admitted { commit, freshness }, (_, etag)) = (admitted.clone(), key);
         Ok(PulledFile { commit, etag, len_bytes, content, ranges, via, freshness })
     }
 }

@@ -6,6 +6,7 @@
 use std::{
     collections::HashMap,
     fs::File,
+    path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -24,6 +25,7 @@ use crate::{
     refusals::refusal_of,
     room::Rooms,
     sent::{Key, Sent},
+    tier::{Share, Tiers},
 };
 
 /// All that is being fetched.
@@ -35,6 +37,7 @@ pub(crate) struct Fills {
     busy: AtomicUsize,
     sent: Arc<Sent>,
     rooms: Rooms,
+    tiers: Tiers,
     counts: Arc<Counts>,
 }
 
@@ -63,13 +66,14 @@ impl Drop for Running {
 }
 
 impl Fills {
-    pub(crate) fn new(counts: &Arc<Counts>, rooms: &Rooms) -> Arc<Self> {
+    pub(crate) fn new(counts: &Arc<Counts>, rooms: &Rooms, tiers: &Tiers) -> Arc<Self> {
         Arc::new(Self {
             running: Mutex::default(),
             slots: Arc::new(Semaphore::new(FILLS)),
             busy: AtomicUsize::new(0),
             sent: Arc::default(),
             rooms: rooms.clone(),
+            tiers: tiers.clone(),
             counts: Arc::clone(counts),
         })
     }
@@ -153,19 +157,30 @@ impl Running {
 }
 
 impl Running {
-    /// Fetches a content, once it is its turn and there is room for it.
+    /// Fetches a content, once it is its turn and there is room for it. Waiting for another node takes no slot.
     async fn fetched(&self, hub: Hub, found: &FoundFile) -> Result<File, Refusal> {
+        let share = self.fills.tiers.begin(found).await;
         let Ok(_slot) = Arc::clone(&self.fills.slots).acquire_owned().await else {
             return Err(Refusal::new(503, "The server stops"));
         };
         let _busy = Busy::count(&self.fills);
         let _room = self.fills.rooms.make(found).await?;
-        fetch(hub, found, &self.feed).await
+        match fetch(hub, &share, &self.feed).await {
+            Ok((file, path)) => {
+                share.came(path);
+                Ok(file)
+            }
+            Err(refusal) => {
+                share.failed();
+                Err(refusal)
+            }
+        }
     }
 }
 
-async fn fetch(hub: Hub, found: &FoundFile, feed: &Arc<Feed>) -> Result<File, Refusal> {
-    let hub = hub.read_by(Arc::clone(feed) as Arc<_>);
+async fn fetch(hub: Hub, share: &Share, feed: &Arc<Feed>) -> Result<(File, PathBuf), Refusal> {
+    let hub = hub.read_by(share.watched(feed));
+    let found = share.found();
     let report = hub.download_found(found).await.map_err(|error| {
         if error.kind() == ErrorKind::ContentMismatch {
             feed.is_wrong();
@@ -173,7 +188,8 @@ async fn fetch(hub: Hub, found: &FoundFile, feed: &Arc<Feed>) -> Result<File, Re
         tracing::debug!(error = %with_causes(&error), "a file was not fetched");
         refusal_of(&error)
     })?;
-    let opened = spawn_blocking(move || File::open(report.path)).await;
+    let path = report.path;
+    let opened = spawn_blocking(move || Ok((File::open(&path)?, path))).await;
     opened.map_err(std::io::Error::other).flatten().map_err(|error| {
         tracing::error!(%error, "what was just fetched can't be opened");
         Refusal::new(500, "The cache directory of this server can't be read")

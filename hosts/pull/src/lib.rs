@@ -8,6 +8,7 @@
 //! - `feed`, `sent`: content that is arriving: what of it may be sent to whom, and what was
 //! - `fills`: which content is being fetched, each once
 //! - `files`, `passing`: the two questions; `answers`: room for what the second hands on
+//! - `tier`: what is shared with other nodes, where there is a tier
 //!
 //! What it does not do: it has no opinion on HTTP towards clients (that is `hubstow-serve`), and none on how content is fetched,
 //! proved and placed (that is the client's engine, as for any download).
@@ -35,9 +36,12 @@ mod passing;
 mod refusals;
 mod room;
 mod sent;
+mod tier;
 mod turns;
 
+pub use hubstow_tier;
 pub use node::Node;
+pub use tier::TierRules;
 
 /// The example of the page beside this crate.
 #[cfg(doctest)]

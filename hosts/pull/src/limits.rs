@@ -28,6 +28,25 @@ pub(crate) const FILLS: usize = 64;
 pub(crate) const WAITING_FILLS: usize = 1024;
 /// How often somebody joins a fetch after another who began it was refused. Whoever is let in then begins one.
 pub(crate) const JOINS: usize = 4;
+/// The most files that are put into the tier or wait for that; one more is not put.
+pub(crate) const WAITING_PUTS: usize = 1024;
+/// How many commits the tier is told of at once, and how many may wait for that; of one more it is told when it is asked for again.
+pub(crate) const ROOTS_AT_ONCE: usize = 4;
+pub(crate) const ROOTS_WAITING: usize = 256;
+/// How long the tier is taken to know what it was told.
+pub(crate) const ROOTS_FOR: Duration = Duration::from_secs(60 * 60);
+/// How long is waited for another node that was to put the same: longer than the claim of one that has died.
+pub(crate) const PUT_TURN_FOR: Duration = Duration::from_secs(60);
+/// When what could not be put because the tier was away is put again: for a minute and a half.
+pub(crate) const PUT_AGAIN_AFTER: [Duration; 5] = [
+    Duration::from_secs(3),
+    Duration::from_secs(6),
+    Duration::from_secs(12),
+    Duration::from_secs(24),
+    Duration::from_secs(45),
+];
+/// How long it may take to give up what is being put.
+pub(crate) const PUTS_END_FOR: Duration = Duration::from_secs(2);
 /// When somebody who was turned away may come again.
 pub(crate) const COME_AGAIN: Duration = Duration::from_secs(5);
 /// How long a file is fetched on that nobody reads any more.

@@ -34,7 +34,7 @@ impl Memory {
             contents: Bounded::new(REMEMBERED, STALE_FOR),
             descriptions: Bounded::new(REMEMBERED, STALE_FOR),
             commits: Bounded::new(REMEMBERED, STALE_FOR),
-            found: Bounded::new(REMEMBERED, FOUND_FOR),
+            found: Bounded::new(REMEMBERED, STALE_FOR),
             missing: Bounded::new(REMEMBERED, STALE_FOR),
             everybody,
         }
@@ -132,7 +132,19 @@ impl Memory {
         commit: &Commit,
         file: &FileName,
     ) -> Option<FoundFile> {
-        self.found.recall(&(key, repo.clone(), commit.clone(), file.clone()), FOUND_FOR)
+        self.file_within(key, (repo, commit, file), FOUND_FOR)
+    }
+
+    /// Returns what a file of a commit was said to be no longer ago than this: to somebody, or to everybody.
+    pub(crate) fn file_within(
+        &self,
+        key: CallerKey,
+        (repo, commit, file): (&Repo, &Commit, &FileName),
+        within: Duration,
+    ) -> Option<FoundFile> {
+        let recall =
+            |key| self.found.recall(&(key, repo.clone(), commit.clone(), file.clone()), within);
+        recall(key).or_else(|| recall(self.everybody))
     }
 
     /// What was said of a file turned out to be of no use.

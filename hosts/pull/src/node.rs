@@ -1,6 +1,6 @@
 //! The node: what stands between a hub and its clients.
 
-use std::{fmt, sync::Arc, sync::atomic::Ordering};
+use std::{fmt, sync::Arc, sync::atomic::Ordering, time::Duration};
 
 use hubstow_client::{Config, Error, Parts, care::room::RoomRules};
 use hubstow_core::hub::Endpoint;
@@ -9,16 +9,19 @@ use hubstow_serve::{
 };
 use tokio::sync::Semaphore;
 
+use hubstow_tier::Tier;
+
 use crate::{
     answers::Answers,
     away::Away,
-    callers::Callers,
+    callers::{Callers, unrandom},
     counting::Counts,
     fills::Fills,
     kept::Kept,
     limits::{LOOKUP_FOR, REWRITTEN},
     memory::Memory,
     room::Rooms,
+    tier::{Readings, TierRules, Tiers},
     turns::Turns,
 };
 
@@ -32,6 +35,7 @@ pub(crate) struct Inner {
     pub(crate) memory: Memory,
     pub(crate) fills: Arc<Fills>,
     pub(crate) rooms: Rooms,
+    pub(crate) tiers: Tiers,
     pub(crate) kept: Kept,
     pub(crate) answers: Answers,
     /// Whoever rewrites an answer has one.
@@ -56,11 +60,13 @@ impl Node {
         config.throttle_patience = config.throttle_patience.min(LOOKUP_FOR);
         let counts = Arc::<Counts>::default();
         let endpoints = config.endpoints().cloned().collect();
-        let callers = Callers::new(config, parts, &counts)?;
+        let random = getrandom::u64().map_err(|error| unrandom(&error))?;
+        let readings = Readings::new(random);
+        let callers = Callers::new(config, parts, &counts, &readings)?;
         let memory = Memory::new(callers.anonymous().key);
         let (kept, turns, away) = (Kept::default(), Turns::default(), Away::default());
-        let rooms = Rooms::default();
-        let fills = Fills::new(&counts, &rooms);
+        let (rooms, tiers) = (Rooms::default(), Tiers::new(&readings));
+        let fills = Fills::new(&counts, &rooms, &tiers);
         let (answers, rewriting) = (Answers::default(), Semaphore::new(REWRITTEN));
         let inner = Inner {
             endpoints,
@@ -68,6 +74,7 @@ impl Node {
             memory,
             fills,
             rooms,
+            tiers,
             kept,
             answers,
             rewriting,
@@ -82,6 +89,37 @@ impl Node {
     /// looked at now, and then by [`tend`](Self::tend). Said once; what is said after that has no effect.
     pub fn keep_within(&self, rules: RoomRules) {
         self.0.rooms.set(self.0.callers.anonymous().hub.cache().room(rules));
+    }
+
+    /// Shares content with other nodes by a tier: what it has comes from there, and what it has not is put there once it was
+    /// fetched. Said once; what is said after that has no effect. The tier is used once it was [checked](Self::check_tier).
+    pub fn share(&self, tier: Tier, rules: TierRules) {
+        self.0.tiers.set(tier, rules);
+    }
+
+    /// Looks whether the tier is one, where there is any; one that can't be reached is used when it is there.
+    ///
+    /// # Errors
+    /// What a person has to mend: the store lacks what a tier needs, or does not let the node in.
+    pub async fn check_tier(&self) -> Result<(), hubstow_tier::Error> {
+        match self.0.tiers.member() {
+            Some(member) => member.check().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Looks after the tier for as long as it is awaited; at once over where there is none.
+    pub async fn tend_tier(&self) {
+        if let Some(member) = self.0.tiers.member() {
+            member.tend(&self.0.callers.anonymous().hub).await;
+        }
+    }
+
+    /// Ends the node's part in the tier, when nobody asks it any more: what is still being put has so long, and is given up then.
+    pub async fn leave_tier(&self, grace: Duration) {
+        if let Some(member) = self.0.tiers.member() {
+            member.finish(grace).await;
+        }
     }
 
     /// Looks after the cache directory from time to time, for as long as it is awaited; at once over where nothing bounds it.
@@ -116,6 +154,7 @@ impl Upstream for Node {
         counts.waits = waits.load(Ordering::Relaxed);
         counts.stale = stale.load(Ordering::Relaxed);
         counts.disk = self.0.rooms.disk();
+        counts.tier = self.0.tiers.counts();
         counts
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Headers are handed on by name, so nothing of upstream's store, cookies or addresses comes through.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use hubstow_client::{Detail, Error, RawAnswer, RawQuestion};
@@ -62,6 +64,9 @@ impl Inner {
         if is_lasting && let Some(answer) = kept(ALLOWED_FOR) {
             return Ok(answer.given(Via::Hit, Freshness::Confirmed));
         }
+        if let Some(passed) = self.of_tier(&caller, &asked, ALLOWED_FOR).await {
+            return Ok(passed);
+        }
         let stale = || {
             let answer = kept(STALE_FOR)?;
             count(&self.counts.stale);
@@ -75,14 +80,43 @@ impl Inner {
         match self.ask(&caller, &asked).await? {
             Ok(answer) => {
                 self.away.is_back();
-                self.taken(&caller, (question, asked.caller.reveal_token()), answer)
+                let question = (question, asked.caller.reveal_token());
+                let passed = self.taken(&caller, question, answer)?;
+                if passed.status == StatusCode::OK.as_u16() && passed.next_page.is_none() {
+                    self.tiers.answered(&asked, &passed.body);
+                }
+                Ok(passed)
             }
             Err(error) => {
                 // One question that upstream fails at says nothing of the others, so files are asked for as before.
-                let passed = if says_away(&error) { stale() } else { None };
+                let mut passed = if says_away(&error) { stale() } else { None };
+                if says_away(&error) && passed.is_none() {
+                    passed = self.of_tier(&caller, &asked, STALE_FOR).await;
+                    passed.iter_mut().for_each(|passed| {
+                        count(&self.counts.stale);
+                        passed.freshness = Freshness::Stale;
+                    });
+                }
                 passed.ok_or_else(|| refusal_of(&error))
             }
         }
+    }
+
+    /// Answers with the listing of a commit that the tier keeps, to whom upstream has told of the repo.
+    async fn of_tier(
+        &self,
+        caller: &KnownCaller,
+        asked: &PassAsked,
+        within: Duration,
+    ) -> Option<Passed> {
+        if !self.memory.may_know(caller.key, asked.repo.as_ref()?, within) {
+            return None;
+        }
+        let body = self.tiers.listing(asked).await?;
+        let kind = HeaderValue::from_static("application/json");
+        let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, kind)]);
+        let answer = Answer { headers, next_page: None, body };
+        Some(answer.given(Via::Hit, Freshness::Confirmed))
     }
 
     /// Asks upstream, where there is room for the answer.

@@ -85,7 +85,7 @@ pub use running::RunningServer;
 pub use server::{Builder, Server};
 pub use upstream::{
     Arriving, BoxFuture, Caller, DiskCounts, FileAsked, Freshness, PassAsked, Passed,
-    PulledContent, PulledFile, Ranges, Refusal, Upstream, UpstreamCounts, Via, Wanted,
+    PulledContent, PulledFile, Ranges, Refusal, TierCounts, Upstream, UpstreamCounts, Via, Wanted,
 };
 
 /// The example of the page beside this crate.

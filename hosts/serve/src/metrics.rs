@@ -9,7 +9,7 @@ use crate::{
     hash::Backlog,
     listen::Places,
     stats::Stats,
-    upstream::{DiskCounts, UpstreamCounts},
+    upstream::{DiskCounts, TierCounts, UpstreamCounts},
 };
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -95,13 +95,41 @@ fn show_upstream(text: &mut String, stats: &Stats, counts: UpstreamCounts) {
         let name = format!("hubstow_pull_{name}");
         family(text, (&name, kind, help), std::iter::once((String::new(), value)));
     }
-    let Some(DiskCounts { held_bytes, evicted_bytes, refused }) = counts.disk else { return };
+    counts.disk.into_iter().for_each(|disk| show_disk(text, disk));
+    counts.tier.into_iter().for_each(|tier| show_tier(text, tier));
+}
+
+fn show_disk(text: &mut String, counts: DiskCounts) {
+    let DiskCounts { held_bytes, evicted_bytes, refused } = counts;
     for (name, kind, help, value) in [
         ("held_bytes", "gauge", "Bytes on the disk or on their way to it.", held_bytes),
         ("evicted_bytes_total", "counter", "Bytes that have gone to make room.", evicted_bytes),
         ("refused_total", "counter", "Files for which there was no room.", refused),
     ] {
         let name = format!("hubstow_pull_disk_{name}");
+        family(text, (&name, kind, help), std::iter::once((String::new(), value)));
+    }
+}
+
+fn show_tier(text: &mut String, counts: TierCounts) {
+    let TierCounts { hits, misses, unasked, waited, received_bytes, .. } = counts;
+    let TierCounts { puts, put_bytes, put_failures, wrong, .. } = counts;
+    let TierCounts { evicted_bytes, sweep_failures, is_away, .. } = counts;
+    for (name, kind, help, value) in [
+        ("hits_total", "counter", "Files that came from the tier.", hits),
+        ("misses_total", "counter", "Files that this node brought for all.", misses),
+        ("unasked_total", "counter", "Files fetched without the tier, which was away.", unasked),
+        ("waited_total", "counter", "Files that another node took too long to bring.", waited),
+        ("received_bytes_total", "counter", "Bytes that came from the tier.", received_bytes),
+        ("puts_total", "counter", "Files put into the tier.", puts),
+        ("put_bytes_total", "counter", "Bytes of files put into the tier.", put_bytes),
+        ("put_failures_total", "counter", "Files that could not be put there.", put_failures),
+        ("wrong_total", "counter", "Wrong objects that were taken away.", wrong),
+        ("evicted_bytes_total", "counter", "Bytes that this node swept away.", evicted_bytes),
+        ("sweep_failures_total", "counter", "Sweeps that somebody must see to.", sweep_failures),
+        ("away", "gauge", "Whether the tier can't be reached.", u64::from(is_away)),
+    ] {
+        let name = format!("hubstow_pull_tier_{name}");
         family(text, (&name, kind, help), std::iter::once((String::new(), value)));
     }
 }

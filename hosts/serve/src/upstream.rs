@@ -231,6 +231,38 @@ pub struct UpstreamCounts {
     pub stale: u64,
     /// The disk that what was fetched is kept on, where it has bounds.
     pub disk: Option<DiskCounts>,
+    /// The tier that is shared with other nodes, where there is one.
+    pub tier: Option<TierCounts>,
+}
+
+/// What is counted of a tier.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TierCounts {
+    /// Files that came from there.
+    pub hits: u64,
+    /// Files that it had not, which this node has brought.
+    pub misses: u64,
+    /// Files that were fetched without it, because it could not be asked.
+    pub unasked: u64,
+    /// Files that another node was bringing for longer than this one waited.
+    pub waited: u64,
+    /// Bytes that came from there.
+    pub received_bytes: u64,
+    /// Files that were put there.
+    pub puts: u64,
+    /// Their bytes.
+    pub put_bytes: u64,
+    /// Files that could not be put.
+    pub put_failures: u64,
+    /// Objects that were not what their name says, and were taken away.
+    pub wrong: u64,
+    /// Bytes of objects that this node has taken away because there was too much.
+    pub evicted_bytes: u64,
+    /// Sweeps that a person has to see to.
+    pub sweep_failures: u64,
+    /// Whether it can't be reached at the moment.
+    pub is_away: bool,
 }
 
 /// What is counted of a bounded disk.

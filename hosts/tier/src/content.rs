@@ -8,6 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream::BoxStream};
+use hubstow_cache::disk::content::Hasher;
 use object_store::{GetOptions, GetRange, GetResult, path::Path};
 use tokio::time::{Instant, timeout};
 
@@ -37,6 +38,15 @@ impl Object {
     fn of(seen: Seen) -> Self {
         Self { size_bytes: seen.size_bytes, tag: seen.tag }
     }
+}
+
+/// What reading a whole object has shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// It is what its name says.
+    Right,
+    /// It was something else, and is taken away.
+    Wrong,
 }
 
 /// The bytes of an object, or of a range of it. Who receives them proves the hash: a store can be wrong.
@@ -90,6 +100,31 @@ impl Tier {
             }
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// Reads an object whole and proves it. One that is wrong is taken away; `None` where there is none.
+    ///
+    /// # Errors
+    /// Whatever keeps the store from being asked.
+    pub async fn prove(&self, id: &ObjectId) -> Result<Option<Proof>, Error> {
+        let Some(mut content) = self.get(id, None).await? else { return Ok(None) };
+        let object = content.object().clone();
+        let mut hasher = Hasher::new(id.etag(), Some(object.size_bytes));
+        while let Some(bytes) = content.chunk().await? {
+            let work = tokio::task::spawn_blocking(move || {
+                hasher.update(&bytes);
+                hasher
+            });
+            hasher = work.await.map_err(|error| {
+                let what = format!("`{}` can't be proved", content.key);
+                Error::new(ErrorKind::Unavailable, what, error.to_string())
+            })?;
+        }
+        if hasher.finish().is_ok() {
+            return Ok(Some(Proof::Right));
+        }
+        self.discard(id, &object).await?;
+        Ok(Some(Proof::Wrong))
     }
 
     /// Notes in the background that an object is used, so that a sweep spares it. Once in a while is enough.

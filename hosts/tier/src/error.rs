@@ -24,6 +24,8 @@ pub enum ErrorKind {
     Usage,
     /// The file that was to be put can't be read.
     Source,
+    /// The tier was closed: see [`Tier::close`](crate::Tier::close).
+    Closed,
 }
 
 /// A failure: what was asked for, and why it is not to be had. No text of it holds a secret.

@@ -56,7 +56,7 @@ mod uploads;
 mod web;
 
 pub use claims::{Begin, Claim};
-pub use content::{Content, Object};
+pub use content::{Content, Object, Proof};
 pub use decide::Word;
 pub use error::{Error, ErrorKind};
 pub use health::State;

@@ -19,8 +19,15 @@ pub(crate) const USED: &str = "used";
 pub(crate) const CLAIMS: &str = "claims";
 pub(crate) const PINS: &str = "pins";
 pub(crate) const PROBES: &str = "probes";
+const REFS: &str = "refs";
+pub(crate) const TREES: &str = "trees";
+/// All folders at the top.
+pub(crate) const FOLDERS: [&str; 7] = [OBJECTS, USED, CLAIMS, PINS, PROBES, REFS, TREES];
 /// What is written only to learn what time it is for the store.
 pub(crate) const CLOCK: &str = "clock";
+
+/// What is written when a sweep has ended.
+pub(crate) const SWEPT: &str = "swept";
 
 /// How content is named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -120,21 +127,21 @@ impl Pin {
 }
 
 pub(crate) fn reference(repo: &Repo, revision: &Revision) -> Path {
-    below_repo("refs", repo, revision.as_str())
+    below_repo(REFS, repo, revision.as_str())
 }
 
 /// The folder of all refs of a repo.
 pub(crate) fn references(repo: &Repo) -> Path {
-    key(&["refs", repo.kind.plural(), &repo_part(repo)])
+    key(&[REFS, repo.kind.plural(), &repo_part(repo)])
 }
 
 /// Reads the revision that the key of a ref is about.
 pub(crate) fn revision_of(key: &Path) -> Option<Revision> {
-    Revision::parse(&of_repo(key, "refs")?.1).ok()
+    Revision::parse(&of_repo(key, REFS)?.1).ok()
 }
 
 pub(crate) fn tree(repo: &Repo, commit: &Commit) -> Path {
-    below_repo("trees", repo, &format!("{commit}.json"))
+    below_repo(TREES, repo, &format!("{commit}.json"))
 }
 
 /// The key of a probe, which nobody else uses.

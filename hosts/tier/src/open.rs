@@ -136,18 +136,21 @@ fn unbuilt(error: object_store::Error) -> Error {
 
 #[cfg(feature = "s3")]
 fn s3(url: &Url, variables: Variables, shown: String) -> Result<Opened, Error> {
-    use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
+    use object_store::{
+        ClientConfigKey,
+        aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut},
+    };
 
-    let plain = variables.iter().any(|(name, value)| {
-        name.eq_ignore_ascii_case("AWS_ALLOW_HTTP") && value.eq_ignore_ascii_case("true")
-    });
     let named = variables.iter().find(|(name, _)| name.eq_ignore_ascii_case("AWS_ENDPOINT_URL_S3"));
     let endpoint = named.map(|(_, value)| ("AWS_ENDPOINT_URL".to_owned(), value.clone()));
     let variables = variables.into_iter().chain(endpoint).collect();
     let prefix = prefix(url)?;
     let builder =
         AmazonS3Builder::new().with_url(format!("s3://{}", url.host_str().unwrap_or_default()));
-    let bucket = configure(builder, variables, "AWS_", AmazonS3Builder::with_config)
+    let builder = configure(builder, variables, "AWS_", AmazonS3Builder::with_config);
+    let allowed = builder.get_config_value(&AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp));
+    let plain = crate::web::Plain::said(allowed.as_deref())?;
+    let bucket = builder
         .with_conditional_put(S3ConditionalPut::ETagMatch)
         .with_retry(no_retries())
         .with_http_connector(crate::web::Connector)

@@ -8,8 +8,8 @@ use object_store::path::Path;
 
 use crate::{
     decide::Word,
-    error::Error,
-    name::{ObjectId, PINS, Pin, key},
+    error::{Error, ErrorKind},
+    name::{ObjectId, PINS, Pin, TREES, key},
     tier::Tier,
 };
 
@@ -57,7 +57,6 @@ impl Tier {
                 let root = (pin.repo.clone(), commit);
                 if !known.0.contains_key(&root) {
                     let tree = self.tree_or_error(&root.0, &root.1).await?;
-                    let Some(tree) = tree else { continue };
                     let named = tree.objects().into_iter().map(|(id, _)| id).collect();
                     known.0.insert(root.clone(), named);
                 }
@@ -67,24 +66,48 @@ impl Tier {
         Ok(objects)
     }
 
-    /// The commits that a pin keeps. A pinned repo keeps every commit whose listing the tier has.
+    /// The commits that a pin keeps. A pinned repo keeps every commit that the tier knows of.
     async fn commits(&self, pin: &Pin) -> Result<Vec<Commit>, Error> {
         if let Some(revision) = &pin.revision {
-            return Ok(self.commit(pin, revision).await?.into_iter().collect());
+            return Ok(vec![self.commit(pin, revision).await?]);
         }
         let id = pin.repo.id.as_str().replace('/', "--");
-        let listed = self.0.store.list(&key(&["trees", pin.repo.kind.plural(), &id])).await?;
+        let listed = self.0.store.list(&key(&[TREES, pin.repo.kind.plural(), &id])).await?;
         let commit = |path: &Path| Commit::parse(path.filename()?.strip_suffix(".json")?).ok();
-        Ok(listed.iter().filter_map(|meta| commit(&meta.location)).collect())
+        let mut commits: Vec<_> = listed.iter().filter_map(|meta| commit(&meta.location)).collect();
+        for revision in self.refs(&pin.repo).await? {
+            match self.meaning(pin, &revision).await? {
+                Some(Word::At(commit)) if !commits.contains(&commit) => commits.push(commit),
+                Some(Word::At(_) | Word::Gone) | None => {}
+            }
+        }
+        Ok(commits)
     }
 
-    async fn commit(&self, pin: &Pin, revision: &Revision) -> Result<Option<Commit>, Error> {
+    async fn commit(&self, pin: &Pin, revision: &Revision) -> Result<Commit, Error> {
         if let Some(commit) = revision.as_commit() {
-            return Ok(Some(commit));
+            return Ok(commit);
         }
-        match self.read_ref(&pin.repo, revision).await?.word() {
-            Some(Word::At(commit)) => Ok(Some(commit)),
-            Some(Word::Gone) | None => Ok(None),
+        match self.meaning(pin, revision).await? {
+            Some(Word::At(commit)) => Ok(commit),
+            Some(Word::Gone) => Err(unfollowed(pin, "upstream has it no more")),
+            None => Err(unfollowed(pin, "the tier does not know what it means")),
         }
     }
+
+    /// What the tier knows of a revision, if it has anything there.
+    async fn meaning(&self, pin: &Pin, revision: &Revision) -> Result<Option<Word>, Error> {
+        let seen = self.read_ref(&pin.repo, revision).await?;
+        match seen.word() {
+            None if seen.is_unreadable() => Err(unfollowed(pin, "its ref can't be read")),
+            word => Ok(word),
+        }
+    }
+}
+
+/// A pin that leads nowhere says nothing of what it is to hold, so everything is held.
+fn unfollowed(pin: &Pin, why: &str) -> Error {
+    let what = format!("the pin `{}` can't be followed", pin.key());
+    let way_out = "nothing is evicted until a node was asked for it, its commit is pinned, or the pin is removed";
+    Error::new(ErrorKind::Corrupt, what, format!("{why}; {way_out}"))
 }

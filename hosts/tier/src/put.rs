@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use hubstow_cache::disk::content::Hasher;
 use object_store::{MultipartUpload, PutMultipartOptions, PutPayload, UploadPart, path::Path};
-use tokio::time::timeout;
+use tokio::{sync::watch, time::timeout};
 
 use crate::{
     error::{Error, ErrorKind, sort, too_slow},
@@ -41,8 +41,7 @@ impl Tier {
     pub async fn put(&self, id: &ObjectId, size_bytes: u64, file: &FilePath) -> Result<Put, Error> {
         let (store, key) = (&self.0.store, id.key(OBJECTS));
         let what = format!("`{key}` can't be put into the tier");
-        let closed = |_| Error::new(ErrorKind::Unavailable, &what, "the tier is being closed");
-        let _upload = self.0.uploads.acquire().await.map_err(closed)?;
+        let _upload = self.0.uploads.acquire().await.map_err(|_| being_closed(&what))?;
         let standing = store.head(&key).await?;
         match &standing {
             Some(seen) if seen.size_bytes == size_bytes => {
@@ -61,9 +60,15 @@ impl Tier {
         if size_bytes <= part_bytes as u64 {
             put_small(store, &key, &what, source, size_bytes, standing.is_some()).await
         } else {
-            put_large(store, &key, &what, source, size_bytes).await
+            let mut closing = self.0.closing.subscribe();
+            let closed = async { closing.wait_for(|is_closed| *is_closed).await.map(drop) };
+            put_large(store, &key, &what, source, size_bytes, closed).await
         }
     }
+}
+
+fn being_closed(what: &str) -> Error {
+    Error::new(ErrorKind::Closed, what, "the tier is being closed")
 }
 
 async fn put_small(
@@ -100,14 +105,15 @@ async fn put_large(
     what: &str,
     source: Source,
     size_bytes: u64,
+    closed: impl Future<Output = Result<(), watch::error::RecvError>>,
 ) -> Result<Put, Error> {
     let begin = || store.inner().put_multipart_opts(key, upload_options(&store.limits));
     let begun = store.ask(what, store.limits.try_time, begin).await?;
     let mut upload = begun
         .ok_or_else(|| Error::new(ErrorKind::Refused, what, "there is no such bucket or folder"))?;
-    let sent = match send_parts(store, what, &mut upload, source).await {
-        Ok(source) => source.proved(),
-        Err(error) => Err(error),
+    let sent = tokio::select! {
+        sent = send_parts(store, what, &mut upload, source) => sent.and_then(Source::proved),
+        _ = closed => Err(being_closed(what)),
     };
     let end = match sent {
         Ok(()) => complete(store, key, what, &mut upload, size_bytes).await,
@@ -161,7 +167,8 @@ async fn send_parts(
     Ok(source)
 }
 
-/// Makes the object of the parts. An answer that is lost may have been a success, so what stands there counts.
+/// Makes the object of the parts, which is asked for once: the store's library gives the parts away with the request, and a
+/// store that has heard it knows the upload no more. After an answer that is lost or late, what stands there counts.
 async fn complete(
     store: &Store,
     key: &Path,
@@ -169,19 +176,20 @@ async fn complete(
     upload: &mut Box<dyn MultipartUpload>,
     size_bytes: u64,
 ) -> Result<Put, Error> {
-    let mut failed = 0;
+    let error = match timeout(store.limits.part_time, upload.complete()).await {
+        Ok(Ok(_)) => return Ok(Put::Done),
+        Ok(Err(error)) => sort(what, &error),
+        Err(_) => too_slow(what, store.limits.part_time),
+    };
+    let mut looked = 0;
     loop {
-        let error = match timeout(store.limits.part_time, upload.complete()).await {
-            Ok(Ok(_)) => return Ok(Put::Done),
-            Ok(Err(error)) => sort(what, &error),
-            Err(_) => too_slow(what, store.limits.part_time),
-        };
         let seen = store.head(key).await;
         if matches!(&seen, Ok(Some(seen)) if seen.size_bytes == size_bytes) {
             return Ok(Put::Done);
         }
-        failed += 1;
-        store.pause_or_give_up(error, failed).await?;
+        // What was heard is done within a while: a store puts large files together for as long as that.
+        looked += 1;
+        store.pause_or_give_up(error.clone(), looked).await?;
     }
 }
 

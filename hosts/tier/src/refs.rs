@@ -58,6 +58,11 @@ impl RefSeen {
         Some(self.known.as_ref()?.at_ms)
     }
 
+    /// Tells whether there is something that can't be read.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        self.known.as_ref().is_some_and(|known| known.record.is_none())
+    }
+
     fn sequence(&self) -> Option<u64> {
         Some(self.known.as_ref()?.record.as_ref()?.sequence)
     }

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use crate::{
     decide::{Leftover, is_leftover},
     error::{Error, ErrorKind, sort},
+    name::{OBJECTS, ObjectId},
     uploads::{Cleared, Uploads},
     web::first_bytes,
 };
@@ -70,8 +71,9 @@ impl Uploads for OfBucket {
                 // What says not when it was begun is left alone.
                 let Some(at_ms) = milliseconds(&upload.initiated) else { continue };
                 let Ok(key) = Path::parse(&upload.key) else { continue };
-                let ours = key.prefix_matches(&self.prefix);
-                if ours && is_leftover(Leftover::Upload { patience_ms }, at_ms, now_ms) {
+                if self.is_ours(&key)
+                    && is_leftover(Leftover::Upload { patience_ms }, at_ms, now_ms)
+                {
                     cleared += u64::from(self.end(&key, &upload.id).await?);
                 }
             }
@@ -85,6 +87,12 @@ impl Uploads for OfBucket {
 }
 
 impl OfBucket {
+    /// Tells whether a key is of an object of this tier. A bucket may have other users, and a tier no prefix.
+    fn is_ours(&self, key: &Path) -> bool {
+        let Some(parts) = key.prefix_match(&self.prefix) else { return false };
+        ObjectId::of_key(&parts.collect(), OBJECTS).is_some()
+    }
+
     async fn end(&self, key: &Path, id: &str) -> Result<bool, Error> {
         match self.bucket.abort_multipart(key, &id.to_owned()).await {
             Ok(()) => Ok(true),

@@ -14,6 +14,7 @@ use crate::{
     error::{Error, ErrorKind, sort, too_slow},
     health::Health,
     limits::Limits,
+    record::RECORD_LIMIT_BYTES,
 };
 
 /// What makes a version of something another than every version before: the store's ETag, and its number where it has one.
@@ -155,7 +156,10 @@ impl Store {
                 "there is no such bucket or folder; it has to be there before the tier is used";
             Error::new(ErrorKind::Refused, &what, why)
         };
-        self.ask(&what, self.limits.part_time, put).await?.ok_or_else(no_place)
+        // Whoever waits for a claim or a ref waits for nothing large.
+        let is_small = bytes.len() as u64 <= RECORD_LIMIT_BYTES;
+        let limit = if is_small { self.limits.try_time } else { self.limits.part_time };
+        self.ask(&what, limit, put).await?.ok_or_else(no_place)
     }
 
     /// Removes what is there, if it is there.

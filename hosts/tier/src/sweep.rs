@@ -7,12 +7,13 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use object_store::{ObjectMeta, path::Path};
 
 use crate::{
     decide::{Bounds, Candidate, Fresh, Held, Leftover, Recheck, is_leftover, plan, recheck},
     error::Error,
-    name::{CLAIMS, OBJECTS, ObjectId, PROBES, Pin, USED, key},
+    name::{CLAIMS, OBJECTS, ObjectId, PROBES, Pin, SWEPT, USED, key},
     pins::Listings,
     record::{self, ClaimRecord, RECORD_LIMIT_BYTES},
     store::delete_all,
@@ -82,6 +83,29 @@ impl Tier {
         let swept = self.sweep_alone(sweep, now_ms).await;
         claim.release().await;
         swept.map(Some)
+    }
+
+    /// Sweeps the tier where nobody has for so long. Of the nodes that ask this now and then, one sweeps each time.
+    ///
+    /// # Errors
+    /// As [`sweep`](Self::sweep).
+    pub async fn sweep_if_due(
+        &self,
+        sweep: &Sweep,
+        every: Duration,
+    ) -> Result<Option<Swept>, Error> {
+        let now_ms = self.0.clock.learn(&self.0.store).await?;
+        let is_recent =
+            |at_ms: i64| milliseconds(every) > u64::try_from(now_ms - at_ms).unwrap_or(0);
+        let last = Path::from(SWEPT);
+        if self.0.store.head(&last).await?.is_some_and(|seen| is_recent(seen.at_ms)) {
+            return Ok(None);
+        }
+        let swept = self.sweep(sweep).await?;
+        if swept.is_some() {
+            self.0.store.overwrite(&last, Bytes::new()).await?;
+        }
+        Ok(swept)
     }
 
     async fn sweep_alone(&self, sweep: &Sweep, now_ms: i64) -> Result<Swept, Error> {

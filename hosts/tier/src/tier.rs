@@ -9,7 +9,10 @@ use std::{
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 use object_store::{ObjectStore, path::Path};
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::Instant,
+};
 
 use crate::{
     clock::Clock,
@@ -38,6 +41,8 @@ pub(crate) struct Inner {
     pub(crate) torn: Box<dyn Uploads>,
     pub(crate) clock: Clock,
     pub(crate) uploads: Semaphore,
+    /// Says that no more is put.
+    pub(crate) closing: watch::Sender<bool>,
     /// Those who write a note of a use, and those who wait for that.
     pub(crate) notes: Semaphore,
     pub(crate) notes_waiting: Arc<Semaphore>,
@@ -85,6 +90,7 @@ impl Tier {
     fn of(opened: Opened, limits: Limits) -> Self {
         Self(Arc::new(Inner {
             uploads: Semaphore::new(limits.uploads.max(1)),
+            closing: watch::Sender::new(false),
             store: Store::new(opened.store, limits),
             torn: opened.uploads,
             clock: Clock::default(),
@@ -99,6 +105,12 @@ impl Tier {
     #[must_use]
     pub fn state(&self) -> State {
         self.0.store.health.state()
+    }
+
+    /// Puts nothing more: what is being put is given up, and its uploads are ended. What is there can still be read.
+    pub fn close(&self) {
+        self.0.uploads.close();
+        self.0.closing.send_replace(true);
     }
 
     /// Checks by doing that the store can hold a tier: that it writes only what is not there when asked to, only over the

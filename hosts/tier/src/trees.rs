@@ -92,6 +92,14 @@ impl Tier {
         }
     }
 
+    /// Tells whether the tier has a listing of a commit, readable or not.
+    ///
+    /// # Errors
+    /// Whatever keeps the store from being asked.
+    pub async fn has_tree(&self, repo: &Repo, commit: &Commit) -> Result<bool, Error> {
+        Ok(self.0.store.head(&tree(repo, commit)).await?.is_some())
+    }
+
     /// Keeps the listing of a commit. A commit has one listing, so one that is there stays.
     ///
     /// # Errors
@@ -129,22 +137,16 @@ impl Tier {
         ))
     }
 
-    /// Reads the listing of a commit that must be right if it is there: what depends on it is not to be deleted by mistake.
-    pub(crate) async fn tree_or_error(
-        &self,
-        repo: &Repo,
-        commit: &Commit,
-    ) -> Result<Option<Tree>, Error> {
-        match self.read_tree(repo, commit).await? {
-            Found::Tree(tree) => Ok(Some(tree)),
-            Found::Nothing => Ok(None),
-            Found::Unreadable(_) => {
-                let what =
-                    format!("the listing `{}` of a pinned repo can't be read", tree(repo, commit));
-                let why = "nothing is evicted until it is removed or the pin is";
-                Err(Error::new(ErrorKind::Corrupt, what, why))
-            }
-        }
+    /// Reads the listing of a commit that must be there and right: what depends on it is not to be deleted by mistake.
+    pub(crate) async fn tree_or_error(&self, repo: &Repo, commit: &Commit) -> Result<Tree, Error> {
+        let why = match self.read_tree(repo, commit).await? {
+            Found::Tree(tree) => return Ok(tree),
+            Found::Nothing => "it is not there",
+            Found::Unreadable(_) => "it is no listing",
+        };
+        let what = format!("the listing `{}` of a pinned repo can't be read", tree(repo, commit));
+        let way_out = "nothing is evicted until a node writes it again or the pin is removed";
+        Err(Error::new(ErrorKind::Corrupt, what, format!("{why}; {way_out}")))
     }
 }
 

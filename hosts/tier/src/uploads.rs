@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use crate::{
     decide::{Leftover, is_leftover},
     error::{Error, ErrorKind},
+    name::{CLOCK, FOLDERS, SWEPT},
 };
 
 /// How torn uploads are found and ended in one kind of store.
@@ -61,34 +62,48 @@ impl Uploads for OfFolder {
     }
 }
 
+/// Looks at what a tier has and at nothing else: whatever lies beside that in the folder is another's.
 fn clear_folder(root: &FilePath, patience_ms: u64, now_ms: i64) -> std::io::Result<u64> {
     let mut cleared = 0;
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder)? {
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
             let entry = entry?;
-            let kind = entry.file_type()?;
-            if kind.is_dir() {
+            let (kind, name) = (entry.file_type()?, entry.file_name());
+            let Some(name) = name.to_str() else { continue };
+            let is_top = folder == root;
+            if kind.is_dir() && (!is_top || FOLDERS.contains(&name)) {
                 folders.push(entry.path());
-                continue;
             }
-            if !kind.is_file() || !is_staged(&entry.file_name().to_string_lossy()) {
+            let staged_for = staged_for(name);
+            let is_staged = staged_for.is_some_and(|of| !is_top || of == CLOCK || of == SWEPT);
+            if !kind.is_file() || !is_staged {
                 continue;
             }
             let Ok(modified) = entry.metadata().and_then(|meta| meta.modified()) else { continue };
             let since = modified.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
             let at_ms = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
             if is_leftover(Leftover::Upload { patience_ms }, at_ms, now_ms) {
-                std::fs::remove_file(entry.path())?;
-                cleared += 1;
+                match std::fs::remove_file(entry.path()) {
+                    Ok(()) => cleared += 1,
+                    // It was completed, or ended, in this moment.
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(error),
+                }
             }
         }
     }
     Ok(cleared)
 }
 
-/// Tells whether a file is what the store's library writes before it has a name.
-fn is_staged(name: &str) -> bool {
-    let number = name.rsplit_once('#').map(|(_, number)| number);
-    number.is_some_and(|it| !it.is_empty() && it.bytes().all(|byte| byte.is_ascii_digit()))
+/// Returns the name that a file is to have which the store's library still writes; `None` of other files.
+fn staged_for(name: &str) -> Option<&str> {
+    let (of, number) = name.rsplit_once('#')?;
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then_some(of)
 }

@@ -32,8 +32,8 @@ pub(crate) struct Connector;
 impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
         let allowed = options.get_config_value(&ClientConfigKey::AllowHttp);
-        let plain = allowed.is_some_and(|value| value == "true");
-        let client = client(plain).map_err(|error| object_store::Error::Generic {
+        let client = Plain::said(allowed.as_deref()).and_then(client);
+        let client = client.map_err(|error| object_store::Error::Generic {
             store: "HTTP",
             source: error.into(),
         })?;
@@ -41,8 +41,34 @@ impl HttpConnector for Connector {
     }
 }
 
+/// Whether requests may go without TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Plain {
+    /// They may.
+    Allowed,
+    /// They may not.
+    Refused,
+}
+
+impl Plain {
+    /// Reads the setting as the store's library does.
+    ///
+    /// # Errors
+    /// A word that is neither yes nor no.
+    pub(crate) fn said(value: Option<&str>) -> Result<Self, Error> {
+        match value.map(str::to_ascii_lowercase).as_deref() {
+            Some("1" | "true" | "on" | "yes" | "y") => Ok(Self::Allowed),
+            None | Some("0" | "false" | "off" | "no" | "n" | "") => Ok(Self::Refused),
+            Some(_) => {
+                let why = "whether plain HTTP is allowed (such as AWS_ALLOW_HTTP) is said by `true` or `false`";
+                Err(Error::new(ErrorKind::Usage, "the settings of the tier can't be used", why))
+            }
+        }
+    }
+}
+
 /// Makes a client. Redirects are not followed: no store needs them, and signed requests must go nowhere else.
-pub(crate) fn client(plain: bool) -> Result<Client, Error> {
+pub(crate) fn client(plain: Plain) -> Result<Client, Error> {
     let unusable =
         |why: String| Error::new(ErrorKind::Usage, "the HTTP client can't be set up", why);
     Client::builder()
@@ -50,7 +76,7 @@ pub(crate) fn client(plain: bool) -> Result<Client, Error> {
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(READ_TIMEOUT)
-        .https_only(!plain)
+        .https_only(plain == Plain::Refused)
         .tls_backend_preconfigured(tls(plain).map_err(|error| unusable(error.to_string()))?)
         .build()
         .map_err(|error| unusable(error.without_url().to_string()))
@@ -58,7 +84,7 @@ pub(crate) fn client(plain: bool) -> Result<Client, Error> {
 
 /// What encrypts is what the program has chosen for the process, else what it was built with. Where plain HTTP is allowed
 /// and the system has no certificates, nothing is believed.
-fn tls(plain: bool) -> Result<ClientConfig, rustls::Error> {
+fn tls(plain: Plain) -> Result<ClientConfig, rustls::Error> {
     let provider = CryptoProvider::get_default()
         .cloned()
         .unwrap_or_else(|| Arc::new(rustls::crypto::ring::default_provider()));
@@ -69,7 +95,7 @@ fn tls(plain: bool) -> Result<ClientConfig, rustls::Error> {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth()),
-        Err(_) if plain => {
+        Err(_) if plain == Plain::Allowed => {
             Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
         }
         Err(error) => Err(error),
@@ -142,6 +168,17 @@ fn code_of(body: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn plain_http_is_allowed_in_every_word_that_the_library_knows() {
+        for yes in ["1", "true", "TRUE", "on", "yes", "y"] {
+            assert_eq!(Plain::said(Some(yes)).unwrap(), Plain::Allowed, "{yes}");
+        }
+        for no in [None, Some(""), Some("0"), Some("false"), Some("No")] {
+            assert_eq!(Plain::said(no).unwrap(), Plain::Refused, "{no:?}");
+        }
+        assert_eq!(Plain::said(Some("perhaps")).unwrap_err().kind(), ErrorKind::Usage);
+    }
 
     #[test]
     fn only_the_code_of_an_error_is_taken() {

@@ -12,10 +12,14 @@ use std::{
     net::TcpStream,
     path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
+    sync::Arc,
 };
 
 use anyhow::{Context as _, Result, ensure};
-use hubstow_serve::Server;
+use hubstow_serve::{
+    BoxFuture, DiskCounts, FileAsked, PassAsked, Passed, PulledFile, Refusal, Server, TierCounts,
+    Upstream, UpstreamCounts,
+};
 use libtest_mimic::{Arguments, Completion, Trial};
 
 /// Names the Python interpreter of the tests, beside which the tools from PyPI are.
@@ -67,8 +71,13 @@ fn said(command: &mut Command) -> Result<String> {
 }
 
 fn objects() -> Result<Vec<PathBuf>> {
-    let folder = fs::read_dir(root().join("deploy/kubernetes"))?;
-    folder.map(|entry| Ok(entry?.path())).collect()
+    let mut objects = Vec::new();
+    for folder in ["deploy/kubernetes", "deploy/kubernetes-pull"] {
+        for entry in fs::read_dir(root().join(folder))? {
+            objects.push(entry?.path());
+        }
+    }
+    Ok(objects)
 }
 
 fn dockerfile() -> Result<Option<String>> {
@@ -147,6 +156,26 @@ fn flags_of(text: &str) -> impl Iterator<Item = String> {
     words.filter(|word| word.len() > 3 && word.starts_with("--")).map(str::to_owned)
 }
 
+/// An upstream that is never asked, and counts all that there is to count.
+#[derive(Debug)]
+struct Idle;
+
+impl Upstream for Idle {
+    fn file(&self, _: FileAsked) -> BoxFuture<'_, Result<PulledFile, Refusal>> {
+        Box::pin(std::future::ready(Err(Refusal::new(503, "it is idle"))))
+    }
+
+    fn pass(&self, _: PassAsked) -> BoxFuture<'_, Result<Passed, Refusal>> {
+        Box::pin(std::future::ready(Err(Refusal::new(503, "it is idle"))))
+    }
+
+    fn counts(&self) -> UpstreamCounts {
+        let mut counts = UpstreamCounts::default();
+        (counts.disk, counts.tier) = (Some(DiskCounts::default()), Some(TierCounts::default()));
+        counts
+    }
+}
+
 fn metrics() -> Result<Option<String>> {
     let page = text("docs/operating.md")?;
     let is_part = |c: char| c.is_ascii_lowercase() || c == '_';
@@ -154,7 +183,8 @@ fn metrics() -> Result<Option<String>> {
     let named: BTreeSet<&str> = words.collect();
     ensure!(named.len() > 5, "only {named:?}");
     let folder = tempfile::tempdir()?;
-    let running = Server::builder(folder.path()).build().spawn_on_loopback()?;
+    let upstream = Server::pulling(Arc::new(Idle), folder.path());
+    let running = upstream.build().spawn_on_loopback()?;
     let mut stream = TcpStream::connect(running.address())?;
     stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")?;
     let mut told = String::new();

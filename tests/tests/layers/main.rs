@@ -29,8 +29,8 @@ const CRATES: [(&str, &[&str]); 12] = [
     ("hosts/hf-hub", &["hubstow-core", "hubstow-client", "hubstow-native"]),
     ("hosts/wasmtime", &["hubstow-core"]),
     ("hosts/serve", &["hubstow-core"]),
-    ("hosts/pull", &["hubstow-core", "hubstow-client", "hubstow-serve"]),
     ("hosts/tier", &["hubstow-core", "hubstow-cache"]),
+    ("hosts/pull", &["hubstow-core", "hubstow-client", "hubstow-serve", "hubstow-tier"]),
     (
         "hosts/cli",
         &[

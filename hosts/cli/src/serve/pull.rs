@@ -5,12 +5,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::Args;
-use hubstow_client::{Config, Error, ErrorKind, Token, care::room::RoomRules, env_var};
+use clap::{ArgGroup, Args};
+use hubstow_client::{
+    Config, Error, ErrorKind, Token,
+    care::room::{PinList, RoomRules},
+    env_var,
+};
 use hubstow_core::{facts::Reach, hub::Endpoint};
 use hubstow_pull::Node;
 
-use super::{hashing, warm};
+use super::{hashing, tier::TierArgs, warm};
 use crate::{cache::filter, folder, hub_args::PartsOf};
 
 /// The variable that holds the token for upstream.
@@ -19,6 +23,7 @@ const TOKEN_VARIABLE: &str = "HUBSTOW_UPSTREAM_TOKEN";
 /// The flags of a pull-through.
 #[derive(Args)]
 #[command(next_help_heading = "Pull-through")]
+#[command(group = ArgGroup::new("bounded").args(["disk_size", "tier_size"]).multiple(true))]
 pub(crate) struct PullArgs {
     /// Answer from this hub, and keep what was asked for; everybody's own token decides what they get. Named several times, each
     /// is asked when those before it can't be reached or fail, and gets the same tokens
@@ -34,9 +39,11 @@ pub(crate) struct PullArgs {
     /// Keep so much on the disk at most, such as 500G: what was used least recently makes room
     #[arg(long, value_name = "SIZE", requires = "upstream")]
     disk_size: Option<String>,
-    /// Never let that make room which a file names: type/org/name[@REVISION] a line, # before comments
-    #[arg(long, value_name = "FILE", requires = "disk_size")]
+    /// Never let that make room, on the disk or in the tier, which a file names: type/org/name[@REVISION] a line, # before comments
+    #[arg(long, value_name = "FILE", requires = "bounded")]
     pins: Option<PathBuf>,
+    #[command(flatten)]
+    tier: TierArgs,
 }
 
 /// A pull-through that is to be served.
@@ -74,16 +81,21 @@ impl PullArgs {
             );
         }
         let upstreams: Vec<&str> = config.endpoints().map(Endpoint::as_str).collect();
-        let shown = format!("{} through `{}`", upstreams.join(", else "), disk.display());
+        let mut shown = format!("{} through `{}`", upstreams.join(", else "), disk.display());
         let parts = parts(&config);
         let node = Node::new(config, parts)?;
-        if let Some(rules) = self.room()? {
+        let pins = self.pins.as_deref().map(warm::pins).transpose()?.unwrap_or_default();
+        if let Some(rules) = self.room(&pins)? {
             node.keep_within(rules);
+        }
+        if let Some((tier, rules)) = self.tier.tier(pins)? {
+            shown = format!("{shown} and {tier}");
+            node.share(tier, rules);
         }
         Ok(Some(Pull { node, disk, shown, warnings }))
     }
 
-    fn room(&self) -> Result<Option<RoomRules>, Error> {
+    fn room(&self, pins: &PinList) -> Result<Option<RoomRules>, Error> {
         let Some(size) = &self.disk_size else { return Ok(None) };
         let bytes = filter::size(size)?;
         if bytes == 0 {
@@ -91,9 +103,7 @@ impl PullArgs {
                 .hint("name what the disk may hold, such as 500G"));
         }
         let mut rules = RoomRules::new(bytes);
-        if let Some(path) = &self.pins {
-            rules.pins = warm::pins(path)?;
-        }
+        rules.pins = pins.clone();
         Ok(Some(rules))
     }
 

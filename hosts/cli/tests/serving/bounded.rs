@@ -33,7 +33,7 @@ fn connected(serving: &Serving) -> TcpStream {
     stream
 }
 
-fn signal(serving: &Serving, name: &str) {
+pub(crate) fn signal(serving: &Serving, name: &str) {
     let sent = Command::new("kill").args([name, &serving.child.id().to_string()]).status();
     assert!(sent.unwrap().success());
 }

@@ -4,6 +4,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "a helper that panics fails the test that called it"
 )]
@@ -13,6 +14,7 @@ mod bounded;
 mod hostile;
 mod peer;
 mod pull;
+mod tier;
 mod tls;
 mod warm;
 
@@ -81,10 +83,17 @@ impl Stage {
     /// Serves, with what is said on stderr going to a file.
     #[track_caller]
     fn serve(&self, args: &[&str]) -> Serving {
+        self.serve_with(args, &[])
+    }
+
+    /// Serves with variables in its environment.
+    #[track_caller]
+    fn serve_with(&self, args: &[&str], variables: &[(&str, String)]) -> Serving {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let log = self.path(&format!("log-{}", NUMBER.fetch_add(1, Ordering::Relaxed)));
         let mut child = self
             .command(&[&["serve"], args].concat())
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::piped())
             .stderr(fs::File::create(&log).unwrap())
             .spawn()

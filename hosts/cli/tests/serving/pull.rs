@@ -106,13 +106,13 @@ fn other_programs_fetch_through_it_cold_and_warm() {
 }
 
 /// A slow line to a hub, which counts what comes through.
-struct Line {
-    url: String,
+pub(crate) struct Line {
+    pub(crate) url: String,
     passed_bytes: Arc<AtomicU64>,
 }
 
 impl Line {
-    fn to(hub: &Serving) -> Self {
+    pub(crate) fn to(hub: &Serving) -> Self {
         let hub = hub.url.strip_prefix("http://").unwrap().to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

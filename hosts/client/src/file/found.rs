@@ -5,8 +5,9 @@ use hubstow_cache::Target;
 use hubstow_core::{
     facts::Force,
     hub::Metadata,
-    name::{Commit, Etag},
+    name::{Commit, ContentHash, Etag},
 };
+use url::Url;
 
 use crate::{
     api::{
@@ -17,6 +18,7 @@ use crate::{
         content::{Content, Placed},
         resolve::refusal_of,
     },
+    http::address::{Address, TokenUse},
     lookup::{head::Lookup, patience::Patience},
 };
 
@@ -63,6 +65,18 @@ impl FoundFile {
     #[cfg(feature = "care")]
     pub(crate) fn content(&self) -> &Content {
         &self.0
+    }
+
+    /// Has the content received from another address than the hub's first, without any token. When that refuses it (any 4xx) or
+    /// sends something else, the hub is asked at its own address, for what is still missing. Only what is known by a hash is
+    /// received from anywhere else; else the address is not used.
+    #[must_use]
+    pub fn from_elsewhere(mut self, url: Url) -> Self {
+        if self.etag().content_hash() != ContentHash::Opaque {
+            self.0.at = Address { url, token: TokenUse::Withhold };
+            self.0.metadata.xet_hash = None;
+        }
+        self
     }
 }
 

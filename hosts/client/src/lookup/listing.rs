@@ -358,16 +358,15 @@ impl ToKeep {
         Self(whole.then_some(Kept { format_version: 1, files }))
     }
 
+    /// Returns what is kept; `None` where there is nothing to keep.
+    pub(crate) fn into_json(self) -> Option<Vec<u8>> {
+        let written = serde_json::to_vec(&self.0?);
+        written.inspect_err(|error| tracing::debug!(%error, "a listing is no JSON")).ok()
+    }
+
     /// Keeps the listing. That it can't be kept costs a request next time.
     pub(crate) fn keep(self, cache: &Cache, layout: &RepoLayout, commit: &Commit) {
-        let Some(kept) = self.0 else { return };
-        let content = match serde_json::to_vec(&kept) {
-            Ok(content) => content,
-            Err(error) => {
-                tracing::debug!(%commit, %error, "the listing could not be written as JSON");
-                return;
-            }
-        };
+        let Some(content) = self.into_json() else { return };
         let written = cache.write_whole(layout, &layout.tree(commit), &content);
         if let Err(error) = written {
             tracing::debug!(%commit, error = %with_causes(&error), "the listing could not be kept");

@@ -14,7 +14,9 @@ mod client;
 mod filling;
 mod proving;
 mod several;
+mod tier;
 mod upstream;
+mod vanishing;
 
 use std::{
     net::SocketAddr,

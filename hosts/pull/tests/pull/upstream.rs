@@ -41,6 +41,8 @@ pub(crate) struct Line {
     pub(crate) refusal: Option<(u16, Option<u64>)>,
     /// Requests for files: method, path, and where the range begins.
     pub(crate) asked: Vec<(Method, String, Option<u64>)>,
+    /// How many other requests there were.
+    pub(crate) questions: usize,
     /// How many bytes of files were sent.
     pub(crate) sent_bytes: u64,
     /// The tokens that have come.
@@ -195,6 +197,7 @@ impl Line {
                 .and_then(|range| range.strip_prefix("bytes=")?.split('-').next()?.parse().ok());
             self.asked.push((request.method().clone(), path.to_owned(), range));
         }
+        self.questions += usize::from(!is_file);
         if let Some((status, retry_after)) = self.refusal {
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::from_u16(status).unwrap();

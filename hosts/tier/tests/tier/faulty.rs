@@ -46,6 +46,8 @@ pub(crate) enum Fault {
     BreaksOff(usize),
     /// One bit of the body is another.
     Flipped,
+    /// No whole answer comes, and it is done after this time. The store does not hear of it a second time.
+    Overheard(Duration),
     /// The list is that of a moment ago.
     Stale(Vec<ObjectMeta>),
 }
@@ -162,7 +164,8 @@ async fn under<T>(
         Some(Fault::Denied) => {
             Err(Error::PermissionDenied { path: key.to_owned(), source: "403 s3cret".into() })
         }
-        Some(Fault::BreaksOff(_) | Fault::Flipped | Fault::Stale(_)) | None => work.await,
+        Some(Fault::BreaksOff(_) | Fault::Flipped | Fault::Stale(_) | Fault::Overheard(_))
+        | None => work.await,
     }
 }
 
@@ -204,7 +207,7 @@ impl ObjectStore for Faulty {
         let fault = self.hit(Op::Begin, key.as_ref());
         let inner = under(fault, key.as_ref(), self.inner.put_multipart_opts(key, how)).await?;
         let (rules, log) = (Arc::clone(&self.rules), Arc::clone(&self.log));
-        Ok(Box::new(FaultyUpload { inner, key: key.to_string(), rules, log }))
+        Ok(Box::new(FaultyUpload { inner: Some(inner), key: key.to_string(), rules, log }))
     }
 
     async fn get_opts(&self, key: &Path, how: GetOptions) -> Result<GetResult> {
@@ -264,9 +267,14 @@ impl ObjectStore for Faulty {
                 listed.take(after).chain(stream::iter([Err(busy())])).boxed()
             }
             Some(Fault::Stale(before)) => stream::iter(before.into_iter().map(Ok)).boxed(),
-            Some(Fault::LostAnswer | Fault::Late(_) | Fault::Denied | Fault::Flipped) | None => {
-                listed
-            }
+            Some(
+                Fault::LostAnswer
+                | Fault::Late(_)
+                | Fault::Denied
+                | Fault::Flipped
+                | Fault::Overheard(_),
+            )
+            | None => listed,
         }
     }
 
@@ -279,11 +287,18 @@ impl ObjectStore for Faulty {
     }
 }
 
+/// As that of S3: its parts go with the first request to complete it, and whoever asks again hears that there is no upload.
 struct FaultyUpload {
-    inner: Box<dyn MultipartUpload>,
+    inner: Option<Box<dyn MultipartUpload>>,
     key: String,
     rules: Arc<Rules>,
     log: Arc<Log>,
+}
+
+impl FaultyUpload {
+    fn gone(&self) -> Error {
+        Error::NotFound { path: self.key.clone(), source: "404 NoSuchUpload".into() }
+    }
 }
 
 impl fmt::Debug for FaultyUpload {
@@ -296,16 +311,30 @@ impl fmt::Debug for FaultyUpload {
 impl MultipartUpload for FaultyUpload {
     fn put_part(&mut self, data: PutPayload) -> UploadPart {
         let fault = hit(&self.rules, &self.log, Op::Part, &self.key);
-        let (key, sent) = (self.key.clone(), self.inner.put_part(data));
+        let key = self.key.clone();
+        let Some(inner) = &mut self.inner else { return Box::pin(std::future::ready(Ok(()))) };
+        let sent = inner.put_part(data);
         Box::pin(async move { under(fault, &key, sent).await })
     }
 
     async fn complete(&mut self) -> Result<PutResult> {
-        let fault = hit(&self.rules, &self.log, Op::Complete, &self.key);
-        under(fault, &self.key, self.inner.complete()).await
+        let Some(mut inner) = self.inner.take() else { return Err(self.gone()) };
+        match hit(&self.rules, &self.log, Op::Complete, &self.key) {
+            Some(Fault::Overheard(after)) => {
+                tokio::spawn(async move {
+                    tokio::time::sleep(after).await;
+                    inner.complete().await
+                });
+                Err(busy())
+            }
+            fault => under(fault, &self.key, inner.complete()).await,
+        }
     }
 
     async fn abort(&mut self) -> Result<()> {
-        self.inner.abort().await
+        match &mut self.inner {
+            Some(inner) => inner.abort().await,
+            None => Err(self.gone()),
+        }
     }
 }

@@ -69,6 +69,16 @@ async fn a_sweep_ends_uploads_that_are_torn() {
     let done = tier.sweep(&sweep).await.unwrap().unwrap();
     assert_eq!((done.uploads, done.objects), (Cleared::Count(1), 1));
     assert!(!torn.exists());
+    // What lies beside the tier's own is another's, whatever its name.
+    let others = ["notes#1", "mine/objects/sha256/0123#1", "objects-2/report#2026"];
+    for other in others.map(|name| folder.path().join(name)) {
+        std::fs::create_dir_all(other.parent().unwrap()).unwrap();
+        std::fs::write(other, "another's").unwrap();
+    }
+    std::fs::write(folder.path().join("clock#1"), "").unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(tier.sweep(&sweep).await.unwrap().unwrap().uploads, Cleared::Count(1));
+    assert!(others.iter().all(|name| folder.path().join(name).exists()));
 }
 
 #[tokio::test]

@@ -159,6 +159,22 @@ async fn torn_uploads_are_invisible_and_swept() {
     }
 }
 
+/// A bucket may have other users, and a tier no prefix.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_of_somebody_else_is_left_alone() {
+    let Some(s3) = S3::start(Kind::Moto) else { return };
+    let tier = s3.tier_at("s3://bucket", limits());
+    let foreign = ["backups/monday", "objects/monday", "objects/sha256/monday"];
+    for key in foreign {
+        assert_eq!(s3.request("POST", &format!("/bucket/{key}?uploads")), 200);
+    }
+    let sweep = Sweep::default();
+    assert_eq!(tier.sweep(&sweep).await.unwrap().unwrap().uploads, Cleared::Count(0));
+    let ours = format!("/bucket/{}?uploads", Sample::small(1).key());
+    assert_eq!(s3.request("POST", &ours), 200);
+    assert_eq!(tier.sweep(&sweep).await.unwrap().unwrap().uploads, Cleared::Count(1));
+}
+
 /// The server dies in the middle, is away, and comes back: callers are told at once, and nodes recover by themselves.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_dies_is_noticed_and_comes_back() {

@@ -87,6 +87,12 @@ impl S3 {
         Tier::open_with(&format!("s3://{bucket}/{PREFIX}"), limits, variables).unwrap()
     }
 
+    /// A tier of this server that is elsewhere.
+    pub(crate) fn tier_at(&self, address: &str, limits: Limits) -> Tier {
+        let variables = self.variables(SECRET).map(|(name, value)| (name.to_owned(), value));
+        Tier::open_with(address, limits, variables).unwrap()
+    }
+
     /// Starts another process of this program, as a node of the tier of this server, in one of the tests.
     pub(crate) fn start_node(&self, test: &str, variable: &str, value: &std::path::Path) -> Child {
         let mut command = Command::new(std::env::current_exe().unwrap());
@@ -112,7 +118,7 @@ impl S3 {
         }
     }
 
-    fn request(&self, method: &str, path: &str) -> u16 {
+    pub(crate) fn request(&self, method: &str, path: &str) -> u16 {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
         let host = format!("127.0.0.1:{}", self.port);
         write!(stream, "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
@@ -142,7 +148,10 @@ fn launch(kind: Kind, port: u16, folder: PathBuf) -> Child {
         Kind::Moto => {
             let mut command = Command::new(std::env::var_os(PYTHON).unwrap());
             let port = port.to_string();
-            command.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port]);
+            // Its threads take turns in the middle of a conditional write, which is one step where none interrupts another.
+            let program = "import sys; sys.setswitchinterval(1000); \
+                           from moto.server import main; main(sys.argv[1:])";
+            command.args(["-c", program, "-H", "127.0.0.1", "-p", &port]);
             command
         }
         Kind::S3s => {

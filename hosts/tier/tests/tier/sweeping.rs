@@ -169,6 +169,42 @@ async fn a_pinned_root_that_cannot_be_read_holds_everything() {
     assert!(has(&tier, &samples[0]).await);
 }
 
+/// What a pin that leads nowhere is to hold nobody can tell.
+#[tokio::test(start_paused = true)]
+async fn a_pin_that_cannot_be_followed_holds_everything() {
+    let (tier, store) = faulty();
+    let samples = old_objects(&store, 2, 10).await;
+    let repo = repo("org/model");
+    let reference = Path::from("refs/models/org--model/main");
+    let pin = Pin { repo: repo.clone(), revision: Some(main()) };
+    tier.pin(&pin).await.unwrap();
+    let all_held = async |why: &str| {
+        let error = tier.sweep(&room_for(0)).await.expect_err(why);
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{why}");
+        assert!(error.to_string().contains("org--model"), "{why}: {error}");
+        assert_eq!(all_there(&tier, &samples).await, [true, true], "{why}");
+    };
+    all_held("no ref").await;
+    point_main(&tier, &repo, 'a').await;
+    all_held("no listing").await;
+    keep_listing(&tier, &repo, 'a', &[&samples[0]]).await;
+    let good = store.inner.get(&reference).await.unwrap().bytes().await.unwrap();
+    store.inner.put(&reference, "torn".into()).await.unwrap();
+    all_held("a ref that is none").await;
+    tier.unpin(&pin).await.unwrap();
+    let whole = Pin { repo: repo.clone(), revision: None };
+    tier.pin(&whole).await.unwrap();
+    all_held("a ref that is none, in a repo that is pinned whole").await;
+    store.inner.put(&reference, good.into()).await.unwrap();
+    tier.pin(&pin).await.unwrap();
+    let seen = tier.read_ref(&repo, &main()).await.unwrap();
+    tier.confirm_ref(&seen, &Word::Gone).await.unwrap();
+    all_held("upstream has it no more").await;
+    tier.unpin(&pin).await.unwrap();
+    assert_eq!(sweep(&tier, &room_for(0)).await.evicted, 1, "the listing is known");
+    assert_eq!(all_there(&tier, &samples).await, [true, false]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_list_that_is_behind_takes_nothing_that_is_there() {
     let (tier, store) = faulty();
@@ -216,6 +252,29 @@ async fn the_claim_of_a_sweep_that_has_died_keeps_nobody_out_for_long() {
     age(&store, 1);
     let other = Tier::with_store(Arc::<Faulty>::clone(&store), limits());
     assert!(other.sweep(&Sweep::default()).await.unwrap().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_that_look_now_and_then_one_sweeps_each_time() {
+    let (tier, store) = faulty();
+    let other = Tier::with_store(Arc::<Faulty>::clone(&store), limits());
+    let how = Sweep::default();
+    assert!(tier.sweep_if_due(&how, HOUR).await.unwrap().is_some());
+    for node in [&tier, &other] {
+        assert_eq!(node.sweep_if_due(&how, HOUR).await.unwrap(), None);
+    }
+    age(&store, 2);
+    assert!(other.sweep_if_due(&how, HOUR).await.unwrap().is_some());
+    assert_eq!(tier.sweep_if_due(&how, HOUR).await.unwrap(), None);
+    // One that fails is no sweep.
+    age(&store, 2);
+    store.fail(Op::List, "claims", Fault::Busy, usize::MAX);
+    assert_eq!(kind(tier.sweep_if_due(&how, HOUR).await), ErrorKind::Unavailable);
+    store.heal();
+    tokio::time::sleep(limits().longest_pause).await;
+    // Its claim could not be given back.
+    age(&store, 1);
+    assert!(tier.sweep_if_due(&how, HOUR).await.unwrap().is_some());
 }
 
 #[tokio::test(start_paused = true)]
