@@ -27,7 +27,8 @@ use crate::{
         complete::{is_ours, lease_of},
         inventory::{Inventory, Item},
         life::Life,
-        walk::walk,
+        role::known,
+        walk::{Listed, walk},
     },
     disk::Kind,
     observe::view::View,
@@ -188,12 +189,17 @@ impl<'a> Work<'a> {
         let listed = walk(&*cache.disk, folder, &self.view.cancel, &mut Vec::new());
         let unsure = self.inventory.iter().filter(|(id, _)| self.inventory.is_unsure_ref(*id));
         let unsure: HashSet<&str> = unsure.map(|(_, item)| item.at.as_str()).collect();
-        let files = listed.iter().filter(|listed| listed.kind == Kind::File);
-        let said: Vec<Option<String>> = files
-            .filter(|file| !unsure.contains(file.at.as_str()))
-            .map(|file| {
-                let text = self.view.ref_text(&file.at).ok().flatten();
-                text.map(|text| text.trim().to_owned())
+        let is_ref = |listed: &&Listed| {
+            let parts: Vec<&str> = listed.at.as_str().split('/').skip(1).collect();
+            known(&parts, listed.kind).role == Role::Ref && !unsure.contains(listed.at.as_str())
+        };
+        let said: Vec<Option<String>> = listed
+            .iter()
+            .filter(is_ref)
+            .map(|listed| {
+                let is_file = listed.kind == Kind::File;
+                let text = is_file.then(|| self.view.ref_text(&listed.at).ok().flatten());
+                text.flatten().map(|text| text.trim().to_owned())
             })
             .collect();
         // One that can't be told any more may be of any.

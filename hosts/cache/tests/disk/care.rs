@@ -315,6 +315,26 @@ fn a_repo_that_somebody_works_in_is_left_alone() {
 
 #[test]
 #[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
+fn a_ref_that_can_not_be_told_any_more_keeps_what_was_to_go_and_a_private_file_does_not() {
+    let world = world();
+    world.write(&format!("{REPO}/refs/.hubstow-{NONCE}.tmp"), b"");
+    let other = world.root().join(format!("{REPO}/snapshots/{OTHER}"));
+    let late = world.root().join(format!("{REPO}/refs/late"));
+    let disk = world.disk(Kind::ALL_LINKS);
+    let (inventory, plan) = plan_prune(&host::cache(&disk, Policy::Compat));
+    fs::write(&late, "").unwrap();
+    execute(&disk, &inventory, &plan);
+    assert!(other.join("a.txt").exists());
+    prune_all(&world);
+    assert!(other.join("a.txt").exists(), "it stays in doubt");
+    fs::remove_file(late).unwrap();
+    world.write(&format!("{REPO}/refs/.hubstow-{NONCE}.tmp"), b"");
+    prune_all(&world);
+    assert!(!other.exists());
+}
+
+#[test]
+#[cfg_attr(windows, ignore = "needs symlinks, and Wine makes none")]
 fn where_locks_are_not_to_be_had_it_is_told() {
     let world = world();
     let disk = world.disk(Kind::ALL_LINKS.with_locks(Locks::Missing(Errno::NOLCK)));
