@@ -25,7 +25,7 @@ fn says(text: &'static [u8], at: &Path) {
 
 fn closed(at: &Path) {
     fs::write(at, COMMIT).unwrap();
-    fs::set_permissions(at, Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(at, Permissions::from_mode(0o0)).unwrap();
 }
 
 fn damage(at: &Path, damage: Damage) {
@@ -46,7 +46,7 @@ fn run(stage: &Stage, args: &[&str]) -> Output {
     let mut command = stage.command(args);
     let probe = stage.folder().join("probe");
     fs::write(&probe, "").unwrap();
-    fs::set_permissions(&probe, Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&probe, Permissions::from_mode(0o0)).unwrap();
     if fs::read(&probe).is_ok() {
         fs::set_permissions(stage.folder(), Permissions::from_mode(0o755)).unwrap();
         command.uid(NOBODY).gid(NOBODY);

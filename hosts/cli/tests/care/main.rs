@@ -3,7 +3,6 @@
 #![cfg(unix)]
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::indexing_slicing,
     reason = "a helper that panics fails the test that called it"
 )]
@@ -219,7 +218,8 @@ fn damage_is_told_and_hides_nothing_else() {
     let files = stage.json(&["ls", "--files"]);
     let gone = files.as_array().unwrap().iter().find(|it| it["file"] == "gone.bin").unwrap();
     assert_eq!(gone["size"], Value::Null);
-    assert!(stage.json(&["prune", "--yes"])["freed"].as_u64().unwrap() > 400);
+    // The odd ref may be for the revision that no other leads to.
+    assert_eq!(stage.json(&["prune", "--yes"])["freed"], 400);
     assert!(stage.cache().join("notes.txt").exists());
 }
 
