@@ -1,67 +1,76 @@
 //! A part of some content as the body of an answer.
 //!
-//! It holds one piece at most, or two where the next is read ahead, and asks for more only when the client has taken it. Where the
+//! It holds one piece at most of what arrives, and two of a file, and asks for more only when the client has taken it. Where the
 //! content fails, the connection is broken off: the length was announced, so no client takes what it has for the whole. Content that
 //! grew is cut there.
 
 use std::{
     fmt,
     fs::File,
-    io::{self, Read as _, Seek as _, SeekFrom},
+    io,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tokio::task::spawn_blocking;
 
 use crate::{
+    piece::Pieces,
     stats::OpenFile,
     upstream::{Arriving, BoxFuture},
 };
 
+/// The most bytes of a piece of what arrives.
 const CHUNK_BYTES: u64 = 256 * 1024;
-
-/// When the next piece is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
-    /// While the client takes the one before it.
-    Ahead,
-    /// When the client wants it.
-    OnDemand,
-}
 
 /// The bytes of some content from one offset to another.
 pub(crate) struct ContentBody {
-    content: Arc<dyn Arriving>,
-    next: Next,
+    content: Content,
     sent_to: u64,
     end: u64,
-    reading: Option<BoxFuture<'static, io::Result<Bytes>>>,
+}
+
+/// Where content is read from.
+enum Content {
+    File { pieces: Pieces, _counted: OpenFile },
+    Arriving { from: Arc<dyn Arriving>, reading: Option<BoxFuture<'static, io::Result<Bytes>>> },
+}
+
+impl Content {
+    /// Reads what is at an offset: up to so many bytes.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        (at, most_bytes): (u64, u64),
+    ) -> Poll<io::Result<Bytes>> {
+        match self {
+            Self::File { pieces, .. } => pieces.poll(cx, (at, most_bytes)),
+            Self::Arriving { from, reading } => {
+                let read = || Arc::clone(from).read(at, CHUNK_BYTES.min(most_bytes));
+                let read = ready!(reading.get_or_insert_with(read).as_mut().poll(cx));
+                *reading = None;
+                Poll::Ready(read)
+            }
+        }
+    }
 }
 
 impl ContentBody {
     /// Makes a body of `len_bytes` of a file from `start`; nothing is read before it is polled.
     pub(crate) fn of_file(file: File, start: u64, len_bytes: u64, counted: OpenFile) -> Self {
-        let content = Arc::new(Opened { file, _counted: counted });
-        Self::new(content, Next::Ahead, start, len_bytes)
+        let content = Content::File { pieces: Pieces::of(file), _counted: counted };
+        Self::new(content, start, len_bytes)
     }
 
     /// Makes a body of `len_bytes` of what arrives from `start`; nothing is waited for before it is polled.
-    pub(crate) fn of_arriving(content: Arc<dyn Arriving>, start: u64, len_bytes: u64) -> Self {
-        Self::new(content, Next::OnDemand, start, len_bytes)
+    pub(crate) fn of_arriving(from: Arc<dyn Arriving>, start: u64, len_bytes: u64) -> Self {
+        Self::new(Content::Arriving { from, reading: None }, start, len_bytes)
     }
 
-    fn new(content: Arc<dyn Arriving>, next: Next, start: u64, len_bytes: u64) -> Self {
-        let end = start.saturating_add(len_bytes);
-        Self { content, next, sent_to: start, end, reading: None }
-    }
-
-    fn read_next(&self) -> BoxFuture<'static, io::Result<Bytes>> {
-        let most = CHUNK_BYTES.min(self.end - self.sent_to);
-        Arc::clone(&self.content).read(self.sent_to, most)
+    fn new(content: Content, start: u64, len_bytes: u64) -> Self {
+        Self { content, sent_to: start, end: start.saturating_add(len_bytes) }
     }
 }
 
@@ -76,12 +85,8 @@ impl Body for ContentBody {
         if self.is_end_stream() {
             return Poll::Ready(None);
         }
-        let left = self.end - self.sent_to;
-        let mut reading = self.reading.take().unwrap_or_else(|| self.read_next());
-        let Poll::Ready(read) = reading.as_mut().poll(cx) else {
-            self.reading = Some(reading);
-            return Poll::Pending;
-        };
+        let (at, left) = (self.sent_to, self.end - self.sent_to);
+        let read = ready!(self.content.poll(cx, (at, left)));
         let read = read.and_then(|piece| match piece.len() as u64 {
             0 => Err(io::Error::other("no bytes came where some were promised")),
             len if len > left => Err(io::Error::other("more bytes came than were asked for")),
@@ -90,9 +95,6 @@ impl Body for ContentBody {
         Poll::Ready(Some(match read {
             Ok(piece) => {
                 self.sent_to += piece.len() as u64;
-                if self.next == Next::Ahead && !self.is_end_stream() {
-                    self.reading = Some(self.read_next());
-                }
                 Ok(Frame::data(piece))
             }
             Err(error) => {
@@ -116,29 +118,5 @@ impl fmt::Debug for ContentBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("ContentBody");
         shown.field("sent_to", &self.sent_to).field("end", &self.end).finish_non_exhaustive()
-    }
-}
-
-/// A file that is read on the blocking threads, from when it is asked for.
-#[derive(Debug)]
-struct Opened {
-    file: File,
-    _counted: OpenFile,
-}
-
-impl Arriving for Opened {
-    fn read(self: Arc<Self>, at: u64, most_bytes: u64) -> BoxFuture<'static, io::Result<Bytes>> {
-        let reading = spawn_blocking(move || {
-            let mut file = &self.file;
-            file.seek(SeekFrom::Start(at))?;
-            let mut piece = Vec::new();
-            let read = file.take(most_bytes).read_to_end(&mut piece)?;
-            if read as u64 == most_bytes {
-                Ok(piece.into())
-            } else {
-                Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter"))
-            }
-        });
-        Box::pin(async { reading.await.map_err(io::Error::other).flatten() })
     }
 }

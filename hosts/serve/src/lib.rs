@@ -51,6 +51,7 @@ mod log;
 mod metrics;
 mod origin;
 mod page;
+mod piece;
 mod places;
 mod proved;
 mod pulled;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::node::receiver::Ask;
+
 /// Measure hubstow and its peers on the same work
 #[derive(Debug, Parser)]
 #[command(name = "cargo bench -p hubstow-bench --")]
@@ -17,8 +19,11 @@ pub(crate) struct Args {
     /// The care of a cache instead of the other cases
     #[arg(long, conflicts_with = "matrix")]
     pub(crate) care: bool,
-    /// What a node costs, by a simulation; nothing is measured
+    /// What a node serves instead of the other cases, beside nginx and olah
     #[arg(long, conflicts_with_all = ["matrix", "care"])]
+    pub(crate) node: bool,
+    /// What a node costs, by a simulation; nothing is measured
+    #[arg(long, conflicts_with_all = ["matrix", "care", "node"])]
     pub(crate) node_cost: bool,
     /// Only cases with TEXT in their name; may be repeated
     #[arg(long, value_name = "TEXT")]
@@ -73,6 +78,9 @@ pub(crate) enum Role {
     /// Read and hash files, two at a time
     #[command(hide = true)]
     Hash { files: Vec<PathBuf> },
+    /// Ask a server, and throw away what it sends
+    #[command(hide = true)]
+    Ask(Ask),
 }
 
 /// How much there is to download.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    env, fs,
+    env,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
     path::Path,
@@ -12,10 +12,10 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 
+use crate::process;
+
 /// Where the hub tells what it counted.
 pub(crate) const PATH: &str = "/__bench";
-/// Clock ticks of `/proc` in a second, on every Linux that is in use.
-const TICKS_PER_SECOND: f64 = 100.0;
 
 /// What the hub has counted.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -103,11 +103,12 @@ impl Hub {
 
     /// Returns the seconds of CPU that the hub has used so far, where the system tells.
     pub(crate) fn cpu_s(&self) -> Option<f64> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).ok()?;
-        // The name in parentheses may hold anything; after it the 12th and 13th words are the times.
-        let mut words = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
-        let mut ticks = || words.next()?.parse::<f64>().ok();
-        Some((ticks()? + ticks()?) / TICKS_PER_SECOND)
+        process::cpu_s(self.number())
+    }
+
+    /// Returns the number of its process.
+    pub(crate) fn number(&self) -> u32 {
+        self.process.id()
     }
 
     fn get(&self, path: &str) -> Result<String> {

@@ -22,7 +22,7 @@ use crate::{
     control::{Behaviour, Counts, Hub},
     matrix::{self, Machine, Work},
     report::{self, Report, Row},
-    target::Quantity,
+    target::{Quantities, Quantity},
     tools::Tools,
 };
 
@@ -75,21 +75,29 @@ impl Medians {
         }
     }
 
-    /// Returns one of them, in its unit.
-    pub(crate) fn value(&self, quantity: Quantity) -> f64 {
+    /// Returns the peak in its unit.
+    pub(crate) fn peak_mib(&self) -> f64 {
+        self.peak_bytes / f64::from(1 << 20)
+    }
+}
+
+impl Quantities for Medians {
+    fn value(&self, quantity: Quantity) -> Option<f64> {
         match quantity {
-            Quantity::WallSeconds => self.wall_s,
-            Quantity::WallMilliseconds => self.wall_s * 1e3,
-            Quantity::CpuMilliseconds => self.cpu_s * 1e3,
-            Quantity::PeakMib => self.peak_bytes / f64::from(1 << 20),
-            Quantity::Requests => self.requests,
-            Quantity::FileGets => self.file_gets,
-            Quantity::WrittenMib => self.written_bytes / f64::from(1 << 20),
+            Quantity::WallSeconds => Some(self.wall_s),
+            Quantity::WallMilliseconds => Some(self.wall_s * 1e3),
+            Quantity::CpuMilliseconds => Some(self.cpu_s * 1e3),
+            Quantity::PeakMib => Some(self.peak_mib()),
+            Quantity::Requests => Some(self.requests),
+            Quantity::FileGets => Some(self.file_gets),
+            Quantity::WrittenMib => Some(self.written_bytes / f64::from(1 << 20)),
+            Quantity::FirstByteMilliseconds | Quantity::HeldMib => None,
         }
     }
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+/// Returns what is in the middle.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let at = |index: usize| values.get(index).copied().unwrap_or_default();
     match values.len() {

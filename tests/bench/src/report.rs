@@ -152,11 +152,13 @@ impl Medians {
     }
 }
 
-fn seconds(value: f64) -> String {
+/// Shows a time.
+pub(crate) fn seconds(value: f64) -> String {
     if value < 1.0 { format!("{:.0} ms", value * 1e3) } else { format!("{value:.2} s") }
 }
 
-fn mib(bytes: f64) -> String {
+/// Shows a size.
+pub(crate) fn mib(bytes: f64) -> String {
     let mib = bytes / f64::from(1 << 20);
     if mib < 10.0 { format!("{mib:.1} MiB") } else { format!("{mib:.0} MiB") }
 }

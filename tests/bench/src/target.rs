@@ -1,7 +1,5 @@
 //! Targets: what a client is to reach, alone or against another in the same run.
 
-use crate::measure::Medians;
-
 /// What is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Quantity {
@@ -14,6 +12,15 @@ pub(crate) enum Quantity {
     FileGets,
     /// What the folder grew by.
     WrittenMib,
+    FirstByteMilliseconds,
+    /// What a server holds when it has answered.
+    HeldMib,
+}
+
+/// What has been measured.
+pub(crate) trait Quantities {
+    /// Returns a quantity in its unit, where it was measured.
+    fn value(&self, quantity: Quantity) -> Option<f64>;
 }
 
 impl Quantity {
@@ -26,6 +33,8 @@ impl Quantity {
             Self::Requests => "requests",
             Self::FileGets => "GETs of files",
             Self::WrittenMib => "MiB on the disk",
+            Self::FirstByteMilliseconds => "ms to the first byte",
+            Self::HeldMib => "MiB held",
         }
     }
 }
@@ -78,6 +87,28 @@ impl Target {
         Self { id, who, quantity, at_most: at_most_ms, against }
     }
 
+    /// The time to the first byte is at most so many times that of another.
+    pub(crate) const fn first_byte(
+        id: &'static str,
+        who: &'static str,
+        at_most: f64,
+        of: &'static str,
+    ) -> Self {
+        let (quantity, against) = (Quantity::FirstByteMilliseconds, Against::Ratio(of));
+        Self { id, who, quantity, at_most, against }
+    }
+
+    /// The time to the first byte is at most so many milliseconds more than that of another.
+    pub(crate) const fn first_byte_more(
+        id: &'static str,
+        who: &'static str,
+        at_most_ms: f64,
+        than: &'static str,
+    ) -> Self {
+        let (quantity, against) = (Quantity::FirstByteMilliseconds, Against::Difference(than));
+        Self { id, who, quantity, at_most: at_most_ms, against }
+    }
+
     /// A quantity has a bound of its own.
     pub(crate) const fn bound(
         id: &'static str,
@@ -102,10 +133,10 @@ impl Target {
     }
 
     /// Says whether it is met.
-    pub(crate) fn verdict(&self, medians: &[(&str, Medians)]) -> String {
+    pub(crate) fn verdict<Q: Quantities>(&self, medians: &[(&str, Q)]) -> String {
         let value = |who: &str| {
             let (_, medians) = medians.iter().find(|(name, _)| *name == who)?;
-            Some(medians.value(self.quantity))
+            medians.value(self.quantity)
         };
         let name = self.quantity.name();
         let unit = match self.against {
@@ -145,6 +176,7 @@ impl Against {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::Medians;
 
     #[track_caller]
     fn check(own_s: f64, other_s: f64, expected: &str) {
@@ -161,7 +193,7 @@ mod tests {
         let measured = [("component", medians(0.012)), ("linked", medians(0.010))];
         let verdict = Target::more_ms("T9", "component", 30.0, "linked").verdict(&measured);
         assert_eq!(verdict, "T9 component: **met** 2.000 ≤ 30.000 ms more than linked");
-        let nobody = Target::time("T1", "hubstow", 1.15, "limit").verdict(&[]);
+        let nobody = Target::time("T1", "hubstow", 1.15, "limit").verdict::<Medians>(&[]);
         assert_eq!(nobody, "T1 hubstow: not measured (≤ 1.150 × limit)");
     }
 }

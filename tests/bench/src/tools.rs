@@ -18,6 +18,9 @@ const PACKAGE: &str = env!("CARGO_MANIFEST_DIR");
 /// The Python client that is measured.
 const PYTHON_CLIENT: &str = "huggingface_hub==2.4.0";
 
+/// The server that is measured beside nodes, in Python as well.
+const OLAH: &str = "olah==0.5.4";
+
 /// Where the programs are; `None` for one that is not on this machine.
 #[derive(Debug)]
 pub(crate) struct Tools {
@@ -129,6 +132,21 @@ pub(crate) fn python(target: &Path) -> Result<PathBuf> {
     let version = String::from_utf8_lossy(&output.stdout);
     ensure!(version.trim() == PYTHON_CLIENT, "{PYTHON_CLIENT} is asked for, and this is {version}");
     Ok(python)
+}
+
+/// Takes olah from an environment of its own, which `docs/benchmarks.md` says how to make, unless another is named.
+pub(crate) fn olah(target: &Path) -> Result<PathBuf> {
+    let installed = || target.join("verify/olah/bin/olah-cli");
+    let olah = env::var_os("HUBSTOW_OLAH").map_or_else(installed, PathBuf::from);
+    let script = "import importlib.metadata as m; print('olah==' + m.version('olah'))";
+    let output = Command::new(olah.with_file_name("python"))
+        .args(["-c", script])
+        .stderr(Stdio::null())
+        .output()
+        .context("it is not installed, and HUBSTOW_OLAH names none")?;
+    let version = String::from_utf8_lossy(&output.stdout);
+    ensure!(version.trim() == OLAH, "{OLAH} is asked for, and this is {version}");
+    Ok(olah)
 }
 
 pub(crate) fn find(program: &str) -> Result<PathBuf> {

@@ -7,7 +7,7 @@ use crate::{
     matrix::{Cell, Machine},
     measure::Medians,
     report::{Report, mib, seconds},
-    target::{PEAK_MIB, Quantity},
+    target::PEAK_MIB,
 };
 
 /// A cell may take so many times as long as the better of `aria2c` and the limit.
@@ -90,7 +90,7 @@ impl Judged {
         let mut targets = vec![
             ("best", safe.of_best.unwrap_or_default(), OF_BEST),
             ("stream", safe.of_stream.unwrap_or_default(), OF_STREAM),
-            ("peak", own.value(Quantity::PeakMib), PEAK_MIB),
+            ("peak", own.peak_mib(), PEAK_MIB),
         ];
         if let Some(fast) = &fast {
             targets.push(("fast best", fast.of_best.unwrap_or_default(), OF_BEST));
