@@ -180,7 +180,7 @@ fn advice(error: &sync::ApiError) -> &'static str {
     let words = error.to_string();
     let status = match error {
         sync::ApiError::RequestError(failure) => failure.status().map(|status| status.as_u16()),
-        _ => None,
+        sync::ApiError::IoError(_) | _ => None,
     };
     match status {
         Some(401) if words.contains("401") => "log in",

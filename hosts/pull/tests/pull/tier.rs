@@ -14,7 +14,7 @@ use hubstow_pull::{
     Node, TierRules,
     hubstow_tier::{Limits, Tier},
 };
-use hubstow_serve::{RunningServer, Server, SourceKind, Upstream as _};
+use hubstow_serve::{RunningServer, Server, Upstream as _};
 use tempfile::TempDir;
 
 use crate::{MAIN, client, upstream::Upstream, vanishing::Vanishing};
@@ -50,12 +50,8 @@ fn member(upstream: &Upstream, tier: Tier, wait: Duration) -> Member {
     let mut rules = TierRules::default();
     rules.wait = wait;
     node.share(tier, rules);
-    let server = Server::builder(disk.path())
-        .source(SourceKind::Cache)
-        .upstream(Arc::new(node.clone()))
-        .build()
-        .spawn_on_loopback()
-        .unwrap();
+    let server = Server::pulling(Arc::new(node.clone()), disk.path()).build();
+    let server = server.spawn_on_loopback().unwrap();
     runtime().block_on(node.check_tier()).unwrap();
     Member { disk, node, server }
 }
