@@ -187,6 +187,16 @@ impl Hub {
     ///
     /// # Errors
     /// Why the hub does not give it.
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// let info = hub.model("org/model").info().await?;
+    /// let listing = hub.listing_to_keep(&info.repo, &info.commit).await?;
+    /// assert!(listing.is_some_and(|json| json.starts_with(b"{\"format_version\":1")));
+    /// # Ok(())
+    /// # });
+    /// ```
     pub async fn listing_to_keep(
         &self,
         repo: &Repo,

@@ -23,10 +23,38 @@ use crate::{
 };
 
 /// What the hub has said of a file, and where its content is. It shows no address: one may be signed.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::ask(async |hub| {
+/// use hubstow_client::FileRequest;
+///
+/// let request = FileRequest::parse("org/model", "config.json")?;
+/// let found = hub.find(&request).await.map_err(|unfound| unfound.error)?;
+/// println!("{} at {}, {:?} bytes", found.etag(), found.commit(), found.size());
+/// // A mirror in the same building, which need not have it: what comes is proved by its hash, wherever it comes from.
+/// let near = found.from_elsewhere("http://127.0.0.1:9/config.json".parse()?);
+/// # let _ = near;
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Clone)]
 pub struct FoundFile(Content);
 
 /// A file that the hub does not give.
+///
+/// ```
+/// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+/// # here::ask(async |hub| {
+/// use hubstow_client::{ErrorKind, FileRequest, Unfound};
+///
+/// let request = FileRequest::parse("org/model", "none.json")?;
+/// let Err(Unfound { error, commit, .. }) = hub.find(&request).await else { panic!("there is none") };
+/// assert_eq!(error.kind(), ErrorKind::EntryNotFound);
+/// assert!(commit.is_some(), "that commit has no such file, and never will");
+/// # Ok(())
+/// # });
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Unfound {
