@@ -6,7 +6,7 @@ pub mod arrivals;
 mod group;
 pub mod intervals;
 mod journal;
-mod leftover;
+pub mod leftover;
 mod map;
 mod open;
 pub mod reader;
@@ -30,8 +30,8 @@ use hubstow_core::{
 };
 
 pub use self::{
-    arrivals::Arrivals, intervals::Intervals, leftover::Continuable, reader::StagedReader,
-    syncer::StagedSyncer, verify::Mismatch,
+    arrivals::Arrivals, intervals::Intervals, reader::StagedReader, syncer::StagedSyncer,
+    verify::Mismatch,
 };
 use crate::{
     cache::{Cache, Durability},

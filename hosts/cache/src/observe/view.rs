@@ -201,6 +201,8 @@ impl View {
         at: &CachePath,
         content: &[u8],
     ) -> Result<(), FsError> {
+        // A run that only writes such files places nothing, and would leave what a killed one has begun.
+        self.remove_leftovers(layout);
         self.cache.write_whole(layout, at, content, &self.folders)
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    path::Path,
     process::{Child, Stdio},
     thread,
     time::Duration,
@@ -67,7 +68,10 @@ fn what_is_downloaded_while_the_cache_moves_stays_or_comes_along() {
                 assert!(right.get(&at) == Some(&content), "round {round}: {at}");
             }
         }
-        stage.succeeds(&stage.command(&[], &args));
+        // All of it may be there already.
+        if Path::new(&from).exists() {
+            stage.succeeds(&stage.command(&[], &args));
+        }
         let now = Stage::contents(&to);
         let main = stage.commit("main");
         let wanted = right.iter().filter(|(at, _)| at.contains(&main));
