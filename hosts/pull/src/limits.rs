@@ -28,6 +28,8 @@ pub(crate) const FILLS: usize = 64;
 pub(crate) const WAITING_FILLS: usize = 1024;
 /// How often somebody joins a fetch after another who began it was refused. Whoever is let in then begins one.
 pub(crate) const JOINS: usize = 4;
+/// How long a tier that does not answer keeps anybody waiting.
+pub(crate) const ANSWER_FOR: Duration = Duration::from_secs(5);
 /// The most files that are put into the tier or wait for that; one more is not put.
 pub(crate) const WAITING_PUTS: usize = 1024;
 /// How many commits the tier is told of at once, and how many may wait for that; of one more it is told when it is asked for again.

@@ -6,12 +6,15 @@
 //! - `reading`: an address of the tier as the engine asks it
 //! - `share`: one fill
 //! - `keeping`: what is put, after it was answered
+//! - `known`: what the tier knows of repos, as far as this node knows; `counts`: what is counted
 //! - `roots`, `listing`: listings of commits, and refs
 //! - `tending`: whether it is a tier at all, and sweeping it
 //!
 //! INVARIANT (access): a tier opens nothing. Whoever asks is let in by upstream before the tier is looked at.
 
+mod counts;
 mod keeping;
+mod known;
 mod listing;
 mod reading;
 mod roots;
@@ -38,15 +41,19 @@ use tokio::{
 };
 
 use self::{
+    counts::Counts,
+    known::Roots,
     reading::Reading,
-    roots::Roots,
     share::{Held, Part, Role},
 };
 pub(crate) use self::{
     reading::{Readings, Tiered},
     share::Share,
 };
-use crate::{counting::count, limits::WAITING_PUTS};
+use crate::{
+    counting::count,
+    limits::{ANSWER_FOR, WAITING_PUTS},
+};
 
 /// How a node uses its tier.
 #[derive(Clone, Debug)]
@@ -68,9 +75,6 @@ impl Default for TierRules {
         Self { wait: Duration::from_secs(8), max_bytes: None, pins: PinList::default() }
     }
 }
-
-/// How long a tier that does not answer keeps anybody waiting.
-const ANSWER_FOR: Duration = Duration::from_secs(5);
 
 /// The tier of a node, once somebody has said which. Clones are the same.
 #[derive(Clone)]
@@ -95,22 +99,6 @@ pub(crate) struct Member {
     /// Says that the node leaves, so that nothing new is put.
     leaving: watch::Sender<bool>,
     roots: Roots,
-}
-
-/// What is counted of the tier.
-#[derive(Debug, Default)]
-pub(crate) struct Counts {
-    hits: AtomicU64,
-    misses: AtomicU64,
-    unasked: AtomicU64,
-    waited: AtomicU64,
-    received_bytes: AtomicU64,
-    puts: AtomicU64,
-    put_bytes: AtomicU64,
-    put_failures: AtomicU64,
-    wrong: AtomicU64,
-    evicted_bytes: AtomicU64,
-    sweep_failures: AtomicU64,
 }
 
 impl Tiers {
@@ -266,42 +254,6 @@ fn wrong_object<'a>(begun: &'a Begin, found: &FoundFile) -> Option<&'a Object> {
 
 fn is_of_size(object: &Object, found: &FoundFile) -> bool {
     found.size().is_none_or(|size| size == object.size_bytes)
-}
-
-impl Counts {
-    fn seen(&self, is_away: bool) -> TierCounts {
-        let Self {
-            hits,
-            misses,
-            unasked,
-            waited,
-            received_bytes,
-            puts,
-            put_bytes,
-            put_failures,
-            wrong,
-            evicted_bytes,
-            sweep_failures,
-        } = self;
-        let mut counts = TierCounts::default();
-        for (to, from) in [
-            (&mut counts.hits, hits),
-            (&mut counts.misses, misses),
-            (&mut counts.unasked, unasked),
-            (&mut counts.waited, waited),
-            (&mut counts.received_bytes, received_bytes),
-            (&mut counts.puts, puts),
-            (&mut counts.put_bytes, put_bytes),
-            (&mut counts.put_failures, put_failures),
-            (&mut counts.wrong, wrong),
-            (&mut counts.evicted_bytes, evicted_bytes),
-            (&mut counts.sweep_failures, sweep_failures),
-        ] {
-            *to = from.load(Ordering::Relaxed);
-        }
-        counts.is_away = is_away;
-        counts
-    }
 }
 
 impl fmt::Debug for Tiers {

@@ -32,6 +32,7 @@ mod catalog;
 mod certificate;
 mod cors;
 mod counted;
+mod credentials;
 mod dispatch;
 mod error;
 mod fault;

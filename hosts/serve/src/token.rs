@@ -8,7 +8,7 @@ use std::fmt;
 use axum::http::{HeaderMap, header};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
-use crate::{fault::Fault, hash::sha256_of};
+use crate::{credentials, fault::Fault, hash::sha256_of};
 
 /// A secret that requests must carry.
 pub(crate) struct Token(String);
@@ -26,8 +26,8 @@ impl Token {
         if !headers.contains_key(header::AUTHORIZATION) {
             return Err(Fault::TokenMissing);
         }
-        let offered = bearer(headers).map(str::to_owned);
-        let offered = offered.or_else(|| password(credentials(headers, "Basic")?));
+        let offered = credentials::bearer(headers).map(str::to_owned);
+        let offered = offered.or_else(|| password(credentials::of_scheme(headers, "Basic")?));
         // Digests are compared, so that the time it takes says nothing about the token.
         match offered {
             Some(offered) if sha256_of(&offered) == sha256_of(&self.0) => Ok(()),
@@ -39,18 +39,6 @@ impl Token {
     pub(crate) fn signature(&self, path: &str) -> String {
         sha256_of(&format!("{path}\0{}", self.0))
     }
-}
-
-/// Returns the token that a request carries.
-pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    credentials(headers, "Bearer")
-}
-
-/// Returns what a request carries for a scheme, of which the case is of no matter (RFC 9110, 11.1).
-fn credentials<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (offered, credentials) = value.split_once(' ')?;
-    offered.eq_ignore_ascii_case(scheme).then(|| credentials.trim())
 }
 
 /// Returns the password, as which browsers and simple clients carry a token.

@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 use bytes::Bytes;
 use hubstow_core::name::{Commit, Etag, FileName, Repo, Revision};
 
-use crate::token;
+use crate::credentials;
 
 /// A future on the heap.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -23,7 +23,7 @@ pub struct Caller {
 impl Caller {
     /// Reads who asks from the headers of a request.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let token = token::bearer(headers).filter(|token| !token.is_empty());
+        let token = credentials::bearer(headers).filter(|token| !token.is_empty());
         Self { token: token.map(str::to_owned) }
     }
 

@@ -26,7 +26,8 @@ use hubstow_tier::{Content, Object, ObjectId, Tier};
 use tokio::time::timeout;
 use url::Url;
 
-use super::{ANSWER_FOR, Counts};
+use super::counts::Counts;
+use crate::limits::ANSWER_FOR;
 
 /// All that is being read from the tier.
 pub(crate) struct Readings {

@@ -10,32 +10,10 @@ use hubstow_client::{Error, ErrorKind, Hub, with_causes};
 use hubstow_core::name::{Commit, Repo, Revision};
 use hubstow_serve::PassAsked;
 use hubstow_tier::{Confirmed, Tree, decide::Word};
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::time::timeout;
 
-use super::{ANSWER_FOR, Member, Tiers, listing};
-use crate::{
-    bounded::Bounded,
-    limits::{REMEMBERED, ROOTS_AT_ONCE, ROOTS_FOR, ROOTS_WAITING},
-};
-
-/// What this node knows the tier to know, or has tried to tell it.
-pub(super) struct Roots {
-    listings: Bounded<(Repo, Commit), ()>,
-    revisions: Bounded<(Repo, Revision), Commit>,
-    at_once: Semaphore,
-    waiting: Arc<Semaphore>,
-}
-
-impl Default for Roots {
-    fn default() -> Self {
-        Self {
-            listings: Bounded::new(REMEMBERED, ROOTS_FOR),
-            revisions: Bounded::new(REMEMBERED, ROOTS_FOR),
-            at_once: Semaphore::new(ROOTS_AT_ONCE),
-            waiting: Arc::new(Semaphore::new(ROOTS_WAITING)),
-        }
-    }
-}
+use super::{Member, Tiers, listing};
+use crate::limits::{ANSWER_FOR, ROOTS_FOR};
 
 impl Member {
     /// Upstream has said that a revision is at a commit. What the tier does not know of that, it is told.
