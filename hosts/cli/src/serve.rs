@@ -32,7 +32,7 @@ use crate::{
     global::{Format, Global},
     hub_args::PartsOf,
     output, runtime,
-    trace::{Lines, Unasked},
+    trace::Unasked,
 };
 
 /// Serve folders, caches or another hub as a hub; its URL is the first line on stdout
@@ -116,8 +116,8 @@ impl ServeArgs {
     pub(crate) fn logs_unasked(&self) -> Unasked {
         match (&self.command, self.log_format) {
             (Some(_), _) => Unasked::Nothing,
-            (None, LogFormat::Text) => Unasked::Problems(Lines::Text),
-            (None, LogFormat::Json) => Unasked::Problems(Lines::Json),
+            (None, LogFormat::Text) => Unasked::Problems,
+            (None, LogFormat::Json) => Unasked::ProblemsAsJson,
         }
     }
 }
@@ -189,10 +189,7 @@ fn over(args: &ServeArgs, pull: Option<Pull>, format: Format) -> Result<Builder,
 fn cache_inside(dir: &Path) -> Option<PathBuf> {
     let inner = dir.join("hub");
     let is_repo = |entry: fs::DirEntry| {
-        RepoKind::ALL.iter().any(|kind| {
-            let name = entry.file_name();
-            name.to_str().is_some_and(|name| name.starts_with(&format!("{}--", kind.plural())))
-        })
+        entry.file_name().to_str().is_some_and(|name| RepoKind::of_folder(name).is_some())
     };
     fs::read_dir(&inner).ok()?.flatten().any(is_repo).then_some(inner)
 }

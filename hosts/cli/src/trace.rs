@@ -15,25 +15,10 @@ pub(crate) enum Unasked {
     Nothing,
     /// What goes wrong: it is told to nobody else.
     #[cfg(not(target_family = "wasm"))]
-    Problems(Lines),
-}
-
-/// How the lines look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lines {
-    Text,
+    Problems,
+    /// The same, and all that is logged as one JSON object a line.
     #[cfg(not(target_family = "wasm"))]
-    Json,
-}
-
-impl Unasked {
-    fn lines(self) -> Lines {
-        match self {
-            Self::Nothing => Lines::Text,
-            #[cfg(not(target_family = "wasm"))]
-            Self::Problems(lines) => lines,
-        }
-    }
+    ProblemsAsJson,
 }
 
 /// Starts logging, if there is anything to be logged.
@@ -41,7 +26,7 @@ pub(crate) fn start(verbose: u8, unasked: Unasked) {
     let (ours, connections) = match (verbose, unasked) {
         (0, Unasked::Nothing) => return,
         #[cfg(not(target_family = "wasm"))]
-        (0, Unasked::Problems(_)) => (LevelFilter::WARN, LevelFilter::OFF),
+        (0, Unasked::Problems | Unasked::ProblemsAsJson) => (LevelFilter::WARN, LevelFilter::OFF),
         (1, _) => (LevelFilter::DEBUG, LevelFilter::OFF),
         _ => (LevelFilter::TRACE, LevelFilter::DEBUG),
     };
@@ -49,12 +34,10 @@ pub(crate) fn start(verbose: u8, unasked: Unasked) {
         Targets::new().with_target("hubstow", ours).with_target("hyper_util::client", connections);
     let color = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
     let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(color);
-    match unasked.lines() {
-        Lines::Text => tracing_subscriber::registry().with(lines.with_filter(heard)).init(),
-        #[cfg(not(target_family = "wasm"))]
-        Lines::Json => {
-            let lines = lines.with_ansi(false).json().flatten_event(true);
-            tracing_subscriber::registry().with(lines.with_filter(heard)).init();
-        }
+    #[cfg(not(target_family = "wasm"))]
+    if unasked == Unasked::ProblemsAsJson {
+        let lines = lines.with_ansi(false).json().flatten_event(true);
+        return tracing_subscriber::registry().with(lines.with_filter(heard)).init();
     }
+    tracing_subscriber::registry().with(lines.with_filter(heard)).init();
 }

@@ -8,7 +8,10 @@ use bytes::Bytes;
 use hubstow_serve::Refusal;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::limits::{ANSWER_BYTES, ANSWERS_BYTES, COME_AGAIN, LOOKUP_FOR, SHORT_ANSWER_BYTES};
+use crate::{
+    limits::{ANSWER_BYTES, ANSWERS_BYTES, LOOKUP_FOR, SHORT_ANSWER_BYTES},
+    refusals::come_again,
+};
 
 /// What one permit stands for.
 const UNIT_BYTES: usize = 1 << 10;
@@ -40,9 +43,7 @@ impl Answers {
         match tokio::time::timeout(LOOKUP_FOR, taken).await {
             Ok(Ok(permit)) => Ok(AnswerRoom(permit)),
             Ok(Err(_)) | Err(_) => {
-                let mut refusal = Refusal::new(503, "Too much is being handed on; try again later");
-                refusal.retry_after = Some(COME_AGAIN);
-                Err(refusal)
+                Err(come_again(503, "Too much is being handed on; try again later"))
             }
         }
     }
@@ -71,6 +72,7 @@ impl AsRef<[u8]> for Held {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::COME_AGAIN;
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_takes_room_for_as_long_as_it_is_held_and_no_more_than_it_has() {

@@ -17,9 +17,9 @@ use crate::{
     feed::{Attendance, Begun, Reading, Source, read},
     fills::Part,
     here::{self, Here},
-    limits::{ALLOWED_FOR, COME_AGAIN, JOINS, READ_BYTES, SMALL_BYTES, STALE_FOR},
+    limits::{ALLOWED_FOR, JOINS, READ_BYTES, SMALL_BYTES, STALE_FOR},
     node::Inner,
-    refusals::{is_about_whoever_asked, refusal_of_unfound},
+    refusals::{come_again, is_about_whoever_asked, refusal_of_unfound},
 };
 
 /// What a revision leads to, for somebody who may read it.
@@ -75,9 +75,7 @@ impl Inner {
             let brought = self.brought(caller, asked, &admitted, &found).await;
             return brought.map_err(|(refusal, _)| refusal);
         }
-        let mut refusal = Refusal::new(504, "Upstream can't be reached, and this file is not here");
-        refusal.retry_after = Some(COME_AGAIN);
-        Err(refusal)
+        Err(come_again(504, "Upstream can't be reached, and this file is not here"))
     }
 
     /// Finds out what a revision is, and that whoever asks may read it.
@@ -184,9 +182,7 @@ impl Inner {
                 brought => return brought.map_err(|(refusal, _)| refusal),
             }
         }
-        let mut refusal = Refusal::new(503, "Nobody who may have this file has fetched it yet");
-        refusal.retry_after = Some(COME_AGAIN);
-        Err(refusal)
+        Err(come_again(503, "Nobody who may have this file has fetched it yet"))
     }
 
     /// Has a content brought to its place, and says what of it can be had by now.

@@ -21,8 +21,8 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 use crate::{
     counting::{Counts, count},
     feed::{Attendance, Feed},
-    limits::{COME_AGAIN, DESERTED_FOR, FILLS, WAITING_FILLS},
-    refusals::refusal_of,
+    limits::{DESERTED_FOR, FILLS, WAITING_FILLS},
+    refusals::{come_again, refusal_of},
     room::Rooms,
     sent::{Key, Sent},
     tier::{Share, Tiers},
@@ -113,10 +113,7 @@ impl Fills {
             return Ok((feed.attend(), Part::Joined));
         }
         if running.len() >= FILLS + WAITING_FILLS {
-            let mut refusal =
-                Refusal::new(503, "Too many files are being fetched; try again later");
-            refusal.retry_after = Some(COME_AGAIN);
-            return Err(refusal);
+            return Err(come_again(503, "Too many files are being fetched; try again later"));
         }
         let feed = Feed::new(key.clone(), found.size(), &self.sent);
         running.insert(key.clone(), Arc::clone(&feed));

@@ -8,6 +8,13 @@ use hubstow_serve::Refusal;
 
 use crate::limits::COME_AGAIN;
 
+/// Refuses what may be had in a moment.
+pub(crate) fn come_again(status: u16, message: &str) -> Refusal {
+    let mut refusal = Refusal::new(status, message);
+    refusal.retry_after = Some(COME_AGAIN);
+    refusal
+}
+
 /// Turns an error into what is answered.
 pub(crate) fn refusal_of(error: &Error) -> Refusal {
     if let Some(said) = error.hub_answer() {

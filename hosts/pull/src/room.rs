@@ -15,7 +15,7 @@ use hubstow_core::name::{Commit, FileName, Repo, Revision};
 use hubstow_serve::{DiskCounts, Refusal};
 use tokio::task::spawn_blocking;
 
-use crate::limits::COME_AGAIN;
+use crate::refusals::come_again;
 
 /// How often the cache directory is looked after.
 const TENDED_EVERY: Duration = Duration::from_secs(60);
@@ -94,7 +94,5 @@ fn refused(none: &NoRoom) -> Refusal {
     if let NoRoom::TooLarge { .. } = none {
         return Refusal::new(507, "The disk of this server is smaller than this file");
     }
-    let mut refusal = Refusal::new(503, "The disk of this server is full of what is in use");
-    refusal.retry_after = Some(COME_AGAIN);
-    refusal
+    come_again(503, "The disk of this server is full of what is in use")
 }

@@ -104,6 +104,11 @@ impl Library {
         })
     }
 
+    /// Tells whether nothing is served.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.roots.is_empty()
+    }
+
     /// Checks that all of it can be read.
     ///
     /// # Errors

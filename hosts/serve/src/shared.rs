@@ -83,6 +83,9 @@ impl Shared {
     /// # Errors
     /// Nobody can say: a folder can't be read.
     pub(crate) async fn has(self: &Arc<Self>, repo: &Repo) -> Result<bool, Fault> {
+        if self.library.is_empty() {
+            return Ok(false);
+        }
         let repo = repo.clone();
         match self.ask(move |library| library.contains(&repo)).await {
             Ok(()) => Ok(true),

@@ -1,8 +1,14 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
+use anyhow::Result;
 use clap::{Parser, Subcommand};
+use serde::Serialize;
+use tempfile::TempDir;
 
 use crate::node::receiver::Ask;
 
@@ -99,6 +105,26 @@ impl Args {
             large_bytes: self.large_mib.unwrap_or(large) << 20,
             medium_bytes: self.medium_mib.unwrap_or(medium) << 20,
             files: self.files.unwrap_or(files).max(2),
+        }
+    }
+
+    /// Tells whether work of a name is asked for.
+    pub(crate) fn wants(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|text| name.contains(text))
+    }
+
+    /// Makes the folder that everything is written to, and that goes with the value.
+    pub(crate) fn room(&self, scratch: &Path) -> Result<TempDir> {
+        let scratch = self.dir.as_deref().unwrap_or(scratch);
+        fs::create_dir_all(scratch)?;
+        Ok(tempfile::Builder::new().prefix("bench-").tempdir_in(scratch)?)
+    }
+
+    /// Writes what was measured so far, where somebody wants it: a long run that ends early has told what it had.
+    pub(crate) fn keep(&self, reports: &impl Serialize) -> Result<()> {
+        match &self.json {
+            Some(file) => Ok(fs::write(file, serde_json::to_string_pretty(reports)?)?),
+            None => Ok(()),
         }
     }
 

@@ -111,7 +111,7 @@ fn works() -> Vec<Work> {
 /// Measures each work that is asked for, and prints a table for each.
 pub(crate) fn all(args: &Args, scratch: &Path) -> Result<ExitCode> {
     let mut works = works();
-    works.retain(|work| args.only.is_empty() || args.only.iter().any(|it| work.name.contains(it)));
+    works.retain(|work| args.wants(work.name));
     ensure!(!works.is_empty(), "no work has such a name; --care --list names them");
     if args.list {
         works.iter().for_each(|work| println!("{:<26} {}", work.name, work.about));
@@ -121,9 +121,7 @@ pub(crate) fn all(args: &Args, scratch: &Path) -> Result<ExitCode> {
     let hubstow = tools::build(&["--package", "hubstow"])?;
     let hf = tools::python(target).ok().map(|python| python.with_file_name("hf"));
     let peers = Peers { hf, hf_hub: tools::hf_hub(target).ok() };
-    let scratch = args.dir.as_deref().unwrap_or(scratch);
-    fs::create_dir_all(scratch)?;
-    let scratch = tempfile::Builder::new().prefix("care-").tempdir_in(scratch)?;
+    let scratch = args.room(scratch)?;
     let mut reports = Vec::new();
     for work in &works {
         let cache = scratch.path().join(work.name);
@@ -133,9 +131,7 @@ pub(crate) fn all(args: &Args, scratch: &Path) -> Result<ExitCode> {
         reports.push(report);
         fs::remove_dir_all(&cache)?;
     }
-    if let Some(file) = &args.json {
-        fs::write(file, serde_json::to_string_pretty(&reports)?)?;
-    }
+    args.keep(&reports)?;
     let failed = reports.iter().any(Report::hubstow_failed);
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -151,9 +151,7 @@ pub(crate) fn all(args: &Args, scratch: &Path) -> Result<ExitCode> {
         args.earlier.clone(),
         &cases,
     )?;
-    let scratch = args.dir.as_deref().unwrap_or(scratch);
-    fs::create_dir_all(scratch)?;
-    let scratch = tempfile::Builder::new().prefix("bench-").tempdir_in(scratch)?;
+    let scratch = args.room(scratch)?;
     let (served, room) = (scratch.path().join("hub"), scratch.path().join("room"));
     eprintln!("making what the hub holds …");
     let jobs = cases.iter().flat_map(|case| case.before.iter().chain([&case.job]));
@@ -169,10 +167,7 @@ pub(crate) fn all(args: &Args, scratch: &Path) -> Result<ExitCode> {
         let report = bench.case(case)?;
         report.print();
         reports.push(report);
-        // A long run that ends early has told what it had.
-        if let Some(file) = &args.json {
-            fs::write(file, serde_json::to_string_pretty(&reports)?)?;
-        }
+        args.keep(&reports)?;
     }
     report::matrix::print(&reports);
     let failed = reports.iter().any(Report::hubstow_failed);
@@ -187,7 +182,7 @@ fn chosen(args: &Args) -> Result<Vec<Case>> {
         (false, true) => cases::all().into_iter().chain(matrix::sample(args.sizes())).collect(),
         (false, false) => cases::all(),
     };
-    cases.retain(|case| chosen(&case.name, &args.only));
+    cases.retain(|case| args.wants(&case.name));
     for case in &mut cases {
         case.clients.retain(|it| it.is_hubstow() || chosen(it.name(), &args.client));
         let hubstow = case.clients.iter().position(|it| *it == HUBSTOW);

@@ -10,7 +10,7 @@ mod numbers;
 pub(crate) mod receiver;
 mod server;
 
-use std::{fs, path::Path, process::ExitCode};
+use std::{path::Path, process::ExitCode};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -145,7 +145,7 @@ fn works() -> Vec<Work> {
 /// Measures each work that is asked for, and prints a table for each.
 pub(crate) fn all(args: &Args, scratch: &Path) -> Result<ExitCode> {
     let mut works = works();
-    works.retain(|work| args.only.is_empty() || args.only.iter().any(|it| work.name.contains(it)));
+    works.retain(|work| args.wants(work.name));
     ensure!(!works.is_empty(), "no work has such a name; --node --list names them");
     if args.list {
         works.iter().for_each(|work| println!("{:<26} {}", work.name, work.about));
@@ -153,9 +153,7 @@ pub(crate) fn all(args: &Args, scratch: &Path) -> Result<ExitCode> {
     }
     let target = scratch.parent().context("the target folder is above")?;
     let programs = Programs::gather(target, args.earlier.clone())?;
-    let scratch = args.dir.as_deref().unwrap_or(scratch);
-    fs::create_dir_all(scratch)?;
-    let scratch = tempfile::Builder::new().prefix("node-").tempdir_in(scratch)?;
+    let scratch = args.room(scratch)?;
     let (served, room) = (scratch.path().join("hub"), scratch.path().join("room"));
     eprintln!("making what the hub holds …");
     let repos: Vec<&str> = works.iter().map(|work| work.ask.repo()).collect();
@@ -169,9 +167,7 @@ pub(crate) fn all(args: &Args, scratch: &Path) -> Result<ExitCode> {
         let report = bench.work(work)?;
         report.print();
         reports.push(report);
-        if let Some(file) = &args.json {
-            fs::write(file, serde_json::to_string_pretty(&reports)?)?;
-        }
+        args.keep(&reports)?;
     }
     let failed = reports.iter().any(Report::hubstow_failed);
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
