@@ -197,6 +197,10 @@ impl StagedFile {
     /// # Errors
     /// The disk's error.
     pub fn start_over(&mut self) -> io::Result<()> {
+        // Told first: whoever reads it while it is cut finds it too short.
+        if let Some(arrivals) = &self.arrivals {
+            arrivals.dropped();
+        }
         self.cut(0)?;
         self.forget_record();
         self.on_disk = OnDisk::Unsure;
@@ -205,9 +209,6 @@ impl StagedFile {
         self.held = Intervals::default();
         self.hasher = Hasher::new(&self.etag, self.size);
         self.state = Staged::Partial;
-        if let Some(arrivals) = &self.arrivals {
-            arrivals.dropped();
-        }
         Ok(())
     }
 

@@ -184,8 +184,10 @@ impl Claim {
 
     /// Gives the claim back. That this fails costs the others the time until it lapses, so no error comes of it.
     pub async fn release(self) {
+        // A renewal that is broken off may be written all the same, by a tag that nobody knows then.
+        let tag = self.tag.lock().await.take();
         self.renewing.abort();
-        let Some(tag) = self.tag.lock().await.take() else { return };
+        let Some(tag) = tag else { return };
         let store = &self.tier.0.store;
         let released = match store.head(&self.key).await {
             Ok(Some(seen)) if seen.tag.is(&tag) => store.delete(&self.key).await,

@@ -3,12 +3,14 @@
 use std::{
     fs::{self, File},
     io,
+    ops::Range,
+    sync::{Arc, Mutex},
     time::{Duration, UNIX_EPOCH},
 };
 
 use hubstow_cache::{
     Cache, Target,
-    staged::{Keep, StagedFile},
+    staged::{Arrivals, Intervals, Keep, StagedFile, StagedReader},
 };
 use hubstow_core::{facts::Force, name::Etag, policy::Policy};
 
@@ -353,4 +355,42 @@ fn a_file_that_is_written_in_order_has_no_record_and_one_that_has_no_holes_left_
     cache.abandon(staged, Keep::IfWorth);
     assert_eq!(maps(&world.tree()), 0);
     assert_eq!(fs::metadata(at).unwrap().len(), size() as u64);
+}
+
+/// A reader that reads when it is told that all was dropped.
+#[derive(Default)]
+struct LastLook {
+    reader: Mutex<Option<StagedReader>>,
+    read: Mutex<Vec<u8>>,
+}
+
+impl Arrivals for LastLook {
+    fn begun(&self, reader: StagedReader, _: &Intervals) {
+        *self.reader.lock().unwrap() = Some(reader);
+    }
+
+    fn arrived(&self, _: Range<u64>) {}
+
+    fn dropped(&self) {
+        let mut read = vec![0; size()];
+        let count = self.reader.lock().unwrap().as_mut().unwrap().read_at(0, &mut read).unwrap();
+        read.truncate(count);
+        *self.read.lock().unwrap() = read;
+    }
+
+    fn proved(&self) {}
+}
+
+#[test]
+fn whoever_reads_what_arrives_is_told_of_its_end_before_it_is_gone() {
+    let world = World::new(Start::Empty, &LARGE);
+    let cache = host::cache(&world.disk(Kind::ALL_LINKS), Policy::Compat);
+    let mut staged = cache.stage(&LARGE.target()).unwrap();
+    let reader = Arc::new(LastLook::default());
+    staged.told_to(Arc::<LastLook>::clone(&reader));
+    staged.append(&LARGE.content).unwrap();
+    staged.start_over().unwrap();
+    assert_eq!(*reader.read.lock().unwrap(), LARGE.content);
+    *reader.reader.lock().unwrap() = None;
+    cache.abandon(staged, Keep::Nothing);
 }

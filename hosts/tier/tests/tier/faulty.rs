@@ -40,6 +40,8 @@ pub(crate) enum Fault {
     Silence,
     /// It is done after this time.
     Late(Duration),
+    /// It is done, and the answer comes after this time.
+    SlowAnswer(Duration),
     /// The store does not allow it.
     Denied,
     /// The body breaks off after so many bytes.
@@ -161,6 +163,11 @@ async fn under<T>(
             tokio::time::sleep(time).await;
             work.await
         }
+        Some(Fault::SlowAnswer(time)) => {
+            let done = work.await;
+            tokio::time::sleep(time).await;
+            done
+        }
         Some(Fault::Denied) => {
             Err(Error::PermissionDenied { path: key.to_owned(), source: "403 s3cret".into() })
         }
@@ -270,6 +277,7 @@ impl ObjectStore for Faulty {
             Some(
                 Fault::LostAnswer
                 | Fault::Late(_)
+                | Fault::SlowAnswer(_)
                 | Fault::Denied
                 | Fault::Flipped
                 | Fault::Overheard(_),

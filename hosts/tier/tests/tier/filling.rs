@@ -142,6 +142,17 @@ async fn a_claim_is_renewed_for_as_long_as_it_is_held() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_claim_that_is_given_back_while_it_is_renewed_is_gone() {
+    let (tier, store) = faulty();
+    let sample = Sample::small(1);
+    let held = claim(&tier, &sample.id).await;
+    store.fail(Op::Put, "claims/", Fault::SlowAnswer(Duration::from_secs(3)), 1);
+    tokio::time::sleep(limits().claim_time / 3 + Duration::from_secs(1)).await;
+    held.release().await;
+    assert_eq!(store.keys().await, [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lost_answer_to_a_claim_is_known_again() {
     let (tier, store) = faulty();
     let sample = Sample::small(1);

@@ -168,14 +168,16 @@ fn read_once(
     // What repos share is judged for those who use it.
     let mut layouts = job.claims.iter().filter_map(|claim| layout_of(inventory, claim.by));
     let since = layouts.next().map(|layout| view.since(&layout, &entry));
-    let shown = match hash(view, job, at, entry.len_bytes, buffer, tell) {
-        Ok(shown) => shown,
-        Err(error) => return ended(End::Refused(error.to_string())),
-    };
+    let hashed = hash(view, job, at, entry.len_bytes, buffer, tell);
+    // What is taken away while it is read can't be read either.
     match disk.entry(at) {
         Ok(Some(now)) if now.identity == entry.identity => {}
         Ok(_) | Err(_) => return ended(End::Changed),
     }
+    let shown = match hashed {
+        Ok(shown) => shown,
+        Err(error) => return ended(End::Refused(error.to_string())),
+    };
     for claim in &job.claims {
         let (etag, layout) = (&claim.promised.etag, layout_of(inventory, claim.by));
         match (shown.hash(etag), layout, since) {
