@@ -18,6 +18,7 @@ use crate::{
     file::found::{FoundFile, Unfound},
     handle::CallerBlocks,
     lookup::{
+        head::By,
         patience::Patience,
         raw::{RawAnswer, RawQuestion},
     },
@@ -158,7 +159,30 @@ impl Hub {
     /// # });
     /// ```
     pub async fn find(&self, request: &FileRequest) -> Result<FoundFile, Unfound> {
-        self.engine()?.find(request).await
+        self.engine()?.find(request, By::Head).await
+    }
+
+    /// Asks what a file is as [`Hub::find`] does, by the request that brings it: for whoever calls [`Hub::download_found`] with it at
+    /// once, and is sure that the content is not here. Where the hub answers with the content, that is received without
+    /// another request. A clone of what was found, and one that is kept for longer than a second, is downloaded as any other.
+    ///
+    /// # Errors
+    /// As [`Hub::find`].
+    ///
+    /// ```
+    /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
+    /// # here::ask(async |hub| {
+    /// use hubstow_client::FileRequest;
+    ///
+    /// let request = FileRequest::parse("org/model", "config.json")?;
+    /// let found = hub.find_to_download(&request).await.map_err(|it| it.error)?;
+    /// let here = hub.download_found(&found).await?;
+    /// assert_eq!(&here.commit, found.commit());
+    /// # Ok(())
+    /// # });
+    /// ```
+    pub async fn find_to_download(&self, request: &FileRequest) -> Result<FoundFile, Unfound> {
+        self.engine()?.find(request, By::Get).await
     }
 
     /// Downloads a file that was found, unless it is here. It has to be this hub that has found it, or one with the same

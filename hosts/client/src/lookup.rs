@@ -1,5 +1,6 @@
 //! What the hub says of a file, of a revision, and of a listing.
 
+pub(crate) mod ahead;
 pub(crate) mod complete;
 pub(crate) mod direct;
 pub(crate) mod entry;

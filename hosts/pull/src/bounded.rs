@@ -29,8 +29,8 @@ impl<K: Eq + Hash + Clone, V: Clone> Bounded<K, V> {
         Self { known: Mutex::new(known), most, keep_for }
     }
 
-    /// Learns something, now.
-    pub(crate) fn learn(&self, key: K, value: V) {
+    /// Learns something, now; returns whether it was not known.
+    pub(crate) fn learn(&self, key: K, value: V) -> bool {
         let known = &mut self.known().learned;
         if known.len() >= self.most && !known.contains_key(&key) {
             known.retain(|_, (_, at)| at.elapsed() < self.keep_for);
@@ -40,7 +40,7 @@ impl<K: Eq + Hash + Clone, V: Clone> Bounded<K, V> {
                 oldest.map(|key| known.remove(&key));
             }
         }
-        known.insert(key, (value, Instant::now()));
+        known.insert(key, (value, Instant::now())).is_none()
     }
 
     /// Returns what was learned no longer ago than this.

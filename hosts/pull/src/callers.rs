@@ -6,7 +6,7 @@
 use std::{path::Path, sync::Arc};
 
 use hubstow_client::{Config, DiskOf, Error, ErrorKind, Hub, Parts, Token, Transport, XetStore};
-use hubstow_core::decide::Decider;
+use hubstow_core::{decide::Decider, facts::Reach};
 use hubstow_serve::{Caller, Refusal};
 use sha2::{Digest as _, Sha256};
 
@@ -49,6 +49,8 @@ pub(crate) struct Callers {
     whose: Whose,
     secret: [u8; 32],
     anonymous: KnownCaller,
+    /// The cache directory alone, without upstream.
+    offline: Hub,
     known: Bounded<CallerKey, Hub>,
 }
 
@@ -105,14 +107,22 @@ impl Callers {
         let parts = SharedParts::of(parts, counts, readings);
         let whose = if config.token.is_some() { Whose::Own } else { Whose::Callers };
         let hub = parts.hub(config.clone())?;
+        let mut alone = config.clone();
+        alone.reach = Reach::Offline;
+        let offline = parts.hub(alone)?;
         let anonymous = KnownCaller { key: hashed(&secret, None), hub };
         let known = Bounded::new(CALLERS, CALLER_FOR);
-        Ok(Self { config, parts, whose, secret, anonymous, known })
+        Ok(Self { config, parts, whose, secret, anonymous, offline, known })
     }
 
     /// Returns whoever asks without a token.
     pub(crate) fn anonymous(&self) -> &KnownCaller {
         &self.anonymous
+    }
+
+    /// Returns what looks into the cache directory and asks nobody.
+    pub(crate) fn offline(&self) -> &Hub {
+        &self.offline
     }
 
     /// Returns whoever asks.

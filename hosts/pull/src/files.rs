@@ -3,8 +3,8 @@
 use std::{fs::File, io, sync::Arc};
 
 use bytes::Bytes;
-use hubstow_client::{ErrorKind, FileRequest, FoundFile, Unfound};
-use hubstow_core::name::{Commit, Revision};
+use hubstow_client::{ErrorKind, FileRequest, FoundFile, Hub, Unfound};
+use hubstow_core::name::{Commit, FileName, Repo, Revision};
 use hubstow_serve::{
     FileAsked, Freshness, PulledContent, PulledFile, Ranges, Refusal, Via, Wanted,
 };
@@ -23,23 +23,44 @@ use crate::{
 };
 
 /// What a revision leads to, for somebody who may read it.
-#[derive(Clone)]
 struct Admitted {
     commit: Commit,
     freshness: Freshness,
+    /// What upstream has just said of the file.
+    said: Option<Said>,
+}
+
+impl Admitted {
+    /// What was said before.
+    fn recalled(commit: Commit, freshness: Freshness) -> Self {
+        Self { commit, freshness, said: None }
+    }
+}
+
+/// What upstream says of a file, and the part in its fetch of whoever has asked, where that has begun with the question.
+struct Said {
+    found: FoundFile,
+    begun: Option<(Attendance, Part)>,
+}
+
+impl From<FoundFile> for Said {
+    fn from(found: FoundFile) -> Self {
+        Self { found, begun: None }
+    }
 }
 
 impl Inner {
     /// Says what a file is, and where its content is.
     pub(crate) async fn file(&self, asked: FileAsked) -> Result<PulledFile, Refusal> {
         let caller = self.callers.known(&asked.caller)?;
-        let Admitted { commit, freshness } = self.admit(&caller, &asked).await?;
+        let mut admitted = self.admit(&caller, &asked).await?;
+        let (commit, freshness) = (admitted.commit.clone(), admitted.freshness);
         if freshness == Freshness::Stale {
             count(&self.counts.stale);
         }
         let FileAsked { repo, file, wanted, .. } = &asked;
-        let local = &self.callers.anonymous().hub;
-        if let Some(here) = here::look(local, (repo, &commit, file), *wanted).await {
+        let (local, at) = (&self.callers.anonymous().hub, Revision::from(&commit));
+        if let Some(here) = here::look(local, (repo, &at, file), *wanted).await {
             let Here { etag, len_bytes, content } = here;
             self.rooms.touch(repo, &commit, file);
             let key = (repo.clone(), etag.clone());
@@ -53,9 +74,9 @@ impl Inner {
         if self.memory.is_missing(caller.key, (repo, &commit, file), within) {
             return Err(missing(commit));
         }
-        let admitted = Admitted { commit, freshness };
+        let said = admitted.said.take();
         match freshness {
-            Freshness::Confirmed => self.fetched(&caller, &asked, admitted).await,
+            Freshness::Confirmed => self.fetched(&caller, &asked, admitted, said).await,
             Freshness::Stale => self.fetched_without_upstream(&caller, &asked, admitted).await,
         }
     }
@@ -72,7 +93,7 @@ impl Inner {
         if let Some(found) = self.memory.file_within(caller.key, at, STALE_FOR)
             && self.tiers.has(&found).await
         {
-            let brought = self.brought(caller, asked, &admitted, &found).await;
+            let brought = self.brought(caller, asked, &admitted, found.into()).await;
             return brought.map_err(|(refusal, _)| refusal);
         }
         Err(come_again(504, "Upstream can't be reached, and this file is not here"))
@@ -90,7 +111,7 @@ impl Inner {
         if let Some(commit) = self.memory.recent_commit(caller.key, repo, revision)
             && may_have(&commit, ALLOWED_FOR)
         {
-            return Ok(Admitted { commit, freshness: Freshness::Confirmed });
+            return Ok(Admitted::recalled(commit, Freshness::Confirmed));
         }
         let last_known = || {
             let commit = self.memory.commit(caller.key, repo, revision, STALE_FOR);
@@ -99,63 +120,104 @@ impl Inner {
         if self.away.is_recent()
             && let Some(commit) = last_known()
         {
-            return Ok(Admitted { commit, freshness: Freshness::Stale });
+            return Ok(Admitted::recalled(commit, Freshness::Stale));
         }
         match self.find(caller, asked, revision).await {
-            Ok(found) => {
-                let commit = found.commit().clone();
-                Ok(Admitted { commit, freshness: Freshness::Confirmed })
+            Ok(said) => {
+                let (commit, freshness) = (said.found.commit().clone(), Freshness::Confirmed);
+                Ok(Admitted { commit, freshness, said: Some(said) })
             }
             Err(unfound) if says_away(&unfound.error) => match last_known() {
-                Some(commit) => Ok(Admitted { commit, freshness: Freshness::Stale }),
+                Some(commit) => Ok(Admitted::recalled(commit, Freshness::Stale)),
                 None => Err(refusal_of_unfound(&unfound)),
             },
             Err(unfound) => Err(refusal_of_unfound(&unfound)),
         }
     }
 
-    /// Asks upstream what a file is, once at a time, and remembers what it says.
+    /// Asks upstream what a file is, once at a time, and remembers what it says. Where it will be fetched, that has begun before
+    /// anybody else is told of it.
     async fn find(
         &self,
         caller: &KnownCaller,
         asked: &FileAsked,
         revision: &Revision,
-    ) -> Result<FoundFile, Unfound> {
+    ) -> Result<Said, Unfound> {
         let FileAsked { repo, file, .. } = asked;
         let _turn = self.turns.of(&(caller.key, repo, revision, file)).await;
         if let Some(commit) = self.memory.recent_commit(caller.key, repo, revision)
             && let Some(found) = self.memory.file(caller.key, repo, &commit, file)
         {
-            return Ok(found);
+            return Ok(found.into());
         }
         let request = FileRequest::new(repo.clone(), file.clone())
             .map_err(hubstow_client::Error::from)?
             .at(revision.clone());
-        let found = caller.hub.find(&request).await;
-        match &found {
+        let will_be_fetched = self.will_be_fetched(asked, revision).await;
+        let found = match will_be_fetched {
+            true => caller.hub.find_to_download(&request).await,
+            false => caller.hub.find(&request).await,
+        };
+        match found {
             Ok(found) => {
                 self.away.is_back();
-                self.memory.found(caller.key, (repo, revision, file), found);
-                self.rooms.means(repo, revision, found.commit());
-                self.tiers.learned(&caller.hub, (repo, revision, found.commit()));
+                let told = found.clone();
+                let begun = will_be_fetched.then(|| self.fetch(repo, file, found, &caller.hub));
+                self.memory.found(caller.key, (repo, revision, file), &told);
+                self.rooms.means(repo, revision, told.commit());
+                self.tiers.learned(&caller.hub, (repo, revision, told.commit()));
+                Ok(Said { found: told, begun: begun.and_then(Result::ok) })
             }
-            Err(unfound) if says_away(&unfound.error) => self.away.noticed(),
             Err(unfound) => {
-                self.away.is_back();
-                // A hub says of a private repo to whom it is closed that there is none.
-                if matches!(unfound.error.status(), Some(401 | 403))
-                    || unfound.error.kind() == ErrorKind::RepoNotFound
-                {
-                    self.memory.refused(caller.key, repo);
-                }
-                if let (ErrorKind::EntryNotFound, Some(commit)) =
-                    (unfound.error.kind(), &unfound.commit)
-                {
-                    self.memory.missed(caller.key, repo, commit, file);
-                }
+                self.not_found(caller, asked, &unfound);
+                Err(unfound)
             }
         }
-        found
+    }
+
+    /// Remembers what it means that upstream does not give a file.
+    fn not_found(&self, caller: &KnownCaller, asked: &FileAsked, unfound: &Unfound) {
+        let (FileAsked { repo, file, .. }, Unfound { error, commit, .. }) = (asked, unfound);
+        if says_away(error) {
+            return self.away.noticed();
+        }
+        self.away.is_back();
+        // A hub says of a private repo to whom it is closed that there is none.
+        let is_closed = matches!(error.status(), Some(401 | 403));
+        if is_closed || error.kind() == ErrorKind::RepoNotFound {
+            self.memory.refused(caller.key, repo);
+        }
+        if let (ErrorKind::EntryNotFound, Some(commit)) = (error.kind(), commit) {
+            self.memory.missed(caller.key, repo, commit, file);
+        }
+    }
+
+    /// Joins the fetch of a file, or begins it.
+    fn fetch(
+        &self,
+        repo: &Repo,
+        file: &FileName,
+        found: FoundFile,
+        hub: &Hub,
+    ) -> Result<(Attendance, Part), Refusal> {
+        self.rooms.touch(repo, found.commit(), file);
+        self.fills.join(repo, found, hub)
+    }
+
+    /// Tells whether all of a file will be fetched from upstream for whoever asks for it, whatever upstream says of it. Content that
+    /// is asked for in vain is worse than a question more.
+    async fn will_be_fetched(&self, asked: &FileAsked, revision: &Revision) -> bool {
+        let FileAsked { repo, file, wanted, .. } = asked;
+        if *wanted != Wanted::Content
+            || self.tiers.member().is_some()
+            || !self.rooms.is_ample()
+            || !self.memory.is_first_to_want(repo, file)
+        {
+            return false;
+        }
+        let local = self.callers.offline();
+        let has_parts = !self.fills.is_of(repo) && here::has_parts(local, repo).await;
+        !has_parts && here::look(local, (repo, revision, file), Wanted::Facts).await.is_none()
     }
 
     /// Has a file fetched that is not here.
@@ -164,19 +226,21 @@ impl Inner {
         caller: &KnownCaller,
         asked: &FileAsked,
         admitted: Admitted,
+        said: Option<Said>,
     ) -> Result<PulledFile, Refusal> {
         let FileAsked { repo, file, .. } = asked;
         let commit = &admitted.commit;
-        let mut remembered = self.memory.file(caller.key, repo, commit, file);
+        let recall = || self.memory.file(caller.key, repo, commit, file).map(Said::from);
+        let mut known = said.or_else(recall);
         for _ in 0..JOINS {
-            let found = match remembered.take() {
-                Some(found) => found,
+            let said = match known.take() {
+                Some(said) => said,
                 None => {
-                    let found = self.find(caller, asked, &Revision::from(commit)).await;
-                    found.map_err(|unfound| refusal_of_unfound(&unfound))?
+                    let said = self.find(caller, asked, &Revision::from(commit)).await;
+                    said.map_err(|unfound| refusal_of_unfound(&unfound))?
                 }
             };
-            match self.brought(caller, asked, &admitted, &found).await {
+            match self.brought(caller, asked, &admitted, said).await {
                 // What was said to somebody else may not be what is said to this one.
                 Err((refusal, Part::Joined)) if is_about_whoever_asked(&refusal) => {}
                 brought => return brought.map_err(|(refusal, _)| refusal),
@@ -194,20 +258,19 @@ impl Inner {
         caller: &KnownCaller,
         asked: &FileAsked,
         admitted: &Admitted,
-        found: &FoundFile,
+        said: Said,
     ) -> Result<PulledFile, (Refusal, Part)> {
-        let FileAsked { repo, file, wanted, .. } = asked;
-        let Admitted { commit, freshness } = admitted.clone();
-        if let (Wanted::Facts, Some(len_bytes)) = (wanted, found.size()) {
+        let (FileAsked { repo, file, wanted, .. }, Said { found, begun }) = (asked, said);
+        let (commit, freshness, size) = (admitted.commit.clone(), admitted.freshness, found.size());
+        if let (Wanted::Facts, Some(len_bytes)) = (wanted, size) {
             let (content, via) = (PulledContent::Unasked, Via::Miss);
             let (etag, ranges) = (found.etag().clone(), Ranges::Given);
             return Ok(PulledFile { commit, etag, len_bytes, content, ranges, via, freshness });
         }
-        self.rooms.touch(repo, &commit, file);
-        let joined = self.fills.join(repo, found, &caller.hub);
+        let joined = begun.map_or_else(|| self.fetch(repo, file, found, &caller.hub), Ok);
         let (attendance, part) = joined.map_err(|refusal| (refusal, Part::Began))?;
         count(&self.counts.waits);
-        let large = found.size().filter(|size| *size > SMALL_BYTES);
+        let large = size.filter(|size| *size > SMALL_BYTES);
         let begun = match large {
             Some(_) => attendance.feed().first().await,
             None => attendance.feed().whole().await,
@@ -217,20 +280,20 @@ impl Inner {
             self.memory.forget_file(caller.key, repo, &commit, file);
             (refusal, part)
         })?;
-        let coming = self.coming(found, admitted, begun, attendance).await;
+        let coming = self.coming(size, admitted, begun, attendance).await;
         coming.map_err(|refusal| (refusal, Part::Began))
     }
 
     /// Says how what has begun to come is read.
     async fn coming(
         &self,
-        found: &FoundFile,
+        size: Option<u64>,
         admitted: &Admitted,
         begun: Begun,
         attendance: Attendance,
     ) -> Result<PulledFile, Refusal> {
         let key = attendance.feed().key().clone();
-        let (len_bytes, content, via) = match (begun, found.size()) {
+        let (len_bytes, content, via) = match (begun, size) {
             (Begun::Some, Some(len_bytes)) => {
                 (len_bytes, PulledContent::Arriving(Reading::of(attendance)), Via::Filling)
             }
@@ -244,7 +307,7 @@ impl Inner {
         };
         // Only now: what is sent is of what is arriving at this moment, and was anything else sent, it was before.
         let ranges = self.fills.ranges(&key);
-        let (Admitted { commit, freshness }, (_, etag)) = (admitted.clone(), key);
+        let (commit, freshness, (_, etag)) = (admitted.commit.clone(), admitted.freshness, key);
         Ok(PulledFile { commit, etag, len_bytes, content, ranges, via, freshness })
     }
 }

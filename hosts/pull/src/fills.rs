@@ -104,7 +104,7 @@ impl Fills {
     pub(crate) fn join(
         self: &Arc<Self>,
         repo: &Repo,
-        found: &FoundFile,
+        found: FoundFile,
         hub: &Hub,
     ) -> Result<(Attendance, Part), Refusal> {
         let key = (repo.clone(), found.etag().clone());
@@ -120,8 +120,13 @@ impl Fills {
         drop(running);
         let attendance = feed.attend();
         let guard = Running { fills: Arc::clone(self), key, feed };
-        tokio::spawn(guard.run(hub.clone(), found.clone()));
+        tokio::spawn(guard.run(hub.clone(), found));
         Ok((attendance, Part::Began))
+    }
+
+    /// Tells whether anything of a repo is being fetched.
+    pub(crate) fn is_of(&self, repo: &Repo) -> bool {
+        self.running().keys().any(|(of, _)| of == repo)
     }
 
     fn running(&self) -> MutexGuard<'_, HashMap<Key, Arc<Feed>>> {
@@ -134,7 +139,7 @@ impl Running {
         let (repo, etag) = &self.key;
         let counts = &self.fills.counts;
         tokio::select! {
-            fetched = self.fetched(hub, &found) => match fetched {
+            fetched = self.fetched(hub, found) => match fetched {
                 Ok(file) => {
                     count(&counts.fills_done);
                     self.feed.placed(file);
@@ -155,13 +160,13 @@ impl Running {
 
 impl Running {
     /// Fetches a content, once it is its turn and there is room for it. Waiting for another node takes no slot.
-    async fn fetched(&self, hub: Hub, found: &FoundFile) -> Result<File, Refusal> {
+    async fn fetched(&self, hub: Hub, found: FoundFile) -> Result<File, Refusal> {
         let share = self.fills.tiers.begin(found).await;
         let Ok(_slot) = Arc::clone(&self.fills.slots).acquire_owned().await else {
             return Err(Refusal::new(503, "The server stops"));
         };
         let _busy = Busy::count(&self.fills);
-        let _room = self.fills.rooms.make(found).await?;
+        let _room = self.fills.rooms.make(share.found()).await?;
         match fetch(hub, &share, &self.feed).await {
             Ok((file, path)) => {
                 share.came(path);

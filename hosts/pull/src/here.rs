@@ -3,7 +3,10 @@
 use std::{fs::File, io::Read as _};
 
 use hubstow_client::{FileReport, FileRequest, Hub, with_causes};
-use hubstow_core::name::{Commit, Etag, FileName, Repo, Revision};
+use hubstow_core::{
+    layout::RepoLayout,
+    name::{Etag, FileName, Repo, Revision},
+};
 use hubstow_serve::{PulledContent, Wanted};
 use tokio::task::spawn_blocking;
 
@@ -17,13 +20,13 @@ pub(crate) struct Here {
     pub(crate) content: PulledContent,
 }
 
-/// Looks for a file of a commit; whatever is wrong with it, it is as good as not here.
+/// Looks for a file of a revision; whatever is wrong with it, it is as good as not here.
 pub(crate) async fn look(
     hub: &Hub,
-    (repo, commit, file): (&Repo, &Commit, &FileName),
+    (repo, revision, file): (&Repo, &Revision, &FileName),
     wanted: Wanted,
 ) -> Option<Here> {
-    let request = FileRequest::new(repo.clone(), file.clone()).ok()?.at(Revision::from(commit));
+    let request = FileRequest::new(repo.clone(), file.clone()).ok()?.at(revision.clone());
     let hub = hub.clone();
     let looked = spawn_blocking(move || match hub.download_cached(&request) {
         Ok(Some(report)) => opened(&report, wanted),
@@ -34,6 +37,16 @@ pub(crate) async fn look(
         }
     });
     looked.await.ok().flatten()
+}
+
+/// Tells whether an earlier run has left files of a repo that are not complete.
+pub(crate) async fn has_parts(hub: &Hub, repo: &Repo) -> bool {
+    let blobs = hub.config().cache_dir.join(RepoLayout::new(repo).blobs().as_str());
+    let looked = spawn_blocking(move || {
+        let mut entries = std::fs::read_dir(blobs).into_iter().flatten().flatten();
+        entries.any(|entry| entry.path().extension().is_some_and(|it| it == "incomplete"))
+    });
+    looked.await.unwrap_or(false)
 }
 
 fn opened(report: &FileReport, wanted: Wanted) -> Option<Here> {

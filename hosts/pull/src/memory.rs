@@ -24,6 +24,8 @@ pub(crate) struct Memory {
     found: Bounded<(CallerKey, Repo, Commit, FileName), FoundFile>,
     /// Files that a commit has not, which never changes.
     missing: Bounded<(CallerKey, Repo, Commit, FileName), ()>,
+    /// Files that somebody has asked for.
+    wanted: Bounded<(Repo, FileName), ()>,
     everybody: CallerKey,
 }
 
@@ -36,6 +38,7 @@ impl Memory {
             commits: Bounded::new(REMEMBERED, STALE_FOR),
             found: Bounded::new(REMEMBERED, STALE_FOR),
             missing: Bounded::new(REMEMBERED, STALE_FOR),
+            wanted: Bounded::new(REMEMBERED, STALE_FOR),
             everybody,
         }
     }
@@ -106,6 +109,11 @@ impl Memory {
             self.commits.learn((key, repo.clone(), revision.clone()), commit.clone());
         }
         self.found.learn((key, repo.clone(), commit, file.clone()), found.clone());
+    }
+
+    /// Somebody asks for a file; returns whether nobody did before.
+    pub(crate) fn is_first_to_want(&self, repo: &Repo, file: &FileName) -> bool {
+        self.wanted.learn((repo.clone(), file.clone()), ())
     }
 
     /// Upstream has told somebody that a commit has no such file.

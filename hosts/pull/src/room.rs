@@ -63,6 +63,13 @@ impl Rooms {
         }
     }
 
+    /// Tells whether a file is likely to find room without anything going for it.
+    pub(crate) fn is_ample(&self) -> bool {
+        let Some(room) = self.0.get() else { return true };
+        let stats = room.stats();
+        stats.held_bytes + stats.reserved_bytes < stats.limit_bytes / 2
+    }
+
     pub(crate) fn disk(&self) -> Option<DiskCounts> {
         let stats = self.0.get()?.stats();
         let mut counts = DiskCounts::default();

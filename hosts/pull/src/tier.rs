@@ -127,17 +127,18 @@ impl Tiers {
     }
 
     /// Says where a content that is to be fetched comes from: from the tier if it has it, or soon will.
-    pub(crate) async fn begin(&self, found: &FoundFile) -> Share {
-        let alone = |part| Share { found: found.clone(), part };
+    pub(crate) async fn begin(&self, found: FoundFile) -> Share {
         let Some((member, id)) = self.member.get().zip(ObjectId::of(found.etag())) else {
-            return alone(None);
+            return Share { found, part: None };
         };
-        match member.role(&id, found).await {
+        match member.role(&id, &found).await {
             Role::Reading(lent) => {
-                let found = found.clone().from_elsewhere(lent.url());
+                let found = found.from_elsewhere(lent.url());
                 Share { found, part: Some(Part::new(member, id, Role::Reading(lent))) }
             }
-            role @ (Role::Bringing(_) | Role::Alone) => alone(Some(Part::new(member, id, role))),
+            role @ (Role::Bringing(_) | Role::Alone) => {
+                Share { found, part: Some(Part::new(member, id, role)) }
+            }
         }
     }
 

@@ -114,6 +114,8 @@ impl From<NoRoom> for Error {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RoomStats {
+    /// How many bytes there may be.
+    pub limit_bytes: u64,
     /// How many bytes of files there are, as far as is known.
     pub held_bytes: u64,
     /// How many bytes are reserved for what is being fetched.
@@ -194,12 +196,12 @@ impl Room {
         let shared = Arc::clone(&self.shared);
         let mut looks = 0;
         loop {
-            let evictions = locked(&shared.book).stats().evictions;
+            let evictions = locked(&shared.book).evictions();
             let needs = Needs::of(&shared.cache, found);
             let _evicting = locked(&shared.evicting);
             let mut book = locked(&shared.book);
             looks += 1;
-            if book.stats().evictions == evictions || looks == LOOKS {
+            if book.evictions() == evictions || looks == LOOKS {
                 let ticket = book.enter(needs);
                 drop(book);
                 return Reserved { shared: Arc::clone(&shared), ticket };
@@ -274,11 +276,15 @@ impl Room {
     /// Returns what has become of the room so far.
     #[must_use]
     pub fn stats(&self) -> RoomStats {
-        locked(&self.shared.book).stats()
+        self.shared.stats()
     }
 }
 
 impl Shared {
+    fn stats(&self) -> RoomStats {
+        locked(&self.book).stats(self.limit_bytes)
+    }
+
     /// Looks at all there is, and makes room for so many bytes more where that takes anything.
     fn clean(&self, bytes: u64) -> Result<(), Error> {
         self.note_uses();
@@ -288,7 +294,7 @@ impl Shared {
         let _evicting = locked(&self.evicting);
         let in_use = locked(&self.book).seen(&look, &inventory.staged_bytes());
         inventory.hold(&in_use);
-        let (held, to_come) = (inventory.held(), locked(&self.book).stats().reserved_bytes);
+        let (held, to_come) = (inventory.held(), self.stats().reserved_bytes);
         let (total, to_come) = (held.len_bytes(), to_come.saturating_add(bytes));
         let mut freed = 0;
         if total.saturating_add(to_come) > self.limit_bytes {

@@ -65,7 +65,7 @@ impl Engine {
                 Some(before) if before.is_confirmed_by(&content) => return Err(before.error),
                 Some(_) | None => {}
             }
-            match self.place(cache, &content, request.force).await? {
+            match self.place(cache, &content, request.force, Underway::default()).await? {
                 Placed::Done(report) => return Ok(report),
                 Placed::Doubted(doubt, error) => {
                     tracing::info!(file = %request.file, error = %with_causes(&error), "asking again what is meant");
@@ -84,10 +84,11 @@ impl Engine {
         cache: &CacheHandle,
         content: &Content,
         force: Force,
+        underway: Underway,
     ) -> Result<Placed, Error> {
         let _lease = self.lease(cache, &content.target.layout).await?;
         let placement = Placement { engine: self, cache, content, force, slots: None };
-        placement.run(Underway::default()).await
+        placement.run(underway).await
     }
 
     /// Answers from the cache alone where that is enough; `None` means that the hub must be asked.

@@ -14,12 +14,17 @@ use crate::{
         detail::CachedCopy, error::Error, refusal::About, report::FileReport, request::FileRequest,
     },
     engine::Engine,
+    file::underway::Underway,
     file::{
         content::{Content, Placed},
         resolve::refusal_of,
     },
     http::address::{Address, TokenUse},
-    lookup::{head::Lookup, patience::Patience},
+    lookup::{
+        ahead::Ahead,
+        head::{By, Lookup},
+        patience::Patience,
+    },
 };
 
 /// What the hub has said of a file, and where its content is. It shows no address: one may be signed.
@@ -39,7 +44,11 @@ use crate::{
 /// # });
 /// ```
 #[derive(Clone)]
-pub struct FoundFile(Content);
+pub struct FoundFile {
+    content: Content,
+    /// The answer that said so, where that brings the content.
+    ahead: Ahead,
+}
 
 /// A file that the hub does not give.
 ///
@@ -74,25 +83,25 @@ impl FoundFile {
     /// Returns the commit that the revision has led to.
     #[must_use]
     pub fn commit(&self) -> &Commit {
-        &self.0.target.commit
+        &self.content.target.commit
     }
 
     /// Returns the identity of the content.
     #[must_use]
     pub fn etag(&self) -> &Etag {
-        &self.0.target.etag
+        &self.content.target.etag
     }
 
     /// Returns the size in bytes, where the hub has said it.
     #[must_use]
     pub fn size(&self) -> Option<u64> {
-        self.0.target.size
+        self.content.target.size
     }
 
     /// Returns what is to be placed.
     #[cfg(feature = "care")]
     pub(crate) fn content(&self) -> &Content {
-        &self.0
+        &self.content
     }
 
     /// Has the content received from another address than the hub's first, without any token. When that refuses it (any 4xx) or
@@ -101,8 +110,9 @@ impl FoundFile {
     #[must_use]
     pub fn from_elsewhere(mut self, url: Url) -> Self {
         if self.etag().content_hash() != ContentHash::Opaque {
-            self.0.at = Address { url, token: TokenUse::Withhold };
-            self.0.metadata.xet_hash = None;
+            self.content.at = Address { url, token: TokenUse::Withhold };
+            self.content.metadata.xet_hash = None;
+            self.ahead = Ahead::default();
         }
         self
     }
@@ -118,11 +128,11 @@ impl std::fmt::Debug for FoundFile {
 
 impl Engine {
     /// Asks the hub what a file is, whatever is here.
-    pub(crate) async fn find(&self, request: &FileRequest) -> Result<FoundFile, Unfound> {
+    pub(crate) async fn find(&self, request: &FileRequest, by: By) -> Result<FoundFile, Unfound> {
         let FileRequest { repo, revision, file, .. } = request;
         let patience = Patience::brief(&self.config);
         let (known, here, doubt) = (None, None, None);
-        let lookup = Lookup { repo, revision, file, known, here, doubt, patience };
+        let lookup = Lookup { repo, revision, file, known, here, doubt, patience, by };
         let tell = |event| self.tell(event);
         let found = self.http.lookup(&lookup, &tell).await?;
         let Some(metadata) = found.reply.metadata else {
@@ -153,12 +163,14 @@ impl Engine {
         let pinned = self.pinned(repo, &target)?;
         let at = found.content.unwrap_or_else(|| pinned.clone());
         let (repo, revision, word) = (repo.clone(), revision.clone(), found.word);
-        Ok(FoundFile(Content { repo, revision, target, metadata, word, at, pinned }))
+        let content = Content { repo, revision, target, metadata, word, at, pinned };
+        Ok(FoundFile { content, ahead: found.ahead })
     }
 
     /// Brings what was found to its place, where it is not there.
     pub(crate) async fn download_found(&self, found: &FoundFile) -> Result<FileReport, Error> {
-        match self.place(&self.cache, &found.0, Force::Off).await? {
+        let underway = Underway { ahead: found.ahead.share(), ..Underway::default() };
+        match self.place(&self.cache, &found.content, Force::Off, underway).await? {
             Placed::Done(report) => Ok(report),
             Placed::Doubted(_, error) => Err(error),
         }

@@ -77,7 +77,7 @@ struct Staging {
 impl<'a> Placement<'a> {
     /// Goes on placing content, fetching it where nothing here holds it.
     pub(crate) async fn run(&self, underway: Underway) -> Result<Placed, Error> {
-        let Underway { mut open, mut first } = underway;
+        let Underway { mut open, mut first, ahead } = underway;
         let queue = self.queue();
         let (mut slot, mut origin) = (None, Origin::Here);
         loop {
@@ -103,7 +103,7 @@ impl<'a> Placement<'a> {
                     let Staging { staged, origin: filled } = self.stage(locked).await?;
                     let (fetch, tell) = (self.content.fetch(), |event| self.engine.tell(event));
                     let receiver = Receiver::new(&self.engine.http, &fetch, staged, &tell);
-                    let mut receiver = receiver.after(first.take());
+                    let mut receiver = receiver.after(first.take()).answered(ahead.share());
                     let result = receiver.run().await;
                     // What is left is the disk's work.
                     drop(taken);

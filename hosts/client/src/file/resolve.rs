@@ -32,7 +32,7 @@ use crate::{
     handle::{CacheHandle, CallerBlocks},
     lookup::{
         complete::{CachedEtag, Doubt},
-        head::{Found, Lookup},
+        head::{By, Found, Lookup},
         patience::Patience,
     },
 };
@@ -195,6 +195,7 @@ impl<'a> Resolving<'a> {
                 .map(|(commit, etag)| CachedEtag { commit, etag }),
             doubt: self.doubt,
             patience,
+            by: By::Head,
         };
         let tell = |event| self.engine.tell(event);
         let mut found = self.engine.http.lookup(&lookup, &tell).await?;

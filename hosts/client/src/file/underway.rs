@@ -1,6 +1,6 @@
 //! A file on its way to its place.
 
-use crate::{handle::DiskBound, open::Open, receive::memory::Unfinished};
+use crate::{handle::DiskBound, lookup::ahead::Ahead, open::Open, receive::memory::Unfinished};
 
 /// A file on its way to its place.
 #[derive(Default)]
@@ -9,4 +9,6 @@ pub(crate) struct Underway {
     pub(crate) open: Option<DiskBound<Open>>,
     /// An attempt to fetch it that did not simply succeed.
     pub(crate) first: Option<Unfinished>,
+    /// The answer to the first request of its fetch.
+    pub(crate) ahead: Ahead,
 }

@@ -1,6 +1,6 @@
-//! Asking the hub what a file is: the HEAD, its redirects, and its retries.
+//! Asking the hub what a file is: the HEAD, or the GET of whoever will fetch it, its redirects, and its retries.
 
-use http::{HeaderMap, HeaderValue, Method, header::IF_NONE_MATCH};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header::IF_NONE_MATCH};
 use hubstow_cache::disk::failure::with_causes;
 use hubstow_core::{
     action::Lookup as Kind,
@@ -8,6 +8,7 @@ use hubstow_core::{
     hub::{REDIRECT_LIMIT, Reply, Retry},
     name::{Commit, Etag, FileName, Repo, Revision},
 };
+use tokio::time::Instant;
 use url::Url;
 
 use crate::{
@@ -22,6 +23,7 @@ use crate::{
         session::{Http, Limits},
     },
     lookup::{
+        ahead::{Ahead, AnswerAhead},
         complete::{CachedEtag, Doubt, Said, Word},
         patience::{Missed, Patience},
     },
@@ -39,9 +41,19 @@ pub(crate) struct Found {
     pub(crate) word: Word,
     /// The answer, where there was one.
     pub(super) said: Option<Said>,
+    /// The same, where it brings the file.
+    pub(crate) ahead: Ahead,
 }
 
-/// One HEAD to be sent.
+/// By what a hub is asked what a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    Head,
+    /// By the request that brings the file, which is fetched next.
+    Get,
+}
+
+/// One question to be asked.
 pub(crate) struct Lookup<'a> {
     pub(crate) repo: &'a Repo,
     pub(crate) revision: &'a Revision,
@@ -53,10 +65,11 @@ pub(crate) struct Lookup<'a> {
     /// What came of the last answer, where that has been followed already.
     pub(crate) doubt: Option<Doubt>,
     pub(crate) patience: Patience,
+    pub(crate) by: By,
 }
 
 impl Http {
-    /// Asks what a file is: by a HEAD, and elsewhere for what that leaves open.
+    /// Asks what a file is: at its address, and elsewhere for what that leaves open.
     pub(crate) async fn lookup(
         &self,
         lookup: &Lookup<'_>,
@@ -66,7 +79,7 @@ impl Http {
         self.complete(lookup, found, tell).await
     }
 
-    /// Sends the HEAD of a file, again where the failure may pass.
+    /// Asks at the address of a file, again where the failure may pass.
     async fn head(
         &self,
         lookup: &Lookup<'_>,
@@ -106,7 +119,12 @@ impl Http {
         let mut at = self.route().routed(start);
         for followed in 0..=REDIRECT_LIMIT {
             let headers = conditional(lookup.known);
-            let sent = self.send(Method::HEAD, &at, headers, limits).await;
+            let method = match lookup.by {
+                By::Head => Method::HEAD,
+                By::Get => Method::GET,
+            };
+            let (site, asked) = (self.route().site(), Instant::now());
+            let sent = self.send(method, &at, headers, limits).await;
             let answer = match sent {
                 Ok((asked, answer)) => {
                     at = asked;
@@ -137,9 +155,18 @@ impl Http {
                     };
                     let passing = retry_of(answer.status, &answer.headers);
                     let outage = Outage::of_status(answer.status);
-                    let said = Some(Said { status: answer.status, headers: answer.headers });
+                    let status = answer.status;
+                    let said = Some(Said { status, headers: answer.headers.clone() });
                     let word = Word::First;
-                    return Ok((Found { reply, content, cause, word, said }, passing, outage));
+                    let ahead = match lookup.by {
+                        By::Get if status == StatusCode::OK => {
+                            let delay = asked.elapsed();
+                            Ahead::keep(AnswerAhead { from: at, answer, delay, site })
+                        }
+                        By::Get | By::Head => Ahead::default(),
+                    };
+                    let found = Found { reply, content, cause, word, said, ahead };
+                    return Ok((found, passing, outage));
                 }
             }
         }
@@ -162,7 +189,8 @@ fn unreachable(error: NoAnswer) -> Result<Found, Error> {
         NoAnswer::Unset(_) | NoAnswer::Undecided { .. } => return Err(error.into()),
     };
     let (reply, cause) = (Reply::bare(answer), Some(error.into()));
-    Ok(Found { reply, content: None, cause, word: Word::First, said: None })
+    let (content, word, said, ahead) = (None, Word::First, None, Ahead::default());
+    Ok(Found { reply, content, cause, word, said, ahead })
 }
 
 /// Replaces the revision by the commit that answered, so that a branch that moves meanwhile changes nothing (I13).

@@ -29,7 +29,8 @@ use super::{
 };
 use crate::{
     api::{error::Error, event::Event},
-    http::{endpoints::SiteId, session::Http},
+    http::{address::Address, endpoints::SiteId, session::Http, transport::Response},
+    lookup::ahead::{Ahead, AnswerAhead},
 };
 
 /// Fetches one file. It has the staged file in its custody until it is asked for it.
@@ -43,6 +44,18 @@ pub(crate) struct Receiver<'a> {
     site: SiteId,
     /// A first try that somebody else has made.
     unfinished: Option<Unfinished>,
+    /// The answer to the first request, where that was sent already.
+    ahead: Ahead,
+}
+
+/// A request that was answered.
+struct Asked<'a> {
+    transfer: Transfer<'a>,
+    answer: Response,
+    /// The hole that was asked for; `None` for all the rest.
+    hole: Option<Range<u64>>,
+    /// What was asked for besides.
+    early: Option<Early<'a>>,
 }
 
 impl<'a> Receiver<'a> {
@@ -56,12 +69,18 @@ impl<'a> Receiver<'a> {
         let source = xet::source(http, fetch);
         let standing = Standing::new(source, at, http.own_connections(), fetch.backoff);
         let site = http.route().site();
-        Self { http, fetch, tell, staged, standing, site, unfinished: None }
+        let (unfinished, ahead) = (None, Ahead::default());
+        Self { http, fetch, tell, staged, standing, site, unfinished, ahead }
     }
 
     /// Goes on from a first try, if there was one.
     pub(crate) fn after(self, unfinished: Option<Unfinished>) -> Self {
         Self { unfinished, ..self }
+    }
+
+    /// Begins with an answer that has come already, if it is still here by then.
+    pub(crate) fn answered(self, ahead: Ahead) -> Self {
+        Self { ahead, ..self }
     }
 
     /// Returns the staged file, however the fetch has ended.
@@ -173,26 +192,12 @@ impl<'a> Receiver<'a> {
     async fn ask_hub(&mut self, holding: Holding) -> Result<(), Verdict> {
         let (http, fetch) = (self.http, self.fetch);
         let have = holding.intervals.prefix_bytes();
-        let at = match self.standing.at {
-            At::Named => fetch.content,
-            At::Pinned => fetch.pinned,
+        let ahead = self.answer_ahead(&holding);
+        let is_ahead = ahead.is_some();
+        let Asked { transfer, answer, hole, early } = match ahead {
+            Some(ahead) => self.asked_ahead(ahead),
+            None => self.ask(&holding).await?,
         };
-        let (connections, tell) = (self.standing.connections, self.tell);
-        let delay = Duration::ZERO;
-        let transfer = Transfer { http, fetch, from: at.clone(), connections, tell, delay };
-        let mut early = Early::ask(transfer.clone(), &holding);
-        let hole = early.as_mut().and_then(Early::first).or_else(|| self.hole(&holding));
-        let headers = match &hole {
-            Some(range) => range_headers(range, fetch, FromHub::of(http, at)),
-            None => rest_headers(have, fetch, FromHub::of(http, at)),
-        };
-        let asked = Instant::now();
-        let answer = http.get(at, &headers, None);
-        let (from, answer) = match &mut early {
-            Some(early) => early.beside(answer).await?,
-            None => answer.await?,
-        };
-        let transfer = Transfer { from, delay: asked.elapsed(), ..transfer };
         if !may_continue(fetch, self.staged.received_bytes(), FromHub::of(http, &transfer.from)) {
             return Err(Verdict::NoRange(Cause::Unproven));
         }
@@ -226,7 +231,48 @@ impl<'a> Receiver<'a> {
             _ => holding,
         };
         let early = early.map(|early| early.answered(transfer.from.clone()));
-        transfer.receive(answer, Brought { holding, hole, early }, &mut self.staged).await
+        let brought = Brought { holding, hole, early, is_ahead };
+        transfer.receive(answer, brought, &mut self.staged).await
+    }
+
+    /// Asks for what is missing.
+    async fn ask(&mut self, holding: &Holding) -> Result<Asked<'a>, Verdict> {
+        let (http, fetch) = (self.http, self.fetch);
+        let at = match self.standing.at {
+            At::Named => fetch.content,
+            At::Pinned => fetch.pinned,
+        };
+        let transfer = self.transfer(at.clone(), Duration::ZERO);
+        let mut early = Early::ask(transfer.clone(), holding);
+        let hole = early.as_mut().and_then(Early::first).or_else(|| self.hole(holding));
+        let headers = match &hole {
+            Some(range) => range_headers(range, fetch, FromHub::of(http, at)),
+            None => rest_headers(holding.intervals.prefix_bytes(), fetch, FromHub::of(http, at)),
+        };
+        let asked = Instant::now();
+        let answer = http.get(at, &headers, None);
+        let (from, answer) = match &mut early {
+            Some(early) => early.beside(answer).await?,
+            None => answer.await?,
+        };
+        let transfer = Transfer { from, delay: asked.elapsed(), ..transfer };
+        Ok(Asked { transfer, answer, hole, early })
+    }
+
+    /// Returns the answer to the first request, if that brings what is asked for now.
+    fn answer_ahead(&self, holding: &Holding) -> Option<AnswerAhead> {
+        let ahead = self.ahead.take()?;
+        (holding.intervals.is_empty() && ahead.site == self.site).then_some(ahead)
+    }
+
+    fn asked_ahead(&self, ahead: AnswerAhead) -> Asked<'a> {
+        let AnswerAhead { from, answer, delay, .. } = ahead;
+        Asked { transfer: self.transfer(from, delay), answer, hole: None, early: None }
+    }
+
+    fn transfer(&self, from: Address, delay: Duration) -> Transfer<'a> {
+        let Self { http, fetch, tell, .. } = *self;
+        Transfer { http, fetch, from, connections: self.standing.connections, tell, delay }
     }
 
     /// Says what is here; of a small file with nothing of it that is known.

@@ -11,6 +11,7 @@ use super::{
     meter::Meter,
     ranges::{
         climb::Climb,
+        early::is_worth_all,
         run::{Begun, Proof, Ranges},
     },
     transfer::{Transfer, next_piece},
@@ -33,6 +34,8 @@ pub(crate) struct Brought<'a> {
     pub(crate) hole: Option<Range<u64>>,
     /// What has been asked for besides.
     pub(crate) early: Option<Ranges<'a>>,
+    /// Nothing could be asked for besides, because the answer came ahead of the fetch.
+    pub(crate) is_ahead: bool,
 }
 
 impl<'a> Transfer<'a> {
@@ -109,6 +112,14 @@ impl<'a> Transfer<'a> {
             return Ranges::new(self, begun).receive(body, writer, meter).await;
         }
         let from = brought.holding.intervals.prefix_bytes();
+        if brought.is_ahead && is_worth_all(&self, &brought.holding) {
+            let begin_with = share.connections();
+            let missing = std::iter::once(from..size).collect();
+            let climb = Climb::begin(begin_with, self.connections, clock.now());
+            let (answer_end, proof) = (size, Proof::Missing);
+            let begun = Begun { share, climb, clock, received: 0, missing, answer_end, proof };
+            return Ranges::new(self, begun).receive(body, writer, meter).await;
+        }
         let mut received = 0;
         let mut climb: Option<Climb> = None;
         while let Some(piece) = next_piece(self.http, &self.from, &mut *body).await? {

@@ -228,7 +228,8 @@ impl<'a> SmallFiles<'a> {
                     Err(first) => {
                         let Ready { at, size, open, .. } = *ready;
                         self.release(1, size);
-                        let underway = Underway { open: Some(open), first: Some(first) };
+                        let (open, first) = (Some(open), Some(first));
+                        let underway = Underway { open, first, ..Underway::default() };
                         self.single.push_back(SingleFile { at, underway });
                     }
                 }

@@ -1,10 +1,13 @@
 //! Content that is sent while it arrives.
 
-use std::{thread, time::Duration};
+use std::{
+    fs, thread,
+    time::{Duration, Instant},
+};
 
 use axum::http::Method;
 
-use crate::{MAIN, Stage, client};
+use crate::{MAIN, Stage, client, node};
 
 const MIB: usize = 1 << 20;
 /// How much of the end is kept back.
@@ -44,7 +47,56 @@ fn fifty_readers_of_one_file_cost_one_get_of_each_byte() {
     let line = stage.upstream.line();
     let count = |of: Method| line.asked.iter().filter(|(method, ..)| *method == of).count();
     assert_eq!((count(Method::GET), line.sent_bytes), (1, content.len() as u64));
-    assert_eq!(count(Method::HEAD), 1, "and one question what it is");
+    assert_eq!(count(Method::HEAD), 0, "which says what it is as well");
+}
+
+#[test]
+fn the_first_to_want_a_file_waits_as_long_as_for_upstream_itself() {
+    let stage = Stage::new();
+    stage.upstream.line().delay = Duration::from_millis(400);
+    for (name, len) in [("small.bin", 1000), ("large.bin", 2 * MIB)] {
+        let content = stage.upstream.put(name, 12, len);
+        let begin = Instant::now();
+        let mut reading = client::begin(stage.at(), "GET", &format!("{MAIN}/{name}"), &[]);
+        reading.until(1, Duration::from_secs(5));
+        let waited = begin.elapsed();
+        assert!(waited < Duration::from_millis(700), "{name}: {waited:?}");
+        assert!(reading.rest().body == content);
+    }
+    let asked = |stage: &Stage| {
+        let line = stage.upstream.line();
+        line.asked.iter().map(|(method, path, _)| format!("{method} {path}")).collect::<Vec<_>>()
+    };
+    let main = |name: &str| format!("GET {MAIN}/{name}");
+    assert_eq!(asked(&stage), [main("small.bin"), main("large.bin")]);
+    // What a new node finds on its disk takes no content.
+    stage.settle();
+    stage.upstream.line().asked.clear();
+    let again = node(&stage.upstream, &stage.disk, &stage.log, |_| {});
+    let path = format!("{MAIN}/large.bin");
+    assert_eq!(client::get(again.address(), &path, &[]).body.len(), 2 * MIB);
+    assert_eq!(asked(&stage), [format!("HEAD {path}")]);
+}
+
+#[test]
+fn an_answer_is_kept_for_a_moment_only_and_then_asked_for_again() {
+    let stage = Stage::new();
+    let content = stage.upstream.put("large.bin", 13, 4 * MIB);
+    // Somebody else fetches the same, and makes progress for a while.
+    let path = format!("{MAIN}/large.bin");
+    let head = client::begin(stage.upstream.server.address(), "HEAD", &path, &[]).rest();
+    let etag = head.header("x-linked-etag").unwrap().trim_matches('"');
+    let locks = stage.disk.path().join(".locks/models--acme--m");
+    fs::create_dir_all(&locks).unwrap();
+    let lock = fs::File::create(locks.join(format!("{etag}.lock"))).unwrap();
+    lock.lock().unwrap();
+    let at = stage.at();
+    let reader = thread::spawn(move || client::get(at, &path, &[]));
+    stage.wait("it is asked for", || stage.upstream.gets() == 1);
+    thread::sleep(Duration::from_millis(1500));
+    drop(lock);
+    assert!(reader.join().unwrap().body == content);
+    assert_eq!(stage.upstream.gets(), 2);
 }
 
 #[test]

@@ -131,8 +131,13 @@ impl Book {
         self.evicted_bytes += gone;
     }
 
-    pub(super) fn stats(&self) -> RoomStats {
+    pub(super) fn evictions(&self) -> u64 {
+        self.evictions
+    }
+
+    pub(super) fn stats(&self, limit_bytes: u64) -> RoomStats {
         RoomStats {
+            limit_bytes,
             held_bytes: self.known.unwrap_or(0),
             reserved_bytes: self.reserved(),
             evictions: self.evictions,

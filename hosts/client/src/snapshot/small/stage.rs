@@ -185,7 +185,7 @@ impl Batch {
 
     fn single_file(&self, at: usize, open: Open, first: Option<Unfinished>) -> SingleFile {
         let open = Some(self.cache.keep(open));
-        SingleFile { at, underway: Underway { open, first } }
+        SingleFile { at, underway: Underway { open, first, ..Underway::default() } }
     }
 
     /// Writes and verifies one file.
