@@ -7,6 +7,8 @@ use std::sync::{
 
 /// Where there may be so many connections, some more for a moment are no matter.
 const SUCCESSORS_FROM: usize = 16;
+/// A connection that brings less than this is slow.
+const SLOW_RATE: f64 = 16e6;
 
 /// The connections of one program that large files are received on.
 #[derive(Debug)]
@@ -15,8 +17,25 @@ pub(crate) struct Connections {
     of_one: usize,
     /// The most for all files together.
     of_all: usize,
+    /// The same where each brings little.
+    of_slow: usize,
     transfers: AtomicUsize,
     permits: AtomicUsize,
+}
+
+/// What a connection brings. One that brings much holds much: what was read of it and waits to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Each {
+    Slow,
+    /// Much, or nobody knows yet.
+    Fast,
+}
+
+impl Each {
+    /// Judges by the bytes per second of one connection.
+    pub(crate) fn of_rate(rate: f64) -> Self {
+        if rate < SLOW_RATE { Self::Slow } else { Self::Fast }
+    }
 }
 
 /// A large transfer's share; it has one connection, whoever else has any.
@@ -28,11 +47,20 @@ pub(crate) struct Share(Arc<Connections>);
 pub(crate) struct ConnectionPermit(Arc<Connections>);
 
 impl Connections {
-    /// Makes the connections of a program that has so many at most for one file and for all, and one for each file in any
-    /// case.
-    pub(crate) fn at_most(of_one: usize, of_all: usize) -> Self {
+    /// Makes the connections of a program that has so many at most for one file, for all, and for all where each brings little,
+    /// and one for each file in any case.
+    pub(crate) fn at_most(of_one: usize, of_all: usize, of_slow: usize) -> Self {
         let (transfers, permits) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Self { of_one: of_one.max(1), of_all: of_all.max(of_one).max(1), transfers, permits }
+        let of_one = of_one.max(1);
+        let (of_all, of_slow) = (of_all.max(of_one), of_slow.max(of_all).max(of_one));
+        Self { of_one, of_all, of_slow, transfers, permits }
+    }
+
+    fn of_all(&self, each: Each) -> usize {
+        match each {
+            Each::Slow => self.of_slow,
+            Each::Fast => self.of_all,
+        }
     }
 
     /// Returns how many one file may be received on.
@@ -59,8 +87,8 @@ impl Share {
     }
 
     /// Returns how many it may come to, where more bring more.
-    pub(crate) fn limit(&self) -> usize {
-        (self.0.of_all / self.transfers()).clamp(1, self.0.of_one)
+    pub(crate) fn limit(&self, each: Each) -> usize {
+        (self.0.of_all(each) / self.transfers()).clamp(1, self.0.of_one)
     }
 
     /// Returns how many more may be asked for while as many others are about to end. None where the program says that there
@@ -70,8 +98,9 @@ impl Share {
     }
 
     /// Takes one more connection, if there is one.
-    pub(crate) fn take(&self) -> Option<ConnectionPermit> {
-        let more = |held| (held < self.0.of_all).then_some(held + 1);
+    pub(crate) fn take(&self, each: Each) -> Option<ConnectionPermit> {
+        let most = self.0.of_all(each);
+        let more = |held| (held < most).then_some(held + 1);
         self.0.permits.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
         Some(ConnectionPermit(Arc::clone(&self.0)))
     }
@@ -98,29 +127,34 @@ mod tests {
 
     #[test]
     fn transfers_share_connections_and_give_them_back() {
-        let connections = Arc::new(Connections::at_most(16, 16));
+        let connections = Arc::new(Connections::at_most(16, 16, 16));
         let first = connections.join();
         assert_eq!(first.connections(), 16);
-        let held: Vec<_> = iter::from_fn(|| first.take()).collect();
+        let held: Vec<_> = iter::from_fn(|| first.take(Each::Slow)).collect();
         assert_eq!(held.len(), 15, "the transfer itself has one");
         let second = connections.join();
         assert_eq!((first.connections(), second.connections()), (8, 8));
-        assert!(second.take().is_none(), "until the first gives some back");
+        assert!(second.take(Each::Slow).is_none(), "until the first gives some back");
         drop(held);
-        assert!(second.take().is_some());
+        assert!(second.take(Each::Slow).is_some());
         drop(second);
         assert_eq!(first.connections(), 16);
     }
 
     #[test]
     fn several_files_begin_with_a_share_and_may_come_to_more_together_than_one_may() {
-        let connections = Arc::new(Connections::at_most(16, 64));
-        let shares: Vec<_> = (0..6).map(|_| connections.join()).collect();
-        assert!(shares.iter().all(|share| (share.connections(), share.limit()) == (2, 10)));
-        let held: Vec<_> = shares.iter().flat_map(|share| iter::from_fn(|| share.take())).collect();
-        assert_eq!(held.len(), 64 - shares.len());
-        drop((held, shares));
-        let alone = connections.join();
-        assert_eq!((alone.connections(), alone.limit()), (16, 16));
+        let connections = Arc::new(Connections::at_most(16, 24, 64));
+        for (each, limit, most) in [(Each::Slow, 10, 64), (Each::Fast, 4, 24)] {
+            let shares: Vec<_> = (0..6).map(|_| connections.join()).collect();
+            assert!(
+                shares.iter().all(|share| (share.connections(), share.limit(each)) == (2, limit))
+            );
+            let taken = |share| iter::from_fn(move || Share::take(share, each));
+            let held: Vec<_> = shares.iter().flat_map(taken).collect();
+            assert_eq!(held.len(), most - shares.len());
+            drop((held, shares));
+            let alone = connections.join();
+            assert_eq!((alone.connections(), alone.limit(each)), (16, 16));
+        }
     }
 }

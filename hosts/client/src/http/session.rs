@@ -43,8 +43,10 @@ use crate::{
 /// On how many connections a large file is received where nobody says a number: as many as a hub takes from one client
 /// without complaint.
 const CONNECTIONS_OF_ONE: usize = 16;
-/// The same of several files together, where more bring more.
-const CONNECTIONS_OF_ALL: usize = 32;
+/// The same of several files together, where more bring more, and where each of these brings little: what they hold stays
+/// below 48 MiB either way.
+const CONNECTIONS_OF_ALL: usize = 24;
+const SLOW_CONNECTIONS_OF_ALL: usize = 64;
 /// See [`HttpCommon::room`].
 pub(crate) const ROOM_BYTES: usize = 2 << 20;
 /// How long an endpoint that fails and asks to be left alone is waited for where another can be asked.
@@ -110,11 +112,12 @@ impl Http {
         store: Option<Arc<dyn XetStore>>,
     ) -> Self {
         let offered = transport.connections();
-        let [of_one, of_all] = match config.max_connections {
-            Some(most) => [most, most],
-            None => [CONNECTIONS_OF_ONE, CONNECTIONS_OF_ALL],
+        let most = match config.max_connections {
+            Some(most) => [most; 3],
+            None => [CONNECTIONS_OF_ONE, CONNECTIONS_OF_ALL, SLOW_CONNECTIONS_OF_ALL],
         };
-        let connections = Connections::at_most(of_one.min(offered), of_all.min(offered));
+        let [of_one, of_all, of_slow] = most.map(|most| most.min(offered));
+        let connections = Connections::at_most(of_one, of_all, of_slow);
         let common = HttpCommon {
             transport,
             decider,

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::http::{
     address::text,
-    connections::Share,
+    connections::{Each, Share},
     transport::{Body, Response},
 };
 
@@ -128,7 +128,7 @@ impl<'a> Transfer<'a> {
             if !clock.write(writer, Place::Next, piece).await {
                 return Ok(());
             }
-            let (now, most) = (clock.now(), self.connections.min(share.limit()));
+            let (now, most) = (clock.now(), self.connections.min(share.limit(Each::Fast)));
             let climb = climb.get_or_insert_with(|| Climb::new(self.connections, now, received));
             let left = size.saturating_sub(from + received);
             if left >= SPLIT_FROM_BYTES && climb.look(now, received, 1, self.delay).min(most) > 1 {

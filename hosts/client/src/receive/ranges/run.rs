@@ -35,7 +35,7 @@ use super::{
 };
 use crate::http::{
     address::{Address, NoAnswer},
-    connections::{ConnectionPermit, Share},
+    connections::{ConnectionPermit, Each, Share},
     session::Http,
     transport::{Body, BoxFuture, Connection, Response},
 };
@@ -44,6 +44,8 @@ use crate::http::{
 const END_PATIENCE: Duration = Duration::from_millis(20);
 /// A body that goes so much further than it is wanted is read to its end: a new connection would cost more.
 const READ_ON_BYTES: u64 = 64 << 10;
+/// How long is received before it is judged what each connection brings.
+const RATE_LOOK: Duration = Duration::from_millis(250);
 /// How often connections are looked after when nothing comes.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -99,6 +101,7 @@ pub(crate) struct Ranges<'a> {
     pub(super) at: Address,
     pub(super) crew: Crew,
     share: Share,
+    each: Each,
     pub(super) steps: FuturesUnordered<BoxFuture<'a, Step>>,
     /// What others have come to while the first connection was waited for.
     pub(super) ready: VecDeque<Step>,
@@ -139,6 +142,7 @@ impl<'a> Ranges<'a> {
             at: from,
             crew: Crew::new(Plan::new(missing, 0, answer_end), pulses, climb),
             share,
+            each: Each::Fast,
             steps: FuturesUnordered::new(),
             ready: VecDeque::new(),
             connections: BTreeMap::new(),
@@ -211,7 +215,12 @@ impl<'a> Ranges<'a> {
 
     /// Returns how many connections there should be.
     fn wanted(&mut self) -> usize {
-        self.crew.wanted(self.clock.now(), self.received).min(self.share.limit())
+        let now = self.clock.now();
+        if self.each == Each::Fast && now.line >= RATE_LOOK.max(self.http.delay(&self.at) * 3) {
+            let rate = self.received as f64 / now.line.as_secs_f64();
+            self.each = Each::of_rate(rate / self.connections.len().max(1) as f64);
+        }
+        self.crew.wanted(now, self.received).min(self.share.limit(self.each))
     }
 
     /// Gives up connections that nobody should wait for; what they had is anybody's.
@@ -237,7 +246,7 @@ impl<'a> Ranges<'a> {
             }
             // Whoever takes the place of one that ends needs no permit.
             if !self.connections.is_empty() && self.connections.len() < wanted {
-                let Some(permit) = self.share.take() else { break };
+                let Some(permit) = self.share.take(self.each) else { break };
                 self.permits.push(permit);
             }
             let id = self.next_id;
@@ -356,7 +365,8 @@ impl<'a> Ranges<'a> {
             match then {
                 Then::More if piece.is_empty() => {
                     // Another file has come, whose share this one has. Successors are no part of it.
-                    if self.permits.len() >= self.share.limit() && !self.permits.is_empty() {
+                    if self.permits.len() >= self.share.limit(self.each) && !self.permits.is_empty()
+                    {
                         self.retire(id);
                     } else {
                         self.listen(id, body);
