@@ -22,7 +22,7 @@ use crate::{
         address::asked_wait,
         origins::{Ranges, Shown},
         throttle::{Entry, Throttle, Ticket},
-        transport::{Body, BoxFuture, Response, TransportError},
+        transport::{Body, BoxFuture, Connection, Response, TransportError},
     },
 };
 
@@ -63,6 +63,7 @@ struct Known {
 pub(crate) struct Pass {
     entrance: Arc<Entrance>,
     ticket: Ticket,
+    connection: Connection,
 }
 
 /// How long a request may wait.
@@ -95,14 +96,20 @@ impl Gate {
     }
 
     /// Waits until a request may go that was first to be sent `since`, and not beyond `until`.
-    pub(crate) async fn enter(&self, to: &Url, since: Instant, until: Until) -> Entered {
+    pub(crate) async fn enter(
+        &self,
+        to: &Url,
+        connection: Connection,
+        since: Instant,
+        until: Until,
+    ) -> Entered {
         let entrance = self.entrance(to.origin());
         loop {
             // It hears of what changes from here on, so nothing is missed between the look and the wait.
             let changed = entrance.changed.notified();
             let next = {
                 let (mut known, now) = (locked(&entrance.known), Instant::now());
-                let entry = known.throttle.enter(now);
+                let entry = known.throttle.enter(connection, now);
                 let since = known.throttle.taken_at().map_or(since, |taken| taken.max(since));
                 let patience = match (until.failing, known.is_failing()) {
                     (Some(failing), true) => failing.min(self.patience),
@@ -112,7 +119,8 @@ impl Gate {
                 let limit = until.moment.map_or(patient, |until| until.min(patient));
                 match entry {
                     Entry::Go(ticket) => {
-                        return Entered::Go(Pass { entrance: Arc::clone(&entrance), ticket });
+                        let entrance = Arc::clone(&entrance);
+                        return Entered::Go(Pass { entrance, ticket, connection });
                     }
                     Entry::Closed(opens) if opens <= limit => opens,
                     Entry::Crowded(opens) if now < limit => opens.min(limit),
@@ -133,7 +141,7 @@ impl Gate {
         let told = {
             let mut known = locked(&pass.entrance.known);
             known.refusal = Some((answer.status, answer.headers.clone()));
-            let closed = known.throttle.refused(&pass.ticket, now, asked);
+            let closed = known.throttle.refused(&pass.ticket, pass.connection, now, asked);
             let is_due = known.told.is_none_or(|told| now.duration_since(told) >= TELL_EVERY);
             let told = closed.filter(|_| is_due);
             known.told = told.map_or(known.told, |_| Some(now));

@@ -360,7 +360,9 @@ impl Http {
                 true => (Some(FAILING_PATIENCE), 2),
                 false => (None, 1),
             };
-            let pass = match self.gate.enter(&url, since, Until { moment: until, failing }).await {
+            let wait = Until { moment: until, failing };
+            let entered = self.gate.enter(&url, request.connection, since, wait).await;
+            let pass = match entered {
                 Entered::Go(pass) => pass,
                 Entered::Refused(answer) => return Ok(answer),
             };

@@ -3,13 +3,16 @@
 //! An origin that refuses for now is closed until the time that it names, for everybody. Then it opens by half: one request
 //! goes first, and each that is not refused makes room for one more, so that a hub which allows a few is not hit by all at
 //! once.
+//!
+//! A hub that refuses one connection more while it sends on others says how many it allows: whoever has one of them, and asks for the
+//! next part when the last has come, has a seat, and goes in meanwhile. If that is refused too, there are no seats.
 
 use std::time::Duration;
 
 use hubstow_core::hub::Backoff;
 use tokio::time::Instant;
 
-use crate::http::retry::Retries;
+use crate::http::{retry::Retries, transport::Connection};
 
 /// What waits where the origin names no time; how long that may go on, whoever waits decides.
 const BACKOFF: Backoff = Backoff { retries: u32::MAX, ..Backoff::DEFAULT };
@@ -28,6 +31,10 @@ pub(crate) struct Throttle {
     retries: Retries,
     /// When it last took a request.
     taken: Option<Instant>,
+    /// How many requests are on their way or being answered.
+    out: usize,
+    /// How many of these a hub has let be that refused one more.
+    seats: usize,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -52,11 +59,14 @@ pub(crate) enum Entry {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Ticket {
     closings: u64,
+    /// It has gone in, although the origin is closed, in the place of one that was over.
+    by_seat: bool,
 }
 
 impl Throttle {
     pub(crate) fn new() -> Self {
-        Self { phase: Phase::Open, closings: 0, retries: Retries::new(BACKOFF), taken: None }
+        let retries = Retries::new(BACKOFF);
+        Self { phase: Phase::Open, closings: 0, retries, taken: None, out: 0, seats: 0 }
     }
 
     /// Returns when the origin last took a request.
@@ -70,11 +80,16 @@ impl Throttle {
     }
 
     /// Asks whether a request may go.
-    pub(crate) fn enter(&mut self, now: Instant) -> Entry {
-        let ticket = Ticket { closings: self.closings };
+    pub(crate) fn enter(&mut self, connection: Connection, now: Instant) -> Entry {
+        let mut ticket = Ticket { closings: self.closings, by_seat: false };
         if let Phase::Closed { until } = self.phase {
             if now < until {
-                return Entry::Closed(until);
+                if connection == Connection::Shared || self.out >= self.seats {
+                    return Entry::Closed(until);
+                }
+                ticket.by_seat = true;
+                self.out += 1;
+                return Entry::Go(ticket);
             }
             self.phase = Phase::Narrow { width: 1, on_their_way: 0, widens: now + TURN };
         }
@@ -90,6 +105,7 @@ impl Throttle {
                 *on_their_way += 1;
             }
         }
+        self.out += 1;
         Entry::Go(ticket)
     }
 
@@ -113,10 +129,20 @@ impl Throttle {
     pub(crate) fn refused(
         &mut self,
         ticket: &Ticket,
+        connection: Connection,
         now: Instant,
         asked: Option<Duration>,
     ) -> Option<Duration> {
-        if ticket.closings != self.closings {
+        let others = self.out.saturating_sub(1);
+        let is_late = ticket.closings != self.closings;
+        self.seats = match connection {
+            Connection::Own if ticket.by_seat => 0,
+            Connection::Own if is_late => self.seats.min(others),
+            Connection::Own => others,
+            Connection::Shared if is_late => self.seats,
+            Connection::Shared => 0,
+        };
+        if is_late {
             if let (Phase::Closed { until }, Some(asked)) = (&mut self.phase, asked) {
                 *until = (*until).max(now + asked);
             }
@@ -130,8 +156,10 @@ impl Throttle {
 
     /// A request is over, whatever came of it.
     pub(crate) fn give_back(&mut self, ticket: &Ticket) {
+        self.out = self.out.saturating_sub(1);
         if let Phase::Narrow { on_their_way, .. } = &mut self.phase
             && ticket.closings == self.closings
+            && !ticket.by_seat
         {
             *on_their_way = on_their_way.saturating_sub(1);
         }
@@ -145,10 +173,17 @@ mod tests {
     /// What happens to an origin, and what it says; requests are numbered, times are in milliseconds.
     enum Does {
         Goes(usize),
+        /// The same on a connection of its own.
+        OwnGoes(usize),
         WaitsUntil(u64),
+        OwnWaitsUntil(u64),
         IsCrowdedUntil(u64),
         IsTaken(usize),
-        IsRefused { which: usize, asked_ms: Option<u64>, closes_for_ms: Option<(u64, u64)> },
+        IsRefused {
+            which: usize,
+            asked_ms: Option<u64>,
+            closes_for_ms: Option<(u64, u64)>,
+        },
         Ends(usize),
     }
     use Does::*;
@@ -158,23 +193,31 @@ mod tests {
         let begin = Instant::now();
         let at = |ms| begin + Duration::from_millis(ms);
         let (mut throttle, mut tickets) = (Throttle::new(), Vec::new());
+        let (shared, own) = (Connection::Shared, Connection::Own);
         for (step, (ms, does)) in story.iter().enumerate() {
             let now = at(*ms);
             match does {
-                Goes(which) => {
+                Goes(which) | OwnGoes(which) => {
                     assert_eq!(*which, tickets.len(), "step {step}: the number of the request");
-                    let entry = throttle.enter(now);
+                    let connection = if matches!(does, OwnGoes(_)) { own } else { shared };
+                    let entry = throttle.enter(connection, now);
                     let Entry::Go(ticket) = entry else { panic!("step {step}: {entry:?}") };
-                    tickets.push(ticket);
+                    tickets.push((ticket, connection));
                 }
-                WaitsUntil(ms) => assert_eq!(throttle.enter(now), Entry::Closed(at(*ms)), "{step}"),
+                WaitsUntil(ms) => {
+                    assert_eq!(throttle.enter(shared, now), Entry::Closed(at(*ms)), "step {step}");
+                }
+                OwnWaitsUntil(ms) => {
+                    assert_eq!(throttle.enter(own, now), Entry::Closed(at(*ms)), "step {step}");
+                }
                 IsCrowdedUntil(ms) => {
-                    assert_eq!(throttle.enter(now), Entry::Crowded(at(*ms)), "step {step}");
+                    assert_eq!(throttle.enter(shared, now), Entry::Crowded(at(*ms)), "step {step}");
                 }
-                IsTaken(which) => throttle.taken(&tickets[*which], now),
+                IsTaken(which) => throttle.taken(&tickets[*which].0, now),
                 IsRefused { which, asked_ms, closes_for_ms } => {
                     let asked = asked_ms.map(Duration::from_millis);
-                    let closed = throttle.refused(&tickets[*which], now, asked);
+                    let (ticket, connection) = &tickets[*which];
+                    let closed = throttle.refused(ticket, *connection, now, asked);
                     let ms = closed.map(|wait| wait.as_millis() as u64);
                     let fits = match (ms, closes_for_ms) {
                         (Some(ms), Some((least, most))) => (*least..=*most).contains(&ms),
@@ -182,7 +225,7 @@ mod tests {
                     };
                     assert!(fits, "step {step}: closed for {ms:?} ms");
                 }
-                Ends(which) => throttle.give_back(&tickets[*which]),
+                Ends(which) => throttle.give_back(&tickets[*which].0),
             }
         }
     }
@@ -297,13 +340,60 @@ mod tests {
     }
 
     #[test]
+    fn a_hub_that_refuses_one_more_is_gone_on_with_by_as_many_as_it_sends_on() {
+        let late = |which| IsRefused { which, asked_ms: Some(1_000), closes_for_ms: None };
+        check(&[
+            (0, OwnGoes(0)),
+            (0, OwnGoes(1)),
+            (0, OwnGoes(2)),
+            (0, OwnGoes(3)),
+            (10, IsTaken(0)),
+            (10, IsTaken(1)),
+            (10, refused(2, 1_000)),
+            (10, Ends(2)),
+            (11, OwnWaitsUntil(1_010)),
+            (12, late(3)),
+            (12, Ends(3)),
+            (12, OwnWaitsUntil(1_012)),
+            // One of the two is done, and its place is somebody's of its kind.
+            (500, Ends(0)),
+            (500, WaitsUntil(1_012)),
+            (500, OwnGoes(4)),
+            (500, OwnWaitsUntil(1_012)),
+            (510, IsTaken(4)),
+            (600, Ends(1)),
+            // Nobody has a seat any more where this is refused too.
+            (600, OwnGoes(5)),
+            (610, refused(5, 3_000)),
+            (610, Ends(5)),
+            (700, Ends(4)),
+            (700, OwnWaitsUntil(3_610)),
+        ]);
+    }
+
+    #[test]
+    fn what_is_refused_without_a_connection_of_its_own_gives_nobody_a_seat() {
+        check(&[
+            (0, OwnGoes(0)),
+            (0, Goes(1)),
+            (10, IsTaken(0)),
+            (10, refused(1, 1_000)),
+            (10, Ends(1)),
+            (500, Ends(0)),
+            (500, OwnWaitsUntil(1_010)),
+        ]);
+    }
+
+    #[test]
     fn an_origin_that_goes_on_taking_requests_is_open_again() {
         let (mut throttle, now) = (Throttle::new(), Instant::now());
-        let Entry::Go(first) = throttle.enter(now) else { panic!("it is open") };
-        throttle.refused(&first, now, Some(Duration::ZERO));
+        let shared = Connection::Shared;
+        let Entry::Go(first) = throttle.enter(shared, now) else { panic!("it is open") };
+        throttle.refused(&first, shared, now, Some(Duration::ZERO));
+        throttle.give_back(&first);
         for taken in 1..WIDE {
             assert!(!throttle.is_open(), "after {taken}");
-            let Entry::Go(ticket) = throttle.enter(now) else { panic!("{taken} are over") };
+            let Entry::Go(ticket) = throttle.enter(shared, now) else { panic!("{taken} are over") };
             throttle.taken(&ticket, now);
             throttle.give_back(&ticket);
         }

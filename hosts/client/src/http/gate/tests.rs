@@ -267,7 +267,7 @@ async fn requests_that_are_given_up_anywhere_hold_up_nobody() {
 async fn one_that_goes_first_and_is_never_heard_of_is_not_waited_for() {
     let (url, now) = ("http://hub/".parse().unwrap(), Instant::now());
     let gate = Gate::new(Duration::from_secs(60));
-    let enter = || gate.enter(&url, now, Until::default());
+    let enter = || gate.enter(&url, Connection::Shared, now, Until::default());
     let Entered::Go(first) = enter().await else { panic!("it is open") };
     let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static("1"))]);
     let status = StatusCode::TOO_MANY_REQUESTS;
@@ -286,7 +286,8 @@ async fn each_origin_is_known_by_its_own_answers() {
     let url = |text: &str| Url::parse(text).unwrap();
     let (hub, store) = (url("https://hub.test/a/b"), url("https://store.test/x"));
     let answered = async |at: &Url, took: u64| {
-        let Entered::Go(pass) = gate.enter(at, Instant::now(), Until::default()).await else {
+        let (now, until) = (Instant::now(), Until::default());
+        let Entered::Go(pass) = gate.enter(at, Connection::Shared, now, until).await else {
             panic!("it is open")
         };
         pass.answered(ms(took));
