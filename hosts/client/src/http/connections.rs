@@ -94,7 +94,12 @@ impl Share {
     /// Returns how many more may be asked for while as many others are about to end. None where the program says that there
     /// are to be few.
     pub(crate) fn successors(&self) -> usize {
-        if self.0.of_one < SUCCESSORS_FROM { 0 } else { self.connections() }
+        match self.transfers() {
+            _ if self.0.of_one < SUCCESSORS_FROM => 0,
+            1 => self.connections(),
+            // Together they would be as many again as there may be.
+            _ => self.connections() / 2,
+        }
     }
 
     /// Takes one more connection, if there is one.
