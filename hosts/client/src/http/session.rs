@@ -46,7 +46,7 @@ const CONNECTIONS_OF_ONE: usize = 16;
 /// The same of several files together, where more bring more, and where each of these brings little: what they hold stays
 /// below 48 MiB either way.
 const CONNECTIONS_OF_ALL: usize = 24;
-const SLOW_CONNECTIONS_OF_ALL: usize = 48;
+const SLOW_CONNECTIONS_OF_ALL: usize = 56;
 /// See [`HttpCommon::room`].
 pub(crate) const ROOM_BYTES: usize = 2 << 20;
 /// How long an endpoint that fails and asks to be left alone is waited for where another can be asked.
