@@ -17,9 +17,6 @@ use std::{
 use hubstow_serve::Server;
 use tempfile::TempDir;
 
-/// Somebody whom the system does not know.
-const STRANGER: u32 = 4321;
-
 /// A folder with a hub's files, and somebody's home.
 struct Stage {
     folder: TempDir,
@@ -102,6 +99,7 @@ fn without_home_the_system_says_where_it_is() {
 fn without_any_home_only_what_needs_one_is_refused() {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
+    const STRANGER: u32 = 4321;
     let stage = Stage::new();
     let hub = stage.hub();
     let folder = stage.folder.path();

@@ -167,7 +167,11 @@ fn a_member_goes_on_where_root_has_run_with_an_umask_of_its_own() {
     root.args(["-c", "umask 022; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_hubstow")]);
     let again = [&one[..], &["--force-download"]].concat();
     printed(&stage.command_by(root, &again).output().unwrap());
-    assert!(stage.repo().join(".hubstow").is_dir() && stage.cache().join(".locks").is_dir());
+    for private in [stage.repo().join(".hubstow"), stage.cache().join(".locks/models--acme--tiny")]
+    {
+        let made = fs::metadata(&private).unwrap();
+        assert_eq!((made.gid(), mode(&private)), (GROUP, mode(&stage.repo())), "{private:?}");
+    }
     for args in [&["model.bin"][..], &[], &["--force-download"], &["--offline"]] {
         let args = [&["acme/tiny", "--quiet"], args].concat();
         let output = stage.member(second, "002", &args).output().unwrap();
