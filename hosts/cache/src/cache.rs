@@ -2,6 +2,7 @@
 //! [`View`](crate::observe::view::View).
 
 pub(crate) mod clock;
+mod closed;
 pub(crate) mod folders;
 pub mod lease;
 pub(crate) mod leftovers;
@@ -210,7 +211,7 @@ impl Cache {
         let mut checked = Vec::new();
         let ends = |at: &CachePath| at.as_str().is_empty() || self.is_repo_folder(at);
         while !ends(&folder) && !known.is_checked(&folder) {
-            let entry = self.disk.entry(&folder).map_err(|e| FsError::io("look at", &folder, e))?;
+            let entry = self.disk.entry(&folder).map_err(|e| self.unseen("look at", &folder, e))?;
             if entry.is_some_and(|entry| entry.kind == Kind::Symlink) {
                 return Err(FsError::FolderIsLink { path: folder.as_str().to_owned() });
             }

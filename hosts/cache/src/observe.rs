@@ -154,7 +154,7 @@ impl View {
     }
 
     pub(crate) fn look(&self, at: &CachePath) -> Result<Option<Entry>, FsError> {
-        self.cache.disk.entry(at).map_err(|error| FsError::io("look at", at, error))
+        self.cache.disk.entry(at).map_err(|error| self.cache.unseen("look at", at, error))
     }
 
     pub(crate) fn observe_ref(
@@ -243,11 +243,7 @@ impl View {
             .or_else(of_ref)
             .or_else(|| folder(layout.snapshots()))
             .or_else(of_snapshot);
-        found.map(|(at, source)| FsError::Closed {
-            path: disk.native(&at).display().to_string(),
-            owner: disk.owner(&at),
-            source,
-        })
+        found.map(|(at, source)| self.cache.unseen("read", &at, source))
     }
 
     fn read_ref(&self, at: &CachePath) -> Option<Vec<u8>> {

@@ -154,7 +154,6 @@ impl WhichCache {
     /// Reads a variable, unless it is about a hub, which is not asked.
     fn var(&self, name: &str) -> Option<String> {
         match name {
-            "HF_HUB_CACHE" if self.cache_dir.is_some() => Some(".".to_owned()),
             "HF_HUB_DISABLE_IMPLICIT_TOKEN" => Some("1".to_owned()),
             "HF_ENDPOINT" | "HUGGINGFACE_CO_STAGING" | "HF_TOKEN" | "HUGGING_FACE_HUB_TOKEN" => {
                 None

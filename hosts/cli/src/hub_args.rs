@@ -154,9 +154,7 @@ impl HubArgs {
         let replaced = match name {
             "HF_ENDPOINT" | "HUGGINGFACE_CO_STAGING" => !self.endpoints.is_empty(),
             "HF_TOKEN" | "HUGGING_FACE_HUB_TOKEN" => self.token.is_some(),
-            "HUGGINGFACE_HUB_CACHE" => self.cache_dir.is_some(),
-            // A cache that is named needs no home; the flag itself replaces this.
-            "HF_HUB_CACHE" if self.cache_dir.is_some() => return Some(".".to_owned()),
+            "HF_HUB_CACHE" | "HUGGINGFACE_HUB_CACHE" => self.cache_dir.is_some(),
             _ => false,
         };
         if replaced { None } else { env_var(name) }

@@ -92,6 +92,11 @@ struct Stage {
 impl Stage {
     /// Fills a cache by the command.
     fn new() -> Self {
+        Self::filled(&[])
+    }
+
+    /// The same with flags.
+    fn filled(flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for (name, content) in FILES {
             let path = folder.path().join("hub/acme/tiny").join(name);
@@ -100,7 +105,7 @@ impl Stage {
         }
         let hub = Server::builder(folder.path().join("hub")).lfs_from_bytes(1 << 16);
         let stage = Self { hub: hub.build().spawn_on_loopback().unwrap(), folder };
-        let output = stage.command(&stage.folder.path().join("old"), &[]).output().unwrap();
+        let output = stage.command(&stage.folder.path().join("old"), flags).output().unwrap();
         assert!(output.status.success(), "{}", said(&output));
         stage
     }
@@ -119,16 +124,43 @@ impl Stage {
 
     /// Carries the cache, and returns where it is then.
     fn carry(&self, way: &Way, to: &str) -> PathBuf {
+        self.carry_by(way.by, to)
+    }
+
+    fn carry_by(&self, by: &str, to: &str) -> PathBuf {
         let to = self.folder.path().join(to);
         fs::create_dir_all(&to).unwrap();
         let output = Command::new("sh")
-            .args(["-ec", way.by])
+            .args(["-ec", by])
             .current_dir(self.folder.path().join("old"))
             .env("to", &to)
             .output()
             .unwrap();
-        assert!(output.status.success(), "{}: {}", way.by, said(&output));
+        assert!(output.status.success(), "{by}: {}", said(&output));
         to
+    }
+
+    /// Tells whether somebody else can be had here; that needs root.
+    fn knows_strangers(&self) -> bool {
+        let is_root = fs::metadata(self.folder.path()).unwrap().uid() == 0;
+        if is_root && has("setpriv") {
+            open_the_way(self.folder.path());
+            return true;
+        }
+        println!("skipped: nobody but root can be somebody else");
+        false
+    }
+
+    /// Runs the command as somebody who owns nothing here.
+    fn as_stranger(&self, cache: &Path, args: &[&str]) -> Output {
+        let command = self.command(cache, args);
+        let mut stranger = Command::new("setpriv");
+        stranger.arg(format!("--reuid={STRANGER}")).args(["--clear-groups", "--"]);
+        stranger.arg(command.get_program()).args(command.get_args()).env_clear();
+        for (name, value) in command.get_envs() {
+            stranger.env(name, value.unwrap_or_default());
+        }
+        stranger.output().unwrap()
     }
 
     /// Returns which files were fetched since this was asked last.
@@ -229,39 +261,60 @@ fn a_snapshot_that_was_made_by_hand_is_no_revision_and_stays() {
 #[test]
 fn a_cache_of_another_owner_serves_or_says_whose_it_is() {
     let stage = Stage::new();
-    if fs::metadata(stage.folder.path()).unwrap().uid() != 0 || !has("setpriv") {
-        println!("skipped: nobody but root can be somebody else");
+    if !stage.knows_strangers() {
         return;
     }
-    let copy = way("cp", "cp -a . $to");
-    let carried = |name: &str, mode: &str| {
-        let cache = stage.carry(&copy, name);
-        let status = Command::new("chmod").args(["-R", mode]).arg(&cache).status().unwrap();
-        assert!(status.success());
-        cache
-    };
-    let others = format!("--reuid={STRANGER}");
-    let as_stranger = |cache: &Path, args: &[&str]| {
-        let command = stage.command(cache, args);
-        let mut stranger = Command::new("setpriv");
-        stranger.args([&others, "--clear-groups", "--"]).arg(command.get_program());
-        stranger.args(command.get_args()).env_clear();
-        for (name, value) in command.get_envs() {
-            stranger.env(name, value.unwrap_or_default());
-        }
-        stranger.output().unwrap()
-    };
-    open_the_way(stage.folder.path());
-    let readable = carried("readable", "u=rwX,go=rX");
+    let readable = stage.carry_by("cp -a . $to && chmod -R u=rwX,go=rX $to", "readable");
     for args in [&["--offline"][..], &[]] {
         stage.fetched();
-        is_served(&as_stranger(&readable, args), &format!("a readable cache with {args:?}"));
+        is_served(&stage.as_stranger(&readable, args), &format!("a readable cache with {args:?}"));
         assert_eq!(stage.fetched(), [""; 0]);
     }
-    let closed = carried("closed", "u=rwX,go=");
-    let output = as_stranger(&closed, &["--offline"]);
+    let closed = stage.carry_by("cp -a . $to && chmod -R u=rwX,go= $to", "closed");
+    let output = stage.as_stranger(&closed, &["--offline"]);
     assert_eq!(output.status.code(), Some(7), "{}", said(&output));
     assert!(said(&output).contains("root"), "{}", said(&output));
+}
+
+/// Whatever it is that its owner keeps to himself, nothing is missing or damaged: a single file, one of a commit and a
+/// snapshot name him, with the listing and without.
+#[test]
+fn what_is_closed_to_this_user_is_told_with_its_owner() {
+    for (placement, all_closed) in [
+        (
+            "compat",
+            &["", "/blobs", "/blobs/*", "/refs", "/refs/main", "/snapshots", "/snapshots/*"][..],
+        ),
+        ("portable", &["", "/refs/main", "/snapshots/*", "/snapshots/*/model.bin"]),
+    ] {
+        let stage = Stage::filled(&["--placement", placement]);
+        if !stage.knows_strangers() {
+            return;
+        }
+        let repo = "models--acme--tiny";
+        let commit = stage.folder.path().join("old").join(repo).join("refs/main");
+        let commit = fs::read_to_string(commit).unwrap();
+        for (number, closed) in all_closed.iter().enumerate() {
+            for listing in ["listed", "unlisted"] {
+                let unlisted = if listing == "listed" { "" } else { "rm -r $to/*/trees;" };
+                let by = format!(
+                    "cp -a . $to; chmod -R go=rX $to; {unlisted} chmod go= $to/{repo}{closed}"
+                );
+                let cache = stage.carry_by(&by, &format!("{listing}-{number}"));
+                for args in [&["model.bin"][..], &["model.bin", "--revision", &commit], &[]] {
+                    if closed.contains("refs") && args.contains(&"--revision") {
+                        continue;
+                    }
+                    let args = [args, &["--offline"]].concat();
+                    let output = stage.as_stranger(&cache, &args);
+                    let what = format!("{placement}, {by}, {args:?}: {}", said(&output));
+                    assert_eq!(output.status.code(), Some(7), "{what}");
+                    assert!(said(&output).contains("which belongs to root"), "{what}");
+                    assert!(said(&output).contains(&cache.display().to_string()), "{what}");
+                }
+            }
+        }
+    }
 }
 
 /// Lets others come to what is below a temporary folder.

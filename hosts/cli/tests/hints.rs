@@ -98,3 +98,40 @@ fn nobody_is_told_to_accept_the_conditions_of_a_repo_that_is_switched_off() {
         assert!(!hint.contains("conditions"), "{args:?}: {hint}");
     }
 }
+
+/// Why nobody had a token: it is where nobody would look for a reason.
+#[test]
+fn whoever_is_refused_hears_of_a_token_file_that_can_not_be_read() {
+    let stage = Stage::new();
+    assert!(stage.command(&["config.json"]).output().unwrap().status.success());
+    let [folder, bytes] = ["folder", "bytes"].map(|name| stage.folder.path().join(name));
+    fs::create_dir(&folder).unwrap();
+    fs::write(&bytes, [b'h', b'f', b'_', 0xff]).unwrap();
+    let in_home = stage.folder.path().join("home/token");
+    fs::create_dir_all(&in_home).unwrap();
+    let not_found = No { status: 404, code: "RepoNotFound" };
+    let asked = |vars: &[(&str, &str)], args: &[&str], no: Option<No>| {
+        *stage.no.lock().unwrap() = no;
+        let mut command = stage.command(args);
+        let ended = command.envs(vars.iter().copied()).output().unwrap();
+        (ended.status.code(), String::from_utf8_lossy(&ended.stderr).into_owned())
+    };
+    for (file, named) in [(&folder, true), (&bytes, true), (&in_home, false)] {
+        let path = file.to_str().unwrap();
+        let vars: &[_] = if named { &[("HF_TOKEN_PATH", path)] } else { &[] };
+        let with_another = [vars, &[("HF_TOKEN", "hf_other")]].concat();
+        for args in [&["config.json", "--force-download"][..], &[]] {
+            for (no, code) in [(UNAUTHORIZED, 5), (not_found, 3)] {
+                let (found, told) = asked(vars, args, Some(no));
+                assert_eq!(found, Some(code), "{path} {args:?}: {told}");
+                let expected = format!("the token file `{path}` can't be read: ");
+                assert!(told.contains(&expected), "{args:?}: {told}");
+                let (_, told) = asked(&with_another, args, Some(no));
+                assert!(!told.contains(path), "another token was sent: {told}");
+            }
+        }
+        // Whoever is not refused needs none.
+        let (found, told) = asked(vars, &["--quiet"], None);
+        assert!(found == Some(0) && !told.contains(path), "{told}");
+    }
+}

@@ -8,10 +8,37 @@ use std::{
     process::{Command, Output},
 };
 
+use axum::{
+    body::{Body, to_bytes},
+    extract::Request,
+    http::{Uri, header},
+    middleware::{self, Next},
+    response::Response,
+};
 use hubstow_serve::{RunningServer, Server};
 use tempfile::TempDir;
 
 const MODEL: &[u8] = &[7; 300_000];
+/// What stands for a dot in the folder of the hub: it passes over names of other programs, and this one has to have them.
+const DOT: &str = "dot-";
+
+/// Lets the hub have names that begin with a dot.
+async fn dotted(mut request: Request, next: Next) -> Response {
+    let mut meant = request.uri().to_string();
+    for name in ["git", "cache"] {
+        meant = meant.replace(&format!("/.{name}/"), &format!("/{DOT}{name}/"));
+    }
+    *request.uri_mut() = meant.parse::<Uri>().unwrap();
+    let (mut head, body) = next.run(request).await.into_parts();
+    let is_listing = head.headers.get(header::CONTENT_TYPE);
+    if !is_listing.is_some_and(|kind| kind.to_str().unwrap().starts_with("application/json")) {
+        return Response::from_parts(head, body);
+    }
+    let body = to_bytes(body, 1 << 20).await.unwrap();
+    head.headers.remove(header::CONTENT_LENGTH);
+    let listing = String::from_utf8(body.to_vec()).unwrap().replace(DOT, ".");
+    Response::from_parts(head, Body::from(listing))
+}
 
 struct Stage {
     folder: TempDir,
@@ -27,7 +54,8 @@ impl Stage {
             fs::write(path, content).unwrap();
         }
         let hub = Server::builder(folder.path().join("hub")).lfs_from_bytes(1 << 16);
-        Self { hub: hub.build().spawn_on_loopback().unwrap(), folder }
+        let router = hub.build().router().layer(middleware::from_fn(dotted));
+        Self { hub: RunningServer::start_on_loopback(router).unwrap(), folder }
     }
 
     fn local(&self, name: &str) -> PathBuf {
@@ -53,6 +81,15 @@ impl Stage {
         let output = self.run(&all);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Returns how many files were fetched since this or [`Stage::sent`] was asked last.
+    fn fetched(&self) -> usize {
+        let requests = self.hub.requests();
+        let fetches =
+            requests.iter().filter(|it| it.method == "GET" && it.path.contains("/resolve/"));
+        self.hub.clear_requests();
+        fetches.count()
     }
 
     /// Returns how many requests of a method were sent since this was asked last.
@@ -141,6 +178,7 @@ fn what_another_program_obeys_is_refused_and_all_else_is_there() {
     let stage = Stage::new(&[
         ("config.json", b"[hooks]\nupdate = touch /tmp/x\n"),
         (".hg/hgrc", b"[hooks]\nupdate = touch /tmp/x\n"),
+        ("dot-git/config", b"[core]\nfsmonitor = touch /tmp/x\n"),
         ("sub/GIT~1/config", b"[core]\n"),
         (".jj/repo/config.toml", b"x"),
         (".gitattributes", b"* -text\n"),
@@ -151,40 +189,74 @@ fn what_another_program_obeys_is_refused_and_all_else_is_there() {
     let output = stage.run(&to_local);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("3 of 6 files failed"), "{told}");
-    assert!(told.contains("`.hg/hgrc`") && told.contains("another program obeys"), "{told}");
+    assert!(told.contains("4 of 7 files failed"), "{told}");
+    assert!(told.contains("`.git/config`") && told.contains("another program obeys"), "{told}");
     assert!(told.contains("--exclude"), "{told}");
     for (name, is_there) in [
         ("config.json", true),
         (".gitattributes", true),
         (".github/ci.yml", true),
         (".hg", false),
+        (".git", false),
+        ("dot-git", false),
         ("sub", false),
         (".jj", false),
     ] {
         assert_eq!(stage.local(name).exists(), is_there, "{name}");
     }
-    let one = stage.run(&[".hg/hgrc", to_local[0], to_local[1]]);
-    assert_eq!(one.status.code(), Some(1));
-    stage.download(&["--exclude", ".hg/*", "sub/*", ".jj/*"]);
+    for name in [".hg/hgrc", ".git/config"] {
+        let one = stage.run(&[name, to_local[0], to_local[1]]);
+        assert_eq!(one.status.code(), Some(1), "{name}");
+    }
+    stage.download(&["--exclude", ".hg/*", ".git/*", "sub/*", ".jj/*"]);
     assert!(stage.run(&["--quiet"]).status.success(), "the cache takes all of them");
 }
 
 #[test]
 fn what_belongs_to_the_clients_of_the_folder_is_left_out_with_a_warning() {
-    let record = "CACHE~1/HUGGIN~1/download/config.json.metadata";
-    let stage = Stage::new(&[("config.json", b"{}"), (record, b"forged")]);
-    let local = stage.local("");
-    let to_local = ["--local-dir", local.to_str().unwrap()];
-    for dry_run in [&["--dry-run"][..], &[], &[]] {
-        let output = stage.run(&[&to_local, dry_run].concat());
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(0), "{told}");
-        assert!(told.contains("warning") && told.contains(record), "{told}");
-        assert_eq!(told.matches(record).count(), 1, "{told}");
+    for (at_hub, record) in [
+        (
+            "dot-cache/huggingface/download/config.json.metadata",
+            ".cache/huggingface/download/config.json.metadata",
+        ),
+        (
+            "CACHE~1/HUGGIN~1/download/config.json.metadata",
+            "CACHE~1/HUGGIN~1/download/config.json.metadata",
+        ),
+    ] {
+        let stage = Stage::new(&[("config.json", b"{}"), (at_hub, b"forged")]);
+        let local = stage.local("");
+        let to_local = ["--local-dir", local.to_str().unwrap()];
+        for dry_run in [&["--dry-run"][..], &[], &[]] {
+            let output = stage.run(&[&to_local, dry_run].concat());
+            let told = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(0), "{told}");
+            assert!(told.contains("warning") && told.contains(record), "{told}");
+            assert_eq!(told.matches(record).count(), 1, "{told}");
+        }
+        assert!(stage.local("config.json").exists());
+        assert!(!stage.local("CACHE~1").exists() && !stage.local("dot-cache").exists());
+        let own =
+            fs::read_to_string(stage.local(".cache/huggingface/download/config.json.metadata"));
+        assert_eq!(own.unwrap().lines().count(), 3, "the record is ours");
+        let one = stage.run(&[record, to_local[0], to_local[1]]);
+        assert_eq!(one.status.code(), Some(1), "who asks for it by name is told");
     }
-    assert!(stage.local("config.json").exists());
-    assert!(!stage.local("CACHE~1").exists());
-    let one = stage.run(&[record, to_local[0], to_local[1]]);
-    assert_eq!(one.status.code(), Some(1), "who asks for it by name is told");
+}
+
+/// The record of such a file can't have its name and more.
+#[test]
+fn a_name_as_long_as_disks_bear_is_there_and_fetched_once() {
+    let long = format!("{}.bin", "n".repeat(246));
+    let stage = Stage::new(&[(&long, MODEL), ("config.json", b"{}")]);
+    for (args, files) in [(&[long.as_str()][..], 1), (&[], 2)] {
+        for fetched in [files, 0] {
+            stage.download(args);
+            assert!(fs::read(stage.local(&long)).unwrap() == MODEL);
+            assert_eq!(stage.fetched(), fetched, "{args:?}");
+        }
+        stage.download(&[args, &["--offline"]].concat());
+        assert_eq!(stage.hub.requests().len(), 0, "{args:?}");
+        fs::remove_dir_all(stage.local("")).unwrap();
+    }
 }

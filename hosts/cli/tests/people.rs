@@ -56,6 +56,17 @@ impl Stage {
         self.cache().join("models--acme--tiny")
     }
 
+    /// Makes a cache that a group shares.
+    fn share(&self) {
+        fs::create_dir(self.cache()).unwrap();
+        let setup = format!(
+            "chmod 755 '{0}' && chgrp {GROUP} '{1}' && chmod 2775 '{1}'",
+            self.folder.path().display(),
+            self.cache().display()
+        );
+        assert!(Command::new("sh").args(["-ec", &setup]).status().unwrap().success());
+    }
+
     fn command(&self, args: &[&str]) -> Command {
         self.command_by(Command::new(env!("CARGO_BIN_EXE_hubstow")), args)
     }
@@ -125,13 +136,7 @@ fn members_of_a_group_fill_one_cache() {
         println!("skipped: only root can be somebody else");
         return;
     }
-    fs::create_dir(stage.cache()).unwrap();
-    let setup = format!(
-        "chmod 755 '{0}' && chgrp {GROUP} '{1}' && chmod 2775 '{1}'",
-        stage.folder.path().display(),
-        stage.cache().display()
-    );
-    assert!(Command::new("sh").args(["-ec", &setup]).status().unwrap().success());
+    stage.share();
     let [first, second] = MEMBERS;
     let args = ["acme/tiny", "config.json", "--quiet"];
     printed(&stage.member(first, "002", &args).output().unwrap());
@@ -141,6 +146,70 @@ fn members_of_a_group_fill_one_cache() {
     let forced = ["acme/tiny", "model.bin", "--quiet", "--force-download"];
     printed(&stage.member(first, "002", &forced).output().unwrap());
     printed(&stage.member(second, "002", &["acme/tiny", "--quiet", "--offline"]).output().unwrap());
+}
+
+/// What is private to a program is shared by whoever shares the cache, even if an administrator was the first to run it.
+#[test]
+fn a_member_goes_on_where_root_has_run_with_an_umask_of_its_own() {
+    let stage = Stage::new();
+    if !is_root(&stage) {
+        println!("skipped: only root can be somebody else");
+        return;
+    }
+    stage.share();
+    let [first, second] = MEMBERS;
+    let one = ["acme/tiny", "config.json", "--quiet"];
+    printed(&stage.member(first, "002", &one).output().unwrap());
+    // Another client has filled it: what is private to this one is not there yet.
+    fs::remove_dir_all(stage.repo().join(".hubstow")).unwrap();
+    fs::remove_dir_all(stage.cache().join(".locks")).unwrap();
+    let mut root = Command::new("sh");
+    root.args(["-c", "umask 022; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_hubstow")]);
+    let again = [&one[..], &["--force-download"]].concat();
+    printed(&stage.command_by(root, &again).output().unwrap());
+    for private in [stage.repo().join(".hubstow"), stage.cache().join(".locks/models--acme--tiny")]
+    {
+        let made = fs::metadata(&private).unwrap();
+        assert_eq!((made.gid(), mode(&private)), (GROUP, mode(&stage.repo())), "{private:?}");
+    }
+    for args in [&["model.bin"][..], &[], &["--force-download"], &["--offline"]] {
+        let args = [&["acme/tiny", "--quiet"], args].concat();
+        let output = stage.member(second, "002", &args).output().unwrap();
+        printed(&output);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(told.is_empty(), "{args:?}: {told}");
+    }
+    let path = printed(&stage.member(first, "002", &["acme/tiny", "--quiet"]).output().unwrap());
+    assert_eq!(fs::read(path.join("model.bin")).unwrap(), MODEL);
+    printed(&stage.command(&again).output().unwrap());
+}
+
+#[test]
+fn what_was_proved_is_believed_where_root_or_the_reader_says_so() {
+    let stage = Stage::new();
+    if !is_root(&stage) {
+        println!("skipped: only root can be somebody else");
+        return;
+    }
+    fs::set_permissions(stage.folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(stage.folder.path().join("hub/acme/tiny/large.bin"), vec![7; 5 << 20]).unwrap();
+    let args = ["acme/tiny", "large.bin", "-v"];
+    assert!(stage.command(&args).output().unwrap().status.success());
+    let is_read_by = |member| {
+        let offline = [&args[..], &["--offline"]].concat();
+        let ended = stage.member(member, "022", &offline).output().unwrap();
+        let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert!(ended.status.success(), "{told}");
+        told.contains("hashing a file")
+    };
+    let [member, other] = MEMBERS;
+    assert!(!is_read_by(member), "root has proved it");
+    let records = fs::read_dir(stage.repo().join(".hubstow/proved")).unwrap();
+    let records = records.map(|entry| entry.unwrap().path());
+    let given = records.map(|record| std::os::unix::fs::chown(record, Some(member), None).unwrap());
+    assert!(given.count() > 0);
+    assert!(!is_read_by(member), "it is his own word");
+    assert!(is_read_by(other), "it is nobody's word but a member's");
 }
 
 #[test]

@@ -44,8 +44,9 @@ impl Cache {
     /// ```
     #[must_use]
     pub fn from_env() -> Self {
-        let told = Config::from_env().map(|config| config.cache_dir);
-        Self::new(told.unwrap_or_else(|_| PathBuf::from(".cache/huggingface/hub")))
+        let told = Config::from_env().ok().map(|config| config.cache_dir);
+        let named = told.filter(|dir| !dir.as_os_str().is_empty());
+        Self::new(named.unwrap_or_else(|| PathBuf::from(".cache/huggingface/hub")))
     }
 
     /// Returns the directory.

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use hubstow_client::{Config, Error, ErrorKind, Event, Observer, Transport, env_var};
+use hubstow_client::{Config, Error, ErrorKind, Event, Observer, Transport};
 use hubstow_core::decide::Decider;
 
 use crate::{Hub, hub};
@@ -164,9 +164,9 @@ impl HubBuilder {
         if let Some(unusable) = self.unusable {
             return Err(unusable);
         }
-        let mut config = match (self.config, &self.cache_dir) {
-            (Some(config), _) => config,
-            (None, dir) => from_env(dir.as_deref())?,
+        let mut config = match self.config {
+            Some(config) => config,
+            None => Config::from_env()?,
         };
         config.cache_dir = self.cache_dir.unwrap_or(config.cache_dir);
         for change in self.changes {
@@ -297,12 +297,4 @@ fn own_transport(config: &Config, authorities: Authorities) -> Result<Arc<dyn Tr
 fn own_transport(_config: &Config, (): Authorities) -> Result<Arc<dyn Transport>, Error> {
     let what = "nothing sends requests: this program is built without the feature `reqwest`";
     Err(Error::new(ErrorKind::Usage, what).hint("give it a `Transport`"))
-}
-
-/// Reads the environment. A cache that is named needs no home directory.
-fn from_env(cache_dir: Option<&Path>) -> Result<Config, Error> {
-    Config::from_vars(|name| match name {
-        "HF_HUB_CACHE" if cache_dir.is_some() => Some(".".to_owned()),
-        _ => env_var(name),
-    })
 }

@@ -110,11 +110,8 @@ impl View {
             Ok(Verdict::Holds) if is_opaque => Cached::Holds,
             Ok(Verdict::Holds) => Cached::Linked,
             // What another user keeps to himself is not damaged.
-            Err(source) if group(&source) == ErrorGroup::Denied => {
-                let blob = layout.blob(&etag);
-                let path = self.cache.disk.native(&blob).display().to_string();
-                let owner = self.cache.disk.owner(&blob);
-                return Err(FsError::Closed { path, owner, source });
+            Err(error) if group(&error) == ErrorGroup::Denied => {
+                return Err(self.cache.unseen("read", &layout.blob(&etag), error));
             }
             Ok(Verdict::Torn) | Err(_) => Cached::Damaged,
         };
@@ -201,9 +198,11 @@ impl View {
         entry: &Entry,
         promised: Option<&Promised>,
     ) -> Result<Verdict, FsError> {
-        let Some(Promised { etag, size }) = promised else { return Ok(Verdict::Holds) };
-        let proved = self.proves_entry(layout, at, etag, *size, entry);
-        proved.map_err(|error| FsError::io("read", at, error))
+        let proved = match promised {
+            Some(Promised { etag, size }) => self.proves_entry(layout, at, etag, *size, entry),
+            None => self.check_readable(at, entry).map(|()| Verdict::Holds),
+        };
+        proved.map_err(|error| self.cache.unseen("read", at, error))
     }
 
     /// Reads the etag out of a regular file that holds nothing but the text of this file's link: what is left of a link

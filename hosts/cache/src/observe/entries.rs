@@ -168,7 +168,7 @@ impl View {
         match proved {
             Ok(verdict) => Ok(verdict),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Verdict::Torn),
-            Err(error) => Err(FsError::io("read", at, error)),
+            Err(error) => Err(self.cache.unseen("read", at, error)),
         }
     }
 

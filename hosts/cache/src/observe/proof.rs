@@ -26,7 +26,7 @@ use crate::{
     disk::{
         Entry, Identity, Kind,
         content::{Hasher, pass_through},
-        failure::with_causes,
+        failure::{ErrorGroup, group, with_causes},
     },
     observe::{settled::has_short_ticks, view::View},
 };
@@ -66,6 +66,9 @@ impl View {
         entry: &Entry,
     ) -> io::Result<Verdict> {
         if let Some(verdict) = self.knows(layout, etag, size, entry) {
+            if verdict == Verdict::Holds {
+                self.check_readable(at, entry)?;
+            }
             return Ok(verdict);
         }
         tracing::debug!(path = %at, bytes = entry.len_bytes, "hashing a file that nothing has proved yet");
@@ -86,6 +89,20 @@ impl View {
             Ok(_) | Err(_) => {}
         }
         Ok(Verdict::Holds)
+    }
+
+    /// Makes sure that this user may read a file of which nothing is read now: somebody else has proved it, or nothing can.
+    ///
+    /// # Errors
+    /// It is closed to this user.
+    pub(crate) fn check_readable(&self, at: &CachePath, entry: &Entry) -> io::Result<()> {
+        if entry.readable_by_all {
+            return Ok(());
+        }
+        match self.cache.disk.open(at) {
+            Err(error) if group(&error) == ErrorGroup::Denied => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// Takes over that a file was read whole and holds the content, unless it has changed meanwhile: `entry` and `since` are

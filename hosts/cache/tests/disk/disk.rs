@@ -11,7 +11,10 @@ use hubstow_cache::{
     Disk, StdDisk,
     disk::{DiskFile, Entry, FolderName, LockFile},
 };
-use hubstow_core::layout::CachePath;
+use hubstow_core::{
+    layout::{CachePath, RepoLayout},
+    name::FileName,
+};
 
 use crate::{
     handle::TestFile,
@@ -114,6 +117,17 @@ impl TestDisk {
         if from == to { Ok(()) } else { Err(Errno::XDEV.into()) }
     }
 
+    /// Returns what a path of a local folder leads to where folders answer to other names.
+    fn meant(&self, at: &CachePath) -> CachePath {
+        let behind = |(alias, own): &(&str, &str)| {
+            let rest = at.as_str().strip_prefix(alias)?;
+            (rest.is_empty() || rest.starts_with('/')).then(|| format!("{own}{rest}"))
+        };
+        let Some(path) = self.kind.aliases.iter().find_map(behind) else { return at.clone() };
+        let file = FileName::parse(&path).unwrap();
+        RepoLayout::local().pointer(&self.sample.target().commit, &file)
+    }
+
     fn file(&self, real: Box<dyn DiskFile>, at: &CachePath) -> io::Result<Box<dyn DiskFile>> {
         let inode = number(&self.real.native(at))?;
         let (kind, watch) = (self.kind, Arc::clone(&self.watch));
@@ -165,7 +179,7 @@ impl Disk for TestDisk {
         if self.kind.folds && *at == layout.folded_snapshots() {
             return self.real.entry(&layout.snapshots());
         }
-        Ok(self.real.entry(at)?.map(|entry| self.dated(entry, at)))
+        Ok(self.real.entry(&self.meant(at))?.map(|entry| self.dated(entry, at)))
     }
 
     fn through(&self, at: &CachePath) -> io::Result<Option<Entry>> {
@@ -180,12 +194,12 @@ impl Disk for TestDisk {
 
     fn link_text(&self, at: &CachePath) -> io::Result<String> {
         self.pass(Op::LinkText, at)?;
-        self.real.link_text(at)
+        self.real.link_text(&self.meant(at))
     }
 
     fn names(&self, folder: &CachePath) -> io::Result<Vec<String>> {
         self.pass(Op::Names, folder)?;
-        self.real.names(folder)
+        self.real.names(&self.meant(folder))
     }
 
     fn kinds(&self, folder: &CachePath) -> io::Result<Vec<FolderName>> {

@@ -51,6 +51,8 @@ pub(crate) struct Kind {
     pub(crate) flush: Flush,
     /// Whether it says that it does not tell names apart by case.
     pub(crate) folds: bool,
+    /// Names that it takes for those of folders, as 8.3 names are: the other name, and the folder's own.
+    pub(crate) aliases: &'static [(&'static str, &'static str)],
     /// Whether it dates files by whole seconds.
     pub(crate) whole_seconds: bool,
     /// How much may still be written, where that is known.
@@ -78,6 +80,7 @@ impl Kind {
         locks: Locks::Work,
         flush: Flush::Works,
         folds: false,
+        aliases: &[],
         whole_seconds: false,
         free_bytes: None,
         refuses: |_| None,

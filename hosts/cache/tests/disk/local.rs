@@ -2,11 +2,11 @@
 
 use std::{fs, sync::Arc};
 
-use hubstow_cache::{Cache, Durability, Target};
-use hubstow_core::{facts::Force, layout::RepoLayout, name::FileName};
+use hubstow_cache::{Cache, Durability, FsError, Target};
+use hubstow_core::{facts::Force, layout::RepoLayout, name::FileName, why::Refusal};
 
 use crate::{
-    host::{self, Hub},
+    host::{self, Failed, Hub},
     kind::Kind,
     sample::{FILE, OURS, REF_FILE, SMALL},
     start::{Start, World},
@@ -84,5 +84,38 @@ fn names_that_the_disk_does_not_store_are_refused_before_a_byte_is_fetched() {
         assert_eq!(found.ok().map(|stored| stored.is_ok()), stored, "{name}");
         assert_eq!(disk.watch().misconduct(), [""; 0], "{name}");
         assert!(world.tree().below("models--org--name").next().is_none(), "{name}: a trial stays");
+    }
+}
+
+/// A user's folder answers to other names as well, in another case or by a short name that no rule leads to; what a repo writes
+/// below such a name would be in it, and another program may obey that.
+#[test]
+fn nothing_is_written_into_a_folder_that_answers_to_another_name() {
+    /// What the disk takes for what, what is there, what comes, and whether that is refused.
+    type Case = (&'static [(&'static str, &'static str)], &'static str, &'static str, bool);
+    let cases: [Case; 6] = [
+        (&[("SHORT~1", ".git")], ".git/HEAD", "SHORT~1/config", true),
+        (&[("SHORT~1", ".git")], ".git/config", "SHORT~1/config", true),
+        (&[("SHORT~1", ".git")], ".git/hooks/x", "SHORT~1/hooks/post-checkout", true),
+        (&[("sub/SHORT~1", "sub/.git")], "sub/.git/HEAD", "sub/SHORT~1/config", true),
+        (&[("DATA", "data")], "data/mine", "DATA/model.bin", true),
+        (&[("DATA", "data")], "data/mine", "data/model.bin", false),
+    ];
+    for (aliases, has, name, refused) in cases {
+        let world = World::new(Start::Empty, &SMALL);
+        world.write(has, b"a user's own");
+        let disk = world.disk(Kind { aliases, ..Kind::ALL_LINKS });
+        let cache = Cache::local(Arc::new(disk), Durability::Fast);
+        let file = FileName::parse(name).unwrap();
+        let target = Target { layout: RepoLayout::local(), file, ..SMALL.target() };
+        let run = host::place(&cache, &target, Force::Off, &mut Hub::of(&SMALL));
+        let is_refused = matches!(
+            run.result,
+            Err(Failed::Disk(FsError::Refused { refusal: Refusal::NameTaken }))
+        );
+        assert_eq!(is_refused, refused, "{has}, {name}: {}", run.end());
+        assert_eq!(run.fetched == 0, refused, "{has}, {name}");
+        assert_eq!(world.root().join(name).exists(), !refused, "{has}, {name}");
+        assert_eq!(fs::read(world.root().join(has)).unwrap(), b"a user's own", "{has}, {name}");
     }
 }

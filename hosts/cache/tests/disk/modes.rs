@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
     sync::Arc,
 };
 
@@ -21,6 +21,9 @@ use crate::{
     watch::Op,
 };
 
+/// Somebody else.
+const STRANGER: u32 = 4321;
+
 #[test]
 fn what_others_can_have_written_proves_nothing() {
     let folder = format!("{REPO}/.hubstow/proved");
@@ -36,6 +39,23 @@ fn what_others_can_have_written_proves_nothing() {
         let (result, disk) = run(&world, Kind::ALL_LINKS);
         result.result.unwrap();
         assert!(reads(&disk) > 0, "{at} {mode:o}");
+    }
+}
+
+#[test]
+fn what_another_user_owns_proves_nothing() {
+    let folder = format!("{REPO}/.hubstow/proved");
+    for at in [record(), folder] {
+        let world = filled_by_python(&HUGE);
+        run(&world, Kind::ALL_LINKS).0.result.unwrap();
+        assert_eq!(reads(&run(&world, Kind::ALL_LINKS).1), 0, "it is our own");
+        if chown(world.root().join(&at), Some(STRANGER), None).is_err() {
+            println!("skipped: nobody but root can give something away");
+            return;
+        }
+        let (result, disk) = run(&world, Kind::ALL_LINKS);
+        result.result.unwrap();
+        assert!(reads(&disk) > 0, "{at}");
     }
 }
 

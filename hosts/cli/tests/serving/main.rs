@@ -251,13 +251,29 @@ fn of_several_folders_the_first_that_has_it_answers() {
 fn what_is_not_served_is_told_once_with_the_reason() {
     let stage = Stage::new();
     std::os::unix::fs::symlink("nowhere", stage.path("models/acme/tiny/dangling")).unwrap();
-    let serving = stage.serve(&["models"]);
-    for _ in 0..2 {
-        assert_eq!(serving.get("/acme/tiny/resolve/main/config.json").0, 200);
+    stage.write("models/acme/tiny/back\\slash.txt", "");
+    stage.write("models/acme/tiny/tab\t.txt", "");
+    let told = [
+        ("dangling", "`dangling` is a link that leads nowhere"),
+        ("slash.txt", "`back\\slash.txt` is not a file name: it contains a backslash"),
+        ("tab", "`tab\\t.txt` is not a file name: it contains a control character"),
+    ];
+    for format in [&[][..], &["--json"]] {
+        let serving = stage.serve(&[&["models"], format].concat());
+        for _ in 0..2 {
+            assert_eq!(serving.get("/acme/tiny/resolve/main/config.json").0, 200);
+        }
+        let in_format =
+            |why: &str| if format.is_empty() { why.to_owned() } else { why.replace('\\', r"\\") };
+        for (_, why) in told {
+            let line = serving.logged(&in_format(why));
+            assert!(line.contains("warning") && line.contains("it is not served"), "{line}");
+        }
+        let said = serving.end();
+        for (name, _) in told {
+            assert_eq!(said.matches(name).count(), 1, "{said}");
+        }
     }
-    serving.logged("`dangling` is a link that leads nowhere");
-    let said = serving.end();
-    assert_eq!(said.matches("dangling").count(), 1, "{said}");
 }
 
 #[test]

@@ -12,11 +12,12 @@ use hubstow_cache::Durability;
 use hubstow_core::{
     facts::{Reach, Stale},
     hub::Endpoint,
+    layout::RepoLayout,
     policy::Policy,
 };
 
 use crate::api::{
-    error::{Error, ErrorKind},
+    error::{Detail, Error, ErrorKind},
     headers::Headers,
     login::Login,
     proxies::Proxies,
@@ -108,7 +109,7 @@ pub struct Config {
     pub endpoint: Endpoint,
     /// Where else the hub is, in the order in which they are asked when one is away or fails.
     pub further_endpoints: Vec<FurtherEndpoint>,
-    /// The cache root.
+    /// The cache root. Without a name only a local folder can be filled.
     pub cache_dir: PathBuf,
     /// A folder that gets the files themselves instead of the cache; what the cache holds is copied from there.
     pub local_dir: Option<PathBuf>,
@@ -277,8 +278,16 @@ impl Config {
 
     /// Makes the directories absolute: a program that changes its working directory must not change its cache with it.
     pub(crate) fn place_dirs(&mut self) -> Result<(), Error> {
-        self.cache_dir = absolute(&self.cache_dir)?;
         self.local_dir = self.local_dir.as_deref().map(absolute).transpose()?;
+        self.cache_dir = if !self.cache_dir.as_os_str().is_empty() {
+            absolute(&self.cache_dir)?
+        } else if let Some(local) = &self.local_dir {
+            // There is none, and a repo can't write one there.
+            local.join(RepoLayout::local().private().as_str()).join("hub")
+        } else {
+            let what = "nothing says where the cache is: the home directory is not known";
+            return Err(Error::new(ErrorKind::Usage, what).with_detail(Detail::Homeless));
+        };
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use hubstow_core::{facts::Reach, hub::Endpoint, policy::Policy};
 
 use crate::api::{
     config::{Config, Token, UnreadToken, Xet},
-    error::{Detail, Error, ErrorKind},
+    error::{Error, ErrorKind},
     proxies::Proxies,
 };
 
@@ -32,10 +32,11 @@ impl Config {
     /// | `HF_HUB_USER_AGENT_ORIGIN` | a word for the `User-Agent` |
     /// | `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` | the proxies; the same in lower case |
     ///
-    /// A value that is not what its variable takes is told when the first request is to be sent, and by [`Config::check`].
+    /// A value that is not what its variable takes is told when the first request is to be sent, and by [`Config::check`]. Where
+    /// nothing says where the cache is, it has no name, and a hub has to be given one unless it fills a local folder.
     ///
     /// # Errors
-    /// Where nothing says where the cache is.
+    /// What can't be understood whatever is asked.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -72,12 +73,12 @@ impl Config {
         let var = |name: &str| var(name).filter(|value| !value.is_empty());
         let flag = |name: &str| var(name).is_some_and(|value| is_true(&value));
         // Without a home a program can still say where the cache is, and then there is no token file.
-        let home = hf_home(&var)?;
+        let home = hf_home(&var);
         let cache_dir = match var("HF_HUB_CACHE").or_else(|| var("HUGGINGFACE_HUB_CACHE")) {
-            Some(path) => expand(&path, &var)?,
-            None => home.clone().ok_or_else(homeless)?.join("hub"),
+            Some(path) => expand(&path, &var),
+            None => home.as_ref().map(|home| home.join("hub")),
         };
-        let mut config = Self::new(cache_dir);
+        let mut config = Self::new(cache_dir.unwrap_or_default());
         config.state_dir = state_dir(&var);
         if let Some(url) = var("HF_ENDPOINT") {
             let said = config.set_endpoints(&url);
@@ -86,8 +87,11 @@ impl Config {
             config.endpoint = Endpoint::parse("https://hub-ci.huggingface.co")?;
         }
         if !flag("HF_HUB_DISABLE_IMPLICIT_TOKEN") {
-            match find_token(&var, home.as_deref())? {
+            match find_token(&var, home.as_deref()) {
                 FoundToken::None => {}
+                FoundToken::Homeless(variable) => {
+                    config.take(variable, Err(homeless()), |_, ()| {});
+                }
                 FoundToken::Text { origin, text } => {
                     config.take(&origin, Token::new(&text), |config, it| config.token = Some(it));
                 }
@@ -150,14 +154,15 @@ fn is_true(value: &str) -> bool {
     ["1", "ON", "YES", "TRUE"].iter().any(|word| value.eq_ignore_ascii_case(word))
 }
 
-fn hf_home(var: &impl Fn(&str) -> Option<String>) -> Result<Option<PathBuf>, Error> {
+fn hf_home(var: &impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
     if let Some(home) = var("HF_HOME") {
-        return expand(&home, var).map(Some);
+        return expand(&home, var);
     }
-    match var("XDG_CACHE_HOME") {
-        Some(cache) => Ok(Some(expand(&cache, var)?.join("huggingface"))),
-        None => Ok(home(var).map(|home| home.join(".cache").join("huggingface"))),
-    }
+    let caches = match var("XDG_CACHE_HOME") {
+        Some(caches) => expand(&caches, var)?,
+        None => home(var)?.join(".cache"),
+    };
+    Some(caches.join("huggingface"))
 }
 
 /// Relative paths are to be ignored, says the XDG specification.
@@ -174,42 +179,47 @@ fn home(var: &impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
 
 fn homeless() -> Error {
     Error::new(ErrorKind::Usage, "the home directory is not known: HOME is not set")
-        .with_detail(Detail::Homeless)
+        .hint("set HOME, or write the path without `~`")
 }
 
 /// A token, or why there is none.
 enum FoundToken {
     None,
-    Text { origin: String, text: String },
+    Text {
+        origin: String,
+        text: String,
+    },
     Unread(UnreadToken),
+    /// This variable speaks of a home, and there is none.
+    Homeless(&'static str),
 }
 
 /// Finds the text of the token, and where it is from.
-fn find_token(
-    var: &impl Fn(&str) -> Option<String>,
-    home: Option<&Path>,
-) -> Result<FoundToken, Error> {
+fn find_token(var: &impl Fn(&str) -> Option<String>, home: Option<&Path>) -> FoundToken {
     let named = |name: &str| {
         let text = var(name).filter(|text| !text.trim().is_empty())?;
         Some(FoundToken::Text { origin: name.to_owned(), text })
     };
     if let Some(found) = named("HF_TOKEN").or_else(|| named("HUGGING_FACE_HUB_TOKEN")) {
-        return Ok(found);
+        return found;
     }
     let path = match (var("HF_TOKEN_PATH"), home) {
-        (Some(path), _) => expand(&path, var)?,
+        (Some(path), _) => match expand(&path, var) {
+            Some(path) => path,
+            None => return FoundToken::Homeless("HF_TOKEN_PATH"),
+        },
         (None, Some(home)) => home.join("token"),
-        (None, None) => return Ok(FoundToken::None),
+        (None, None) => return FoundToken::None,
     };
     let missing = |error: &io::Error| {
         matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
     };
-    Ok(match fs::read_to_string(&path) {
+    match fs::read_to_string(&path) {
         Ok(text) if text.trim().is_empty() => FoundToken::None,
         Ok(text) => FoundToken::Text { origin: format!("the token file {}", path.display()), text },
         Err(error) if missing(&error) => FoundToken::None,
         Err(error) => FoundToken::Unread(UnreadToken { path, why: error.to_string() }),
-    })
+    }
 }
 
 fn connections(var: &impl Fn(&str) -> Option<String>, name: &str) -> Result<Option<usize>, Error> {
@@ -239,8 +249,9 @@ fn seconds(var: &impl Fn(&str) -> Option<String>, name: &str) -> Result<Option<D
     }
 }
 
-/// Expands `~` and `$NAME` or `${NAME}`, as the Python client does for its paths; an unknown variable stays as it is.
-fn expand(path: &str, var: &impl Fn(&str) -> Option<String>) -> Result<PathBuf, Error> {
+/// Expands `~` and `$NAME` or `${NAME}`, as the Python client does for its paths; an unknown variable stays as it is. `None`
+/// where `~` is meant and there is no home.
+fn expand(path: &str, var: &impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
     let mut out = String::new();
     let mut rest = path;
     while let Some((before, after)) = rest.split_once('$') {
@@ -264,8 +275,8 @@ fn expand(path: &str, var: &impl Fn(&str) -> Option<String>) -> Result<PathBuf, 
     }
     out.push_str(rest);
     match out.strip_prefix('~').filter(|tail| tail.is_empty() || tail.starts_with('/')) {
-        None => Ok(PathBuf::from(out)),
-        Some(tail) => Ok(home(var).ok_or_else(homeless)?.join(tail.trim_start_matches('/'))),
+        None => Some(PathBuf::from(out)),
+        Some(tail) => Some(home(var)?.join(tail.trim_start_matches('/'))),
     }
 }
 
@@ -299,6 +310,29 @@ mod tests {
             (&[("HF_HUB_CACHE", "")], "/home/user/.cache/huggingface/hub"),
         ] {
             assert_eq!(config(vars).unwrap().cache_dir, PathBuf::from(expected), "{vars:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_home_only_what_needs_one_is_missing() {
+        for (vars, cache, refused) in [
+            (&[][..], "", None),
+            (&[("HF_HOME", "~/hf")], "", None),
+            (&[("HF_HUB_CACHE", "~/hub")], "", None),
+            (&[("HF_HUB_CACHE", "/hub"), ("HF_HOME", "~/hf")], "/hub", None),
+            (&[("HF_HUB_CACHE", "/hub"), ("XDG_CACHE_HOME", "~/x")], "/hub", None),
+            (&[("HF_HOME", "/hf")], "/hf/hub", None),
+            (&[("HF_HUB_CACHE", "/hub"), ("HF_TOKEN_PATH", "~/t")], "/hub", Some("HF_TOKEN_PATH")),
+        ] {
+            let found = Config::from_vars(|name| {
+                let found = vars.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| (*value).to_owned())
+            });
+            let found = found.unwrap();
+            assert_eq!(found.cache_dir, PathBuf::from(cache), "{vars:?}");
+            let told = found.check().err().map(|error| error.to_string());
+            assert_eq!(told.is_some(), refused.is_some(), "{vars:?}: {told:?}");
+            assert!(told.unwrap_or_default().contains(refused.unwrap_or_default()), "{vars:?}");
         }
     }
 

@@ -91,6 +91,7 @@ impl Here<'_> {
         if files.is_empty() {
             // A snapshot that failed at once leaves its folder behind.
             return Err(if is_empty {
+                self.check_open(&request.repo, &request.revision)?;
                 self.engine.refused(request, Refusal::NotCached, None)
             } else {
                 self.engine.nothing_wanted(request, &[])
