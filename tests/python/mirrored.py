@@ -1,4 +1,4 @@
-"""What the real Python client makes of a mirror: each job in a cache of its own below the folder that is given.
+"""What the real Python client makes of a mirror: each job that is named, in a cache of its own below the folder that is given.
 
 What comes of a job is printed as one JSON object a line: the path, or the error.
 """
@@ -24,8 +24,9 @@ JOBS = {
     "second": second,
 }
 
-for name, job in JOBS.items():
+cache, *names = sys.argv[1:]
+for name in names:
     try:
-        print(json.dumps({"job": name, "path": job(cache_dir=os.path.join(sys.argv[1], name))}), flush=True)
+        print(json.dumps({"job": name, "path": JOBS[name](cache_dir=os.path.join(cache, name))}), flush=True)
     except Exception as error:
         print(json.dumps({"job": name, "error": type(error).__name__}), flush=True)

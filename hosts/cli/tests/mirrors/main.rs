@@ -17,7 +17,7 @@ use self::{
 };
 
 /// Every way by itself in which a mirror can serve all that is asked for.
-const SERVING: [&[Way]; 30] = [
+const SERVING: [&[Way]; 33] = [
     &[],
     &[Way::EtagMd5],
     &[Way::EtagSha1],
@@ -49,6 +49,10 @@ const SERVING: [&[Way]; 30] = [
     &[Way::Prefix, Way::RedirectOutside, Way::NoPaths],
     &[Way::Prefix, Way::RedirectAbsolute, Way::LinkElsewhere, Way::EtagSha1],
     &[Way::Prefix, Way::RedirectRelative, Way::NoTree, Way::NoHead],
+    // Only a HEAD tells what a file is.
+    &[Way::NoTree, Way::NamesOnly],
+    &[Way::NoTree, Way::NoPaths, Way::NamesOnly],
+    &[Way::NoTree, Way::NoPaths, Way::NamesOnly, Way::NoCommit, Way::Prefix],
 ];
 
 #[test]
@@ -62,13 +66,20 @@ fn a_file_comes_under_its_true_etag() {
 }
 
 #[test]
-fn a_file_of_a_commit_comes_as_it_does_within_a_snapshot() {
+fn files_and_the_whole_of_a_commit_come_by_all_its_digits_and_by_a_few() {
     for ways in SERVING {
-        let stage = Stage::new(ways);
-        let commit = stage.commit("main");
-        for revision in [commit.as_str(), &commit[..SHORT]] {
-            let args = ["download", "acme/mirrored", CONFIG, "--revision", revision];
-            stage.run(&args).serves(&stage, "main", &[CONFIG]);
+        for is_short in [false, true] {
+            let stage = Stage::new(ways);
+            let commit = stage.commit("main");
+            let digits = if is_short { SHORT } else { commit.len() };
+            let by = ["download", "acme/mirrored", "--revision", &commit[..digits]];
+            for file in [CONFIG, MODEL] {
+                let args = [&by[..], &[file]].concat();
+                stage.run(&args).serves(&stage, "main", &[file]);
+            }
+            let whole = stage.run(&by);
+            whole.serves(&stage, "main", &stage.files("main"));
+            assert_eq!(whole.contents_of(MODEL), 0, "{ways:?}: it is here");
         }
     }
 }
@@ -82,6 +93,21 @@ fn a_snapshot_comes_and_costs_nothing_again() {
         let again = stage.run(&["download", "acme/mirrored"]);
         again.serves(&stage, "main", &files);
         assert_eq!(again.contents(), 0, "{ways:?}: nothing has changed");
+    }
+}
+
+#[test]
+fn where_names_are_all_that_is_listed_a_head_tells_of_each_file() {
+    let stage = Stage::new(&[Way::NoTree, Way::NoPaths, Way::NamesOnly]);
+    let files = stage.files("main");
+    // What a commit holds never changes, so nothing is asked twice.
+    for asked in [1, 0] {
+        let run = stage.run(&["download", "acme/mirrored"]);
+        run.serves(&stage, "main", &files);
+        for file in &files {
+            assert_eq!(run.heads_of(file), asked, "{file}");
+            assert!(run.contents_of(file) <= asked, "{file}");
+        }
     }
 }
 
@@ -116,9 +142,12 @@ fn what_is_wrong_is_never_seen() {
     for (ways, code) in [
         (&[Way::Html][..], 8),
         (&[Way::Garbled], 6),
-        (&[Way::Garbled, Way::NoCommit], 6),
-        (&[Way::Garbled, Way::EtagSha1], 6),
         (&[Way::Garbled, Way::EtagMd5, Way::NoHead], 6),
+        // The first half is right.
+        (&[Way::Breaking, Way::GarbledRest], 6),
+        (&[Way::Breaking, Way::GarbledRest, Way::EtagSalted], 6),
+        (&[Way::Breaking, Way::GarbledRest, Way::PartWithoutRange], 6),
+        (&[Way::Breaking, Way::GarbledRest, Way::NoTree, Way::NoPaths, Way::NamesOnly], 6),
         (&[Way::NoTree, Way::NoSiblings], 8),
         (&[Way::NoHead, Way::NoTree, Way::NoPaths, Way::NoSiblings], 8),
     ] {
@@ -131,6 +160,18 @@ fn what_is_wrong_is_never_seen() {
             }
             let told = run.fails(code);
             assert!(!told.contains("knows no"), "{ways:?}: {told}");
+            stage.shows_nothing_wrong();
+        }
+    }
+}
+
+#[test]
+fn wrong_bytes_are_never_taken_whatever_else_a_mirror_does() {
+    for ways in SERVING {
+        let ways = [ways, &[Way::Garbled]].concat();
+        for args in [&["download", "acme/mirrored", MODEL][..], &["download", "acme/mirrored"]] {
+            let stage = Stage::new(&ways);
+            stage.run(args).fails(6);
             stage.shows_nothing_wrong();
         }
     }

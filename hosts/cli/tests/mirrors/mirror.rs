@@ -73,8 +73,12 @@ pub(crate) enum Way {
     Html,
     /// Content has its length, and other bytes.
     Garbled,
+    /// Content is right, and what continues it is other bytes.
+    GarbledRest,
     /// A revision is known, and nothing of its files.
     NoSiblings,
+    /// A revision comes with the names of its files, and nothing else of them.
+    NamesOnly,
     /// The first answers with the large file end in the middle, where all of it was asked for.
     Breaking,
 }
@@ -143,10 +147,11 @@ impl Mirror {
             }
             self.change_file(&method, &path, number, &mut answer);
         }
-        if path.contains("/revision/") && self.has(Way::NoSiblings) {
-            answer = without_siblings(answer).await;
+        if path.contains("/revision/") {
+            answer = self.change_revision(answer).await;
         }
-        if is_file && method == Method::GET && self.has(Way::Garbled) {
+        let is_garbled = self.has(Way::Garbled) || (is_part && self.has(Way::GarbledRest));
+        if is_file && method == Method::GET && is_garbled {
             let length = answer.headers().get(header::CONTENT_LENGTH).unwrap().to_str().unwrap();
             *answer.body_mut() = Body::from("x".repeat(length.parse().unwrap()));
         }
@@ -204,6 +209,22 @@ impl Mirror {
             let host = if self.has(Way::LinkElsewhere) { LINK_HOST } else { "" };
             headers.insert(header::LINK, format!("<{host}/api/{path}").try_into().unwrap());
         }
+    }
+
+    /// What a revision comes with.
+    async fn change_revision(&self, answer: Response) -> Response {
+        if !self.has(Way::NoSiblings) && !self.has(Way::NamesOnly) {
+            return answer;
+        }
+        let body = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+        let mut known: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        if self.has(Way::NoSiblings) {
+            known.as_object_mut().unwrap().remove("siblings");
+        }
+        for sibling in known["siblings"].as_array_mut().into_iter().flatten() {
+            sibling.as_object_mut().unwrap().retain(|field, _| field == "rfilename");
+        }
+        Response::new(Body::from(known.to_string()))
     }
 
     fn change_file(&self, method: &Method, path: &str, number: usize, answer: &mut Response) {
@@ -276,13 +297,6 @@ async fn gzipped(answer: Response) -> Response {
 fn page(status: StatusCode, text: &str) -> Response {
     let answer = Response::builder().status(status).header(header::CONTENT_TYPE, "text/html");
     answer.body(Body::from(text.to_owned())).unwrap()
-}
-
-async fn without_siblings(answer: Response) -> Response {
-    let body = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
-    let mut known: serde_json::Value = serde_json::from_slice(&body).unwrap();
-    known.as_object_mut().unwrap().remove("siblings");
-    Response::new(Body::from(known.to_string()))
 }
 
 /// The first half of an answer; its length is still that of the whole.

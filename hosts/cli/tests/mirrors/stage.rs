@@ -239,12 +239,21 @@ impl Run {
 
     /// Counts the requests for one file's content, not their redirects.
     pub(crate) fn contents_of(&self, file: &str) -> usize {
-        let is_content = |request: &&RecordedRequest| {
-            request.method == "GET"
+        self.count("GET", file)
+    }
+
+    /// Counts the questions what one file is.
+    pub(crate) fn heads_of(&self, file: &str) -> usize {
+        self.count("HEAD", file)
+    }
+
+    fn count(&self, method: &str, file: &str) -> usize {
+        let is_counted = |request: &&RecordedRequest| {
+            request.method == method
                 && request.path.contains("/resolve/")
                 && request.path.ends_with(file)
                 && !request.path.contains("/stored/")
         };
-        self.requests.iter().filter(is_content).count()
+        self.requests.iter().filter(is_counted).count()
     }
 }

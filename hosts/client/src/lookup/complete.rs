@@ -236,3 +236,106 @@ fn not_looked_up(lookup: &Lookup<'_>, unknown: &Unlisted) {
     let (repo, file) = (lookup.repo, lookup.file);
     tracing::debug!(%repo, %file, cause = %unknown.words(), "what the HEAD left open could not be looked up");
 }
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderName, HeaderValue};
+    use hubstow_core::name::{FileName, Repo, RepoId, RepoKind, Revision};
+
+    use super::*;
+    use crate::{
+        api::config::Config,
+        lookup::{ahead::Ahead, head::By, patience::Patience},
+    };
+
+    const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+    const OTHER_COMMIT: &str = "76543210fedcba9876543210fedcba9876543210";
+    const GIT: &str = "e965047ad7c57865823c7d992b1d046ea66edf78";
+    const SHA256: &str = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
+    const OPAQUE: &str = "66a1f3c2-493e0";
+    const LARGE: u64 = 11 * 1024 * 1024;
+
+    /// What a HEAD says of a file, and what else is known of it.
+    struct Case {
+        etag: &'static str,
+        size: Option<u64>,
+        /// The hub says that it is in git LFS.
+        is_linked: bool,
+        /// The commit and the etag of what is cached.
+        here: Option<(&'static str, &'static str)>,
+        doubt: Option<Doubt>,
+    }
+
+    const fn case(etag: &'static str, size: Option<u64>) -> Case {
+        Case { etag, size, is_linked: false, here: None, doubt: None }
+    }
+
+    const fn linked(etag: &'static str, size: Option<u64>) -> Case {
+        Case { is_linked: true, ..case(etag, size) }
+    }
+
+    impl Case {
+        const fn here(self, commit: &'static str, etag: &'static str) -> Self {
+            Self { here: Some((commit, etag)), ..self }
+        }
+
+        const fn after(self, doubt: Doubt) -> Self {
+            Self { doubt: Some(doubt), ..self }
+        }
+
+        fn is_doubtful(&self) -> bool {
+            let commit = |text| Commit::parse(text).unwrap();
+            let etag = |text| Etag::parse(text).unwrap();
+            let mut headers = HeaderMap::new();
+            if self.is_linked {
+                let name = HeaderName::from_static("x-linked-etag");
+                headers.insert(name, HeaderValue::from_static(self.etag));
+            }
+            let metadata = Metadata {
+                commit: commit(COMMIT),
+                etag: etag(self.etag),
+                size: self.size,
+                xet_hash: None,
+            };
+            let reply = Reply { metadata: Some(metadata), ..Reply::bare(Answer::Found) };
+            let said = Some(Said { status: StatusCode::OK, headers });
+            let (word, ahead) = (Word::First, Ahead::default());
+            let found = Found { reply, content: None, cause: None, word, said, ahead };
+            let here = self.here.map(|(of, named)| (commit(of), etag(named)));
+            let lookup = Lookup {
+                repo: &Repo::new(RepoKind::Model, RepoId::parse("org/model").unwrap()),
+                revision: &Revision::parse("main").unwrap(),
+                file: &FileName::parse("model.bin").unwrap(),
+                known: None,
+                here: here.as_ref().map(|(commit, etag)| CachedEtag { commit, etag }),
+                doubt: self.doubt,
+                patience: Patience::lasting(&Config::new("cache")),
+                by: By::Head,
+            };
+            found.is_doubtful(&lookup)
+        }
+    }
+
+    #[test]
+    fn the_listing_is_asked_where_a_header_may_not_name_the_content() {
+        for (what, case, is_doubtful) in [
+            ("a hash of git", case(GIT, Some(LARGE - 1)), false),
+            ("a hash of git of what git does not hold", case(GIT, Some(LARGE)), true),
+            ("the same, and the header is the one for LFS", linked(GIT, Some(LARGE)), true),
+            ("a hash of git of who knows how much", case(GIT, None), false),
+            ("a sha256 of what is in LFS", linked(SHA256, Some(LARGE)), false),
+            ("a sha256 of a small file in LFS", linked(SHA256, Some(1)), false),
+            ("a sha256 of what is not said to be in LFS", case(SHA256, Some(LARGE)), true),
+            ("no hash", case(OPAQUE, Some(1)), true),
+            ("no hash of what is in LFS", linked(OPAQUE, Some(LARGE)), true),
+            ("what was gone", case(GIT, Some(1)).after(Doubt::Gone), false),
+            ("what was contradicted", case(GIT, Some(1)).after(Doubt::Contradicted), true),
+            ("what did not fit", case(GIT, Some(1)).after(Doubt::Unfit), true),
+            ("what is here", case(GIT, Some(1)).here(COMMIT, GIT), false),
+            ("other than is here", case(GIT, Some(1)).here(COMMIT, SHA256), true),
+            ("a new commit's", case(GIT, Some(1)).here(OTHER_COMMIT, SHA256), false),
+        ] {
+            assert_eq!(case.is_doubtful(), is_doubtful, "{what}");
+        }
+    }
+}
