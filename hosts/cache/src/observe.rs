@@ -195,8 +195,14 @@ impl View {
     }
 
     /// Lists the pointers of a snapshot by name, whatever kind of entry each is; in order.
-    #[must_use]
-    pub fn snapshot_files(&self, layout: &RepoLayout, commit: &Commit) -> Vec<FileName> {
+    ///
+    /// # Errors
+    /// A folder of it that this user may not read: what is in there belongs to it all the same.
+    pub fn snapshot_files(
+        &self,
+        layout: &RepoLayout,
+        commit: &Commit,
+    ) -> Result<Vec<FileName>, FsError> {
         let mut found = Vec::new();
         let mut folders = vec![String::new()];
         while let Some(folder) = folders.pop() {
@@ -204,7 +210,13 @@ impl View {
                 Ok(name) => layout.pointer(commit, &name),
                 Err(_) => layout.snapshot(commit),
             };
-            let names = self.cache.disk.names(&at).unwrap_or_default();
+            let names = match self.cache.disk.names(&at) {
+                Ok(names) => names,
+                Err(error) if group(&error) == ErrorGroup::Denied => {
+                    return Err(self.cache.unseen("list", &at, error));
+                }
+                Err(_) => Vec::new(),
+            };
             let is_private = |name: &String| RepoLayout::parse_scratch_in(&at, name).is_some();
             for name in names.into_iter().filter(|name| !is_private(name)) {
                 let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
@@ -219,7 +231,7 @@ impl View {
             }
         }
         found.sort();
-        found
+        Ok(found)
     }
 
     /// Finds what this user may not read of all that leads to a cached file: what looks as if nothing were cached.

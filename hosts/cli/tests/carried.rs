@@ -317,6 +317,22 @@ fn what_is_closed_to_this_user_is_told_with_its_owner() {
     }
 }
 
+#[test]
+fn a_folder_of_a_snapshot_that_is_closed_is_not_left_out() {
+    let stage = Stage::filled(&[]);
+    if !stage.knows_strangers() {
+        return;
+    }
+    let by = "cp -a . $to; chmod -R go=rX $to; rm -r $to/*/trees; \
+              for it in $to/*/snapshots/*; do mkdir -m 700 $it/deep; done";
+    let cache = stage.carry_by(by, "deep");
+    let output = stage.as_stranger(&cache, &["--offline"]);
+    assert_eq!(output.status.code(), Some(7), "{}", said(&output));
+    assert!(said(&output).contains("/deep`, which belongs to root"), "{}", said(&output));
+    let beside = stage.as_stranger(&cache, &["config.json", "--offline"]);
+    assert!(beside.status.success(), "what is not in there: {}", said(&beside));
+}
+
 /// Lets others come to what is below a temporary folder.
 fn open_the_way(folder: &Path) {
     let status = Command::new("chmod").arg("755").arg(folder).status().unwrap();

@@ -70,9 +70,11 @@ impl Here<'_> {
         let (layout, commit) = (&known.layout, &known.commit);
         let path = self.cache.disk().native(&layout.snapshot(commit));
         let (mut files, mut failures) = (Vec::new(), Vec::new());
-        let mut names = self.cache.snapshot_files(layout, commit);
+        let mut names = self.cache.snapshot_files(layout, commit)?;
         if layout.is_local() {
-            names.extend(self.shared.snapshot_files(&RepoLayout::new(&request.repo), commit));
+            // Nothing of the shared cache is needed where the local folder has it.
+            let shared = self.shared.snapshot_files(&RepoLayout::new(&request.repo), commit);
+            names.extend(shared.unwrap_or_default());
             names.sort();
             names.dedup();
         }
