@@ -1,6 +1,10 @@
 //! The disk of a sandbox: the standard library's, but for open files and for what tells files apart.
 
-use std::{io, path::Path, path::PathBuf, time::SystemTime};
+use std::{
+    io::{self, ErrorKind},
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
 
 use hubstow_cache::{
     Disk, StdDisk,
@@ -82,11 +86,11 @@ impl Disk for WasiDisk {
     }
 
     fn symlink(&self, text: &str, at: &CachePath) -> io::Result<()> {
-        self.0.symlink(text, at)
+        self.0.symlink(text, at).map_err(|error| understood(error, ErrorKind::Unsupported))
     }
 
     fn hardlink(&self, from: &CachePath, at: &CachePath) -> io::Result<()> {
-        self.0.hardlink(from, at).map_err(between_folders)
+        self.0.hardlink(from, at).map_err(|error| understood(error, ErrorKind::CrossesDevices))
     }
 
     fn reflink(&self, from: &CachePath, at: &CachePath) -> io::Result<()> {
@@ -94,7 +98,7 @@ impl Disk for WasiDisk {
     }
 
     fn rename(&self, from: &CachePath, to: &CachePath) -> io::Result<()> {
-        self.0.rename(from, to).map_err(between_folders)
+        self.0.rename(from, to).map_err(|error| understood(error, ErrorKind::CrossesDevices))
     }
 
     fn remove(&self, at: &CachePath) -> io::Result<()> {
@@ -106,13 +110,13 @@ impl Disk for WasiDisk {
     }
 }
 
-/// Understands why a name could not come to another folder. Runtimes that have no word for two disks say that the system
-/// failed; a disk that does fail says so again when the next method is tried.
-fn between_folders(error: io::Error) -> io::Error {
+/// Understands why a link could not be made, or a name not come to another folder. Runtimes that have no word for that (a disk that
+/// has no links, two disks) say that the system failed; a disk that does fail says so again when the next method is tried.
+fn understood(error: io::Error, meant: ErrorKind) -> io::Error {
     /// `EIO` of wasi-libc.
     const FAILED: i32 = 29;
     match error.raw_os_error() {
-        Some(FAILED) => io::Error::new(io::ErrorKind::CrossesDevices, error),
+        Some(FAILED) => io::Error::new(meant, error),
         Some(_) | None => error,
     }
 }
