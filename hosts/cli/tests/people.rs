@@ -56,6 +56,13 @@ impl Stage {
         self.cache().join("models--acme--tiny")
     }
 
+    /// Begins with a cache that a group shares, where that can be tried.
+    fn shared() -> Option<Self> {
+        let stage = Self::new();
+        is_root(&stage).then(|| stage.share())?;
+        Some(stage)
+    }
+
     /// Makes a cache that a group shares.
     fn share(&self) {
         fs::create_dir(self.cache()).unwrap();
@@ -103,9 +110,13 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
 }
 
-/// Only root can be somebody else.
+/// Only root can be somebody else; for anybody else the test is skipped.
 fn is_root(stage: &Stage) -> bool {
-    fs::metadata(stage.folder.path()).unwrap().uid() == 0
+    let is_root = fs::metadata(stage.folder.path()).unwrap().uid() == 0;
+    if !is_root {
+        println!("skipped: only root can be somebody else");
+    }
+    is_root
 }
 
 #[test]
@@ -131,12 +142,7 @@ fn what_is_stored_has_the_modes_that_the_umask_gives() {
 /// One after the other, with locks and private folders that the first one has made.
 #[test]
 fn members_of_a_group_fill_one_cache() {
-    let stage = Stage::new();
-    if !is_root(&stage) {
-        println!("skipped: only root can be somebody else");
-        return;
-    }
-    stage.share();
+    let Some(stage) = Stage::shared() else { return };
     let [first, second] = MEMBERS;
     let args = ["acme/tiny", "config.json", "--quiet"];
     printed(&stage.member(first, "002", &args).output().unwrap());
@@ -151,12 +157,7 @@ fn members_of_a_group_fill_one_cache() {
 /// What is private to a program is shared by whoever shares the cache, even if an administrator was the first to run it.
 #[test]
 fn a_member_goes_on_where_root_has_run_with_an_umask_of_its_own() {
-    let stage = Stage::new();
-    if !is_root(&stage) {
-        println!("skipped: only root can be somebody else");
-        return;
-    }
-    stage.share();
+    let Some(stage) = Stage::shared() else { return };
     let [first, second] = MEMBERS;
     let one = ["acme/tiny", "config.json", "--quiet"];
     printed(&stage.member(first, "002", &one).output().unwrap());
@@ -188,7 +189,6 @@ fn a_member_goes_on_where_root_has_run_with_an_umask_of_its_own() {
 fn what_was_proved_is_believed_where_root_or_the_reader_says_so() {
     let stage = Stage::new();
     if !is_root(&stage) {
-        println!("skipped: only root can be somebody else");
         return;
     }
     fs::set_permissions(stage.folder.path(), fs::Permissions::from_mode(0o755)).unwrap();

@@ -53,7 +53,7 @@ impl Inner {
     /// Says what a file is, and where its content is.
     pub(crate) async fn file(&self, asked: FileAsked) -> Result<PulledFile, Refusal> {
         let caller = self.callers.known(&asked.caller)?;
-        let mut admitted = self.admit(&caller, &asked).await?;
+        let admitted = self.admit(&caller, &asked).await?;
         let (commit, freshness) = (admitted.commit.clone(), admitted.freshness);
         if freshness == Freshness::Stale {
             count(&self.counts.stale);
@@ -74,9 +74,8 @@ impl Inner {
         if self.memory.is_missing(caller.key, (repo, &commit, file), within) {
             return Err(missing(commit));
         }
-        let said = admitted.said.take();
         match freshness {
-            Freshness::Confirmed => self.fetched(&caller, &asked, admitted, said).await,
+            Freshness::Confirmed => self.fetched(&caller, &asked, admitted).await,
             Freshness::Stale => self.fetched_without_upstream(&caller, &asked, admitted).await,
         }
     }
@@ -225,13 +224,12 @@ impl Inner {
         &self,
         caller: &KnownCaller,
         asked: &FileAsked,
-        admitted: Admitted,
-        said: Option<Said>,
+        mut admitted: Admitted,
     ) -> Result<PulledFile, Refusal> {
         let FileAsked { repo, file, .. } = asked;
         let commit = &admitted.commit;
         let recall = || self.memory.file(caller.key, repo, commit, file).map(Said::from);
-        let mut known = said.or_else(recall);
+        let mut known = admitted.said.take().or_else(recall);
         for _ in 0..JOINS {
             let said = match known.take() {
                 Some(said) => said,

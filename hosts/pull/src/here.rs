@@ -41,10 +41,13 @@ pub(crate) async fn look(
 
 /// Tells whether an earlier run has left files of a repo that are not complete.
 pub(crate) async fn has_parts(hub: &Hub, repo: &Repo) -> bool {
-    let blobs = hub.config().cache_dir.join(RepoLayout::new(repo).blobs().as_str());
+    let blobs = RepoLayout::new(repo).blobs();
+    let folder = hub.config().cache_dir.join(blobs.as_str());
     let looked = spawn_blocking(move || {
-        let mut entries = std::fs::read_dir(blobs).into_iter().flatten().flatten();
-        entries.any(|entry| entry.path().extension().is_some_and(|it| it == "incomplete"))
+        let mut entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.any(|entry| {
+            entry.file_name().to_str().is_some_and(|it| blobs.incomplete(it).is_some())
+        })
     });
     looked.await.unwrap_or(false)
 }

@@ -14,10 +14,10 @@ use crate::{
         detail::CachedCopy, error::Error, refusal::About, report::FileReport, request::FileRequest,
     },
     engine::Engine,
-    file::underway::Underway,
     file::{
         content::{Content, Placed},
         resolve::refusal_of,
+        underway::Underway,
     },
     http::address::{Address, TokenUse},
     lookup::{

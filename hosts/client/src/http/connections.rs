@@ -52,7 +52,8 @@ impl Connections {
     pub(crate) fn at_most(of_one: usize, of_all: usize, of_slow: usize) -> Self {
         let (transfers, permits) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let of_one = of_one.max(1);
-        let (of_all, of_slow) = (of_all.max(of_one), of_slow.max(of_all).max(of_one));
+        let of_all = of_all.max(of_one);
+        let of_slow = of_slow.max(of_all);
         Self { of_one, of_all, of_slow, transfers, permits }
     }
 

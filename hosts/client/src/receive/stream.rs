@@ -11,7 +11,7 @@ use super::{
     meter::Meter,
     ranges::{
         climb::Climb,
-        early::is_worth_all,
+        early::worth_all,
         run::{Begun, Proof, Ranges},
     },
     transfer::{Transfer, next_piece},
@@ -112,10 +112,10 @@ impl<'a> Transfer<'a> {
             return Ranges::new(self, begun).receive(body, writer, meter).await;
         }
         let from = brought.holding.intervals.prefix_bytes();
-        if brought.is_ahead && is_worth_all(&self, &brought.holding) {
-            let begin_with = share.connections();
-            let missing = std::iter::once(from..size).collect();
-            let climb = Climb::begin(begin_with, self.connections, clock.now());
+        if brought.is_ahead
+            && let Some(missing) = worth_all(&self, &brought.holding)
+        {
+            let climb = Climb::begin(share.connections(), self.connections, clock.now());
             let (answer_end, proof) = (size, Proof::Missing);
             let begun = Begun { share, climb, clock, received: 0, missing, answer_end, proof };
             return Ranges::new(self, begun).receive(body, writer, meter).await;

@@ -69,6 +69,9 @@ fn who_has_joined_the_fetch_of_somebody_who_is_refused_is_answered_for_the_own_t
             let first = scope.spawn(|| stage.get("big.bin", &[&bearer(OTHER)]));
             stage.wait("a fetch begins", || stage.upstream.gets() == 1);
             let second = scope.spawn(|| stage.get("big.bin", &[&bearer(GOOD)]));
+            let metrics =
+                || String::from_utf8(client::get(stage.at(), "/metrics", &[]).body).unwrap();
+            stage.wait("both wait for it", || metrics().contains("waits_total 2\n"));
             thread::sleep(Duration::from_millis(300));
             stage.upstream.line().holds_refused = false;
             let (first, second) = (first.join().unwrap(), second.join().unwrap());

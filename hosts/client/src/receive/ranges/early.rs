@@ -22,18 +22,18 @@ use crate::http::{address::Address, connections::Share, origins};
 /// From here on a file is worth connections of which nobody knows yet what they bring.
 const FROM_BYTES: u64 = 64 << 20;
 
-/// Tells whether what is missing of a file is worth connections of which nobody knows yet what they bring.
-pub(crate) fn is_worth_all(transfer: &Transfer<'_>, holding: &Holding) -> bool {
+/// Returns what is missing of a file, where that is worth connections of which nobody knows yet what they bring.
+pub(crate) fn worth_all(transfer: &Transfer<'_>, holding: &Holding) -> Option<Vec<Range<u64>>> {
     let (http, fetch) = (transfer.http, transfer.fetch);
-    let Some(size) = fetch.metadata.size else { return false };
-    let missing_bytes: u64 =
-        holding.intervals.missing(size).map(|range| range.end - range.start).sum();
-    transfer.connections > 1
+    let missing: Vec<_> = holding.intervals.missing(fetch.metadata.size?).collect();
+    let missing_bytes: u64 = missing.iter().map(|range| range.end - range.start).sum();
+    let is_worth_it = transfer.connections > 1
         && holding.order == Order::Any
         && missing_bytes >= FROM_BYTES
         && fetch.is_hashed()
         && http.delay(&transfer.from) >= FAR
-        && http.gate.shown(&transfer.from.url).ranges != origins::Ranges::Refused
+        && http.gate.shown(&transfer.from.url).ranges != origins::Ranges::Refused;
+    is_worth_it.then_some(missing)
 }
 
 /// Ranges under way, of which the first is the caller's to ask for.
@@ -46,12 +46,8 @@ pub(crate) struct Early<'a> {
 impl<'a> Early<'a> {
     /// Asks for ranges of a file of which so much is here, if that is worth it.
     pub(crate) fn ask(transfer: Transfer<'a>, holding: &Holding) -> Option<Self> {
-        if !is_worth_all(&transfer, holding) {
-            return None;
-        }
-        let http = transfer.http;
-        let missing: Vec<_> = holding.intervals.missing(transfer.fetch.metadata.size?).collect();
-        let share: Share = Arc::clone(&http.connections).join();
+        let missing = worth_all(&transfer, holding)?;
+        let share: Share = Arc::clone(&transfer.http.connections).join();
         let (most, begin_with) = (transfer.connections, share.connections());
         let (clock, proof) = (Clock::start(), Proof::Given);
         let climb = Climb::begin(begin_with, most, clock.now());
