@@ -1,6 +1,6 @@
 //! The tier on real S3 servers: what they do with conditions, with parts, and while they are away.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hubstow_tier::{
     Begin, Cleared, Confirmed, ErrorKind, Limits, Pin, Put, State, Sweep, Tier, decide::Word,
@@ -142,7 +142,11 @@ async fn torn_uploads_are_invisible_and_swept() {
             let size = sample.size();
             tokio::spawn(async move { tier.put(&id, size, &path).await })
         };
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !s3.has_upload() {
+            assert!(Instant::now() < deadline, "{server:?}: no upload begins");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         torn.abort();
         let cut_off = torn.await.is_err();
         assert!(cut_off, "the upload was over before it could be cut off");
@@ -187,7 +191,7 @@ async fn a_server_that_dies_is_noticed_and_comes_back() {
     s3.kill();
     assert_eq!(kind(other.put(&tier).await), ErrorKind::Unavailable);
     assert!(matches!(tier.state(), State::Away { .. }));
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     for _ in 0..50 {
         assert_eq!(kind(tier.head(&sample.id).await), ErrorKind::Unavailable);
     }

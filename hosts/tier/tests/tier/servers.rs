@@ -118,14 +118,28 @@ impl S3 {
         }
     }
 
+    /// Tells whether a file is being put in parts.
+    pub(crate) fn has_upload(&self) -> bool {
+        match self.kind {
+            Kind::Moto => self.answer("GET", &format!("/{BUCKET}?uploads")).contains("<UploadId>"),
+            Kind::S3s => std::fs::read_dir(self.folder.path())
+                .unwrap()
+                .any(|entry| entry.unwrap().file_name().to_string_lossy().starts_with(".upload")),
+        }
+    }
+
     pub(crate) fn request(&self, method: &str, path: &str) -> u16 {
+        self.answer(method, path).split(' ').nth(1).unwrap().parse().unwrap()
+    }
+
+    fn answer(&self, method: &str, path: &str) -> String {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
         let host = format!("127.0.0.1:{}", self.port);
         write!(stream, "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
-        answer.split(' ').nth(1).unwrap().parse().unwrap()
+        answer
     }
 }
 
