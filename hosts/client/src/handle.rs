@@ -10,7 +10,7 @@ use hubstow_core::layout::{CachePath, RepoLayout};
 
 use crate::{
     api::error::Error,
-    offload::{Begun, Offload},
+    offload::{Begun, Offload, Underway, Whatever},
     parts::Beside,
 };
 
@@ -32,6 +32,8 @@ impl Worker {
         &self.cancel
     }
 }
+
+type Work = Box<dyn FnOnce(&Cache, &Worker) -> Whatever + Send>;
 
 /// A caller that knows that it blocks the thread it is on: the questions that need no async runtime.
 pub(crate) struct CallerBlocks(());
@@ -65,11 +67,15 @@ impl CacheHandle {
         &self,
         work: impl FnOnce(&Cache, &Worker) -> T + Send + 'static,
     ) -> Begun<T> {
+        Begun::of(self.begin_any(Box::new(move |cache, worker| Box::new(work(cache, worker)))))
+    }
+
+    fn begin_any(&self, work: Work) -> Underway {
         let cache = self.cache.clone();
-        self.offload.begin(move |cancel| {
+        self.offload.begin(Box::new(move |cancel| {
             let worker = Worker { cancel: cancel.clone() };
             work(&cache.stopped_by(cancel.clone()), &worker)
-        })
+        }))
     }
 
     /// Says whether work runs beside whoever asks for it.

@@ -2,6 +2,7 @@
 
 use std::{
     any::Any,
+    marker::PhantomData,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::Arc,
 };
@@ -25,19 +26,16 @@ impl Offload {
     }
 
     /// Begins work on a worker, to be waited for. Whoever drops what is returned cancels it.
-    pub(crate) fn begin<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Cancel) -> T + Send + 'static,
-    ) -> Begun<T> {
+    pub(crate) fn begin(&self, work: Box<dyn FnOnce(&Cancel) -> Whatever + Send>) -> Underway {
         let (told, tells) = oneshot::channel();
         let cancel = Cancel::default();
         let waiting = Waiting(Some(cancel.clone()));
-        self.start(move || {
+        self.start_any(Box::new(move || {
             let done = catch_unwind(AssertUnwindSafe(|| work(&cancel)));
             // Where nobody waits any more, what came of it ends here, on the worker.
             drop(told.send(done));
-        });
-        Begun { tells, waiting }
+        }));
+        Underway { tells, waiting }
     }
 
     /// Makes sure that requests can be waited for here.
@@ -52,23 +50,50 @@ impl Offload {
 
     /// Runs work that nobody waits for, within the span of whoever asks.
     pub(crate) fn start(&self, work: impl FnOnce() + Send + 'static) {
+        self.start_any(Box::new(work));
+    }
+
+    fn start_any(&self, work: Box<dyn FnOnce() + Send>) {
         let span = Span::current();
         self.0.start(Box::new(move || span.in_scope(work)));
     }
 }
 
+/// What comes of work, or the panic that ended it. Its type is known at both ends and nowhere between, so that the way there
+/// and back is compiled once and not for each kind of work.
+pub(crate) type Whatever = Box<dyn Any + Send>;
+
 /// Work that has begun on a worker.
 pub(crate) struct Begun<T> {
-    tells: oneshot::Receiver<Result<T, Box<dyn Any + Send>>>,
+    underway: Underway,
+    done: PhantomData<fn() -> T>,
+}
+
+/// The same, where nobody knows what comes of it.
+pub(crate) struct Underway {
+    tells: oneshot::Receiver<Result<Whatever, Whatever>>,
     waiting: Waiting,
 }
 
-impl<T> Begun<T> {
+impl<T: 'static> Begun<T> {
+    /// Takes work that returns this.
+    pub(crate) fn of(underway: Underway) -> Self {
+        Self { underway, done: PhantomData }
+    }
+
     /// Waits for what comes of it; a panic of the work goes on here.
     ///
     /// # Errors
     /// The threads have ended before the work began.
-    pub(crate) async fn end(mut self) -> Result<T, Error> {
+    #[expect(clippy::expect_used, reason = "whoever has made it knows what the work returns")]
+    pub(crate) async fn end(self) -> Result<T, Error> {
+        let done = self.underway.end().await?;
+        Ok(*done.downcast().expect("the work returns what is waited for"))
+    }
+}
+
+impl Underway {
+    async fn end(mut self) -> Result<Whatever, Error> {
         let done = (&mut self.tells).await;
         self.waiting.0 = None;
         match done {
@@ -118,6 +143,13 @@ mod tests {
 
     use super::*;
 
+    fn begin<T: Send + 'static>(
+        offload: &Offload,
+        work: impl FnOnce(&Cancel) -> T + Send + 'static,
+    ) -> Begun<T> {
+        Begun::of(offload.begin(Box::new(move |cancel| Box::new(work(cancel)))))
+    }
+
     /// Work that is put aside, to be run or dropped later.
     #[derive(Default)]
     struct Aside(Mutex<Vec<Box<dyn FnOnce() + Send>>>);
@@ -136,11 +168,11 @@ mod tests {
     async fn work_runs_on_another_thread_and_is_not_cancelled_while_it_is_waited_for() {
         let offload = Offload::new(Arc::new(Threads));
         let here = thread::current().id();
-        let (there, cancelled) = offload
-            .begin(|cancel| (thread::current().id(), cancel.is_cancelled()))
-            .end()
-            .await
-            .unwrap();
+        let (there, cancelled) =
+            begin(&offload, |cancel| (thread::current().id(), cancel.is_cancelled()))
+                .end()
+                .await
+                .unwrap();
         assert_ne!(here, there);
         assert!(!cancelled);
     }
@@ -149,7 +181,7 @@ mod tests {
     async fn work_that_is_dropped_is_an_error_and_not_a_panic() {
         let aside = Arc::new(Aside::default());
         let offload = Offload::new(aside.clone());
-        let mut waiting = Box::pin(offload.begin(|_| ()).end());
+        let mut waiting = Box::pin(begin(&offload, |_| ()).end());
         assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         aside.0.lock().unwrap().clear();
         let error = waiting.await.unwrap_err();
@@ -161,7 +193,7 @@ mod tests {
     #[should_panic(expected = "the work's own words")]
     async fn a_panic_of_the_work_goes_on_where_it_is_waited_for() {
         let offload = Offload::new(Arc::new(Threads));
-        let _: Result<(), _> = offload.begin(|_| panic!("the work's own words")).end().await;
+        let _: Result<(), _> = begin(&offload, |_| panic!("the work's own words")).end().await;
     }
 
     #[tokio::test]
@@ -169,7 +201,7 @@ mod tests {
         let offload = Offload::new(Arc::new(Threads));
         let (begun, has_begun) = mpsc::channel();
         let (ended, has_ended) = mpsc::channel();
-        let waiting = offload.begin(move |cancel| {
+        let waiting = begin(&offload, move |cancel| {
             begun.send(()).unwrap();
             while !cancel.is_cancelled() {
                 thread::yield_now();

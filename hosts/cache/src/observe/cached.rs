@@ -30,6 +30,9 @@ pub struct Promised {
     pub size: Option<u64>,
 }
 
+/// Says what is promised, the first time that it is asked.
+type Asked<'a> = &'a mut dyn FnMut() -> Option<Promised>;
+
 /// What was found of a file before the hub is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CachedPointer {
@@ -63,6 +66,18 @@ impl View {
         file: &FileName,
         promised: impl FnOnce() -> Option<Promised>,
     ) -> Result<CachedPointer, FsError> {
+        let mut promised = Some(promised);
+        let mut promised = || promised.take().and_then(|promised| promised());
+        self.observe_promised(layout, commit, file, &mut promised)
+    }
+
+    fn observe_promised(
+        &self,
+        layout: &RepoLayout,
+        commit: &Commit,
+        file: &FileName,
+        promised: Asked<'_>,
+    ) -> Result<CachedPointer, FsError> {
         let at = layout.pointer(commit, file);
         self.check_folders(&at.parent())?;
         let marker = match self.look(&layout.no_exist(commit, file))? {
@@ -93,7 +108,7 @@ impl View {
         layout: &RepoLayout,
         at: &CachePath,
         file: &FileName,
-        promised: impl FnOnce() -> Option<Promised>,
+        promised: Asked<'_>,
     ) -> Result<CachedPointer, FsError> {
         let text = self.cache.disk.link_text(at).unwrap_or_default();
         let Some(etag) = RepoLayout::etag_of_link(file, &text) else {
@@ -151,7 +166,7 @@ impl View {
         at: &CachePath,
         entry: &Entry,
         file: &FileName,
-        promised: impl FnOnce() -> Option<Promised>,
+        promised: Asked<'_>,
     ) -> Result<CachedPointer, FsError> {
         let promised = promised();
         let is_proved = promised
@@ -175,7 +190,7 @@ impl View {
         commit: &Commit,
         file: &FileName,
         entry: &Entry,
-        promised: impl FnOnce() -> Option<Promised>,
+        promised: Asked<'_>,
     ) -> Result<CachedPointer, FsError> {
         let size = Some(entry.len_bytes);
         let Some(record) = self.local_record(file).filter(|record| record.commit == *commit) else {

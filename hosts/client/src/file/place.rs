@@ -30,6 +30,7 @@ use crate::{
         underway::Underway,
     },
     handle::{CacheHandle, DiskBound, Worker},
+    http::transport::BoxFuture,
     open::{Lock, Open},
     receive::{
         custody::Custody,
@@ -76,7 +77,11 @@ struct Staging {
 
 impl<'a> Placement<'a> {
     /// Goes on placing content, fetching it where nothing here holds it.
-    pub(crate) async fn run(&self, underway: Underway) -> Result<Placed, Error> {
+    pub(crate) fn run(&self, underway: Underway) -> BoxFuture<'_, Result<Placed, Error>> {
+        Box::pin(self.go_on(underway))
+    }
+
+    async fn go_on(&self, underway: Underway) -> Result<Placed, Error> {
         let Underway { mut open, mut first, ahead } = underway;
         let queue = self.queue();
         let (mut slot, mut origin) = (None, Origin::Here);

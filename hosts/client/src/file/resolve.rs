@@ -30,6 +30,7 @@ use crate::{
         here::{Here, Mended},
     },
     handle::{CacheHandle, CallerBlocks},
+    http::transport::BoxFuture,
     lookup::{
         complete::{CachedEtag, Doubt},
         head::{By, Found, Lookup},
@@ -59,7 +60,17 @@ struct Resolving<'a> {
 impl Engine {
     /// Finds out what a request means, also where that has been answered before and is doubted. `chain` is told of every
     /// question and answer.
-    pub(crate) async fn resolve(
+    pub(crate) fn resolve<'a>(
+        &'a self,
+        cache: &'a CacheHandle,
+        request: &'a FileRequest,
+        doubt: Option<Doubt>,
+        chain: &'a mut Vec<ExplanationLink>,
+    ) -> BoxFuture<'a, Result<Resolved, Error>> {
+        Box::pin(self.resolve_step_by_step(cache, request, doubt, chain))
+    }
+
+    async fn resolve_step_by_step(
         &self,
         cache: &CacheHandle,
         request: &FileRequest,

@@ -35,7 +35,9 @@ use crate::{
         endpoints::{Endpoints, Left, Route, SiteId},
         gate::{Entered, Gate, Pass, Passed, Until, is_refusal_for_now},
         pace::Pace,
-        transport::{Connection, Request, Response, Transport, TransportError, TransportErrorKind},
+        transport::{
+            BoxFuture, Connection, Request, Response, Transport, TransportError, TransportErrorKind,
+        },
         xet::{XetAccess, XetStore},
     },
 };
@@ -339,8 +341,16 @@ impl Http {
         }
     }
 
+    fn send_through_gate(
+        &self,
+        request: Request,
+        until: Option<Instant>,
+    ) -> BoxFuture<'_, Result<Response, NoAnswer>> {
+        Box::pin(self.pass_gate(request, until))
+    }
+
     /// Sends a request when the gate lets it pass, and again where its origin refuses it for now.
-    async fn send_through_gate(
+    async fn pass_gate(
         &self,
         mut request: Request,
         until: Option<Instant>,

@@ -14,7 +14,10 @@ use super::{
     listing::{LfsEntry, Listed, Listing, ToKeep, TreeEntry, listing_of},
     patience::Patience,
 };
-use crate::{api::event::Event, http::session::Http};
+use crate::{
+    api::event::Event,
+    http::{session::Http, transport::BoxFuture},
+};
 
 /// A commit, and the revision that it was found by.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +70,16 @@ struct SiblingLfs {
 
 impl Http {
     /// Asks for the files of a commit: for its listing, and of a hub that has none for what comes with the revision.
-    pub(crate) async fn files(
+    pub(crate) fn files<'a>(
+        &'a self,
+        of: OfCommit<'a>,
+        patience: Patience,
+        tell: &'a (dyn Fn(Event) + Sync),
+    ) -> BoxFuture<'a, Result<(Listing, ToKeep), Unlisted>> {
+        Box::pin(self.tree_or_siblings(of, patience, tell))
+    }
+
+    async fn tree_or_siblings(
         &self,
         of: OfCommit<'_>,
         patience: Patience,

@@ -21,6 +21,7 @@ use crate::{
         endpoints::Outage,
         gate::retry_of,
         session::{Http, Limits},
+        transport::BoxFuture,
     },
     lookup::{
         ahead::{Ahead, AnswerAhead},
@@ -70,13 +71,15 @@ pub(crate) struct Lookup<'a> {
 
 impl Http {
     /// Asks what a file is: at its address, and elsewhere for what that leaves open.
-    pub(crate) async fn lookup(
-        &self,
-        lookup: &Lookup<'_>,
-        tell: &(dyn Fn(Event) + Sync),
-    ) -> Result<Found, Error> {
-        let found = self.head(lookup, tell).await?;
-        self.complete(lookup, found, tell).await
+    pub(crate) fn lookup<'a>(
+        &'a self,
+        lookup: &'a Lookup<'_>,
+        tell: &'a (dyn Fn(Event) + Sync),
+    ) -> BoxFuture<'a, Result<Found, Error>> {
+        Box::pin(async move {
+            let found = self.head(lookup, tell).await?;
+            self.complete(lookup, found, tell).await
+        })
     }
 
     /// Asks at the address of a file, again where the failure may pass.

@@ -19,6 +19,7 @@ use crate::{
         endpoints::{Outage, SiteId},
         gate::retry_of,
         session::{Http, Limits},
+        transport::BoxFuture,
     },
     lookup::patience::{Missed, Patience},
 };
@@ -58,6 +59,9 @@ impl From<Error> for Unlisted {
     }
 }
 
+/// The link to the next page, and the body.
+type Page = (Option<String>, Vec<u8>);
+
 /// What is asked.
 pub(crate) struct Question {
     at: Address,
@@ -83,18 +87,28 @@ impl Http {
         subject: &str,
         patience: Patience,
         tell: &(dyn Fn(Event) + Sync),
-    ) -> Result<(Option<String>, Vec<u8>), Unlisted> {
+    ) -> Result<Page, Unlisted> {
         self.json_of(question, subject, patience, tell).await.map(|(_, page)| page)
     }
 
     /// Does the same, and says which endpoint has answered.
-    pub(super) async fn json_of(
+    pub(super) fn json_of<'a>(
+        &'a self,
+        question: &'a Question,
+        subject: &'a str,
+        patience: Patience,
+        tell: &'a (dyn Fn(Event) + Sync),
+    ) -> BoxFuture<'a, Result<(SiteId, Page), Unlisted>> {
+        Box::pin(self.ask_patiently(question, subject, patience, tell))
+    }
+
+    async fn ask_patiently(
         &self,
         question: &Question,
         subject: &str,
         patience: Patience,
         tell: &(dyn Fn(Event) + Sync),
-    ) -> Result<(SiteId, (Option<String>, Vec<u8>)), Unlisted> {
+    ) -> Result<(SiteId, Page), Unlisted> {
         let mut asking = patience.begin();
         loop {
             let site = self.route().site();
@@ -142,7 +156,7 @@ impl Http {
         &self,
         Question { at, body }: &Question,
         limits: Limits,
-    ) -> Result<(Option<String>, Vec<u8>), JsonError> {
+    ) -> Result<Page, JsonError> {
         let asked = match body {
             None => self.get_until(at, &HeaderMap::new(), limits).await,
             Some(body) => self.post(at, body.clone(), limits).await,

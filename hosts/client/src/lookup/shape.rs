@@ -3,7 +3,7 @@
 //! It is read from one address and filled in for another file. What a file's name has that no address has shown yet is not
 //! guessed: such a name has no address. A shape says nothing of what is to be had there.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{collections::HashMap, fmt::Write as _};
 
 /// An address with gaps. Its text begins with the path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ enum Part {
 
 /// How the bytes of names are written that are not written as themselves everywhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Writing(BTreeMap<u8, Escape>);
+struct Writing(HashMap<u8, Escape>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Escape {

@@ -59,7 +59,7 @@ pub(crate) fn collect(
         return Err(Error::of_files(failures, wanted, files));
     }
     if !in_order {
-        files.sort_by(|one, other| one.file.cmp(&other.file));
+        files.sort_unstable_by(|one, other| one.file.cmp(&other.file));
     }
     let path = known.cache.native(&known.layout.snapshot(&known.commit));
     Ok(SnapshotReport { path, commit: known.commit.clone(), files })

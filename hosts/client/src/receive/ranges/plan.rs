@@ -177,7 +177,7 @@ impl Plan {
     pub(crate) fn share_anew(&mut self, terms: &Terms) {
         let missing_bytes = self.free_bytes() + self.held_bytes();
         let mut held: Vec<&mut Held> = self.held.values_mut().collect();
-        held.sort_by_key(|held| held.at);
+        held.sort_unstable_by_key(|held| held.at);
         let mut rests = Vec::new();
         for (before, held) in held.into_iter().enumerate() {
             let len = terms.range_bytes(missing_bytes, before);

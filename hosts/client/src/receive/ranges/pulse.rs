@@ -142,7 +142,7 @@ impl Pulses {
         if rates.len() * 2 < self.each.len() && self.usual > 0.0 {
             return self.usual;
         }
-        rates.sort_by(f64::total_cmp);
+        rates.sort_unstable_by(f64::total_cmp);
         rates.get(rates.len() / 2).copied().unwrap_or(0.0)
     }
 

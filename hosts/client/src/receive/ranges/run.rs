@@ -5,7 +5,7 @@
 //! and how long it is waited for, [`Crew`] says. What follows when one fails is in [`super::lost`].
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{HashMap, VecDeque},
     ops::Range,
     time::Duration,
 };
@@ -106,7 +106,7 @@ pub(crate) struct Ranges<'a> {
     /// What others have come to while the first connection was waited for.
     pub(super) ready: VecDeque<Step>,
     /// What ends the step that each connection is in.
-    pub(super) connections: BTreeMap<ConnectionId, AbortHandle>,
+    pub(super) connections: HashMap<ConnectionId, AbortHandle>,
     permits: Vec<ConnectionPermit>,
     /// How many connections wait before they are asked for again.
     pub(super) resting: usize,
@@ -145,7 +145,7 @@ impl<'a> Ranges<'a> {
             each: Each::Fast,
             steps: FuturesUnordered::new(),
             ready: VecDeque::new(),
-            connections: BTreeMap::new(),
+            connections: HashMap::new(),
             permits: Vec::new(),
             resting: 0,
             paused: None,
