@@ -60,7 +60,13 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_enum, value_name = "KIND", default_value = "auto")]
     source: SourceArg,
     /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0", value_parser = address)]
+    #[arg(
+        long,
+        aliases = ["port", "listen"],
+        value_name = "ADDR:PORT",
+        default_value = "127.0.0.1:0",
+        value_parser = address
+    )]
     bind: SocketAddr,
     /// Answer only requests that carry this token
     #[arg(long, value_name = "TOKEN", env = "HUBSTOW_TOKEN", hide_env_values = true)]

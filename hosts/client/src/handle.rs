@@ -10,7 +10,7 @@ use hubstow_core::layout::{CachePath, RepoLayout};
 
 use crate::{
     api::error::Error,
-    offload::{Begun, Offload, Underway, Whatever},
+    offload::{Begun, Offload, Untyped, Whatever},
     parts::Beside,
 };
 
@@ -70,7 +70,7 @@ impl CacheHandle {
         Begun::of(self.begin_any(Box::new(move |cache, worker| Box::new(work(cache, worker)))))
     }
 
-    fn begin_any(&self, work: Work) -> Underway {
+    fn begin_any(&self, work: Work) -> Untyped {
         let cache = self.cache.clone();
         self.offload.begin(Box::new(move |cancel| {
             let worker = Worker { cancel: cancel.clone() };

@@ -26,7 +26,7 @@ impl Offload {
     }
 
     /// Begins work on a worker, to be waited for. Whoever drops what is returned cancels it.
-    pub(crate) fn begin(&self, work: Box<dyn FnOnce(&Cancel) -> Whatever + Send>) -> Underway {
+    pub(crate) fn begin(&self, work: Box<dyn FnOnce(&Cancel) -> Whatever + Send>) -> Untyped {
         let (told, tells) = oneshot::channel();
         let cancel = Cancel::default();
         let waiting = Waiting(Some(cancel.clone()));
@@ -35,7 +35,7 @@ impl Offload {
             // Where nobody waits any more, what came of it ends here, on the worker.
             drop(told.send(done));
         }));
-        Underway { tells, waiting }
+        Untyped { tells, waiting }
     }
 
     /// Makes sure that requests can be waited for here.
@@ -65,20 +65,20 @@ pub(crate) type Whatever = Box<dyn Any + Send>;
 
 /// Work that has begun on a worker.
 pub(crate) struct Begun<T> {
-    underway: Underway,
+    untyped: Untyped,
     done: PhantomData<fn() -> T>,
 }
 
 /// The same, where nobody knows what comes of it.
-pub(crate) struct Underway {
+pub(crate) struct Untyped {
     tells: oneshot::Receiver<Result<Whatever, Whatever>>,
     waiting: Waiting,
 }
 
 impl<T: 'static> Begun<T> {
     /// Takes work that returns this.
-    pub(crate) fn of(underway: Underway) -> Self {
-        Self { underway, done: PhantomData }
+    pub(crate) fn of(untyped: Untyped) -> Self {
+        Self { untyped, done: PhantomData }
     }
 
     /// Waits for what comes of it; a panic of the work goes on here.
@@ -87,12 +87,12 @@ impl<T: 'static> Begun<T> {
     /// The threads have ended before the work began.
     #[expect(clippy::expect_used, reason = "whoever has made it knows what the work returns")]
     pub(crate) async fn end(self) -> Result<T, Error> {
-        let done = self.underway.end().await?;
+        let done = self.untyped.end().await?;
         Ok(*done.downcast().expect("the work returns what is waited for"))
     }
 }
 
-impl Underway {
+impl Untyped {
     async fn end(mut self) -> Result<Whatever, Error> {
         let done = (&mut self.tells).await;
         self.waiting.0 = None;

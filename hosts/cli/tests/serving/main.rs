@@ -311,6 +311,7 @@ fn mistakes_are_told_with_the_way_out() {
         (&["serve"][..], "--upstream URL"),
         (&["serve", "models", "--bind", "8080"][..], "127.0.0.1:8080"),
         (&["serve", "models", "--bind", ":8080"][..], "127.0.0.1:8080"),
+        (&["serve", "models", "--port", "8080"][..], "127.0.0.1:8080"),
         (&["serve", "models", "--token", " "][..], "--token or HUBSTOW_TOKEN"),
         (&["serve", "--upstream", "http://h", "--disk", "d", "--disk-size", "0"][..], "500G"),
         (&["serve", "nowhere"][..], "`nowhere` can't be served"),

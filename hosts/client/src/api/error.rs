@@ -4,12 +4,13 @@
 //! chooses by the kind and the [`Detail`].
 
 mod kind;
+mod shown;
 
-use std::{error::Error as StdError, fmt, io};
+use std::{error::Error as StdError, io};
 
 use hubstow_cache::{
     FsError,
-    disk::failure::{ErrorGroup, group, io_error, with_causes},
+    disk::failure::{ErrorGroup, group, io_error},
 };
 use hubstow_core::{decide::Undecided, name::NameError};
 
@@ -144,7 +145,8 @@ impl FailedFile {
 
 /// An error of the library: a kind, what has failed, what is known of it, and the cause.
 ///
-/// It shows itself without its cause, and with all causes on one line where it is written as `{:#}`.
+/// It shows itself without its cause, and with all causes on one line where it is written as `{:#}`. What a `main` that returns
+/// it prints, which is `{:?}`, is its kind, all causes and the hint; `{:#?}` has every field.
 ///
 /// ```
 /// # mod here { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/../native/examples/here/hub.rs")); }
@@ -161,7 +163,6 @@ impl FailedFile {
 /// # Ok(())
 /// # });
 /// ```
-#[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
     message: Box<str>,
@@ -295,12 +296,6 @@ impl Error {
     #[must_use]
     pub fn finished_files(&self) -> &[FileReport] {
         if let Detail::Files(FailedFiles { finished, .. }) = &self.detail { finished } else { &[] }
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if f.alternate() { f.write_str(&with_causes(self)) } else { f.write_str(&self.message) }
     }
 }
 

@@ -341,6 +341,7 @@ impl Http {
         }
     }
 
+    /// Sends a request when the gate lets it pass, and again where its origin refuses it for now.
     fn send_through_gate(
         &self,
         request: Request,
@@ -349,7 +350,6 @@ impl Http {
         Box::pin(self.pass_gate(request, until))
     }
 
-    /// Sends a request when the gate lets it pass, and again where its origin refuses it for now.
     async fn pass_gate(
         &self,
         mut request: Request,
