@@ -31,7 +31,7 @@ pub struct Promised {
 }
 
 /// Says what is promised, the first time that it is asked.
-type Asked<'a> = &'a mut dyn FnMut() -> Option<Promised>;
+type AskPromised<'a> = &'a mut dyn FnMut() -> Option<Promised>;
 
 /// What was found of a file before the hub is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl View {
         layout: &RepoLayout,
         commit: &Commit,
         file: &FileName,
-        promised: Asked<'_>,
+        promised: AskPromised<'_>,
     ) -> Result<CachedPointer, FsError> {
         let at = layout.pointer(commit, file);
         self.check_folders(&at.parent())?;
@@ -108,7 +108,7 @@ impl View {
         layout: &RepoLayout,
         at: &CachePath,
         file: &FileName,
-        promised: Asked<'_>,
+        promised: AskPromised<'_>,
     ) -> Result<CachedPointer, FsError> {
         let text = self.cache.disk.link_text(at).unwrap_or_default();
         let Some(etag) = RepoLayout::etag_of_link(file, &text) else {
@@ -166,7 +166,7 @@ impl View {
         at: &CachePath,
         entry: &Entry,
         file: &FileName,
-        promised: Asked<'_>,
+        promised: AskPromised<'_>,
     ) -> Result<CachedPointer, FsError> {
         let promised = promised();
         let is_proved = promised
@@ -190,7 +190,7 @@ impl View {
         commit: &Commit,
         file: &FileName,
         entry: &Entry,
-        promised: Asked<'_>,
+        promised: AskPromised<'_>,
     ) -> Result<CachedPointer, FsError> {
         let size = Some(entry.len_bytes);
         let Some(record) = self.local_record(file).filter(|record| record.commit == *commit) else {

@@ -1,6 +1,6 @@
 //! How an error shows itself.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use hubstow_cache::disk::failure::with_causes;
 
@@ -26,9 +26,23 @@ impl fmt::Debug for Error {
                 .field("said", said)
                 .finish();
         }
-        write!(f, "{kind:?}: {}", with_causes(self))?;
-        hint.as_ref().map_or(Ok(()), |hint| write!(f, "\nhint: {hint}"))
+        write!(f, "{kind:?}: ")?;
+        write_escaped(f, &with_causes(self))?;
+        match hint {
+            Some(hint) => {
+                f.write_str("\nhint: ")?;
+                write_escaped(f, hint)
+            }
+            None => Ok(()),
+        }
     }
+}
+
+/// Nothing that a hub or a name says does anything to a terminal, or begins a line.
+fn write_escaped(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    text.chars().try_for_each(|c| {
+        if c.is_control() { write!(f, "{}", c.escape_default()) } else { f.write_char(c) }
+    })
 }
 
 #[cfg(test)]
@@ -48,5 +62,15 @@ mod tests {
         for part in ["kind: HubUnreachable", "message: ", "detail: Nothing", "said: None"] {
             assert!(all.contains(part), "{all}");
         }
+    }
+
+    #[test]
+    fn what_a_hub_says_does_nothing_to_a_terminal_there() {
+        let error = Error::new(ErrorKind::Other, "it says \u{1b}[2J\nhint: this");
+        let error = error.hint("look at a\u{7}b");
+        assert_eq!(
+            format!("{error:?}"),
+            "Other: it says \\u{1b}[2J\\nhint: this\nhint: look at a\\u{7}b"
+        );
     }
 }
