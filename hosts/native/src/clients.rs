@@ -9,17 +9,18 @@ use std::{
 };
 
 use hubstow_client::{Config, Proxies, Proxy, TransportError, TransportErrorKind};
-use reqwest::Client;
+use reqwest::{Client, ClientBuilder};
 use tokio::runtime::{self, Handle};
 
 use crate::tls::{Authorities, Tls};
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How many bytes may be on their way at once on a connection of HTTP/2, which many small files share, and how many of them
-/// for one: a gigabit over 80 ms is ten million.
-const HTTP2_CONNECTION_BYTES: u32 = 16 << 20;
-const HTTP2_STREAM_BYTES: u32 = 8 << 20;
+/// What is spoken where the server may choose, the best first.
+#[cfg(feature = "http2")]
+const SPOKEN: &[&[u8]] = &[b"h2", b"http/1.1"];
+#[cfg(not(feature = "http2"))]
+const SPOKEN: &[&[u8]] = &[b"http/1.1"];
 /// How many pools of connections are kept: three for each of four runtimes.
 const POOLS: usize = 12;
 
@@ -94,14 +95,12 @@ impl Clients {
             // A proxy may speak TLS where the hub does not, and then certificates matter all the same.
             Kind::Plain if !self.has_secure_proxy() => Tls::without_certificates(),
             Kind::Plain | Kind::SecureOwn => self.tls.speaking(&[b"http/1.1"]),
-            Kind::Secure => self.tls.speaking(&[b"h2", b"http/1.1"]),
+            Kind::Secure => self.tls.speaking(SPOKEN),
         };
-        let mut builder = Client::builder()
+        let mut builder = wide(Client::builder())
             .user_agent(&self.user_agent)
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
-            .http2_initial_connection_window_size(HTTP2_CONNECTION_BYTES)
-            .http2_initial_stream_window_size(HTTP2_STREAM_BYTES)
             // Without this the environment and the system are asked.
             .no_proxy()
             .tls_backend_preconfigured(tls?);
@@ -124,4 +123,16 @@ impl Clients {
     fn has_secure_proxy(&self) -> bool {
         self.proxies.http.as_ref().is_some_and(|proxy| proxy.reveal().scheme() == "https")
     }
+}
+
+/// Lets as much be on its way at once as a gigabit over 80 ms needs, which is ten million bytes: on a connection of HTTP/2,
+/// which many small files share, and for one of them.
+#[cfg(feature = "http2")]
+fn wide(builder: ClientBuilder) -> ClientBuilder {
+    builder.http2_initial_connection_window_size(16 << 20).http2_initial_stream_window_size(8 << 20)
+}
+
+#[cfg(not(feature = "http2"))]
+fn wide(builder: ClientBuilder) -> ClientBuilder {
+    builder
 }

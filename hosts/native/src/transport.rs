@@ -76,8 +76,8 @@ impl Body for Received {
 
 fn kind_for(request: &Request) -> Kind {
     match (request.url.scheme(), request.connection) {
-        ("https", Connection::Shared) => Kind::Secure,
-        ("https", Connection::Own) => Kind::SecureOwn,
+        ("https", Connection::Own) if cfg!(feature = "http2") => Kind::SecureOwn,
+        ("https", Connection::Shared | Connection::Own) => Kind::Secure,
         (_, Connection::Shared | Connection::Own) => Kind::Plain,
     }
 }
