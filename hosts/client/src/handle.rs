@@ -9,7 +9,6 @@ use hubstow_cache::{Cache, disk::cancel::Cancel};
 use hubstow_core::layout::{CachePath, RepoLayout};
 
 use crate::{
-    api::error::Error,
     offload::{Begun, Offload, Untyped, Whatever},
     parts::Beside,
 };
@@ -50,27 +49,19 @@ impl CacheHandle {
         Self { cache, offload }
     }
 
-    /// Does work in the cache on a worker, and waits for it. Whoever stops waiting cancels it, and what it copies or hashes
+    /// Begins work in the cache on a worker, to be waited for. Whoever stops waiting cancels it, and what it copies or hashes
     /// ends soon.
     ///
     /// # Errors
     /// The workers have ended.
-    pub(crate) async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Cache, &Worker) -> T + Send + 'static,
-    ) -> Result<T, Error> {
-        self.begin(work).end().await
-    }
-
-    /// Begins work in the cache on a worker, to be waited for later. Whoever drops what is returned cancels it.
-    pub(crate) fn begin<T: Send + 'static>(
+    pub(crate) fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Cache, &Worker) -> T + Send + 'static,
     ) -> Begun<T> {
-        Begun::of(self.begin_any(Box::new(move |cache, worker| Box::new(work(cache, worker)))))
+        Begun::of(self.begin(Box::new(move |cache, worker| Box::new(work(cache, worker)))))
     }
 
-    fn begin_any(&self, work: Work) -> Untyped {
+    fn begin(&self, work: Work) -> Untyped {
         let cache = self.cache.clone();
         self.offload.begin(Box::new(move |cancel| {
             let worker = Worker { cancel: cancel.clone() };

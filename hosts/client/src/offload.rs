@@ -4,7 +4,9 @@ use std::{
     any::Any,
     marker::PhantomData,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    pin::Pin,
     sync::Arc,
+    task::{Context, Poll, ready},
 };
 
 use hubstow_cache::disk::cancel::Cancel;
@@ -80,30 +82,31 @@ impl<T: 'static> Begun<T> {
     pub(crate) fn of(untyped: Untyped) -> Self {
         Self { untyped, done: PhantomData }
     }
+}
 
-    /// Waits for what comes of it; a panic of the work goes on here.
-    ///
-    /// # Errors
-    /// The threads have ended before the work began.
+impl<T: 'static> Future for Begun<T> {
+    /// What comes of it; an error where the threads have ended before the work began. A panic of the work goes on here.
+    type Output = Result<T, Error>;
+
     #[expect(clippy::expect_used, reason = "whoever has made it knows what the work returns")]
-    pub(crate) async fn end(self) -> Result<T, Error> {
-        let done = self.untyped.end().await?;
-        Ok(*done.downcast().expect("the work returns what is waited for"))
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let done = ready!(self.untyped.poll(context))?;
+        Poll::Ready(Ok(*done.downcast().expect("the work returns what is waited for")))
     }
 }
 
 impl Untyped {
-    async fn end(mut self) -> Result<Whatever, Error> {
-        let done = (&mut self.tells).await;
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Whatever, Error>> {
+        let done = ready!(Pin::new(&mut self.tells).poll(context));
         self.waiting.0 = None;
-        match done {
+        Poll::Ready(match done {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(panic)) => resume_unwind(panic),
             Err(_) => Err(Error::new(
                 ErrorKind::Other,
                 "work on the disk was given up, because the threads that do it have ended",
             )),
-        }
+        })
     }
 }
 
@@ -137,7 +140,7 @@ impl Workers for Threads {
 mod tests {
     use std::{
         sync::{Mutex, PoisonError, mpsc},
-        task::{Context, Waker},
+        task::Waker,
         thread,
     };
 
@@ -170,7 +173,6 @@ mod tests {
         let here = thread::current().id();
         let (there, cancelled) =
             begin(&offload, |cancel| (thread::current().id(), cancel.is_cancelled()))
-                .end()
                 .await
                 .unwrap();
         assert_ne!(here, there);
@@ -181,7 +183,7 @@ mod tests {
     async fn work_that_is_dropped_is_an_error_and_not_a_panic() {
         let aside = Arc::new(Aside::default());
         let offload = Offload::new(aside.clone());
-        let mut waiting = Box::pin(begin(&offload, |_| ()).end());
+        let mut waiting = Box::pin(begin(&offload, |_| ()));
         assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         aside.0.lock().unwrap().clear();
         let error = waiting.await.unwrap_err();
@@ -193,7 +195,7 @@ mod tests {
     #[should_panic(expected = "the work's own words")]
     async fn a_panic_of_the_work_goes_on_where_it_is_waited_for() {
         let offload = Offload::new(Arc::new(Threads));
-        let _: Result<(), _> = begin(&offload, |_| panic!("the work's own words")).end().await;
+        let _: Result<(), _> = begin(&offload, |_| panic!("the work's own words")).await;
     }
 
     #[tokio::test]

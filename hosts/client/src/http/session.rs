@@ -252,17 +252,18 @@ impl Http {
         timeout: Option<Duration>,
     ) -> Result<(Address, Response), NoAnswer> {
         let limits = self.in_time(timeout);
-        self.follow(Asked { connection, to, headers, limits }, |_, _| {}).await
+        self.follow(Asked { connection, to, headers, limits }, &mut |_, _| {}).await
     }
 
     /// Sends a request for all of something and follows its redirects, of each of which it says from where and where to.
     pub(crate) async fn get_watching(
         &self,
         to: &Address,
-        watch: impl FnMut(&Address, &Address) + Send,
+        mut watch: impl FnMut(&Address, &Address) + Send,
     ) -> Result<(Address, Response), NoAnswer> {
         let (headers, limits) = (&HeaderMap::new(), self.in_time(None));
-        self.follow(Asked { connection: Connection::Shared, to, headers, limits }, watch).await
+        let asked = Asked { connection: Connection::Shared, to, headers, limits };
+        self.follow(asked, &mut watch).await
     }
 
     /// Sends a request that has an end, and follows its redirects.
@@ -272,7 +273,8 @@ impl Http {
         headers: &HeaderMap,
         limits: Limits,
     ) -> Result<(Address, Response), NoAnswer> {
-        self.follow(Asked { connection: Connection::Shared, to, headers, limits }, |_, _| {}).await
+        let asked = Asked { connection: Connection::Shared, to, headers, limits };
+        self.follow(asked, &mut |_, _| {}).await
     }
 
     /// Sends JSON by a POST, and follows no redirect; says where it was sent.
@@ -298,7 +300,7 @@ impl Http {
     async fn follow(
         &self,
         asked: Asked<'_>,
-        mut watch: impl FnMut(&Address, &Address) + Send,
+        watch: &mut (dyn FnMut(&Address, &Address) + Send),
     ) -> Result<(Address, Response), NoAnswer> {
         let Asked { connection, to, headers, limits } = asked;
         let mut at = self.route.routed(to);

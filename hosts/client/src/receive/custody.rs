@@ -9,7 +9,7 @@ use hubstow_cache::{
 
 use crate::{
     handle::{CacheHandle, DiskBound, Worker},
-    offload::Begun,
+    offload::{Begun, Whatever},
     open::Open,
     parts::Beside,
 };
@@ -39,11 +39,14 @@ pub(crate) enum Order {
 }
 
 /// What comes back of work on the staged file.
-pub(crate) struct Returned<T> {
+pub(crate) struct Returned {
     open: DiskBound<Open>,
     received_bytes: u64,
-    done: io::Result<T>,
+    done: io::Result<Whatever>,
 }
+
+/// Work on the staged file; see [`Whatever`] for why nobody knows what it returns.
+type Work = Box<dyn FnOnce(&mut StagedFile) -> io::Result<Whatever> + Send>;
 
 impl Custody {
     /// Takes a file that holds so many bytes.
@@ -89,23 +92,24 @@ impl Custody {
     pub(crate) fn begin<T: Send + 'static>(
         &mut self,
         work: impl FnOnce(&mut StagedFile) -> io::Result<T> + Send + 'static,
-    ) -> io::Result<Begun<Returned<T>>> {
+    ) -> io::Result<Begun<Returned>> {
+        let boxed = |done| -> Whatever { Box::new(done) };
+        self.begin_any(Box::new(move |staged| work(staged).map(boxed)))
+    }
+
+    fn begin_any(&mut self, work: Work) -> io::Result<Begun<Returned>> {
         let open = self.open.take();
         let open = open.ok_or_else(|| io::Error::other("the staged file is in use"))?;
         let (cache, promised) = (self.cache.clone(), self.promised.take());
-        Ok(self.cache.begin(move |_, worker| work_on(&cache, worker, open, promised, work)))
+        Ok(self.cache.run(move |_, worker| work_on(&cache, worker, open, promised, work)))
     }
 
     /// Takes the file back, and says what came of the work.
     ///
     /// # Errors
     /// What the work says.
-    pub(crate) async fn put_back<T: Send + 'static>(
-        &mut self,
-        begun: Begun<Returned<T>>,
-    ) -> io::Result<T> {
-        let Returned { open, received_bytes, done } =
-            begun.end().await.map_err(io::Error::other)?;
+    pub(crate) async fn put_back(&mut self, begun: Begun<Returned>) -> io::Result<Whatever> {
+        let Returned { open, received_bytes, done } = begun.await.map_err(io::Error::other)?;
         self.open = Some(open);
         self.received_bytes = received_bytes;
         done
@@ -115,12 +119,14 @@ impl Custody {
     ///
     /// # Errors
     /// What the work says.
+    #[expect(clippy::expect_used, reason = "what the work returns is boxed by this very function")]
     pub(crate) async fn work<T: Send + 'static>(
         &mut self,
         work: impl FnOnce(&mut StagedFile) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
         let begun = self.begin(work)?;
-        self.put_back(begun).await
+        let done = self.put_back(begun).await?;
+        Ok(*done.downcast().expect("the work returns what is waited for"))
     }
 
     /// Returns the file; `None` where a worker that had it was given up.
@@ -129,13 +135,13 @@ impl Custody {
     }
 }
 
-fn work_on<T>(
+fn work_on(
     cache: &CacheHandle,
     worker: &Worker,
     open: DiskBound<Open>,
     promised: Option<u64>,
-    work: impl FnOnce(&mut StagedFile) -> io::Result<T>,
-) -> Returned<T> {
+    work: Work,
+) -> Returned {
     let mut open = Open::of(open, worker);
     let (received_bytes, done) = match open.placing.take_staged() {
         Ok(mut staged) => {

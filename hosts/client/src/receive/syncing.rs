@@ -2,11 +2,11 @@
 
 use std::{
     io,
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
     thread::{self, JoinHandle},
 };
 
 use hubstow_cache::staged::{StagedFile, StagedSyncer};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 /// How many bytes are written before they are brought to the disk: little enough that the sync at the end has little to wait
 /// for, and enough that syncing on the way costs nothing that would be noticed.
@@ -27,7 +27,7 @@ enum State {
 }
 
 struct Begun {
-    due: SyncSender<()>,
+    due: Sender<()>,
     thread: JoinHandle<io::Result<()>>,
 }
 
@@ -56,8 +56,8 @@ impl Syncing {
     }
 
     fn begin(syncer: StagedSyncer) -> State {
-        let (due, when_due) = sync_channel(1);
-        match thread::Builder::new().spawn(move || sync_when_due(syncer, &when_due)) {
+        let (due, when_due) = channel(1);
+        match thread::Builder::new().spawn(move || sync_when_due(syncer, when_due)) {
             Ok(thread) => State::Begun(Begun { due, thread }),
             Err(error) => {
                 tracing::debug!(%error, "no thread is left; what is written is synced at the end");
@@ -78,8 +78,8 @@ impl Syncing {
     }
 }
 
-fn sync_when_due(mut syncer: StagedSyncer, when_due: &Receiver<()>) -> io::Result<()> {
-    while when_due.recv().is_ok() {
+fn sync_when_due(mut syncer: StagedSyncer, mut when_due: Receiver<()>) -> io::Result<()> {
+    while when_due.blocking_recv().is_some() {
         syncer.sync()?;
     }
     Ok(())

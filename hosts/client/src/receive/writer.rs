@@ -4,15 +4,14 @@
 //! hashes them. What is next in order is hashed as it comes; what came early is not kept, but read back once its turn has
 //! come. Where there are no threads pieces are appended one by one.
 
-use std::{
-    io,
-    sync::{Arc, mpsc as blocking},
-    thread,
-};
+use std::{io, sync::Arc, thread};
 
 use bytes::Bytes;
 use hubstow_cache::{disk::content::Hasher, staged::StagedFile};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{
+    OwnedSemaphorePermit, Semaphore,
+    mpsc::{self, error::TryRecvError},
+};
 
 use super::{
     behind::Behind,
@@ -59,7 +58,7 @@ enum Writing {
 struct Queue {
     to_disk: mpsc::UnboundedSender<Queued>,
     room: Arc<Semaphore>,
-    thread: Begun<Returned<()>>,
+    thread: Begun<Returned>,
 }
 
 impl<'a> Writer<'a> {
@@ -99,7 +98,7 @@ impl<'a> Writer<'a> {
         match self.writing {
             Writing::Queue(Queue { to_disk, thread, .. }) => {
                 drop(to_disk);
-                self.custody.put_back(thread).await
+                self.custody.put_back(thread).await.map(drop)
             }
             Writing::InLine(written) => written,
         }
@@ -160,14 +159,14 @@ fn write_and_hash(
     let held = staged.intervals().clone();
     let mut syncing = Syncing::of(staged);
     let mut hasher = staged.lend_hasher();
-    let (to_hasher, to_hash) = blocking::channel::<(u64, Queued)>();
+    let (to_hasher, to_hash) = mpsc::unbounded_channel();
     let result = thread::scope(|scope| {
         let hasher = &mut hasher;
-        let hashing = move || hash(Behind::new(hasher, reader, held), &to_hash);
+        let hashing = move || hash(Behind::new(hasher, reader, held), to_hash);
         if let Err(error) = thread::Builder::new().spawn_scoped(scope, hashing) {
             tracing::debug!(%error, "no thread is left; what is written is hashed at the end");
         }
-        while let Some(queued) = pieces.blocking_recv() {
+        while let Some(mut queued) = pieces.blocking_recv() {
             let offset = match queued.place {
                 Place::Next => staged.prefix_bytes(),
                 Place::At(offset) => offset,
@@ -175,7 +174,8 @@ fn write_and_hash(
             staged.write_at(offset, &queued.piece)?;
             syncing.written(queued.piece.len() as u64);
             // A hasher that is gone has panicked, which the end of the scope tells, or could not begin.
-            let _ = to_hasher.send((offset, queued));
+            queued.place = Place::At(offset);
+            let _ = to_hasher.send(queued);
         }
         drop(to_hasher);
         Ok(())
@@ -189,7 +189,7 @@ fn write_and_hash(
 
 /// Hashes what has been written until there is no more. What is left then, whoever verifies the file reads. Where that
 /// would be much, pieces keep their room, so that receiving leaves hashing some of the processor.
-fn hash(mut behind: Behind<&mut Hasher>, written: &blocking::Receiver<(u64, Queued)>) {
+fn hash(mut behind: Behind<&mut Hasher>, mut written: mpsc::UnboundedReceiver<Queued>) {
     loop {
         let unread_bytes = behind.unread_bytes();
         if unread_bytes >= FAR_BEHIND_BYTES {
@@ -200,19 +200,20 @@ fn hash(mut behind: Behind<&mut Hasher>, written: &blocking::Receiver<(u64, Queu
         let next = if unread_bytes > 0 {
             match written.try_recv() {
                 Ok(next) => next,
-                Err(blocking::TryRecvError::Empty) => {
+                Err(TryRecvError::Empty) => {
                     behind.read_some();
                     continue;
                 }
-                Err(blocking::TryRecvError::Disconnected) => return,
+                Err(TryRecvError::Disconnected) => return,
             }
         } else {
-            match written.recv() {
-                Ok(next) => next,
-                Err(blocking::RecvError) => return,
+            match written.blocking_recv() {
+                Some(next) => next,
+                None => return,
             }
         };
-        let (offset, Queued { piece, .. }) = next;
-        behind.written(offset, &piece);
+        if let Queued { place: Place::At(offset), piece, .. } = next {
+            behind.written(offset, &piece);
+        }
     }
 }

@@ -8,6 +8,8 @@
 
 use std::{collections::BTreeMap, ops::Range, time::Duration};
 
+use litemap::LiteMap;
+
 /// A connection, by its number.
 pub(crate) type ConnectionId = u64;
 
@@ -117,7 +119,7 @@ impl Held {
 pub(crate) struct Plan {
     /// What is missing and nobody's: the end of each range by its start. No two of them touch.
     free: BTreeMap<u64, u64>,
-    held: BTreeMap<ConnectionId, Held>,
+    held: LiteMap<ConnectionId, Held>,
 }
 
 impl Plan {
@@ -129,7 +131,7 @@ impl Plan {
         answer_end: u64,
     ) -> Self {
         let mut missing = missing.into_iter();
-        let mut plan = Self { free: BTreeMap::new(), held: BTreeMap::new() };
+        let mut plan = Self { free: BTreeMap::new(), held: LiteMap::new() };
         if let Some(Range { start: at, end }) = missing.next() {
             let end = end.min(answer_end);
             plan.held.insert(first, Held { at, end, answer_end });
@@ -176,7 +178,7 @@ impl Plan {
     /// would get now.
     pub(crate) fn share_anew(&mut self, terms: &Terms) {
         let missing_bytes = self.free_bytes() + self.held_bytes();
-        let mut held: Vec<&mut Held> = self.held.values_mut().collect();
+        let mut held: Vec<&mut Held> = self.held.iter_mut().map(|(_, held)| held).collect();
         held.sort_unstable_by_key(|held| held.at);
         let mut rests = Vec::new();
         for (before, held) in held.into_iter().enumerate() {

@@ -3,7 +3,9 @@
 //!
 //! Pure: times are passed in.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
+
+use litemap::LiteMap;
 
 use super::super::clock::Now;
 
@@ -46,7 +48,7 @@ struct Pulse {
 /// What is known of all.
 #[derive(Debug, Default)]
 pub(crate) struct Pulses {
-    each: BTreeMap<ConnectionId, Pulse>,
+    each: LiteMap<ConnectionId, Pulse>,
     delay: Option<Duration>,
     /// What a connection has brought a second by the end of its range, of late.
     usual: f64,
