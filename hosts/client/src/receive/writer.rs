@@ -173,8 +173,8 @@ fn write_and_hash(
             };
             staged.write_at(offset, &queued.piece)?;
             syncing.written(queued.piece.len() as u64);
-            // A hasher that is gone has panicked, which the end of the scope tells, or could not begin.
             queued.place = Place::At(offset);
+            // A hasher that is gone has panicked, which the end of the scope tells, or could not begin.
             let _ = to_hasher.send(queued);
         }
         drop(to_hasher);
