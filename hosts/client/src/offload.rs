@@ -65,6 +65,12 @@ impl Offload {
 /// and back is compiled once and not for each kind of work.
 pub(crate) type Whatever = Box<dyn Any + Send>;
 
+/// Gives what came of work its type back, which is that of the work.
+#[expect(clippy::expect_used, reason = "whoever has begun the work knows what it returns")]
+pub(crate) fn typed<T: 'static>(done: Whatever) -> T {
+    *done.downcast().expect("the work returns what is waited for")
+}
+
 /// Work that has begun on a worker.
 pub(crate) struct Begun<T> {
     untyped: Untyped,
@@ -88,10 +94,9 @@ impl<T: 'static> Future for Begun<T> {
     /// What comes of it; an error where the threads have ended before the work began. A panic of the work goes on here.
     type Output = Result<T, Error>;
 
-    #[expect(clippy::expect_used, reason = "whoever has made it knows what the work returns")]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let done = ready!(self.untyped.poll(context))?;
-        Poll::Ready(Ok(*done.downcast().expect("the work returns what is waited for")))
+        Poll::Ready(Ok(typed(done)))
     }
 }
 

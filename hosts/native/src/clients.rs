@@ -16,11 +16,6 @@ use crate::tls::{Authorities, Tls};
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// What is spoken where the server may choose, the best first.
-#[cfg(feature = "http2")]
-const SPOKEN: &[&[u8]] = &[b"h2", b"http/1.1"];
-#[cfg(not(feature = "http2"))]
-const SPOKEN: &[&[u8]] = &[b"http/1.1"];
 /// How many pools of connections are kept: three for each of four runtimes.
 const POOLS: usize = 12;
 
@@ -94,8 +89,8 @@ impl Clients {
         let tls = match kind {
             // A proxy may speak TLS where the hub does not, and then certificates matter all the same.
             Kind::Plain if !self.has_secure_proxy() => Tls::without_certificates(),
-            Kind::Plain | Kind::SecureOwn => self.tls.speaking(&[b"http/1.1"]),
-            Kind::Secure => self.tls.speaking(SPOKEN),
+            Kind::Secure if cfg!(feature = "http2") => self.tls.speaking(&[b"h2", b"http/1.1"]),
+            Kind::Plain | Kind::Secure | Kind::SecureOwn => self.tls.speaking(&[b"http/1.1"]),
         };
         let mut builder = wide(Client::builder())
             .user_agent(&self.user_agent)

@@ -9,7 +9,7 @@ use hubstow_cache::{
 
 use crate::{
     handle::{CacheHandle, DiskBound, Worker},
-    offload::{Begun, Whatever},
+    offload::{Begun, Whatever, typed},
     open::Open,
     parts::Beside,
 };
@@ -119,14 +119,12 @@ impl Custody {
     ///
     /// # Errors
     /// What the work says.
-    #[expect(clippy::expect_used, reason = "what the work returns is boxed by this very function")]
     pub(crate) async fn work<T: Send + 'static>(
         &mut self,
         work: impl FnOnce(&mut StagedFile) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
         let begun = self.begin(work)?;
-        let done = self.put_back(begun).await?;
-        Ok(*done.downcast().expect("the work returns what is waited for"))
+        self.put_back(begun).await.map(typed)
     }
 
     /// Returns the file; `None` where a worker that had it was given up.
