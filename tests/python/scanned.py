@@ -16,7 +16,8 @@ import sys
 def get(kind, repo, revision=None, folder=None):
     from huggingface_hub import snapshot_download
 
-    snapshot_download(repo, repo_type=kind, revision=revision, local_dir=folder)
+    # One file at a time: without links, two files with the same content take the blob from under each other.
+    snapshot_download(repo, repo_type=kind, revision=revision, local_dir=folder, max_workers=1)
 
 
 def offline(kind, repo, revision=None):
