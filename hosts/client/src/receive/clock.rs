@@ -32,6 +32,11 @@ impl Now {
         }
     }
 
+    /// Returns the moment that is so much later.
+    pub(crate) fn later(self, span: Self) -> Self {
+        Self { line: self.line + span.line, wall: self.wall + span.wall }
+    }
+
     /// Returns the moment that is so much earlier.
     pub(crate) fn earlier(self, by: Duration) -> Self {
         Self { line: self.line.saturating_sub(by), wall: self.wall.saturating_sub(by) }

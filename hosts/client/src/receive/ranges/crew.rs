@@ -64,6 +64,8 @@ impl Crew {
     }
 
     fn terms(&self, connections: usize, now: Now) -> Terms {
-        Terms { delay: self.pulses.delay(), rate: self.pulses.median_rate(now), connections }
+        let is_held_up = self.pulses.is_any_parked();
+        let (delay, rate) = (self.pulses.delay(), self.pulses.median_rate(now));
+        Terms { delay, rate, connections, is_held_up }
     }
 }

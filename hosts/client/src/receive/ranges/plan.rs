@@ -50,6 +50,8 @@ pub(crate) struct Terms {
     pub(crate) rate: f64,
     /// How many connections share the work.
     pub(crate) connections: usize,
+    /// Whether some of them wait for this machine: to take from others would bring nothing.
+    pub(crate) is_held_up: bool,
 }
 
 impl Terms {
@@ -138,6 +140,11 @@ impl Plan {
         }
         missing.for_each(|range| plan.release(range));
         plan
+    }
+
+    /// Returns where the next piece of a connection belongs.
+    pub(crate) fn next_offset(&self, id: ConnectionId) -> u64 {
+        self.held.get(&id).map_or(0, |held| held.at)
     }
 
     /// Tells whether everything was taken.
@@ -230,6 +237,9 @@ impl Plan {
             self.held.remove(&owner);
             self.hold(id, held.at..held.end);
             return Some(Given::Instead(owner));
+        }
+        if terms.is_held_up {
+            return None;
         }
         let holders = || self.held.iter().filter(|(_, held)| held.left_bytes() > 0);
         let all: f64 = holders().map(|(owner, _)| rate_of(pace(*owner))).sum();

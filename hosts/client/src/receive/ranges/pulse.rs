@@ -43,6 +43,8 @@ struct Pulse {
     total: u64,
     /// What it has brought since then, where what is old counts less.
     counted: (Now, f64),
+    /// Since when it is not read. What that takes does not count.
+    parked: Option<Now>,
 }
 
 /// What is known of all.
@@ -67,6 +69,7 @@ impl Pulses {
             last: now,
             total: self.total,
             counted: (now, 0.0),
+            parked: None,
         };
         self.each.insert(id, pulse);
     }
@@ -97,6 +100,28 @@ impl Pulses {
         }
     }
 
+    /// It is not read for a while.
+    pub(crate) fn parked(&mut self, id: ConnectionId, now: Now) {
+        if let Some(pulse) = self.each.get_mut(&id) {
+            pulse.parked = Some(now);
+        }
+    }
+
+    /// It is read again.
+    pub(crate) fn resumed(&mut self, id: ConnectionId, now: Now) {
+        let Some(pulse) = self.each.get_mut(&id) else { return };
+        let Some(parked) = pulse.parked.take() else { return };
+        let later = |then: Now| then.later(now.since(parked));
+        (pulse.last, pulse.total) = (now, self.total);
+        pulse.began = pulse.began.map(later);
+        pulse.counted.0 = later(pulse.counted.0);
+    }
+
+    /// Tells whether any is not read.
+    pub(crate) fn is_any_parked(&self) -> bool {
+        self.each.values().any(|pulse| pulse.parked.is_some())
+    }
+
     /// The connection is over.
     pub(crate) fn gone(&mut self, id: ConnectionId) {
         self.learn(id);
@@ -116,9 +141,10 @@ impl Pulses {
         self.each.get(&id).map(|pulse| pulse.asked)
     }
 
-    /// Returns how many bring something.
+    /// Returns how many bring something, or would.
     pub(crate) fn bringing(&self) -> usize {
-        self.each.values().filter(|pulse| pulse.began.is_some()).count()
+        let brings = |pulse: &&Pulse| pulse.began.is_some() || pulse.parked.is_some();
+        self.each.values().filter(brings).count()
     }
 
     /// Returns how long a request takes to its answer.
@@ -175,14 +201,16 @@ impl Pulses {
     fn is_silent(&self, pulse: &Pulse, now: Now, patience: Duration) -> bool {
         let others = self.each.len().saturating_sub(1).max(1) as u64;
         let meanwhile = (self.total - pulse.total) / others;
-        now.since(pulse.last).line >= patience && meanwhile >= MEANWHILE_BYTES
+        let is_read = pulse.parked.is_none();
+        is_read && now.since(pulse.last).line >= patience && meanwhile >= MEANWHILE_BYTES
     }
 }
 
 fn rate(pulse: &Pulse, now: Now) -> Option<f64> {
     let (since, counted) = pulse.counted;
     let span = now.since(since);
-    let is_known = pulse.began.is_some() && span.wall >= RATE_AFTER;
+    let is_read = pulse.began.is_some() && pulse.parked.is_none();
+    let is_known = is_read && span.wall >= RATE_AFTER;
     // What the line brings while it is read: a disk that holds it up makes it no slower.
     is_known.then(|| counted / span.line.max(LEAST_SPAN).as_secs_f64())
 }
@@ -238,5 +266,27 @@ mod tests {
             let again = expected.filter(|id| *id == 0);
             assert_eq!(pulses.hopeless(until), again, "{what}");
         }
+    }
+    #[test]
+    fn while_a_connection_is_parked_nothing_is_said_of_it() {
+        let mut pulses = play([0.5; 4], at(1_000));
+        let Pace::Rate(before) = pulses.pace(0, at(1_000)) else { panic!("it has brought much") };
+        pulses.parked(0, at(1_000));
+        for now in (1_010..=6_000).step_by(10) {
+            (1..4).for_each(|id| pulses.brought(id, at(now), MIB / 2));
+        }
+        assert!(pulses.is_any_parked());
+        assert_eq!(pulses.bringing(), 4);
+        assert_eq!(pulses.pace(0, at(6_000)), Pace::Unknown);
+        assert_eq!(pulses.hopeless(at(6_000)), None, "it is neither stalled nor slow");
+        pulses.resumed(0, at(6_000));
+        assert!(!pulses.is_any_parked());
+        let Pace::Rate(after) = pulses.pace(0, at(6_000)) else { panic!("it was as fast") };
+        assert!((after / before - 1.0).abs() < 0.02, "{before} {after}");
+        assert_eq!(pulses.hopeless(at(8_900)), None);
+        for now in (6_010..=9_100).step_by(10) {
+            (1..4).for_each(|id| pulses.brought(id, at(now), MIB / 2));
+        }
+        assert_eq!(pulses.hopeless(at(9_100)), Some(0), "it has brought nothing since");
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! The first connection receives all the rest until others have proved that the hub gives ranges; then it gets ranges like
 //! the others. Pieces are written where they belong as they come. How many connections there are, what each is to receive
-//! and how long it is waited for, [`Crew`] says. What follows when one fails is in [`super::lost`].
+//! and how long it is waited for, [`Crew`] says; which of them are read is in [`super::listen`], and what follows when one
+//! fails in [`super::lost`].
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -13,9 +14,9 @@ use std::{
 use bytes::Bytes;
 use futures_util::{
     future::{AbortHandle, abortable},
-    stream::{FuturesUnordered, StreamExt as _},
+    stream::FuturesUnordered,
 };
-use tokio::time::{Instant, error::Elapsed};
+use tokio::time::Instant;
 
 use super::{
     super::{
@@ -23,7 +24,7 @@ use super::{
         clock::Clock,
         fetch::{Fetch, Tell},
         meter::Meter,
-        transfer::{Transfer, next_piece},
+        transfer::Transfer,
         verdict::{Cause, Verdict},
         writer::{Place, Writer},
     },
@@ -32,6 +33,7 @@ use super::{
     outage::Outages,
     plan::{ConnectionId, Given, Plan, Taken, Then},
     pulse::Pulses,
+    reading::Reading,
 };
 use crate::http::{
     address::{Address, NoAnswer},
@@ -46,8 +48,6 @@ const END_PATIENCE: Duration = Duration::from_millis(20);
 const READ_ON_BYTES: u64 = 64 << 10;
 /// How long is received before it is judged what each connection brings.
 const RATE_LOOK: Duration = Duration::from_millis(250);
-/// How often connections are looked after when nothing comes.
-const TICK: Duration = Duration::from_millis(100);
 
 /// What a connection has come to.
 pub(super) enum Step {
@@ -95,7 +95,7 @@ pub(crate) enum Proof {
 
 /// A file that is received on several connections.
 pub(crate) struct Ranges<'a> {
-    http: &'a Http,
+    pub(super) http: &'a Http,
     pub(super) fetch: &'a Fetch<'a>,
     pub(super) tell: Tell<'a>,
     pub(super) at: Address,
@@ -108,6 +108,7 @@ pub(crate) struct Ranges<'a> {
     /// What ends the step that each connection is in.
     pub(super) connections: HashMap<ConnectionId, AbortHandle>,
     permits: Vec<ConnectionPermit>,
+    pub(super) reading: Reading<Box<dyn Body>>,
     /// How many connections wait before they are asked for again.
     pub(super) resting: usize,
     /// The first connection, where it has reached another one that has not been answered yet.
@@ -147,6 +148,7 @@ impl<'a> Ranges<'a> {
             ready: VecDeque::new(),
             connections: HashMap::new(),
             permits: Vec::new(),
+            reading: Reading::default(),
             resting: 0,
             paused: None,
             proof,
@@ -168,7 +170,7 @@ impl<'a> Ranges<'a> {
         writer: &mut Writer<'_>,
         meter: &mut Meter<'_>,
     ) -> Result<(), Verdict> {
-        self.listen(0, body);
+        self.read_on(0, body);
         while !self.crew.plan.is_done() {
             self.look_after();
             self.fill();
@@ -180,6 +182,7 @@ impl<'a> Ranges<'a> {
                 }
                 Ok(Some(Step::Piece { id, body, piece: Ok(Some(piece)) })) => {
                     let len = piece.len() as u64;
+                    self.reading.has_brought(id);
                     self.received += len;
                     if len > 0 {
                         meter.received(len)?;
@@ -204,13 +207,6 @@ impl<'a> Ranges<'a> {
             }
         }
         Ok(())
-    }
-
-    async fn next_step(&mut self) -> Result<Option<Step>, Elapsed> {
-        match self.ready.pop_front() {
-            Some(step) => Ok(Some(step)),
-            None => tokio::time::timeout(TICK, self.steps.next()).await,
-        }
     }
 
     /// Returns how many connections there should be.
@@ -241,7 +237,9 @@ impl<'a> Ranges<'a> {
         let mut new = Vec::new();
         let ending = self.ending(wanted);
         while self.connections.len() + self.resting < wanted + ending {
-            if !self.connections.is_empty() && Instant::now() < self.quiet_until {
+            // While some that are there are not read, more would bring nothing.
+            let is_enough = self.reading.is_any_parked() || Instant::now() < self.quiet_until;
+            if !self.connections.is_empty() && is_enough {
                 break;
             }
             // Whoever takes the place of one that ends needs no permit.
@@ -300,15 +298,7 @@ impl<'a> Ranges<'a> {
         });
     }
 
-    fn listen(&mut self, id: ConnectionId, mut body: Box<dyn Body>) {
-        let (http, at) = (self.http, self.at.clone());
-        self.go_on(id, async move {
-            let piece = next_piece(http, &at, &mut *body).await;
-            Step::Piece { id, body, piece }
-        });
-    }
-
-    fn go_on(&mut self, id: ConnectionId, step: impl Future<Output = Step> + Send + 'a) {
+    pub(super) fn go_on(&mut self, id: ConnectionId, step: impl Future<Output = Step> + Send + 'a) {
         let (step, abort) = abortable(step);
         self.connections.insert(id, abort);
         self.steps.push(Box::pin(async { step.await.unwrap_or(Step::Abandoned) }));
@@ -324,6 +314,7 @@ impl<'a> Ranges<'a> {
 
     pub(super) fn retire(&mut self, id: ConnectionId) {
         self.crew.retire(id);
+        self.reading.gone(id);
         self.connections.remove(&id);
         self.permits.truncate(self.connections.len().saturating_sub(1));
     }
@@ -348,7 +339,7 @@ impl<'a> Ranges<'a> {
         if let Some(Paused { id: first, .. }) = self.paused.take() {
             self.retire(first);
         }
-        self.listen(id, answer.body);
+        self.read_on(id, answer.body);
         Ok(None)
     }
 
@@ -369,7 +360,7 @@ impl<'a> Ranges<'a> {
                     {
                         self.retire(id);
                     } else {
-                        self.listen(id, body);
+                        self.read_on(id, body);
                     }
                     return true;
                 }

@@ -3,7 +3,7 @@ use super::*;
 const MIB: u64 = 1 << 20;
 
 fn terms(connections: usize) -> Terms {
-    Terms { delay: Duration::from_millis(80), rate: 50e6, connections }
+    Terms { delay: Duration::from_millis(80), rate: 50e6, connections, is_held_up: false }
 }
 
 fn unknown(_: ConnectionId) -> Pace {
@@ -56,6 +56,16 @@ fn a_slow_owner_keeps_less() {
     let mut plan = Plan::new([0..64 * MIB], 0, 64 * MIB);
     plan.assign(1, &terms(2), |_| Pace::Rate(5e6));
     assert!(plan.ask(1).unwrap().start < 8 * MIB);
+}
+
+#[test]
+fn nothing_is_taken_from_others_while_this_machine_holds_them_up() {
+    let mut plan = Plan::new([0..32 * MIB, 32 * MIB..64 * MIB], 0, 32 * MIB);
+    let held_up = Terms { is_held_up: true, ..terms(1) };
+    assert_eq!(plan.assign(1, &held_up, unknown), Some(Given::Range), "what nobody has");
+    assert_eq!(plan.assign(2, &held_up, unknown), None);
+    assert_eq!(plan.assign(2, &held_up, |_| Pace::Silent), Some(Given::Instead(0)));
+    assert_eq!(plan.assign(3, &terms(2), unknown), Some(Given::Range));
 }
 
 #[test]
