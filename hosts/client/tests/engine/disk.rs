@@ -3,13 +3,14 @@
 use std::{
     collections::HashMap,
     io::{self, Read, Seek, SeekFrom, Write},
+    ops::Range,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     thread::{self, ThreadId},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use hubstow_cache::{
@@ -27,7 +28,14 @@ pub(crate) struct Watch {
     most_open: AtomicUsize,
     /// How many files may be open; 0 where any number may.
     limit: AtomicUsize,
+    /// What was written of content, in this order, and how long each takes.
+    written: Mutex<Vec<Range<u64>>>,
+    write_takes: Mutex<Duration>,
+    read_bytes: AtomicU64,
 }
+
+/// Less than that is no content of a large file.
+const CONTENT_BYTES: usize = 16 << 10;
 
 impl Watch {
     /// Returns what a thread has done first, if it has touched a disk.
@@ -52,6 +60,36 @@ impl Watch {
         self.limit.store(files, Ordering::SeqCst);
     }
 
+    /// Each piece of content takes so long to be written from now on.
+    pub(crate) fn write_takes(&self, time: Duration) {
+        *self.write_takes.lock().unwrap() = time;
+    }
+
+    /// Returns what was written of a large file, in this order.
+    pub(crate) fn written(&self) -> Vec<Range<u64>> {
+        self.written.lock().unwrap().clone()
+    }
+
+    /// Returns how much was read of whatever was read in large pieces.
+    pub(crate) fn read_bytes(&self) -> u64 {
+        self.read_bytes.load(Ordering::SeqCst)
+    }
+
+    fn writes(&self, at: u64, len: usize) {
+        self.touch("write");
+        if len >= CONTENT_BYTES {
+            thread::sleep(*self.write_takes.lock().unwrap());
+            self.written.lock().unwrap().push(at..at + len as u64);
+        }
+    }
+
+    fn reads(&self, into: usize, len: usize) {
+        self.touch("read");
+        if into >= CONTENT_BYTES {
+            self.read_bytes.fetch_add(len as u64, Ordering::SeqCst);
+        }
+    }
+
     fn touch(&self, what: &str) {
         let mut touched = self.touched.lock().unwrap();
         touched.entry(thread::current().id()).or_insert_with(|| what.to_owned());
@@ -66,6 +104,10 @@ impl Watch {
         }
         self.most_open.fetch_max(now, Ordering::SeqCst);
         Ok(())
+    }
+
+    fn closes(&self) {
+        self.open.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -92,9 +134,9 @@ impl WatchedDisk {
         self.watch.touch("open");
         self.watch.opens()?;
         match open(&self.disk) {
-            Ok(file) => Ok(Box::new(WatchedFile { file, watch: Arc::clone(&self.watch) })),
+            Ok(file) => Ok(Box::new(WatchedFile::new(file, &self.watch))),
             Err(error) => {
-                self.watch.open.fetch_sub(1, Ordering::SeqCst);
+                self.watch.closes();
                 Err(error)
             }
         }
@@ -105,7 +147,7 @@ impl WatchedDisk {
         self.watch.touch("list");
         self.watch.opens()?;
         let listed = list(&self.disk);
-        self.watch.open.fetch_sub(1, Ordering::SeqCst);
+        self.watch.closes();
         listed
     }
 
@@ -165,11 +207,11 @@ impl Disk for WatchedDisk {
         self.watch.opens()?;
         match self.disk.open_lock(at) {
             Ok(LockFile { file, origin }) => {
-                let file = Box::new(WatchedFile { file, watch: Arc::clone(&self.watch) });
+                let file = Box::new(WatchedFile::new(file, &self.watch));
                 Ok(LockFile { file, origin })
             }
             Err(error) => {
-                self.watch.open.fetch_sub(1, Ordering::SeqCst);
+                self.watch.closes();
                 Err(error)
             }
         }
@@ -215,26 +257,37 @@ impl Disk for WatchedDisk {
 struct WatchedFile {
     file: Box<dyn DiskFile>,
     watch: Arc<Watch>,
+    at: u64,
+}
+
+impl WatchedFile {
+    fn new(file: Box<dyn DiskFile>, watch: &Arc<Watch>) -> Self {
+        Self { file, watch: Arc::clone(watch), at: 0 }
+    }
 }
 
 impl Drop for WatchedFile {
     fn drop(&mut self) {
         self.watch.touch("close");
-        self.watch.open.fetch_sub(1, Ordering::SeqCst);
+        self.watch.closes();
     }
 }
 
 impl Read for WatchedFile {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.watch.touch("read");
-        self.file.read(into)
+        let len = self.file.read(into)?;
+        self.watch.reads(into.len(), len);
+        self.at += len as u64;
+        Ok(len)
     }
 }
 
 impl Write for WatchedFile {
     fn write(&mut self, from: &[u8]) -> io::Result<usize> {
-        self.watch.touch("write");
-        self.file.write(from)
+        let len = self.file.write(from)?;
+        self.watch.writes(self.at, len);
+        self.at += len as u64;
+        Ok(len)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -245,7 +298,8 @@ impl Write for WatchedFile {
 impl Seek for WatchedFile {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.watch.touch("seek");
-        self.file.seek(to)
+        self.at = self.file.seek(to)?;
+        Ok(self.at)
     }
 }
 
@@ -258,6 +312,33 @@ impl DiskFile for WatchedFile {
     fn set_len(&mut self, len_bytes: u64) -> io::Result<()> {
         self.watch.touch("set_len");
         self.file.set_len(len_bytes)
+    }
+
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_at(offset, bytes)?;
+        self.watch.writes(offset, bytes.len());
+        Ok(())
+    }
+
+    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        let len = self.file.read_at(offset, into)?;
+        self.watch.reads(into.len(), len);
+        Ok(len)
+    }
+
+    fn second_handle(&self) -> io::Result<Box<dyn DiskFile>> {
+        self.watch.opens()?;
+        match self.file.second_handle() {
+            Ok(file) => Ok(Box::new(Self::new(file, &self.watch))),
+            Err(error) => {
+                self.watch.closes();
+                Err(error)
+            }
+        }
+    }
+
+    fn allow_holes(&self) -> io::Result<()> {
+        self.file.allow_holes()
     }
 
     fn flushable(&self) -> Option<u64> {

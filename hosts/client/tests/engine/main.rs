@@ -6,6 +6,7 @@
 mod descriptors;
 mod disk;
 mod drops;
+mod order;
 mod remembered;
 mod scene;
 mod script;

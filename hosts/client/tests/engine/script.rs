@@ -5,9 +5,10 @@ use std::{
     future::poll_fn,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     task::Poll,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -37,6 +38,10 @@ pub(crate) struct ScriptedHub {
     pub(crate) wrong: Mutex<Option<Bytes>>,
     /// How often it was asked for chosen paths, of which it knows nothing.
     pub(crate) asked_for_paths: AtomicUsize,
+    /// How many milliseconds each answer takes to begin.
+    pub(crate) delay_ms: AtomicU64,
+    /// How many requests for one file may be sent at once.
+    pub(crate) connections: AtomicUsize,
     in_flight: Arc<AtomicUsize>,
     most_in_flight: AtomicUsize,
 }
@@ -49,6 +54,8 @@ impl ScriptedHub {
             is_away: AtomicBool::new(false),
             wrong: Mutex::default(),
             asked_for_paths: AtomicUsize::new(0),
+            delay_ms: AtomicU64::new(0),
+            connections: AtomicUsize::new(1),
             in_flight: Arc::default(),
             most_in_flight: AtomicUsize::new(0),
         }
@@ -93,14 +100,14 @@ impl ScriptedHub {
         if asked(header::IF_NONE_MATCH) == Some(&etag) {
             return (StatusCode::NOT_MODIFIED, headers, Bytes::new());
         }
-        let start = asked(header::RANGE).filter(|_| self.ranges == Ranges::On);
-        let start: Option<usize> =
-            start.and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
-        if let Some(start) = start {
-            let (last, all) = (content.len() - 1, content.len());
+        let range = asked(header::RANGE).filter(|_| self.ranges == Ranges::On);
+        let range = range.and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
+        if let Some((start, last)) = range {
+            let (start, all): (usize, usize) = (start.parse().unwrap(), content.len());
+            let last = last.parse().unwrap_or(all - 1);
             set("content-range", format!("bytes {start}-{last}/{all}"));
-            set("content-length", (all - start).to_string());
-            return (StatusCode::PARTIAL_CONTENT, headers, content.slice(start..));
+            set("content-length", (last + 1 - start).to_string());
+            return (StatusCode::PARTIAL_CONTENT, headers, content.slice(start..=last));
         }
         set("content-length", content.len().to_string());
         let is_get = request.method == Method::GET;
@@ -125,6 +132,10 @@ impl Transport for ScriptedHub {
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, TransportError>> {
         Box::pin(async move {
             turn().await;
+            let delay = Duration::from_millis(self.delay_ms.load(Ordering::SeqCst));
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
             if self.is_away.load(Ordering::SeqCst) {
                 return Err(TransportError::new(
                     hubstow_client::TransportErrorKind::Other,
@@ -137,6 +148,10 @@ impl Transport for ScriptedHub {
             let body = Box::new(Pieces { left, in_flight: Arc::clone(&self.in_flight) });
             Ok(Response::new(status, headers, body))
         })
+    }
+
+    fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 }
 
