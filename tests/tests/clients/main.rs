@@ -6,7 +6,11 @@
 
 #![expect(clippy::print_stdout, reason = "a test says what it could not compare")]
 
+#[path = "../scenarios/build.rs"]
+mod build;
 mod clients;
+#[path = "../scenarios/program.rs"]
+mod program;
 mod stage;
 mod table;
 mod tools;

@@ -9,6 +9,8 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
+use super::{build::build, program::program};
+
 /// The program that is tested, and what runs clients. What is not there is what this machine lacks.
 pub(crate) struct Tools {
     pub(crate) hubstow: PathBuf,
@@ -27,11 +29,14 @@ pub(crate) struct Tools {
 impl Tools {
     /// Finds them, and builds those that are ours.
     pub(crate) fn find() -> Result<Self> {
-        let hubstow = built(&["--package", "hubstow", "--features", "wasmtime"])?;
+        let hubstow = program("hubstow")?;
         let manifest = here("clients/Cargo.toml");
         let target = here("../target/clients");
         let [manifest, target] = [&manifest, &target].map(|path| path.display().to_string());
-        let rust = built(&["--locked", "--manifest-path", &manifest, "--target-dir", &target])?;
+        let rust = build(
+            "hf_hub_0_4",
+            &["--locked", "--manifest-path", &manifest, "--target-dir", &target],
+        )?;
         let rust = rust.parent().context("a program is in a folder")?.to_owned();
         Ok(Self {
             hubstow,
@@ -61,16 +66,4 @@ pub(crate) fn said(command: &mut Command) -> Result<String> {
 /// Tells whether a command can be run.
 pub(crate) fn runs(program: &str) -> bool {
     said(Command::new(program).arg("--version")).is_ok()
-}
-
-/// Builds programs, and returns where the last one is.
-fn built(arguments: &[&str]) -> Result<PathBuf> {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "--message-format=json"]).args(arguments);
-    let messages = said(cargo.current_dir(env!("CARGO_MANIFEST_DIR")))?;
-    let mut programs = messages.lines().filter_map(|line| {
-        let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        message.get("executable")?.as_str().map(PathBuf::from)
-    });
-    programs.next_back().context("cargo named no program")
 }

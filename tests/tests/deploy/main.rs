@@ -5,6 +5,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
 
+#[path = "../scenarios/build.rs"]
+mod build;
+#[path = "../scenarios/program.rs"]
+mod program;
+
 use std::{
     collections::BTreeSet,
     env, fs,
@@ -21,6 +26,8 @@ use hubstow_serve::{
     Upstream, UpstreamCounts,
 };
 use libtest_mimic::{Arguments, Completion, Trial};
+
+use self::program::program;
 
 /// Names the Python interpreter of the tests, beside which the tools from PyPI are.
 const PYTHON: &str = "HUBSTOW_PYTHON";
@@ -118,9 +125,7 @@ fn systemd() -> Result<Option<String>> {
 
 /// Builds the command, and returns what it says of a subcommand.
 fn help(of: &str) -> Result<String> {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["run", "--quiet", "--package", "hubstow", "--features", "wasmtime", "--", of]);
-    said(cargo.arg("--help").current_dir(root()))
+    said(Command::new(program("hubstow")?).args([of, "--help"]))
 }
 
 fn flags() -> Result<Option<String>> {

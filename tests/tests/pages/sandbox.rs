@@ -35,7 +35,7 @@ fn program() -> Result<Result<PathBuf, String>> {
     if !Path::new(folder.trim()).is_dir() {
         return Ok(Err(format!("the Rust target {TARGET}")));
     }
-    build(&["--package", "hubstow-wasi", "--release", "--target", TARGET]).map(Ok)
+    build("hubstow-wasi", &["--package", "hubstow-wasi", "--release", "--target", TARGET]).map(Ok)
 }
 
 pub(crate) fn of_the_readme() -> Result<Option<String>> {

@@ -7,17 +7,21 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
 
-/// Builds a program, and returns where it is.
-pub(crate) fn build(arguments: &[&str]) -> Result<PathBuf> {
+/// Builds a program by these arguments, and returns where it is.
+pub(crate) fn build(name: &str, arguments: &[&str]) -> Result<PathBuf> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["build", "--quiet", "--message-format=json"]);
     let messages = answer(cargo.current_dir(env!("CARGO_MANIFEST_DIR")), arguments)?;
-    let mut executables = messages.lines().filter_map(|line| {
-        let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        message.get("executable")?.as_str().map(PathBuf::from)
+    let mut programs = messages.lines().filter_map(|line| {
+        let message: Value = serde_json::from_str(line).ok()?;
+        let target = message.get("target")?;
+        let is_it = target.get("kind")? == &json!(["bin"]) && target.get("name")? == name;
+        let executable = message.get("executable")?.as_str()?;
+        is_it.then(|| PathBuf::from(executable))
     });
-    executables.next_back().context("cargo named no executable")
+    programs.next_back().with_context(|| format!("cargo named no {name}"))
 }
 
 /// Runs a command that must succeed, and returns what it prints.

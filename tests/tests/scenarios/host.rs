@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use crate::{
     build::{answer, build},
+    program::program,
     wine,
 };
 
@@ -103,23 +104,24 @@ impl Host {
 /// Builds the command once, and returns where it is.
 fn command() -> Result<&'static Path> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    once(&BUILT, || build(&["--package", "hubstow", "--features", "wasmtime"]))
+    once(&BUILT, || program("hubstow"))
 }
 
 /// Builds the command for Windows once, and returns where it is.
 fn windows_command() -> Result<&'static Path> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    once(&BUILT, || build(&["--package", "hubstow", "--target", wine::TARGET]))
+    once(&BUILT, || build("hubstow", &["--package", "hubstow", "--target", wine::TARGET]))
 }
 
 /// Builds the WASI program and the sandbox once, compiles the one by the other, and returns where they are.
 fn wasi_program() -> Result<(&'static Path, &'static Path)> {
     static SANDBOX: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let sandbox = once(&SANDBOX, || build(&["--package", "hubstow-sandbox"]))?;
+    let sandbox = once(&SANDBOX, || program("sandbox"))?;
     let program = once(&PROGRAM, || {
         // As it is released: hashing without optimisation takes a hundred times as long.
-        let guest = build(&["--package", "hubstow-wasi", "--release", "--target", WASI_TARGET])?;
+        let release = ["--package", "hubstow-wasi", "--release", "--target", WASI_TARGET];
+        let guest = build("hubstow-wasi", &release)?;
         let compiled = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hubstow-wasi.cwasm");
         answer(
             &mut Command::new(sandbox),

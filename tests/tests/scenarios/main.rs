@@ -15,6 +15,7 @@ mod hub;
 mod names;
 mod play;
 mod process;
+mod program;
 mod readers;
 mod report;
 mod scenario;

@@ -154,9 +154,8 @@ pub(crate) fn steps() -> Vec<Planned> {
             missing: no_wine,
             command: |shop| {
                 let mut command = shop.cargo_with_wine();
-                command.args(["test", "--package", "hubstow-tests", "--package", "hubstow"]);
-                command.args(["--features", "hubstow/wasmtime", "--test", "scenarios"]);
-                command.args(["--", "windows/"]);
+                command.arg("test").args(TESTED.split(' '));
+                command.args(["--test", "scenarios", "--", "windows/"]);
                 command
             },
         },
