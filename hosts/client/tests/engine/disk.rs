@@ -106,6 +106,12 @@ impl Watch {
         Ok(())
     }
 
+    /// Opens one more file, if that is allowed.
+    fn opening<T>(&self, open: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        self.opens()?;
+        open().inspect_err(|_| self.closes())
+    }
+
     fn closes(&self) {
         self.open.fetch_sub(1, Ordering::SeqCst);
     }
@@ -132,14 +138,8 @@ impl WatchedDisk {
         open: impl FnOnce(&StdDisk) -> io::Result<Box<dyn DiskFile>>,
     ) -> io::Result<Box<dyn DiskFile>> {
         self.watch.touch("open");
-        self.watch.opens()?;
-        match open(&self.disk) {
-            Ok(file) => Ok(Box::new(WatchedFile::new(file, &self.watch))),
-            Err(error) => {
-                self.watch.closes();
-                Err(error)
-            }
-        }
+        let file = self.watch.opening(|| open(&self.disk))?;
+        Ok(Box::new(WatchedFile::new(file, &self.watch)))
     }
 
     /// Opens something for a moment.
@@ -204,17 +204,8 @@ impl Disk for WatchedDisk {
 
     fn open_lock(&self, at: &CachePath) -> io::Result<LockFile> {
         self.watch.touch("open_lock");
-        self.watch.opens()?;
-        match self.disk.open_lock(at) {
-            Ok(LockFile { file, origin }) => {
-                let file = Box::new(WatchedFile::new(file, &self.watch));
-                Ok(LockFile { file, origin })
-            }
-            Err(error) => {
-                self.watch.closes();
-                Err(error)
-            }
-        }
+        let LockFile { file, origin } = self.watch.opening(|| self.disk.open_lock(at))?;
+        Ok(LockFile { file: Box::new(WatchedFile::new(file, &self.watch)), origin })
     }
 
     fn make_folder(&self, at: &CachePath) -> io::Result<()> {
@@ -327,14 +318,8 @@ impl DiskFile for WatchedFile {
     }
 
     fn second_handle(&self) -> io::Result<Box<dyn DiskFile>> {
-        self.watch.opens()?;
-        match self.file.second_handle() {
-            Ok(file) => Ok(Box::new(Self::new(file, &self.watch))),
-            Err(error) => {
-                self.watch.closes();
-                Err(error)
-            }
-        }
+        let file = self.watch.opening(|| self.file.second_handle())?;
+        Ok(Box::new(Self::new(file, &self.watch)))
     }
 
     fn allow_holes(&self) -> io::Result<()> {

@@ -18,6 +18,7 @@ mod libtest;
 mod plan;
 mod step;
 mod tally;
+mod tested;
 mod wine;
 
 use std::process::ExitCode;

@@ -4,11 +4,10 @@ use std::process::Command;
 
 use crate::{
     install::{MINGW_C_COMPILER, Workshop},
+    tested::TESTED,
     wine::WINE,
 };
 
-/// What is tested here.
-const TESTED: &str = "--workspace --features hubstow/wasmtime,hubstow-native/blocking";
 /// The crates that must build for Windows: it is what they are for.
 const FOR_WINDOWS: [&str; 5] =
     ["hubstow-core", "hubstow-cache", "hubstow-client", "hubstow-native", "hubstow"];

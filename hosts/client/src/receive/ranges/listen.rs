@@ -22,8 +22,9 @@ impl Ranges<'_> {
         if let Some(step) = self.ready.pop_front() {
             return Ok(Some(step));
         }
-        while let Some((id, body)) = self.reading.next(self.room(), self.clock.now().wall) {
-            self.crew.pulses.resumed(id, self.clock.now());
+        let (room, now) = (self.room(), self.clock.now());
+        while let Some((id, body)) = self.reading.next(room, now.wall) {
+            self.crew.pulses.resumed(id, now);
             self.wait_for_piece(id, body);
         }
         let wait = if self.reading.is_any_parked() { ONE_MORE } else { TICK };
