@@ -2,28 +2,32 @@
 //!
 //! INVARIANT: the hasher has seen a beginning of the file and nothing else.
 
-use std::{borrow::BorrowMut, ops::Range};
+use std::{borrow::BorrowMut, io, ops::Range};
 
 use hubstow_cache::{
     disk::{content::Hasher, failure::with_causes},
-    staged::{Intervals, StagedReader},
+    staged::Intervals,
 };
 
 /// How much is read back at once: pieces that hold room wait that long at most.
 const READ_BYTES: usize = 256 << 10;
 
-/// A hasher that follows behind whoever writes a file.
-pub(crate) struct Behind<H> {
+/// A hasher that follows behind whoever writes a file. `R` reads from an offset on what is there.
+pub(crate) struct Behind<H, R> {
     hasher: H,
     /// `None` where nothing can be read back.
-    reader: Option<StagedReader>,
+    reader: Option<R>,
     held: Intervals,
     buffer: Vec<u8>,
 }
 
-impl<H: BorrowMut<Hasher>> Behind<H> {
+impl<H, R> Behind<H, R>
+where
+    H: BorrowMut<Hasher>,
+    R: FnMut(u64, &mut [u8]) -> io::Result<usize>,
+{
     /// Follows from where the hasher is, in a file that holds so much.
-    pub(crate) fn new(hasher: H, reader: Option<StagedReader>, held: Intervals) -> Self {
+    pub(crate) fn new(hasher: H, reader: Option<R>, held: Intervals) -> Self {
         Self { hasher, reader, held, buffer: Vec::new() }
     }
 
@@ -50,13 +54,26 @@ impl<H: BorrowMut<Hasher>> Behind<H> {
 
     /// Reads and hashes some of what comes next. What can't be read now, verifying reads again.
     pub(crate) fn read_some(&mut self) {
+        self.read_up_to(READ_BYTES as u64);
+    }
+
+    /// Does so with so much of what comes next, as far as it has been written.
+    pub(crate) fn read(&mut self, bytes: u64) {
+        let end = self.unread().start + bytes;
+        while self.unread_bytes() > 0 && self.unread().start < end {
+            self.read_up_to(end - self.unread().start);
+        }
+    }
+
+    fn read_up_to(&mut self, most_bytes: u64) {
         let Range { start, end } = self.unread();
         self.buffer.resize(READ_BYTES, 0);
-        let most = usize::try_from(end - start).unwrap_or(READ_BYTES).min(READ_BYTES);
+        let most =
+            usize::try_from(most_bytes.min(end - start)).unwrap_or(READ_BYTES).min(READ_BYTES);
         let hasher = self.hasher.borrow_mut();
         let Some(reader) = &mut self.reader else { return };
         let into = self.buffer.get_mut(..most).unwrap_or_default();
-        match reader.read_at(start, into) {
+        match reader(start, into) {
             Ok(count) if count > 0 => hasher.update(into.get(..count).unwrap_or_default()),
             Ok(_) => self.reader = None,
             Err(error) => {

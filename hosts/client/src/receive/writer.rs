@@ -156,6 +156,7 @@ fn write_and_hash(
 ) -> io::Result<()> {
     // Where there is no second handle, whoever verifies reads what was not hashed here.
     let reader = if staged.takes_positions() { staged.reader().ok() } else { None };
+    let reader = reader.map(|mut reader| move |at, into: &mut [u8]| reader.read_at(at, into));
     let held = staged.intervals().clone();
     let mut syncing = Syncing::of(staged);
     let mut hasher = staged.lend_hasher();
@@ -188,14 +189,13 @@ fn write_and_hash(
 }
 
 /// Hashes what has been written until there is no more. What is left then, whoever verifies the file reads. Where that
-/// would be much, pieces keep their room, so that receiving leaves hashing some of the processor.
-fn hash(mut behind: Behind<&mut Hasher>, mut written: mpsc::UnboundedReceiver<Queued>) {
+/// would be much, each piece keeps its room until as much has been hashed: receiving goes on, and no faster than hashing.
+fn hash<R>(mut behind: Behind<&mut Hasher, R>, mut written: mpsc::UnboundedReceiver<Queued>)
+where
+    R: FnMut(u64, &mut [u8]) -> io::Result<usize>,
+{
     loop {
         let unread_bytes = behind.unread_bytes();
-        if unread_bytes >= FAR_BEHIND_BYTES {
-            behind.read_some();
-            continue;
-        }
         // Pieces go first: they hold room that others wait for.
         let next = if unread_bytes > 0 {
             match written.try_recv() {
@@ -212,8 +212,48 @@ fn hash(mut behind: Behind<&mut Hasher>, mut written: mpsc::UnboundedReceiver<Qu
                 None => return,
             }
         };
-        if let Queued { place: Place::At(offset), piece, .. } = next {
-            behind.written(offset, &piece);
+        if let Queued { place: Place::At(offset), piece, .. } = &next {
+            behind.written(*offset, piece);
+            if unread_bytes >= FAR_BEHIND_BYTES {
+                behind.read(piece.len() as u64);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hubstow_cache::staged::Intervals;
+    use hubstow_core::name::Etag;
+
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn far_behind_as_much_is_hashed_as_comes() {
+        for (what, written, expected) in [
+            ("nothing to hash", 0, 0),
+            ("not far behind, what comes goes first", 31 * MIB, 0),
+            ("far behind", 40 * MIB, 4 * MIB),
+        ] {
+            let etag = Etag::parse(&"0".repeat(64)).unwrap();
+            let mut hasher = Hasher::new(&etag, None);
+            let mut held = Intervals::default();
+            held.insert(0..written);
+            let read = |_: u64, into: &mut [u8]| Ok(into.len());
+            let (to_hasher, to_hash) = mpsc::unbounded_channel();
+            let room = Arc::new(Semaphore::new(4));
+            for at in 0..4 {
+                let _room = Arc::clone(&room).try_acquire_owned().unwrap();
+                let piece = Bytes::from(vec![0; MIB as usize]);
+                let place = Place::At((100 + at) * MIB);
+                assert!(to_hasher.send(Queued { place, piece, _room }).is_ok());
+            }
+            drop(to_hasher);
+            hash(Behind::new(&mut hasher, Some(read), held), to_hash);
+            assert_eq!(hasher.passed_bytes(), expected, "{what}");
+            assert_eq!(room.available_permits(), 4, "{what}");
         }
     }
 }
