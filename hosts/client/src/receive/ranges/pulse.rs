@@ -25,6 +25,10 @@ const STALLED: Duration = Duration::from_secs(3);
 const STALLED_DELAYS: u32 = 8;
 /// A connection is not silent where the others have hardly brought more, each on average: the whole line is slow.
 const MEANWHILE_BYTES: u64 = 256 << 10;
+/// Where the others have brought so much, one that has begun is stalled after so short a silence. What it has may be what
+/// the hash waits for.
+const PLENTY_BYTES: u64 = 4 << 20;
+const STALLED_AMID_PLENTY: Duration = Duration::from_millis(100);
 /// A connection that is slower than the median by this is replaced, once it has had this time; one at a time.
 const SLOW: f64 = 0.25;
 const SLOW_AFTER: Duration = Duration::from_secs(1);
@@ -155,9 +159,7 @@ impl Pulses {
     /// Says how fast a connection is.
     pub(crate) fn pace(&self, id: ConnectionId, now: Now) -> Pace {
         match self.each.get(&id) {
-            Some(pulse) if self.is_silent(pulse, now, SILENT.max(self.delay() * SILENT_DELAYS)) => {
-                Pace::Silent
-            }
+            Some(pulse) if self.is_silent(pulse, now) => Pace::Silent,
             Some(pulse) => rate(pulse, now).map_or(Pace::Unknown, Pace::Rate),
             None => Pace::Unknown,
         }
@@ -179,9 +181,7 @@ impl Pulses {
         if self.each.len() < 2 {
             return None;
         }
-        let patience = STALLED.max(self.delay() * STALLED_DELAYS);
-        let stalled = self.each.iter().find(|(_, pulse)| self.is_silent(pulse, now, patience));
-        if let Some((&id, _)) = stalled {
+        if let Some((&id, _)) = self.each.iter().find(|(_, pulse)| self.is_stalled(pulse, now)) {
             return Some(id);
         }
         let patience = SLOW_AFTER.max(self.delay() * STALLED_DELAYS);
@@ -198,11 +198,26 @@ impl Pulses {
         Some(id)
     }
 
-    fn is_silent(&self, pulse: &Pulse, now: Now, patience: Duration) -> bool {
+    /// Tells whether somebody else should do what a connection was to.
+    fn is_silent(&self, pulse: &Pulse, now: Now) -> bool {
+        let patience = SILENT.max(self.delay() * SILENT_DELAYS);
+        self.has_missed(pulse, now, patience, MEANWHILE_BYTES)
+    }
+
+    fn is_stalled(&self, pulse: &Pulse, now: Now) -> bool {
+        let late = STALLED.max(self.delay() * STALLED_DELAYS);
+        let soon = STALLED_AMID_PLENTY.max(self.delay() * SILENT_DELAYS);
+        // What has not begun may be something that the hub has to look for, which asking anew would begin again.
+        self.has_missed(pulse, now, late, MEANWHILE_BYTES)
+            || pulse.began.is_some() && self.has_missed(pulse, now, soon, PLENTY_BYTES)
+    }
+
+    /// Tells whether a connection has brought nothing for so long, in which each other one has brought so much, on average.
+    fn has_missed(&self, pulse: &Pulse, now: Now, patience: Duration, bytes: u64) -> bool {
         let others = self.each.len().saturating_sub(1).max(1) as u64;
         let meanwhile = (self.total - pulse.total) / others;
         let is_read = pulse.parked.is_none();
-        is_read && now.since(pulse.last).line >= patience && meanwhile >= MEANWHILE_BYTES
+        is_read && now.since(pulse.last).line >= patience && meanwhile >= bytes
     }
 }
 
@@ -267,6 +282,27 @@ mod tests {
             assert_eq!(pulses.hopeless(until), again, "{what}");
         }
     }
+
+    #[test]
+    fn amid_plenty_who_has_begun_is_given_up_soon() {
+        for (what, delay, each, silence, expected) in [
+            ("a moment", 20, MIB / 2, 90, None),
+            ("stalled", 20, MIB / 2, 130, Some(0)),
+            ("the others bring little", 20, MIB / 8, 130, None),
+            ("far away", 200, MIB / 2, 590, None),
+            ("far away and stalled", 200, MIB / 2, 630, Some(0)),
+        ] {
+            let mut pulses = Pulses::default();
+            (0..4).for_each(|id| pulses.asked(id, at(0)));
+            (0..4).for_each(|id| pulses.answered(id, at(delay)));
+            pulses.brought(0, at(delay), each);
+            for now in (delay..=delay + silence).step_by(10) {
+                (1..4).for_each(|id| pulses.brought(id, at(now), each));
+            }
+            assert_eq!(pulses.hopeless(at(delay + silence)), expected, "{what}");
+        }
+    }
+
     #[test]
     fn while_a_connection_is_parked_nothing_is_said_of_it() {
         let mut pulses = play([0.5; 4], at(1_000));
