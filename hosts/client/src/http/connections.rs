@@ -7,6 +7,8 @@ use std::sync::{
 
 /// Where there may be so many connections, some more for a moment are no matter.
 const SUCCESSORS_FROM: usize = 16;
+/// With more files at once than this, what one leaves of a fast line between two ranges the others use.
+const SUCCESSORS_OF: usize = 4;
 /// A connection that brings less than this is slow.
 const SLOW_RATE: f64 = 16e6;
 
@@ -94,12 +96,13 @@ impl Share {
 
     /// Returns how many more may be asked for while as many others are about to end. None where the program says that there
     /// are to be few.
-    pub(crate) fn successors(&self) -> usize {
+    pub(crate) fn successors(&self, each: Each) -> usize {
         match self.transfers() {
             _ if self.0.of_one < SUCCESSORS_FROM => 0,
             1 => self.connections(),
             // Together they would be as many again as there may be.
-            _ => self.connections() / 2,
+            files if each == Each::Slow || files <= SUCCESSORS_OF => self.connections() / 2,
+            _ => 0,
         }
     }
 
@@ -145,6 +148,25 @@ mod tests {
         assert!(second.take(Each::Slow).is_some());
         drop(second);
         assert_eq!(first.connections(), 16);
+    }
+
+    #[test]
+    fn as_many_are_asked_for_early_as_are_no_matter_together() {
+        let (fast, slow) = (Each::Fast, Each::Slow);
+        for (of_one, files, each, expected) in [
+            (16, 1, fast, 16),
+            (16, 2, fast, 4),
+            (16, 4, fast, 2),
+            (16, 5, fast, 0),
+            (16, 5, slow, 1),
+            (32, 4, fast, 4),
+            (8, 1, slow, 0),
+        ] {
+            let connections = Arc::new(Connections::at_most(of_one, 24, 56));
+            let shares: Vec<_> = (0..files).map(|_| connections.join()).collect();
+            let early: Vec<_> = shares.iter().map(|share| share.successors(each)).collect();
+            assert_eq!(early, vec![expected; files], "{files} files on {of_one} connections each");
+        }
     }
 
     #[test]

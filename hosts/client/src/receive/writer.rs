@@ -212,11 +212,14 @@ where
                 None => return,
             }
         };
-        if let Queued { place: Place::At(offset), piece, .. } = &next {
-            behind.written(*offset, piece);
-            if unread_bytes >= FAR_BEHIND_BYTES {
-                behind.read(piece.len() as u64);
-            }
+        let Queued { place, piece, _room } = next;
+        if let Place::At(offset) = place {
+            behind.written(offset, &piece);
+        }
+        let len = piece.len() as u64;
+        drop(piece);
+        if unread_bytes >= FAR_BEHIND_BYTES {
+            behind.read(len);
         }
     }
 }

@@ -264,7 +264,9 @@ impl<'a> Ranges<'a> {
     fn ending(&self, wanted: usize) -> usize {
         match self.proof {
             Proof::Missing => 0,
-            Proof::Given => self.crew.ending(wanted, self.clock.now()).min(self.share.successors()),
+            Proof::Given => {
+                self.crew.ending(wanted, self.clock.now()).min(self.share.successors(self.each))
+            }
         }
     }
 
