@@ -10,7 +10,7 @@ use hubstow_cache::{
 };
 
 /// How much is read back at once: pieces that hold room wait that long at most.
-const READ_BYTES: usize = 256 << 10;
+pub(crate) const READ_BYTES: usize = 256 << 10;
 
 /// A hasher that follows behind whoever writes a file. `R` reads from an offset on what is there.
 pub(crate) struct Behind<H, R> {
@@ -52,34 +52,34 @@ where
         passed..self.held.end_from(passed)
     }
 
-    /// Reads and hashes some of what comes next. What can't be read now, verifying reads again.
-    pub(crate) fn read_some(&mut self) {
-        self.read_up_to(READ_BYTES as u64);
-    }
-
-    /// Does so with so much of what comes next, as far as it has been written.
+    /// Reads and hashes so much of what comes next, as far as it has been written. What can't be read now, verifying reads
+    /// again.
     pub(crate) fn read(&mut self, bytes: u64) {
-        let end = self.unread().start + bytes;
-        while self.unread_bytes() > 0 && self.unread().start < end {
-            self.read_up_to(end - self.unread().start);
+        let Range { start, end } = self.unread();
+        let mut left = bytes.min(end - start);
+        while left > 0 {
+            let Some(count) = self.read_once(left) else { return };
+            left -= count;
         }
     }
 
-    fn read_up_to(&mut self, most_bytes: u64) {
-        let Range { start, end } = self.unread();
+    /// Reads no more than that at once, and returns how much it was.
+    fn read_once(&mut self, most_bytes: u64) -> Option<u64> {
         self.buffer.resize(READ_BYTES, 0);
-        let most =
-            usize::try_from(most_bytes.min(end - start)).unwrap_or(READ_BYTES).min(READ_BYTES);
+        let most = usize::try_from(most_bytes).unwrap_or(READ_BYTES).min(READ_BYTES);
         let hasher = self.hasher.borrow_mut();
-        let Some(reader) = &mut self.reader else { return };
         let into = self.buffer.get_mut(..most).unwrap_or_default();
-        match reader(start, into) {
-            Ok(count) if count > 0 => hasher.update(into.get(..count).unwrap_or_default()),
-            Ok(_) => self.reader = None,
+        match self.reader.as_mut()?(hasher.passed_bytes(), into) {
+            Ok(count) if count > 0 => {
+                hasher.update(into.get(..count).unwrap_or_default());
+                return Some(count as u64);
+            }
+            Ok(_) => {}
             Err(error) => {
                 tracing::debug!(error = %with_causes(&error), "what was written is hashed later");
-                self.reader = None;
             }
         }
+        self.reader = None;
+        None
     }
 }

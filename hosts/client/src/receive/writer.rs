@@ -14,7 +14,7 @@ use tokio::sync::{
 };
 
 use super::{
-    behind::Behind,
+    behind::{Behind, READ_BYTES},
     custody::{Custody, Returned},
     syncing::Syncing,
 };
@@ -201,7 +201,7 @@ where
             match written.try_recv() {
                 Ok(next) => next,
                 Err(TryRecvError::Empty) => {
-                    behind.read_some();
+                    behind.read(READ_BYTES as u64);
                     continue;
                 }
                 Err(TryRecvError::Disconnected) => return,
